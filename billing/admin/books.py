@@ -24,6 +24,7 @@ from ..closing import close_month, count_waiting, list_lines_due, reopen_month, 
 from ..consequences import tell_lines
 from ..models import LedgerLine, MonthClose
 from ..states import Account
+from .currencies import CurrencyFilter
 
 
 class CloseForm(StaffForm):
@@ -129,7 +130,7 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
         ("account", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
         "is_late",
-        "currency",
+        ("currency", CurrencyFilter),
         "month",
     )
     list_select_related = ("workspace", "payment")

@@ -6,6 +6,7 @@ from backoffice.display import link_column, register_subject, status_badge
 from backoffice.scoping import ScopedRelatedFilter
 
 from ..models import Dispute
+from .currencies import CurrencyFilter
 from .display import AboutMoney
 
 register_subject("dispute", Dispute)
@@ -16,7 +17,12 @@ class DisputeAdmin(AboutMoney):
     money_path = "payment"
     workspace_path = "payment__workspace"
     list_display = ("who", "what", "amount", "status_badge", "reason", "opened_at", "closed_at")
-    list_filter = (("status", ChoicesDropdownFilter), ("payment__workspace", ScopedRelatedFilter), "opened_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("payment__workspace", ScopedRelatedFilter),
+        ("payment__currency", CurrencyFilter),
+        "opened_at",
+    )
     list_select_related = ("payment__workspace", "payment__checkout")
     search_fields = ("stripe_dispute_id__exact",)
     search_through = ("payment",)

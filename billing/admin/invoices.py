@@ -39,6 +39,7 @@ from ..invoicing import (
 )
 from ..models import Invoice, Payment
 from ..states import InvoiceProvider, InvoiceStatus
+from .currencies import CurrencyFilter
 from .display import AboutMoney
 
 register_subject("invoice", Invoice)
@@ -95,7 +96,7 @@ class InvoiceAdmin(AboutMoney):
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
         ("corrects", admin.EmptyFieldListFilter),
-        "currency",
+        ("currency", CurrencyFilter),
         "issued_at",
     )
     list_select_related = ("workspace", "payment__checkout", "corrects")

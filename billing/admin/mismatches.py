@@ -22,6 +22,7 @@ from core.clock import utc_now
 
 from ..mismatches import explain_mismatch, find_mismatch_kind, list_mismatch_kinds, repair_mismatch
 from ..models import Mismatch, Payout, PayoutLine
+from .currencies import CurrencyFilter
 
 register_subject("payout", Payout)
 register_subject("payout-line", PayoutLine)
@@ -85,6 +86,7 @@ class MismatchAdmin(WorkspaceScopedAdmin):
         KindFilter,
         ("settled_at", admin.EmptyFieldListFilter),
         ("workspace", ScopedRelatedFilter),
+        ("currency", CurrencyFilter),
         "happened_at",
     )
     list_select_related = ("workspace",)

@@ -28,6 +28,7 @@ from ..offline import reverse_offline_payment
 from ..purposes import find_stake
 from ..refunds import request_refund
 from ..states import NO_MONEY_YET, PaymentMethod, PaymentStatus, RefundReason
+from .currencies import CurrencyFilter
 from .display import AboutMoney, subjects_of_people
 from .stripe import stripe_notices
 
@@ -126,7 +127,7 @@ class PaymentAdmin(AboutMoney):
         ("status", ChoicesDropdownFilter),
         ("method", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
-        "currency",
+        ("currency", CurrencyFilter),
         "paid_at",
     )
     list_select_related = ("workspace", "checkout")

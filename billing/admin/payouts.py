@@ -15,6 +15,7 @@ from core.money import Money
 
 from ..models import Payment, Payout, PayoutLine
 from ..payouts import read_payout
+from .currencies import CurrencyFilter
 
 SHOWN = 20
 
@@ -27,7 +28,7 @@ class PayoutAdmin(WorkspaceScopedAdmin):
     view_power = Power.OPERATE
     ordering = ("-made_at", "-id")
     list_display = ("stripe_id", "amount", "status_badge", "arrival_date", "made_at", "lines_read_at")
-    list_filter = (("status", ChoicesDropdownFilter), "currency", "made_at")
+    list_filter = (("status", ChoicesDropdownFilter), ("currency", CurrencyFilter), "made_at")
     search_fields = ("=stripe_id",)
     search_help_text = "Stripe's id of the payout"
     fieldsets = (
@@ -59,8 +60,9 @@ class PayoutLineAdmin(WorkspaceScopedAdmin):
         ("kind", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
         ("payment", admin.EmptyFieldListFilter),
-        "currency",
+        ("currency", CurrencyFilter),
         "moved_at",
+        ("payout__status", ChoicesDropdownFilter),
         "payout__arrival_date",
     )
     list_select_related = ("workspace", "payment", "payout")

@@ -12,6 +12,7 @@ from core.money import Money
 
 from ..models import Price
 from ..prices import check_chargeable
+from .currencies import CurrencyFilter
 
 register_subject("price", Price)
 
@@ -51,7 +52,7 @@ class PriceAdmin(WorkspaceScopedAdmin):
     form = PriceForm
     ordering = ("name", "id")
     list_display = ("name", "amount", "workspace", "active", "created_at")
-    list_filter = (("workspace", ScopedRelatedFilter), "active", "currency")
+    list_filter = (("workspace", ScopedRelatedFilter), "active", ("currency", CurrencyFilter))
     list_select_related = ("workspace",)
     search_fields = ("name", "=stripe_price_id")
     readonly_fields = ("created_at",)

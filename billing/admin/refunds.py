@@ -13,6 +13,7 @@ from backoffice.scoping import ScopedRelatedFilter
 
 from ..models import Refund
 from ..states import OPEN_REFUNDS
+from .currencies import CurrencyFilter
 from .display import AboutMoney
 
 register_subject("refund", Refund)
@@ -44,6 +45,7 @@ class RefundAdmin(AboutMoney):
         ("status", ChoicesDropdownFilter),
         ("reason", ChoicesDropdownFilter),
         ("payment__workspace", ScopedRelatedFilter),
+        ("payment__currency", CurrencyFilter),
         "created_at",
     )
     list_select_related = ("payment__workspace", "payment__checkout")

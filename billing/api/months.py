@@ -45,8 +45,10 @@ class LedgerLineSerializer(serializers.ModelSerializer[LedgerLine]):
     id = serializers.IntegerField(help_text="Rises with each line that is written.")
     isLate = serializers.BooleanField(source="is_late", help_text="Whether it moved in an earlier month.")
     account = serializers.ChoiceField(choices=Account.choices)
-    source = serializers.CharField(help_text="What moved, as in refund:12.")
-    number = serializers.IntegerField(help_text="1 for the first line of a source; a correction has the next one.")
+    reference = serializers.CharField(source="source", help_text="What moved, as in refund:12.")
+    number = serializers.IntegerField(
+        help_text="1 for the first line of a reference; what turns out otherwise has the next."
+    )
     document = serializers.CharField(help_text="The number of the invoice; empty if there is none.")
     correction = serializers.CharField(help_text="The number of the correction; empty if there is none.")
     payer = serializers.CharField(help_text="The account that paid, as in user:5; empty if there is none.")
@@ -61,7 +63,7 @@ class LedgerLineSerializer(serializers.ModelSerializer[LedgerLine]):
             "date",
             "isLate",
             "account",
-            "source",
+            "reference",
             "number",
             "document",
             "correction",
@@ -95,7 +97,7 @@ A_LINE = OpenApiExample(
         "date": "2026-10-20",
         "isLate": False,
         "account": "refunds",
-        "source": "refund:12",
+        "reference": "refund:12",
         "number": 1,
         "document": "2026-118",
         "correction": "C-2026-7",

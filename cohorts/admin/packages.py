@@ -26,6 +26,7 @@ from backoffice.display import (
     status_badge,
 )
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from billing.admin.currencies import CurrencyFilter
 from billing.models import Payment
 from core.clock import utc_now
 from enrollments.models import Enrollment
@@ -143,6 +144,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
         ("program__workspace", ScopedRelatedFilter),
         ("program", ScopedRelatedFilter),
         ("cohort", ScopedRelatedFilter),
+        ("payment__currency", CurrencyFilter),
         "purchased_at",
     )
     list_select_related = ("learner", "program", "cohort")

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.db.models import CharField, Count, F, Sum, Value
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models.functions import TruncDate
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from billing.models import Dispute, Invoice, Mismatch, Payment, PayoutLine, Refund
-from billing.states import RETURNED_PAYOUTS, DisputeStatus, InvoiceStatus, RefundStatus
+from billing.states import RETURNED_PAYOUTS, DisputeStatus, InvoiceStatus, PayoutStatus, RefundStatus
 from cohorts.models import StudentPackage
 from core import time_words
 from core.money import Money
@@ -28,17 +28,19 @@ from .figures.figure import Asked
 from .front_page import asked_by
 from .period import CHOICES
 
-OWN_CURRENCY = F("currency")
 WHOLE_AMOUNT = F("amount_minor")
 NO_CURRENCY = Value("", output_field=CharField())
+ARRIVING_PAYOUTS = tuple(status.value for status in PayoutStatus if status not in RETURNED_PAYOUTS)
+STANDING_PAPERS = tuple(status.value for status in InvoiceStatus if status is not InvoiceStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """Rows of a model, by the day of `when` in the workspace's zone, or by the date it is (`is_date`).
 
-    `amount` is what they come to, None for what is only counted; `narrow` are lookups that the list takes too, `only`
-    those that it does not need. `sign` is how they count towards what the day's papers have to come to.
+    `amount` is what they come to, None for what is only counted; `narrow` are lookups that its list takes too, and
+    `currency` leads to a column by which that can be filtered, None where the rows have none. `sign` is how they count
+    towards what the day's papers have to come to.
     """
 
     name: str
@@ -47,27 +49,27 @@ class Column:
     model: Any
     when: str
     path: str = "workspace"
-    currency: Any = OWN_CURRENCY
+    currency: str | None = "currency"
     amount: Any = WHOLE_AMOUNT
     counted: str = "pk"
     is_date: bool = False
     narrow: Mapping[str, object] = field(default_factory=dict)
-    leave_out: Mapping[str, object] = field(default_factory=dict)
     sign: int = 0
 
     def rows(self, asked: Asked) -> Any:
         period = asked.period
         days = {f"{self.when}__gte": period.first, f"{self.when}__lte": period.last}
         during = days if self.is_date else period.during(self.when)
-        return asked.mine(self.model, self.path).filter(**self.narrow, **during).exclude(**self.leave_out)
+        return asked.mine(self.model, self.path).filter(**self.narrow, **during)
 
     def url(self, asked: Asked, day: dt.date, currency: str) -> str:
-        """The list of what one of its figures counts; of all currencies where the rows have none of their own."""
+        """The list of what one of its figures counts."""
         one = asked.period.only(day)
-        own = {"currency__exact": currency} if self.currency is OWN_CURRENCY else {}
+        same = {name: ",".join(told) if isinstance(told, tuple) else told for name, told in self.narrow.items()}
+        own = {f"{self.currency}__exact": currency} if self.currency else {}
         days = {f"{self.when}__gte": day, f"{self.when}__lt": day + dt.timedelta(days=1)}
         moments = {name: at.isoformat() for name, at in one.during(self.when).items()}
-        return asked.scope.list_url(self.model, **self.narrow, **own, **(days if self.is_date else moments))
+        return asked.scope.list_url(self.model, **same, **own, **(days if self.is_date else moments))
 
 
 COLUMNS = (
@@ -89,7 +91,7 @@ COLUMNS = (
         amount=F("amount_minor") - F("fee_minor"),
         counted="payout",
         is_date=True,
-        leave_out={"payout__status__in": RETURNED_PAYOUTS},
+        narrow={"payout__status__in": ARRIVING_PAYOUTS},
     ),
     Column(
         name="payments",
@@ -106,7 +108,7 @@ COLUMNS = (
         model=Refund,
         path="payment__workspace",
         when="settled_at",
-        currency=F("payment__currency"),
+        currency="payment__currency",
         narrow={"status__exact": RefundStatus.SUCCEEDED.value},
         sign=-1,
     ),
@@ -117,7 +119,7 @@ COLUMNS = (
         model=Dispute,
         path="payment__workspace",
         when="closed_at",
-        currency=F("payment__currency"),
+        currency="payment__currency",
         amount=F("withdrawn_minor"),
         narrow={"status__exact": DisputeStatus.LOST.value},
         sign=-1,
@@ -129,8 +131,7 @@ COLUMNS = (
         model=Invoice,
         when="issued_on",
         is_date=True,
-        narrow={"corrects__isnull": True},
-        leave_out={"status": InvoiceStatus.CANCELLED},
+        narrow={"corrects__isnull": True, "status__in": STANDING_PAPERS},
         sign=-1,
     ),
     Column(
@@ -140,19 +141,30 @@ COLUMNS = (
         model=Invoice,
         when="issued_on",
         is_date=True,
-        narrow={"corrects__isnull": False},
-        leave_out={"status": InvoiceStatus.CANCELLED},
+        narrow={"corrects__isnull": False, "status__in": STANDING_PAPERS},
         sign=-1,
     ),
     Column(
         name="packages",
         title="Packages",
-        help="courses that began to belong to a learner, those taken back later included",
+        help="courses that were paid for and began to belong to a learner, those taken back later included",
         model=StudentPackage,
         path="program__workspace",
         when="purchased_at",
-        currency=Coalesce(F("payment__currency"), NO_CURRENCY),
+        currency="payment__currency",
         amount=None,
+        narrow={"payment__isnull": False},
+    ),
+    Column(
+        name="unpaid",
+        title="Packages unpaid",
+        help="courses that began to belong to a learner without a payment",
+        model=StudentPackage,
+        path="program__workspace",
+        when="purchased_at",
+        currency=None,
+        amount=None,
+        narrow={"payment__isnull": True},
     ),
     Column(
         name="granted",
@@ -161,7 +173,7 @@ COLUMNS = (
         model=SeatAssignment,
         path="allocation__district__workspace",
         when="reserved_at",
-        currency=NO_CURRENCY,
+        currency=None,
         amount=None,
     ),
     Column(
@@ -171,7 +183,7 @@ COLUMNS = (
         model=SeatAssignment,
         path="allocation__district__workspace",
         when="released_at",
-        currency=NO_CURRENCY,
+        currency=None,
         amount=None,
     ),
 )
@@ -243,7 +255,8 @@ def find_days(asked: Asked) -> Found:
     for column in COLUMNS:
         day = F(column.when) if column.is_date else TruncDate(column.when, tzinfo=ZoneInfo(asked.scope.zone))
         amount = Value(0) if column.amount is None else column.amount
-        rows = column.rows(asked).values(day=day, code=column.currency)
+        code = F(column.currency) if column.currency else NO_CURRENCY
+        rows = column.rows(asked).values(day=day, code=code)
         counted = rows.annotate(n=Count(column.counted, distinct=column.counted != "pk"), minor=Sum(amount))
         for date, code, count, minor in counted.values_list("day", "code", "n", "minor"):
             found[date, code][column.name] = (count, minor)
