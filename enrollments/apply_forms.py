@@ -141,6 +141,19 @@ class ApplyForm(forms.Form):
         )
 
 
+class VoucherForm(forms.Form):
+    """A code that lowers what is to be paid for an application."""
+
+    voucher = forms.CharField(
+        label=_("Voucher code"), required=False, max_length=60, widget=forms.TextInput({"autocomplete": "off"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        check_texts(self)
+        return cleaned
+
+
 class KnownFileField(forms.FileField):
     """A file of a kind that staff can open, which its own bytes tell."""
 

@@ -22,6 +22,8 @@ from accounts.family_pages import for_families
 from accounts.models import User
 from accounts.roles import Power
 from backoffice.scoping import access_of
+from billing.discounts import refuse_guessing
+from billing.errors import TooManyCodes, VoucherNotAccepted, VoucherTooLate
 from core.clock import utc_now
 from core.counters import count_in_database
 from core.errors import DomainError
@@ -32,7 +34,7 @@ from .application.opening import find_form, form_state
 from .application.payment import open_payment_page
 from .application.questions import list_asked
 from .application.receive import discard_application, find_application, mail_link, receive_application, renew_link
-from .apply_forms import ApplyForm
+from .apply_forms import ApplyForm, VoucherForm
 from .cards import TONES
 from .errors import AlreadyEnrolled, ApplicationOver, ApplicationsClosed, InstanceFull
 from .family.standing import FamilyView, Standing, view_latest
@@ -144,12 +146,21 @@ def _act(request: HttpRequest, application: Application, token: str) -> HttpResp
 
 def _open_payment(request: HttpRequest, application: Application, token: str) -> HttpResponse:
     """Have the payment page ready where one is needed. The application stands whether or not that works."""
-    if application.enrollment is not None and application.enrollment.payment_status in UNPAID:
-        try:
-            open_payment_page(application=application, now=utc_now())
-        except DomainError as refusal:
-            log.warning("payment_page_not_opened", application=application.pk, code=refusal.code)
-            return _show_standing(request, application, refusal=refusal)
+    if application.enrollment is None or application.enrollment.payment_status not in UNPAID:
+        return redirect("application", token=token)
+    form = VoucherForm(request.POST)
+    if not form.is_valid():
+        return _show_standing(request, application, form=form, status=422)
+    voucher = form.cleaned_data["voucher"]
+    try:
+        with refuse_guessing(request, principal=f"application:{application.pk}", code=voucher):
+            open_payment_page(application=application, voucher=voucher, now=utc_now())
+    except (VoucherNotAccepted, VoucherTooLate, TooManyCodes) as refusal:
+        form.add_error("voucher", refusal.detail)
+        return _show_standing(request, application, form=form, status=refusal.status)
+    except DomainError as refusal:
+        log.warning("payment_page_not_opened", application=application.pk, code=refusal.code)
+        return _show_standing(request, application, form=form, refusal=refusal, status=refusal.status)
     return redirect("application", token=token)
 
 
@@ -200,7 +211,13 @@ def _ask_to_confirm(
     if application.state(now) == "expired":
         return _over(request, application)
     state = form_state(application.instance, now=now)
-    context = {"application": application, "instance": application.instance, "state": state, "refusal": refusal}
+    context = {
+        "application": application,
+        "instance": application.instance,
+        "state": state,
+        "refusal": refusal,
+        "form": VoucherForm(),
+    }
     return _answer(request, "application_confirm", context, refusal, refusal.status if refusal else 200)
 
 
@@ -212,11 +229,17 @@ def _over(request: HttpRequest, application: Application | None) -> HttpResponse
 
 
 def _show_standing(
-    request: HttpRequest, application: Application, *, refusal: DomainError | None = None
+    request: HttpRequest,
+    application: Application,
+    *,
+    form: VoucherForm | None = None,
+    refusal: DomainError | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     view = view_latest(cuid=application.enrollment.cuid if application.enrollment else "", now=utc_now())
-    context = _context(view) | {"refusal": refusal, "can_pay": view.enrollment.payment_status in UNPAID}
-    return _answer(request, "application", context, refusal, refusal.status if refusal else 200)
+    can_pay = view.enrollment.payment_status in UNPAID
+    context = _context(view) | {"refusal": refusal, "can_pay": can_pay, "form": form or VoucherForm()}
+    return _answer(request, "application", context, refusal, status)
 
 
 def _show_earlier(request: HttpRequest, application: Application, enrollment_cuid: str) -> HttpResponse:

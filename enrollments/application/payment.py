@@ -11,10 +11,12 @@ from ..routing.request import LearnerProfile, RoutingContext
 from ..routing.route import route_learner
 
 
-def open_payment_page(*, application: Application, now: dt.datetime) -> None:
-    """Have a payment page ready for a confirmed application that waits for its payment; one that is open stays.
+def open_payment_page(*, application: Application, voucher: str = "", now: dt.datetime) -> None:
+    """Have a payment page ready for a confirmed application that waits for its payment; one that is open stays. A code
+    that leaves nothing to pay completes it at once.
 
-    Outside any transaction. Raises what routing raises: PaymentProviderDown, PaymentRejected, NotForSale, Unavailable.
+    Outside any transaction. Raises what routing raises: PaymentProviderDown, PaymentRejected, NotForSale, Unavailable,
+    VoucherNotAccepted, VoucherTooLate.
     """
     enrollment = require(application.enrollment, "what is paid for is an enrollment")
     learner = require(enrollment.learner, "an application makes a learner")
@@ -30,7 +32,11 @@ def open_payment_page(*, application: Application, now: dt.datetime) -> None:
             school=learner.school,
             received={"learner_id": learner.cuid, "email": learner.email, "grade_level": learner.grade_level},
         ),
-        context=RoutingContext(received={"application_id": application.pk}, program_instance=application.instance.cuid),
+        context=RoutingContext(
+            received={"application_id": application.pk},
+            program_instance=application.instance.cuid,
+            voucher=voucher,
+        ),
         claim=Claim(scope="application", key=None, fingerprint=""),
         now=now,
     )

@@ -78,8 +78,8 @@ def mailed_link() -> str:
     return found[0]
 
 
-def press(link: str, do: str = "confirm", client: Client | None = None) -> Any:
-    return (client or Client()).post(link, {"do": do})
+def press(link: str, do: str = "confirm", client: Client | None = None, **typed: str) -> Any:
+    return (client or Client()).post(link, {"do": do} | typed)
 
 
 def apply(instance: ProgramInstance, **fields: Any) -> Any:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.test import Client
+from pytest_django import Settings
 
 from billing import invariants as billing_invariants
 from billing.errors import VoucherNotAccepted, VoucherTooLate
@@ -12,11 +14,13 @@ from core.clock import utc_now
 from core.invariants import Extent
 from enrollments import invariants
 from enrollments.lifecycle import unenroll_enrollment
-from enrollments.models import EnrollmentDecision, ProgramInstance
+from enrollments.models import Enrollment, EnrollmentDecision, ProgramInstance
 from enrollments.states import ReviewMode
-from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from sandbox.testing import SandboxProcess
 
+from .applicants import fill_in, mailed_link, press
+from .graph import Graph
 from .integrators import Api
 from .parents import pay
 
@@ -105,3 +109,65 @@ class TestACodeForWhatAParentPays:
 
         assert (answer.status_code, answer.json()["code"]) == (422, "voucher_not_accepted")
         assert [error["field"] for error in answer.json()["errors"]] == ["voucher"]
+
+
+class TestACodeOfAnApplication:
+    @pytest.fixture
+    def link(self, instance: ProgramInstance) -> str:
+        ProgramInstance.objects.filter(pk=instance.pk).update(takes_applications=True)
+        fill_in(instance)
+        return mailed_link()
+
+    def test_lowers_what_is_paid_once_the_address_is_proven(
+        self, stripe: SandboxProcess, instance: ProgramInstance, link: str
+    ) -> None:
+        voucher_for(instance)
+
+        asks = Client().get(link).content.decode()
+        answer = press(link, voucher=" spring-25 ")
+        too_late = press(link, "pay", voucher="OTHER-CODE")
+
+        assert 'name="voucher"' in asks
+        assert "36.75 USD" in Client().get(answer["Location"]).content.decode()
+        assert stripe.ledger()["sessions"][0]["amount"] == 3675
+        assert too_late.status_code == 409
+        assert "Continue to payment" in too_late.content.decode()
+
+    def test_that_is_not_accepted_leaves_the_application_and_another_one_completes_it(
+        self, instance: ProgramInstance, link: str
+    ) -> None:
+        voucher_for(instance, kind="free")
+
+        wrong = press(link, voucher="NO-SUCH-CODE")
+        pending = Enrollment.objects.get().payment_status
+        right = press(link, "pay", voucher="SPRING-25")
+
+        assert (wrong.status_code, pending) == (422, "pending")
+        assert "This code can&#x27;t be used here." in wrong.content.decode()
+        assert 'value="NO-SUCH-CODE"' in wrong.content.decode()
+        assert right.status_code == 302
+        assert (Enrollment.objects.get().payment_status, Voucher.objects.get().uses) == ("not_required", 1)
+        assert broken() == set()
+
+    def test_is_not_looked_at_after_too_many(self, instance: ProgramInstance, link: str, settings: Settings) -> None:
+        settings.VOUCHER_TRIES_PER_HOUR = 1
+        voucher_for(instance)
+
+        press(link, voucher="NO-SUCH-CODE")
+        answer = press(link, "pay", voucher="SPRING-25")
+
+        assert answer.status_code == 429
+        assert Voucher.objects.get().uses == 0
+
+
+class TestEnrollingByGraphql:
+    def test_asks_nobody_for_money_so_it_takes_no_code(self, instance: ProgramInstance) -> None:
+        """Whoever pays asks the router, a form or a course's page, each of which takes one."""
+        graph = Graph(instance.workspace)
+        enrollment = CandidateFactory(workspace=instance.workspace, instance=instance)
+
+        for step in ("evaluate", "submit"):
+            graph.ask(f'mutation {{ {step}Enrollment(id: "{enrollment.cuid}") {{ id }} }}')
+
+        assert Enrollment.objects.get().eligibility_status == "approved"
+        assert not Checkout.objects.exists()
