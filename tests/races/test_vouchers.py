@@ -13,7 +13,7 @@ from billing.invariants import vouchers_count_their_uses
 from billing.models import Checkout, Discount, Voucher
 from billing.tests.factories import VoucherFactory
 from cohorts.models import Cohort, CohortPlace
-from cohorts.sale import checkout as sale
+from cohorts.sale.pricing import find_discount_of_place
 from cohorts.tests.factories import CourseFactory, cohort_with, reserve
 from core.clock import utc_now
 from core.invariants import Extent
@@ -64,7 +64,8 @@ def a_course(workspace: Workspace) -> Cohort:
 
 def all_look_before_one_takes(monkeypatch: pytest.MonkeyPatch, parties: int) -> None:
     """So that the code is there for each of them when it is looked at."""
-    monkeypatch.setattr(sale, "find_discount_of_place", Meeting(sale.find_discount_of_place, parties=parties))
+    meeting = Meeting(find_discount_of_place, parties=parties)
+    monkeypatch.setattr("cohorts.sale.checkout.find_discount_of_place", meeting)
 
 
 def uses() -> tuple[int, int]:
