@@ -29,7 +29,7 @@ class TotalSerializer(serializers.Serializer[Any]):
 
 
 class ClosedMonthSerializer(serializers.ModelSerializer[MonthClose]):
-    month = serializers.DateField(format="%Y-%m", help_text="Where the workspace is.")
+    month = serializers.SerializerMethodField(help_text="As in 2026-10, where the workspace is.")
     closedAt = serializers.DateTimeField(source="closed_at")
     note = serializers.CharField(help_text="Why it was closed with mismatches that wait; empty if none did.")
     totals = TotalSerializer(many=True)
@@ -37,6 +37,9 @@ class ClosedMonthSerializer(serializers.ModelSerializer[MonthClose]):
     class Meta:
         model = MonthClose
         fields = ("month", "closedAt", "note", "totals")
+
+    def get_month(self, close: MonthClose) -> str:
+        return f"{close.month:%Y-%m}"
 
 
 class LedgerLineSerializer(serializers.ModelSerializer[LedgerLine]):
