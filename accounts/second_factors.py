@@ -20,6 +20,7 @@ from django.http import HttpRequest
 
 from core.errors import NotFound, invalid_field
 
+from .account_deeds import tell_deed
 from .models import SecondFactor, User
 from .passwords import ASKED, SECOND_FACTOR, count_second_factor_try, forgive_second_factor
 
@@ -88,7 +89,7 @@ def check_second_factor(*, user: User, code: str, request: HttpRequest, now: dt.
     """Which kind of code this is, if it was not used before: "app" or "recovery". Raises SignInPaused for tries that
     come too fast."""
     count_second_factor_try(user_id=user.pk, request=request, now=now)
-    kind = "app" if _use_code(user, code, now) else "recovery" if _use_recovery_code(user, code) else None
+    kind = "app" if _use_code(user, code, now) else "recovery" if _use_recovery_code(user, code, request) else None
     if kind is None:
         log.warning("second_factor_refused", user_id=user.pk)
     else:
@@ -134,13 +135,14 @@ def _claim_step(factor_id: int, step: int) -> bool:
 
 
 @transaction.atomic
-def _use_recovery_code(user: User, code: str) -> bool:
+def _use_recovery_code(user: User, code: str, request: HttpRequest) -> bool:
     factor = SecondFactor.objects.select_for_update().filter(user=user).first()
     digest = _digest(code)
     if factor is None or digest not in factor.recovery_digests:
         return False
     factor.recovery_digests = [kept for kept in factor.recovery_digests if kept != digest]
     factor.save(update_fields=["recovery_digests"])
+    tell_deed(request, "Signed in with a recovery code")
     return True
 
 

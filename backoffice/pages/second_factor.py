@@ -95,14 +95,10 @@ def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
     kept = request.session.pop(ASKED_PASSKEY, None)
     if form.is_valid():
         try:
-            kind = _check(request, user, form, kept)
+            if _is_shown(request, user, form, kept):
+                return _let_in(request, user)
         except SignInPaused as refusal:
             pause = refusal
-        else:
-            if kind is not None:
-                if kind == "recovery":
-                    record_of_account(request, "Signed in with a recovery code")
-                return _let_in(request, user)
     asked = begin_passkey_check(user)
     if asked is not None:
         request.session[ASKED_PASSKEY] = asked[1]
@@ -114,17 +110,17 @@ def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
     return answer(request, "account/staff_second_factor.html", context, pause)
 
 
-def _check(request: HttpRequest, user: User, form: CodeForm, kept: dict[str, Any] | None) -> str | None:
-    """By what they have shown it: "app", "recovery" or "passkey". Raises SignInPaused."""
+def _is_shown(request: HttpRequest, user: User, form: CodeForm, kept: dict[str, Any] | None) -> bool:
+    """Raises SignInPaused."""
     if passkey := form.cleaned_data["answer"]:
         if check_passkey(user=user, answer=passkey, kept=kept, request=request, now=utc_now()):
-            return "passkey"
+            return True
         form.add_error(None, "This passkey was not accepted. Try it again, or enter a code.")
-        return None
-    kind = check_second_factor(user=user, code=form.cleaned_data["code"], request=request, now=utc_now())
-    if kind is None:
-        form.add_error("code", "This code is wrong, or was used already. Enter the one that the app shows now.")
-    return kind
+        return False
+    if check_second_factor(user=user, code=form.cleaned_data["code"], request=request, now=utc_now()):
+        return True
+    form.add_error("code", "This code is wrong, or was used already. Enter the one that the app shows now.")
+    return False
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

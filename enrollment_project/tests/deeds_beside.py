@@ -164,9 +164,7 @@ def with_factor(route: str, **form: str) -> Way:
 def recovery_code() -> tuple[Client, Deed]:
     code = set_up(owner())[0]
     client = in_session(Caller.OWNER, **{SECOND_FACTOR: ASKED})
-    return client, Deed(
-        "staff-second-factor", Caller.OWNER, reverse("staff-second-factor"), {"code": code}, reaches_out=True
-    )
+    return client, Deed("staff-second-factor", Caller.OWNER, reverse("staff-second-factor"), {"code": code})
 
 
 def passkey() -> tuple[Client, Deed]:

@@ -20,7 +20,9 @@ def member() -> Membership:
 
 
 def show(member: Membership, code: str) -> str | None:
-    return check_second_factor(user=member.user, code=code, request=RequestFactory().post("/"), now=utc_now())
+    request = RequestFactory().post("/")
+    request.user = member.user
+    return check_second_factor(user=member.user, code=code, request=request, now=utc_now())
 
 
 class TestOneCode:
