@@ -70,13 +70,13 @@ class World:
         self.now += ROUND
 
     def run_sweeps(self) -> None:
-        """What the schedule runs, a day later each time."""
+        """What the schedule runs, a day later each time. A round rings for the next one while there is more to do."""
         self.go_on()
         handle_due_events(now=self.now)
         for provider in self.providers:
-            enroll_at_provider(provider_id=provider.pk, now=self.now)
-            poll_provider(provider_id=provider.pk, now=self.now)
-            end_at_provider(provider_id=provider.pk, now=self.now)
+            for go_round in (enroll_at_provider, poll_provider, end_at_provider):
+                while go_round(provider_id=provider.pk, now=self.now):
+                    pass
 
     def bring_to_the_end(self) -> None:
         """Courses are taken and the sweeps run until every learner has come through, which takes a round or two for
