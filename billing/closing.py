@@ -25,7 +25,7 @@ from .mismatches import look_for_mismatches
 from .models import Dispute, Invoice, LedgerLine, Mismatch, MonthClose, Payment, PayoutLine, Refund
 from .purposes import find_matters
 from .queries import find_payers
-from .states import Account, DisputeStatus, RefundStatus
+from .states import Account
 
 MONTH = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])")
 
@@ -196,7 +196,7 @@ def _lines_due(workspace: Workspace, month: dt.date) -> list[LedgerLine]:
                 source=each.source,
                 number=last + 1,
                 document=documents[each.payment_id],
-                correction=_correction_of(each, each.gross_minor - gross, corrections[each.payment_id]),
+                correction=_correction_of(each.source, each.gross_minor - gross, corrections[each.payment_id]),
                 payer=payers.get(each.payment_id, ""),
                 what=fit(LedgerLine, "what", matter.what if matter else ""),
                 gross_minor=each.gross_minor - gross,
@@ -207,12 +207,9 @@ def _lines_due(workspace: Workspace, month: dt.date) -> list[LedgerLine]:
     return lines
 
 
-def _correction_of(movement: Movement, moved_minor: int, corrections: list[Invoice]) -> str:
-    """The number of the first document that states this money as returned, or as back again, once it had moved."""
-    if movement.account not in (Account.REFUNDS, Account.DISPUTES):
-        return ""
-    stating = [each for each in corrections if each.requested_at >= movement.at]
-    return next((each.number for each in stating if (each.amount_minor < 0) == (moved_minor < 0)), "")
+def _correction_of(source: str, moved_minor: int, corrections: list[Invoice]) -> str:
+    """The number of the last document that states this money as returned, or as back again."""
+    return next((each.number for each in reversed(corrections) if each.states(source, moved_minor)), "")
 
 
 def _movements(workspace_id: int, until: dt.datetime) -> Iterator[Movement]:
@@ -222,12 +219,10 @@ def _movements(workspace_id: int, until: dt.datetime) -> Iterator[Movement]:
             yield Movement(f"payment:{pk}", Account.PAYMENTS, pk, minor, 0, currency, at)
     refunds = Refund.objects.filter(payment__workspace=workspace_id, settled_at__lt=until).order_by("pk")
     for refund in refunds.select_related("payment"):
-        gone = refund.amount_minor if refund.status == RefundStatus.SUCCEEDED else 0
-        yield _returned(f"refund:{refund.pk}", Account.REFUNDS, refund.payment, gone, refund.settled_at)
+        yield _returned(refund, Account.REFUNDS, refund.settled_at)
     disputes = Dispute.objects.filter(payment__workspace=workspace_id, closed_at__lt=until).order_by("pk")
     for dispute in disputes.select_related("payment"):
-        gone = dispute.withdrawn_minor if dispute.status == DisputeStatus.LOST else 0
-        yield _returned(f"dispute:{dispute.pk}", Account.DISPUTES, dispute.payment, gone, dispute.closed_at)
+        yield _returned(dispute, Account.DISPUTES, dispute.closed_at)
     fees = PayoutLine.objects.filter(workspace=workspace_id, moved_at__lt=until, payment__isnull=False)
     for line in fees.exclude(fee_minor=0).order_by("pk"):
         if line.payment_id is not None:
@@ -236,5 +231,8 @@ def _movements(workspace_id: int, until: dt.datetime) -> Iterator[Movement]:
             )
 
 
-def _returned(source: str, account: Account, payment: Payment, minor: int, at: dt.datetime | None) -> Movement:
-    return Movement(source, account, payment.pk, -minor, 0, payment.currency, at or payment.created_at)
+def _returned(mover: Refund | Dispute, account: Account, at: dt.datetime | None) -> Movement:
+    payment = mover.payment
+    return Movement(
+        mover.source, account, payment.pk, -mover.returned_minor, 0, payment.currency, at or payment.created_at
+    )

@@ -76,8 +76,8 @@ def render_refund_mail(notification: Notification) -> Email | None:
     payment = refund.payment
     if refund.status != RefundStatus.SUCCEEDED or refund.settled_at is None or payment.checkout is None:
         return None
-    corrections = Invoice.objects.filter(payment=payment, corrects__isnull=False)
-    correction = corrections.filter(requested_at=refund.settled_at).first()  # the same transaction recorded both
+    corrections = Invoice.objects.filter(payment=payment, corrects__isnull=False).order_by("-id")
+    correction = next((each for each in corrections if each.states(refund.source, -refund.amount_minor)), None)
     return write_refund(
         payment=payment,
         amount=refund.money,

@@ -7,6 +7,7 @@ money is here without its document. Where a vendor issues it, the vendor is aske
 """
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,7 +22,7 @@ from core.text import fit
 from core.work import nudge
 
 from ..discounts import discount_of
-from ..models import Invoice, Payment, Price
+from ..models import Dispute, Invoice, Payment, Price, Refund
 from ..purposes import describe_subject, find_price_ids, find_service
 from ..states import InvoiceProvider
 from .lines import InvoiceLine, change_of, line_of
@@ -93,8 +94,19 @@ def correct_invoice(*, payment: Payment, now: dt.datetime) -> Invoice | None:
         buyer_tax_id=invoice.buyer_tax_id,
         buyer_email=invoice.buyer_email,
         buyer_address=invoice.buyer_address,
+        sources=_moved_since(documents, payment),
     )
     return record(correction, change_of(f"{why}: {before[0].description}", before, left), now=now)
+
+
+def _moved_since(documents: list[Invoice], payment: Payment) -> dict[str, int]:
+    """What the payment's refunds and disputes come to, where the documents do not state it already."""
+    stated: Counter[str] = Counter()
+    for document in documents:
+        stated.update(document.sources)
+    movers: list[Refund | Dispute] = [*payment.refunds.order_by("id"), *payment.disputes.order_by("id")]
+    moved = {each.source: -each.returned_minor - stated[each.source] for each in movers}
+    return {source: minor for source, minor in moved.items() if minor}
 
 
 def record(invoice: Invoice, line: InvoiceLine, *, now: dt.datetime) -> Invoice:

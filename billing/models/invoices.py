@@ -125,6 +125,10 @@ class Invoice(models.Model):
     amount_minor = models.IntegerField()  # below zero on a correction for money that went back
     currency = models.CharField(max_length=3)
     lines = models.JSONField()  # of `InvoiceLine`
+    # Of a correction: what moved since the document before it, by the refund or dispute that moved it (`source`).
+    sources: "models.JSONField[dict[str, int], dict[str, int]]" = models.JSONField(
+        default=dict, db_default={}, editable=False
+    )
     reason = models.CharField(max_length=300, blank=True, default="", db_default="")  # of a correction, or canceling
     # What a vendor knows and how asking it goes.
     external_id = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
@@ -184,6 +188,10 @@ class Invoice(models.Model):
     @property
     def money(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    def states(self, source: str, minor: int) -> bool:
+        """Whether it says that money of this refund or dispute is gone, or with `minor` above zero that it is back."""
+        return source in self.sources and (self.sources[source] < 0) == (minor < 0)
 
     @property
     def service(self) -> Service | None:

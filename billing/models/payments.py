@@ -164,6 +164,16 @@ class Refund(models.Model):
         return Money(self.amount_minor, self.payment.currency)
 
     @property
+    def source(self) -> str:
+        """Names this row in corrections and in the ledger."""
+        return f"refund:{self.pk}"
+
+    @property
+    def returned_minor(self) -> int:
+        """What of it is with the payer."""
+        return self.amount_minor if self.status == RefundStatus.SUCCEEDED else 0
+
+    @property
     def reference(self) -> str:
         """Names this row at Stripe, like `Checkout.reference`: the idempotency key, and in the refund's metadata."""
         return f"refund-{self.pk}-{int(self.created_at.timestamp())}"
@@ -220,6 +230,16 @@ class Dispute(models.Model):
     @property
     def money(self) -> Money:
         return Money(self.amount_minor, self.payment.currency)
+
+    @property
+    def source(self) -> str:
+        """Names this row in corrections and in the ledger."""
+        return f"dispute:{self.pk}"
+
+    @property
+    def returned_minor(self) -> int:
+        """What of it is with the payer."""
+        return self.withdrawn_minor if self.status == DisputeStatus.LOST else 0
 
     @transition(field=status, source=[DisputeStatus.INQUIRY, DisputeStatus.CLOSED], target=DisputeStatus.OPEN)
     def escalate(self) -> None:

@@ -19,6 +19,7 @@ from billing.errors import MonthNotClosable, MonthNotClosed
 from billing.invoicing import Buyer, correct_invoice, issue_invoice
 from billing.models import Checkout, LedgerLine, MonthClose, Payment, Refund
 from core.actors import Actor
+from core.errors import require
 from core.money import Money
 
 from .factories import FEE_MINOR, paid, paid_out
@@ -59,6 +60,17 @@ def a_refund_that_came_to_be_known(payment: Payment, *, at: dt.datetime) -> Refu
     return refund
 
 
+def corrected(payment: Payment, *, returned: int) -> str:
+    """The number of the correction that is made once so much of it is back with the payer."""
+    Payment.objects.filter(pk=payment.pk).update(refunded_minor=returned)
+    correction = correct_invoice(payment=Payment.objects.get(pk=payment.pk), now=IN_JULY)
+    return require(correction, "what is left has changed").number
+
+
+def corrections_in_the_ledger() -> list[str]:
+    return list(LedgerLine.objects.filter(account="refunds").order_by("id").values_list("correction", flat=True))
+
+
 class TestClosingAMonth:
     @pytest.mark.sqlite
     def test_freezes_a_line_for_each_movement_and_what_they_come_to(self, payment: Payment) -> None:
@@ -75,17 +87,25 @@ class TestClosingAMonth:
         payer = UserFactory(email="payer@home.test")
         Checkout.objects.filter(pk=payment.checkout_id).update(payer_email=payer.email)
         a_refund_that_came_to_be_known(payment, at=IN_JULY)
-        Payment.objects.filter(pk=payment.pk).update(refunded_minor=900)
-        correction = correct_invoice(payment=Payment.objects.get(pk=payment.pk), now=IN_JULY)
+        number = corrected(payment, returned=900)
 
         close(payment)
 
-        assert correction is not None
         assert list(LedgerLine.objects.order_by("account").values_list("account", "correction", "payer")) == [
             ("fees", "", f"user:{payer.pk}"),
             ("payments", "", f"user:{payer.pk}"),
-            ("refunds", correction.number, f"user:{payer.pk}"),
+            ("refunds", number, f"user:{payer.pk}"),
         ]
+
+    def test_names_for_each_refund_its_own_correction_though_one_sweep_heard_of_both(self, payment: Payment) -> None:
+        numbers = []
+        for returned in (900, 1800):
+            a_refund_that_came_to_be_known(payment, at=IN_JULY)
+            numbers.append(corrected(payment, returned=returned))
+
+        close(payment)
+
+        assert corrections_in_the_ledger() == numbers
 
     @pytest.mark.sqlite
     def test_leaves_lines_that_nobody_can_change_or_delete(self, payment: Payment) -> None:
@@ -109,13 +129,16 @@ class TestClosingAMonth:
 
     def test_takes_back_a_refund_that_failed_by_a_further_line(self, payment: Payment) -> None:
         refund = a_refund_that_came_to_be_known(payment, at=IN_JULY)
-        close(payment, note="The correction follows")
+        number = corrected(payment, returned=900)
+        close(payment)
         refund.fail()
         refund.save()
+        number_of_the_other = corrected(payment, returned=0)
 
         august = close(payment, AUGUST, note="It failed")
 
         assert lines(august) == [("refunds", 900, 0, True)]
+        assert corrections_in_the_ledger() == [number, number_of_the_other]
 
     @pytest.mark.parametrize(
         ("month", "now", "why"),
