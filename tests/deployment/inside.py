@@ -9,6 +9,7 @@ from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from .running import Deployment
 
 HERE = "tests.deployment.inside"
+WORKSPACE_OF_LOAD = "faults"
 
 
 def acknowledged(deployment: Deployment) -> Any:
@@ -17,17 +18,20 @@ def acknowledged(deployment: Deployment) -> Any:
 
 
 def who_has_what() -> dict[str, Any]:
-    completed = EnrollmentDecision.objects.filter(status="completed").values_list("learner__email", "provision_source")
+    decisions = EnrollmentDecision.objects.filter(workspace__slug=WORKSPACE_OF_LOAD)
+    completed = decisions.filter(status="completed").values_list("learner__email", "provision_source")
+    allocations = DistrictSeatAllocation.objects.filter(district__workspace__slug=WORKSPACE_OF_LOAD)
     return {
         "seated": sorted(email for email, source in completed if source == "district"),
         "paid": sorted(email for email, source in completed if source == "parent"),
-        "used_seats": sum(DistrictSeatAllocation.objects.values_list("used_seats", flat=True)),
+        "used_seats": sum(allocations.values_list("used_seats", flat=True)),
     }
 
 
 def unsettled() -> list[str]:
     """What is known of each parent's decision that is not carried out."""
-    waiting = EnrollmentDecision.objects.filter(provision_source="parent").exclude(status="completed")
+    of_load = EnrollmentDecision.objects.filter(workspace__slug=WORKSPACE_OF_LOAD)
+    waiting = of_load.filter(provision_source="parent").exclude(status="completed")
     return [f"{d.status}: {d.message} {d.checkout and d.checkout.status}" for d in waiting.select_related("checkout")]
 
 

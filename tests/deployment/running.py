@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from enrollment_project.mailbox import list_mails
 from sandbox.testing import SandboxProcess, free_port, wait_until
 from tests.desk import Desk
 
@@ -142,12 +143,24 @@ class Deployment:
                 f"{len(waiting)} are not settled: {waiting[:5]}\n{self.log('worker')[-3000:]}"
             ) from error
 
+    def sign_in_code(self, *, to: str) -> str:
+        """The newest code that was mailed to this address, once it is there. Raises TimeoutError."""
+        found: list[str] = []
+
+        def has_come() -> bool:
+            mails = list_mails(folder=self.folder / "mail", limit=1000)
+            found[:] = [mail.code for mail in mails if mail.to == to and mail.code]
+            return bool(found)
+
+        wait_until(has_come, seconds=START_SECONDS)
+        return found[0]
+
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
     def environment(self, service: str, *, tree: Path = ROOT, port: int = 0) -> dict[str, str]:
         """What the service gets by compose.yaml, with our servers for the containers', and stand-ins for vendors."""
-        values = SECRETS | {"PUBLIC_URL": self.url, "EMAIL_URL": f"filemail:///{self.folder}/mail"}
+        values = SECRETS | {"PUBLIC_URL": self.nginx.secure_url, "EMAIL_URL": f"filemail:///{self.folder}/mail"}
         given = Image(tree).environment(service, values)
         ours = {
             "@postgres:5432": f"@127.0.0.1:{self.postgres.port}",

@@ -178,14 +178,19 @@ class Pgbouncer(Server):
 
 
 class Nginx(Server):
-    """The proxy's configuration, in front of those webs that it was told of last. What it says over HTTPS is tried in
-    tests/operations; here it listens without, as its certificate would be believed by nobody."""
+    """The proxy's configuration, in front of those webs that it was told of last. Browsers come by HTTPS; programs of
+    the tests without, as its certificate would be believed by nobody."""
 
     def __init__(self) -> None:
         super().__init__(signal_to_stop=signal.SIGQUIT)
         self.user = None
         self.url = f"http://127.0.0.1:{self.port}"
+        self._secure = free_port()
+        self.secure_url = f"https://127.0.0.1:{self._secure}"
         self._unavailable = free_port()
+        key, certificate = self.folder / "privkey.pem", self.folder / "fullchain.pem"
+        asking = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+        subprocess.run([*asking, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
         self.send_to([free_port()])
 
     def send_to(self, ports: list[int]) -> None:
@@ -196,16 +201,17 @@ class Nginx(Server):
         _, https, site = rest.partition("    server {\n        listen 443 ssl;\n")
         assert redirect
         assert https
-        lines = [line for line in site.splitlines() if not line.strip().startswith("ssl_")]
-        text = f"{before}    server {{\n        listen 127.0.0.1:{self.port};\n" + "\n".join(lines)
+        listens = f"        listen 127.0.0.1:{self.port};\n        listen 127.0.0.1:{self._secure} ssl;\n"
         settings = {
             "server web:8000 max_fails=0;": webs,
             "127.0.0.1:8503": f"127.0.0.1:{self._unavailable}",
+            "/etc/nginx/tls": str(self.folder),
+            "proxy_set_header Host $host;": "proxy_set_header Host $http_host;",  # with the port, which is not 443
             "X-Forwarded-Proto $scheme": "X-Forwarded-Proto https",
             "/tmp/nginx.pid": f"{self.folder}/nginx.pid",
             "worker_processes auto": "worker_processes 1",
         }
-        (self.folder / "nginx.conf").write_text(replaced(text, settings))
+        (self.folder / "nginx.conf").write_text(replaced(f"{before}    server {{\n{listens}{site}", settings))
         if self._process is not None:
             self._process.send_signal(signal.SIGHUP)
 

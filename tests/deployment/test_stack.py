@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from .inside import acknowledged
+from .journeys import TUITION, Journeys
 from .load import CUT_OFF, Load
 from .running import ROOT, Deployment
 from .servers import missing
@@ -28,6 +30,11 @@ def deployment() -> Iterator[Deployment]:
             running.start(service)
         running.admit("web")
         yield running
+
+
+@pytest.fixture(scope="module")
+def journeys(deployment: Deployment, browser: Browser) -> Journeys:
+    return Journeys(deployment, browser)
 
 
 @pytest.fixture(scope="module")
@@ -84,16 +91,19 @@ DISTURBANCES: dict[str, tuple[Callable[[Deployment], None], set[int]]] = {
 
 
 class TestEachPart:
+    @pytest.mark.browser
     def test_may_be_restarted_under_load_and_no_acknowledged_write_is_lost_or_doubled(
-        self, deployment: Deployment, key: str
+        self, deployment: Deployment, journeys: Journeys, key: str
     ) -> None:
         told: dict[str, Counter[int]] = {}
         with Load(deployment.url, key, deployment.sandbox) as load:
             for name, (disturb, _) in DISTURBANCES.items():
                 before = Counter(load.answers)
+                journeys.begin()
                 load.wait_for_more()
                 disturb(deployment)
                 load.wait_for_more()
+                journeys.end()
                 told[name] = load.answers - before
         print(json.dumps({name: dict(answers) for name, answers in told.items()}))
 
@@ -109,7 +119,11 @@ class TestEachPart:
             "paid": sorted(load.paid),
             "used_seats": len(load.seated),
         }
-        assert deployment.sandbox.ledger()["totals"]["usd"]["net"] == 4900 * len(load.paid)
+        assert {name: len(people) for name, people in journeys.arrived.items()} == dict.fromkeys(
+            ("purchase", "application", "course", "refund"), len(DISTURBANCES)
+        )
+        assert journeys.rows() == journeys.told()
+        assert journeys.earned() == 4900 * len(load.paid) + TUITION * len(DISTURBANCES)
         assert json.loads(deployment.manage("doctor", "--json"))["breaches"] == {}
 
 

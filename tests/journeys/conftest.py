@@ -12,6 +12,8 @@ from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, View
 
 from tests.stack import RunningStack
 
+from . import course_pages
+
 # Playwright keeps an event loop in this thread, which Django takes for asynchronous code; there is none.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
@@ -143,10 +145,7 @@ def enter_code(stack: RunningStack) -> Callable[[Page, str], None]:
     """Answer the page that asks who is there."""
 
     def with_code(page: Page, email: str) -> None:
-        page.get_by_label("Email").fill(email)
-        page.get_by_role("button", name="Send me a code").click()
-        page.get_by_label("Code").fill(stack.sign_in_code(to=email))
-        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        course_pages.enter_code(page, email, lambda: stack.sign_in_code(to=email))
 
     return with_code
 

@@ -8,8 +8,8 @@ from tests.stack import RunningStack
 
 from .axe import seen
 from .conftest import Courses, Town
+from .course_pages import choose, choose_child, go_to_payment, headline, pay
 from .stripe_page import PAY_BY_DEBIT, press
-from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
 

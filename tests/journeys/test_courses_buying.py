@@ -4,49 +4,15 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
 from .conftest import Courses, Town
+from .course_pages import choose, choose_child, go_to_payment, headline, look_until, pay
 from .stripe_page import PAY, PAY_BY_DEBIT, press
 
 pytestmark = pytest.mark.browser
 
 Enter = Callable[[Page, str], None]
-
-
-def headline(page: Page, text: str) -> None:
-    expect(page.get_by_role("heading", level=1)).to_have_text(text)
-
-
-def choose_child(page: Page, first_name: str) -> None:
-    page.get_by_label(re.compile("(A|Another) child")).check()
-    name = page.get_by_role("group", name="Name of the child")
-    name.get_by_label("First name").fill(first_name)
-    name.get_by_label("Last name").fill("Doe")
-
-
-def go_to_payment(page: Page, first_name: str) -> None:
-    choose_child(page, first_name)
-    page.get_by_role("button", name="Continue to payment").click()
-
-
-def pay(page: Page) -> None:
-    press(page)
-
-
-def look_until(page: Page, heading: str, look: Callable[[], object]) -> None:
-    """The worker takes a moment: look again until the page has this heading."""
-
-    def is_there() -> bool:
-        look()
-        return page.get_by_role("heading", name=heading).count() > 0
-
-    wait_until(is_there, seconds=20)
-
-
-def choose(page: Page, step: str, group_class: str) -> None:
-    page.get_by_role("group", name=step).get_by_label(group_class).check()
 
 
 class TestBuyingACourse:

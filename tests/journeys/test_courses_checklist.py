@@ -15,8 +15,8 @@ from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
 from .conftest import Courses, Town, without_javascript_in_walks
+from .course_pages import choose, choose_child, go_to_payment, headline, pay
 from .stripe_page import PAY
-from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
 
 pytestmark = pytest.mark.browser
 
