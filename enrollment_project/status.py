@@ -13,7 +13,7 @@ from backoffice.display import list_url
 from backoffice.scoping import access_of
 from core.clock import utc_now
 from core.metrics import Load, WorkFigures
-from operations.models import Examination, Finding
+from operations.models import Backup, Examination, Finding
 from operations.states import ExaminationStatus
 from partners.models import Provider
 
@@ -21,6 +21,7 @@ from .health import check_parts
 from .metrics import WORK
 
 BEHIND = dt.timedelta(minutes=15)  # as the alert SweepBehind
+STALE = dt.timedelta(hours=36)  # as the alert BackupOld: a nightly backup was missed
 # Partners are asked for news when there is nothing else to do.
 PATIENT = {"partner_polls": dt.timedelta(hours=2)}
 WORKS = {
@@ -57,6 +58,7 @@ def show_status(request: HttpRequest) -> HttpResponse:
         "away": [provider for provider in away.order_by("name") if not provider.is_reachable],
         "works": works if access.everywhere else [],
         "doctor": _doctor() if access.everywhere else None,
+        "backups": _backups(now) if access.everywhere else None,
     }
     return TemplateResponse(request, "admin/status.html", context)
 
@@ -72,4 +74,14 @@ def _doctor() -> dict[str, object]:
         "last": completed.first(),
         "findings": Finding.objects.confirmed().count(),
         "url": list_url(Finding, gone_at__isempty=1),
+    }
+
+
+def _backups(now: dt.datetime) -> dict[str, object]:
+    last = Backup.objects.order_by("-made_at").first()
+    return {
+        "last": last,
+        "count": Backup.objects.count(),
+        "is_stale": last is not None and now - last.made_at > STALE,
+        "url": list_url(Backup),
     }

@@ -36,6 +36,23 @@ class Examination(models.Model):
         return f"Examination of {self.began_at:%Y-%m-%d %H:%M}"
 
 
+class Backup(models.Model):
+    """A backup that was read again when it was made, and was whole.
+
+    Invariant: one per folder, which the name is of; the row goes when the folder does. Counts alone, nothing of what is
+    in it. A backup that is restored does not know of itself.
+    """
+
+    name = models.CharField(max_length=17, unique=True)  # 2026-11-29-031700
+    made_at = models.DateTimeField()  # its rows are as they were then
+    rows = models.PositiveBigIntegerField()
+    files = models.PositiveIntegerField()
+    size_bytes = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"Backup {self.name}"
+
+
 class FindingQuerySet(models.QuerySet["Finding"]):
     def open(self) -> "FindingQuerySet":
         """Those that the last examination named."""

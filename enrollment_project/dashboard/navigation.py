@@ -84,7 +84,7 @@ from enrollments.models import (
 from enrollments.queries import awaiting_review
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
-from operations.models import Examination, Finding
+from operations.models import Backup, Examination, Finding
 from partners.models import Certificate, EnrollmentStep, Nudge, PartnerEvent, PartnerSequence, Provider
 from privacy.models import Erasure
 
@@ -309,6 +309,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             power=Power.OPERATE,
             beside=(Entry("Examinations", "fact_check", Examination),),
         ),
+        Entry("Backups", "backup", Backup, power=Power.OPERATE),
         Entry("Idempotency records", "fingerprint", IdempotencyRecord, power=Power.OPERATE),
     ),
 }

@@ -48,6 +48,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "payoutline": (Power.VIEW, NOBODY, NOBODY),
     "reconciliationrun": (Power.OPERATE, NOBODY, NOBODY),
     "finding": (Power.OPERATE, NOBODY, NOBODY),
+    "backup": (Power.OPERATE, NOBODY, NOBODY),
     "examination": (Power.OPERATE, NOBODY, NOBODY),
     "idempotencyrecord": (Power.OPERATE, NOBODY, NOBODY),
     "program": (Power.VIEW, Power.MANAGE, Power.MANAGE),

@@ -43,7 +43,7 @@ from enrollments.tests.factories import InstanceFactory
 from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import fan_out
 from notifications.wording import begin_letter
-from operations.models import Examination, Finding
+from operations.models import Backup, Examination, Finding
 from partners.models import AT_MOST, WEEK, Certificate, Nudge, PartnerEvent
 from partners.tests.factories import accept, approved, define, group, steps_of
 from privacy.models import Erasure
@@ -76,6 +76,7 @@ def _make() -> None:
 def _add_what_the_demo_lacks() -> None:
     now = utc_now()
     Examination.objects.create(began_at=now)
+    Backup.objects.create(name="2026-11-29-031700", made_at=now, rows=1000, files=2, size_bytes=3_000_000)
     broken = {"invariant": "enrollments.seat_counters_equal_their_holders", "row": "allocation 1", "fact": "Off by one"}
     Finding.objects.create(**broken, found_at=now, seen_at=now)
     ReconciliationRun.objects.create(started_at=now, window_start=now)

@@ -1,6 +1,7 @@
 """The page that tells staff whether it is them or the system."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.urls import reverse
@@ -9,7 +10,7 @@ from accounts.states import Role
 from accounts.tests.factories import MembershipFactory, StaffFactory
 from billing.models import StripeEvent
 from core.clock import utc_now
-from operations.models import Finding
+from operations.models import Backup, Finding
 from partners.tests.factories import ProviderFactory
 
 pytestmark = pytest.mark.django_db
@@ -57,9 +58,22 @@ class TestTheStatusPage:
 
         text = shown(client, StaffFactory(is_superuser=True))
 
+        assert "None has been made by <code>manage.py keep_backups</code> yet." in text
         assert "The data has not been examined yet" in text
         assert "1 row breaks a rule." in text
         assert '<th scope="row">Partner polls</th>' in text
+
+    def test_tells_operators_that_a_night_was_missed(self, client):
+        for hours in (37, 61):
+            made_at = utc_now() - dt.timedelta(hours=hours)
+            Backup.objects.create(
+                name=f"{made_at:%Y-%m-%d-%H%M%S}", made_at=made_at, rows=1, files=0, size_bytes=3 << 20
+            )
+
+        text = shown(client, StaffFactory(is_superuser=True))
+
+        assert re.search(r"The last one is from 1 day, 13 hours ago \(3.0.MB\); 2 are kept\.", text)
+        assert "A night was missed" in text
 
     def test_is_for_staff(self, client):
         assert client.get(PAGE).status_code == 302

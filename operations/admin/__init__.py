@@ -1,5 +1,5 @@
 """The back office of those who keep things running. Importing the modules registers their pages."""
 
-from . import doctor
+from . import backups, doctor
 
-__all__ = ["doctor"]
+__all__ = ["backups", "doctor"]

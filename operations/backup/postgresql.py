@@ -11,7 +11,7 @@ from typing import IO, Final, cast
 from django.db import connection, transaction
 from psycopg.pq import Conninfo
 
-from .errors import BackupFailed, NotThroughAPool, ProgramMissing, RestoreFailed
+from .errors import BackupDamaged, BackupFailed, NotThroughAPool, ProgramMissing, RestoreFailed
 from .manifest import count_rows
 
 NAME: Final = "database.dump"
@@ -103,6 +103,14 @@ def restore(path: Path, rows: Mapping[str, int]) -> None:
         if not is_done:
             told.seek(0)
             raise RestoreFailed(f"Nothing was changed. {_said(told.read())}")
+
+
+def check_dump(path: Path) -> None:
+    """Unpack all of it, and keep nothing. Raises BackupDamaged."""
+    unpack = [_find("pg_restore"), f"--file={os.devnull}", str(path)]
+    done = subprocess.run(unpack, stderr=subprocess.PIPE, check=False)  # noqa: S603
+    if done.returncode:
+        raise BackupDamaged(f"{path} can't be unpacked. {_said(done.stderr)}")
 
 
 def check_programs() -> None:

@@ -27,12 +27,8 @@ def dump(path: Path) -> dict[str, int]:
 
 def restore(path: Path, rows: Mapping[str, int]) -> None:
     """Replace the database by this one, at once or not at all. Raises BackupDamaged and RestoreFailed."""
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as kept:
-        try:
-            is_sound = kept.execute("PRAGMA quick_check").fetchone() == ("ok",) and _count(kept) == rows
-        except sqlite3.DatabaseError:
-            is_sound = False
-        if not is_sound:
+    with _open(path) as kept:
+        if not (_is_sound(kept) and _count(kept) == rows):
             raise BackupDamaged(f"{path} does not hold what the manifest says.")
         try:
             kept.backup(_ours(), progress=_give_up_after(_TRIES))
@@ -41,8 +37,27 @@ def restore(path: Path, rows: Mapping[str, int]) -> None:
     connection.close()
 
 
+def check_dump(path: Path) -> None:
+    """Read all of it. Raises BackupDamaged."""
+    with _open(path) as kept:
+        if not _is_sound(kept):
+            raise BackupDamaged(f"{path} is not a whole database.")
+
+
 def check_programs() -> None:
     """It takes none."""
+
+
+def _open(path: Path) -> closing[sqlite3.Connection]:
+    """To be read and never written."""
+    return closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True))
+
+
+def _is_sound(kept: sqlite3.Connection) -> bool:
+    try:
+        return bool(kept.execute("PRAGMA quick_check").fetchone() == ("ok",))
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _ours() -> sqlite3.Connection:

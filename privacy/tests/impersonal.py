@@ -87,6 +87,7 @@ IMPERSONAL = {
     "partners.PartnerEvent": "event_id type external_enrollment_id outcome last_error",
     "partners.Nudge": "stopped_by",
     "privacy.Erasure": "learner_cuid actor payments",
+    "operations.Backup": "name",
     "operations.Examination": "broken",
     "operations.Finding": "invariant row fact",
 }

@@ -16,7 +16,7 @@ MANIFESTS: list[dict[str, Any]] = [
     manifest for path in sorted(FOLDER.glob("*.yaml")) for manifest in yaml.safe_load_all(path.read_text())
 ]
 NAMES = [f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in MANIFESTS]
-WORKLOADS = [manifest for manifest in MANIFESTS if manifest["kind"] in ("Deployment", "Job")]
+WORKLOADS = [manifest for manifest in MANIFESTS if manifest["kind"] in ("Deployment", "Job", "CronJob")]
 OURS = [manifest for manifest in WORKLOADS if not manifest["metadata"]["name"].startswith("pgbouncer")]
 NAMED = set(re.findall(r"^#([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 STARRED = {"PUBLIC_URL", "ALLOWED_HOSTS"}  # that production does not start without, and that are no secrets
@@ -27,8 +27,14 @@ def of_kind(kind: str) -> dict[str, dict[str, Any]]:
     return {manifest["metadata"]["name"]: manifest for manifest in MANIFESTS if manifest["kind"] == kind}
 
 
+def template(workload: dict[str, Any]) -> dict[str, Any]:
+    by_the_clock = workload["spec"].get("jobTemplate", workload)
+    found: dict[str, Any] = by_the_clock["spec"]["template"]
+    return found
+
+
 def pod(workload: dict[str, Any]) -> dict[str, Any]:
-    spec: dict[str, Any] = workload["spec"]["template"]["spec"]
+    spec: dict[str, Any] = template(workload)["spec"]
     return spec
 
 
@@ -76,7 +82,7 @@ class TestAWorkload:
         assert container(workload)["image"].rpartition(":")[2] == __version__
 
     def test_is_found_by_what_selects_it(self, workload: dict[str, Any]) -> None:
-        labels = workload["spec"]["template"]["metadata"]["labels"]
+        labels = template(workload)["metadata"]["labels"]
 
         assert workload["spec"].get("selector", {"matchLabels": labels})["matchLabels"] == labels
 
@@ -129,6 +135,29 @@ class TestWeb:
         assert only["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
+class TestABackup:
+    def test_is_made_alone_and_gives_up_some_time(self) -> None:
+        for job in of_kind("CronJob").values():
+            assert job["spec"]["concurrencyPolicy"] == "Forbid"
+            assert job["spec"]["timeZone"] == "Etc/UTC"
+            assert 0 < job["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] < 24 * 3600
+
+    def test_is_written_where_no_other_process_reads(self) -> None:
+        mounting = {
+            named(workload): {mount["name"] for mount in container(workload)["volumeMounts"]} for workload in OURS
+        }
+
+        assert {name for name, volumes in mounting.items() if "backups" in volumes} == {"backup", "erasures"}
+        files = {mount["name"]: mount for mount in container(of_kind("CronJob")["backup"])["volumeMounts"]}["files"]
+        assert files["readOnly"] is True
+
+    def test_goes_past_pgbouncer(self) -> None:
+        for job in of_kind("CronJob").values():
+            given = {variable["name"]: variable for variable in container(job)["env"]}
+            assert given["DATABASE_URL"]["valueFrom"]["secretKeyRef"]["key"] == "DATABASE_URL_DIRECT"
+            assert given["DATABASE_POOLED"]["value"] == "0"
+
+
 class TestTogether:
     def test_beat_is_one(self) -> None:
         spec = of_kind("Deployment")["beat"]["spec"]
@@ -143,12 +172,18 @@ class TestTogether:
     def test_commands_are_those_of_the_composition(self) -> None:
         services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 
-        said = {workload["spec"]["template"]["metadata"]["labels"]["app"]: container(workload) for workload in OURS}
+        said = {template(workload)["metadata"]["labels"]["app"]: container(workload) for workload in OURS}
 
-        assert said.keys() == {"web", "worker", "worker-prompt", "beat", "migrate"}
-        assert {name: only.get("command") for name, only in said.items()} == {
-            name: services[name].get("command") for name in said
+        assert said.keys() == {"web", "worker", "worker-prompt", "beat", "migrate", "backup", "erasures"}
+        assert {name: only.get("command") for name, only in said.items() if name != "erasures"} == {
+            name: services[name].get("command") for name in said if name != "erasures"
         }
+        assert " ".join(said["erasures"]["command"]) in (ROOT / "docs" / "deployment.md").read_text()
+
+    def test_whoever_talks_to_others_may(self) -> None:
+        world = of_kind("NetworkPolicy")["platform-to-the-world"]["spec"]["podSelector"]["matchExpressions"][0]
+
+        assert set(world["values"]) == {template(workload)["metadata"]["labels"]["app"] for workload in OURS}
 
     def test_nobody_is_reached_unless_a_policy_says_so(self) -> None:
         nobody = of_kind("NetworkPolicy")["nobody"]["spec"]

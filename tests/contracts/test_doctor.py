@@ -237,6 +237,7 @@ class TestTheWayToAWorkspace:
             "contenttypes.ContentType",
             "core.IdempotencyRecord",
             "core.SharedCounter",
+            "operations.Backup",
             "operations.Examination",
             "operations.Finding",
             "sessions.Session",

@@ -1,0 +1,23 @@
+"""Which backups there are, for operators. Nothing can be done with them here: they are files, and elsewhere."""
+
+from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
+from unfold.decorators import display
+
+from accounts.roles import Power
+from backoffice.scoping import WorkspaceScopedAdmin
+
+from ..models import Backup
+
+
+@admin.register(Backup)
+class BackupAdmin(WorkspaceScopedAdmin):
+    workspace_path = ""
+    view_power = Power.OPERATE
+    list_display = ("name", "made_at", "rows", "files", "size")
+    list_filter = ("made_at",)
+    fields = (("name", "made_at"), ("rows", "files", "size"))
+
+    @display(description="size", ordering="size_bytes")
+    def size(self, backup: Backup) -> str:
+        return filesizeformat(backup.size_bytes)
