@@ -67,7 +67,7 @@ class Personal:
 
     `rows_of` finds a person's rows; `values` replace what they hold, and without them the rows are deleted. `erase`
     does what one statement can't, and returns how many rows it changed. With neither, nothing is erased, and `why`
-    says why not.
+    says why not. What `passes` is gone by itself a month after it was written.
     """
 
     model: type[Model]
@@ -77,6 +77,7 @@ class Personal:
     values: Mapping[str, Any] | None = None
     erase: Callable[[Person], int] | None = None
     why: str = ""
+    passes: bool = False
 
     def erase_of(self, person: Person) -> int:
         """Erase what is known of somebody here; returns in how many rows. Joins the caller's transaction."""
@@ -84,7 +85,11 @@ class Personal:
             return self.erase(person)
         if self.rows_of is None:
             return 0
-        rows = self.rows_of(person).order_by()
+        return self.empty(self.rows_of(person).order_by())
+
+    def empty(self, rows: QuerySet[Any]) -> int:
+        """Take out of these rows of the model what one statement can; returns of how many. Joins the caller's
+        transaction."""
         if self.fate is Fate.DELETED:
             return QuerySet.delete(rows)[0]
         return QuerySet.update(rows, **(self.values or {}))

@@ -78,6 +78,7 @@ app.conf.beat_schedule = {
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
     "look-for-mismatches": {"task": "billing.tasks.look_for_mismatches", "schedule": 900.0},
     "forget-papers": {"task": "privacy.tasks.forget_papers", "schedule": 3600.0},
+    "forget-overdue": {"task": "privacy.tasks.forget_overdue", "schedule": 900.0},
     "read-payouts": {"task": "billing.tasks.read_payouts", "schedule": 3600.0},
 }
 

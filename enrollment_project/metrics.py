@@ -26,6 +26,7 @@ from events import metrics as events
 from notifications import metrics as notifications
 from operations import metrics as operations
 from partners import metrics as partners
+from privacy import metrics as privacy
 
 PREFIX = "enrollment_"
 WORK = (
@@ -45,6 +46,7 @@ FIGURES: tuple[Figure, ...] = (
     *enrollments.FIGURES,
     *cohorts.FIGURES,
     *partners.FIGURES,
+    *privacy.FIGURES,
     *operations.FIGURES,
 )
 

@@ -38,6 +38,13 @@ def _of(model: type[Model]) -> Callable[[Person], QuerySet[Any]]:
     return lambda person: model._default_manager.filter(enrollment__in=person.enrollments)
 
 
+def _made_for(model: type[Model]) -> Callable[[Person], QuerySet[Any]]:
+    """Rows that have a learner beside their enrollment."""
+    return lambda person: model._default_manager.filter(
+        Q(learner__in=person.learners) | Q(enrollment__in=person.enrollments)
+    )
+
+
 def _applications(person: Person) -> QuerySet[Application]:
     """Those that became an enrollment of theirs, and those under an address of theirs that never did."""
     unconfirmed = Q(confirmed_at__isnull=True, email__in=person.addresses, workspace=person.workspace)
@@ -126,7 +133,7 @@ PERSONAL = (
         _of(EligibilityVerdict),
         {"reason": unless_empty("reason"), "answers": []},
     ),
-    words(SeatAssignment, lambda person: SeatAssignment.objects.filter(learner__in=person.learners), "release_reason"),
+    words(SeatAssignment, _made_for(SeatAssignment), "release_reason"),
     Personal(
         EnrollmentDecision,
         {
@@ -137,7 +144,7 @@ PERSONAL = (
             "message": Kind.WORDS,
         },
         Fate.REPLACED,
-        lambda person: EnrollmentDecision.objects.filter(learner__in=person.learners),
+        _made_for(EnrollmentDecision),
         {"learner_email": NOBODY, "learner_profile": {}, "context": {}, "trace": [], "message": ERASED},
     ),
     Personal(
@@ -162,6 +169,7 @@ PERSONAL = (
         _uploads,
         erase=_erase_uploads,
         why="the row stays, the file it was read from goes",
+        passes=True,
     ),
     Personal(
         ImportedRow,

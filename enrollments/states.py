@@ -69,6 +69,9 @@ OVER = (*REFUSED, EligibilityStatus.UNENROLLED)
 # Was refused by a person, or ended: what was held for it is given back.
 GIVEN_BACK = (EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
 
+# Was accepted at some time: who has left was accepted before.
+ACCEPTED_ONCE = (EligibilityStatus.APPROVED, EligibilityStatus.UNENROLLED)
+
 # An enrollment in none of the ended states is the learner's current one in its instance; there is at most one.
 ENDED_ELIGIBILITY = (EligibilityStatus.UNENROLLED,)
 ENDED_PARTICIPATION = (ParticipationStatus.COMPLETED, ParticipationStatus.WITHDRAWN)

@@ -1,3 +1,4 @@
+import datetime as dt
 from collections.abc import Collection
 
 from django.conf import settings
@@ -17,6 +18,11 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         for subject in subjects:
             found |= models.Q(subject_key__startswith=f"{subject}/")
         return self.filter(found)
+
+    def settled_before(self, moment: dt.datetime) -> "NotificationQuerySet":
+        """Those that were sent, skipped or given up, and neither written nor sent again since."""
+        settled = self.exclude(status=NotificationStatus.PENDING).filter(created_at__lt=moment)
+        return settled.filter(models.Q(sent_at__isnull=True) | models.Q(sent_at__lt=moment))
 
 
 class Notification(models.Model):
@@ -59,6 +65,11 @@ class Notification(models.Model):
                 name="notification_due",
             ),
             models.Index(fields=["workspace", "-id"], name="notification_by_workspace"),
+            models.Index(
+                fields=["workspace", "created_at"],
+                condition=~models.Q(status=NotificationStatus.PENDING),
+                name="notification_by_age",
+            ),
             models.Index(fields=["subject_key"], opclasses=["varchar_pattern_ops"], name="notification_by_subject"),
         ]
 

@@ -13,6 +13,7 @@ from enrollments.invariants import INVARIANTS as ENROLLMENTS
 from events.invariants import INVARIANTS as EVENTS
 from notifications.invariants import INVARIANTS as NOTIFICATIONS
 from partners.invariants import INVARIANTS as PARTNERS
+from privacy.invariants import INVARIANTS as PRIVACY
 
 from .partitions import INVARIANTS as PARTITIONS
 
@@ -27,6 +28,7 @@ INVARIANTS: dict[str, Invariant] = {
         "enrollments": ENROLLMENTS,
         "cohorts": COHORTS,
         "partners": PARTNERS,
+        "privacy": PRIVACY,
         "operations": PARTITIONS,
     }.items()
     for invariant in invariants

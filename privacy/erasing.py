@@ -56,16 +56,39 @@ def foresee_erasure(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -
 
 
 def erase_learner(
-    *, workspace_id: int, learner_cuid: str, reason: ErasureReason, actor: Actor, now: dt.datetime
+    *,
+    workspace_id: int,
+    learner_cuid: str,
+    reason: ErasureReason,
+    actor: Actor,
+    now: dt.datetime,
+    spare_what_passes: bool = False,
 ) -> Erasure:
     """Erase whoever this is, once: asked again, the erasure there was is returned.
+
+    What passes by itself can be spared where nothing was written of them for months: files that others are waiting for
+    would go along.
 
     Raises NotFound, and ErasureRefused while money is on its way or an enrollment is going on: what, and what to do
     about it, stands in its detail.
     """
     cuid = find_learner(workspace_id=workspace_id, learner_cuid=learner_cuid).cuid
     known = Erasure.objects.filter(learner_cuid=cuid).first()
-    return known or _erase(workspace_id, cuid, reason=reason, actor=actor, now=now, whatever_goes_on=False)
+    return known or _erase(
+        workspace_id,
+        cuid,
+        reason=reason,
+        actor=actor,
+        now=now,
+        whatever_goes_on=False,
+        spare_what_passes=spare_what_passes,
+    )
+
+
+def erase_part(part: Person) -> int:
+    """Erase what is about a part of somebody, who stays, but for what passes by itself; returns in how many rows. Joins
+    the caller's transaction."""
+    return _erase_rows(part, spare_what_passes=True)
 
 
 def repeat_erasures(erasures: Iterable[Erasure]) -> int:
@@ -108,6 +131,7 @@ def _erase(
     actor: Actor,
     now: dt.datetime,
     whatever_goes_on: bool,
+    spare_what_passes: bool = False,
 ) -> Erasure:
     found = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
     learner = lock_live_learner(found.learners[0])
@@ -118,7 +142,7 @@ def _erase(
     elsewhere = _who_else_knows(person)
     languages = languages_of_family(learner) if reason == ErasureReason.ASKED and not whatever_goes_on else {}
     end_what_waits(person, actor=actor)
-    rows = sum(each.erase_of(person) for each in PERSONAL)
+    rows = _erase_rows(person, spare_what_passes=spare_what_passes)
     Learner.objects.filter(pk__in=person.learners).update(erased_at=now)
     papers = Invoice.objects.filter(payment__in=person.payments).exists()
     kept_until = local_date(now, "UTC") + dt.timedelta(days=366 * settings.INVOICES_KEPT_YEARS)
@@ -146,6 +170,10 @@ def _erase(
         )
     after_commit(log.info, "learner_erased", learner=person.learners[0], erasure=erasure.pk, rows=rows)
     return erasure
+
+
+def _erase_rows(person: Person, *, spare_what_passes: bool) -> int:
+    return sum(each.erase_of(person) for each in PERSONAL if not (each.passes and spare_what_passes))
 
 
 def _publish(erasure: Erasure, person: Person) -> None:

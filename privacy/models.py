@@ -1,8 +1,16 @@
+import datetime as dt
+
+from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.deconstruct import deconstructible
 
 from accounts.models import Workspace
+from core.clock import utc_now
 
-from .states import ErasureReason
+from .states import LEAST_DAYS, ErasureReason, RetentionKind
+
+# From a change of the settings until the sweep follows them: time to see what would go, and to take it back.
+DELAY = dt.timedelta(days=1)
 
 
 class Erasure(models.Model):
@@ -34,3 +42,87 @@ class Erasure(models.Model):
 
     def __str__(self) -> str:
         return f"Erasure {self.pk}"
+
+
+@deconstructible
+class LongEnough(MinValueValidator):
+    """With a code of its own: the words for `min_value` are those of a form's field, which knows no reason."""
+
+    code = "too_short"
+
+
+def _days(kind: RetentionKind) -> "models.SmallIntegerField[int | None, int | None]":
+    least = LEAST_DAYS[kind]
+    return models.SmallIntegerField(
+        kind.label.lower(),
+        null=True,
+        blank=True,
+        validators=[LongEnough(least, f"Keep them for {least} days at least, or leave it empty to keep them.")],
+        help_text=f"Days, {least} at least. Empty: they are kept.",
+    )
+
+
+def _long_enough(kind: RetentionKind) -> models.CheckConstraint:
+    column = f"{kind}_days"
+    is_kept = models.Q(**{f"{column}__isnull": True})
+    return models.CheckConstraint(
+        condition=is_kept | models.Q(**{f"{column}__gte": LEAST_DAYS[kind]}), name=f"retention_{kind}_long_enough"
+    )
+
+
+class RetentionQuerySet(models.QuerySet["Retention"]):
+    def in_force(self, *, now: dt.datetime) -> "RetentionQuerySet":
+        """Those whose last change is old enough to be followed."""
+        return self.filter(changed_at__lte=now - DELAY)
+
+
+class Retention(models.Model):
+    """For how many days a workspace keeps what: counted from when something last happened about it. Empty: it stays.
+
+    Invariant: one row per workspace at most, and where there is none, everything stays. No time is shorter than
+    LEAST_DAYS.
+    """
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, related_name="retention")
+    applications_days = _days(RetentionKind.APPLICATIONS)
+    candidates_days = _days(RetentionKind.CANDIDATES)
+    prospects_days = _days(RetentionKind.PROSPECTS)
+    mails_days = _days(RetentionKind.MAILS)
+    consents_days = _days(RetentionKind.CONSENTS)
+    tasks_days = _days(RetentionKind.TASKS)
+    changed_at = models.DateTimeField(default=utc_now, editable=False)
+    swept_at = models.DateTimeField(null=True, editable=False)  # when the sweep last looked
+
+    objects = RetentionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "retention settings"
+        verbose_name_plural = "retention settings"
+        constraints = [_long_enough(kind) for kind in RetentionKind]
+
+    def __str__(self) -> str:
+        return f"Retention settings {self.pk}"
+
+    @property
+    def days(self) -> dict[RetentionKind, int]:
+        """For how many days each kind is kept that is not kept for good."""
+        set_days = {kind: getattr(self, f"{kind}_days") for kind in RetentionKind}
+        return {kind: days for kind, days in set_days.items() if days is not None}
+
+
+class Forgotten(models.Model):
+    """How much of a kind went on a day, by a workspace's retention settings. Invariant: one row per kind and day."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+", db_index=False)
+    kind = models.CharField(max_length=12, choices=RetentionKind.choices)
+    date = models.DateField()  # in the workspace's time zone
+    rows = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "kind", "date"], name="forgotten_once_a_day"),
+            models.CheckConstraint(condition=models.Q(kind__in=RetentionKind.values), name="forgotten_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rows} {self.kind} on {self.date}"

@@ -61,6 +61,22 @@ def find_person(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Pe
     return _with_subjects(found)
 
 
+def part_of(
+    *, workspace_id: int, enrollments: tuple[int, ...] = (), leads: tuple[int, ...] = (), now: dt.datetime
+) -> Person:
+    """What is about these enrollments and leads, and nothing else of the people whom they are about."""
+    part = Person(
+        workspace=workspace_id,
+        moment=now,
+        cuids=frozenset(_column(Enrollment.objects.filter(pk__in=enrollments), "cuid")),
+        learners=(),
+        leads=leads,
+        enrollments=enrollments,
+        steps=_keys(EnrollmentStep.objects.filter(enrollment__in=enrollments)),
+    )
+    return _with_subjects(part)
+
+
 def _guardians_of_nobody_else(learners: tuple[int, ...]) -> tuple[int, ...]:
     theirs = Guardian.objects.filter(learners__in=learners)
     return _keys(theirs.exclude(guardianships__learner__in=Learner.objects.exclude(pk__in=learners)).distinct())
@@ -91,7 +107,8 @@ def _with_subjects(person: Person) -> Person:
     steps = EnrollmentStep.objects.filter(pk__in=person.steps).values_list("cuid", flat=True)
     inquiries = Inquiry.objects.filter(enrollment__in=person.enrollments).values_list("pk", flat=True)
     serials = Certificate.objects.filter(enrollment__in=person.enrollments).values_list("serial", flat=True)
-    decisions = EnrollmentDecision.objects.filter(learner__in=person.learners).values_list("pk", flat=True)
+    decided = Q(learner__in=person.learners) | Q(enrollment__in=person.enrollments)
+    decisions = EnrollmentDecision.objects.filter(decided).values_list("pk", flat=True)
     names: dict[str, Iterable[Any]] = {
         "learner": person.learners,
         "guardian": person.guardians,

@@ -37,3 +37,9 @@ OBSTACLES: tuple[Callable[[Person], list[str]], ...] = (
 def personal_columns(model: type[Model]) -> dict[str, Personal]:
     """The personal columns of a model, each with what is said of it."""
     return {column: each for each in PERSONAL if each.model is model for column in each.columns}
+
+
+def entry_of(model: type[Model]) -> Personal:
+    """What is said of a model of which one thing is said."""
+    (found,) = (each for each in PERSONAL if each.model is model)
+    return found

@@ -86,7 +86,7 @@ from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
 from operations.models import Backup, Examination, Finding
 from partners.models import Certificate, EnrollmentStep, Nudge, PartnerEvent, PartnerSequence, Provider
-from privacy.models import Erasure
+from privacy.models import Erasure, Retention
 
 OPERATIONS = "Operations"
 BADGE_CAP = 1000
@@ -141,6 +141,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Consents", "draw", Consent),
                 Entry("Texts of consents", "contract", ConsentText),
                 Entry("Erasures", "delete_forever", Erasure, power=Power.MANAGE),
+                Entry("What is kept", "auto_delete", Retention, power=Power.MANAGE),
             ),
         ),
         Entry(

@@ -14,6 +14,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "learner": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "learnermerge": (Power.VIEW, NOBODY, NOBODY),
     "erasure": (Power.MANAGE, NOBODY, NOBODY),
+    "retention": (Power.MANAGE, Power.GOVERN, Power.GOVERN),
     "namechange": (Power.VIEW, NOBODY, NOBODY),
     "consent": (Power.VIEW, NOBODY, NOBODY),
     "consenttext": (Power.VIEW, NOBODY, NOBODY),

@@ -46,7 +46,7 @@ from notifications.wording import begin_letter
 from operations.models import Backup, Examination, Finding
 from partners.models import AT_MOST, WEEK, Certificate, Nudge, PartnerEvent
 from partners.tests.factories import accept, approved, define, group, steps_of
-from privacy.models import Erasure
+from privacy.models import Erasure, Retention
 from privacy.wishes import ask_for_deletion
 from tests.kept_rows import make_once
 
@@ -180,6 +180,7 @@ def _add_what_the_demo_lacks() -> None:
         Erasure.objects.create(
             workspace=workspace, learner_cuid=f"erased-{slug}", reason="asked", actor="system", erased_at=now
         )
+        Retention.objects.create(workspace=workspace, mails_days=90)
         publish_text(
             workspace_id=workspace.pk,
             purpose="photos",

@@ -11,10 +11,12 @@ from core.ids import new_cuid
 from core.local_time import is_not_over
 
 from ..states import (
+    ACCEPTED_ONCE,
     ENDED_ELIGIBILITY,
     ENDED_PARTICIPATION,
     FUNDED,
     GOING_ON,
+    REFUSED,
     EligibilityStatus,
     EnrollmentPaymentStatus,
     Facet,
@@ -31,6 +33,9 @@ _CURRENT = (
     & _KEPT
 )
 
+_ACCEPTED = models.Q(eligibility_status__in=ACCEPTED_ONCE)
+_NO_MONEY = models.Q(payment_status=EnrollmentPaymentStatus.NOT_REQUIRED)
+
 
 class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
     def kept(self) -> "EnrollmentQuerySet":
@@ -40,6 +45,17 @@ class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
     def current(self) -> "EnrollmentQuerySet":
         """Those that have neither ended nor been deleted; a learner or lead has one at most in an instance."""
         return self.filter(_CURRENT)
+
+    def binding(self) -> "EnrollmentQuerySet":
+        """Those that more than a candidacy came of: somebody was accepted once, waits for review, or was to pay."""
+        in_review = _CURRENT & models.Q(eligibility_status=EligibilityStatus.SUBMITTED)
+        return self.filter(_ACCEPTED | in_review | ~_NO_MONEY)
+
+    def came_to_nothing(self) -> "EnrollmentQuerySet":
+        """Those that are over, and nobody was ever accepted or to pay."""
+        withdrawn = models.Q(participation_status=ParticipationStatus.WITHDRAWN)
+        is_over = models.Q(eligibility_status__in=REFUSED) | withdrawn | ~_KEPT
+        return self.filter(~_ACCEPTED, _NO_MONEY, is_over)
 
     def ending(self) -> "EnrollmentQuerySet":
         """Those that are active and have an end, `ends_on`: the last day of their instance, or their own where it has

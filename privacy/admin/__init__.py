@@ -1,5 +1,5 @@
 """The back office of privacy. Importing the modules registers their pages."""
 
-from . import erasures
+from . import erasures, retention
 
-__all__ = ["erasures"]
+__all__ = ["erasures", "retention"]

@@ -57,6 +57,7 @@ VALID: dict[str, dict[str, Any]] = {
     "events.WebhookDelivery": {"status": "pending"},
     "events.WebhookEndpoint": {"disabled_reason": ""},
     "privacy.Erasure": {"reason": "asked"},
+    "privacy.Forgotten": {"kind": "mails"},
     "partners.Certificate": {"revocation": "", "revoked_at": None},
     "partners.Nudge": {"enrollment_id": 1, "stopped_by": ""},
     "partners.Provider": {"base_url": "https://lms.example.test"},

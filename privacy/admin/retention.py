@@ -1,0 +1,87 @@
+"""For how long a workspace keeps what, what is past its time now, and how much went already: counts, never names."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet, Sum
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from accounts.roles import Power
+from backoffice.display import NOTHING, Card, Neighbor, neighbors_of
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
+from core.local_time import local_date
+
+from ..forgetting import count_overdue
+from ..models import DELAY, Forgotten, Retention
+from ..states import RetentionKind
+
+SHOWN_DAYS = 30
+
+
+@admin.register(Retention)
+class RetentionAdmin(WorkspaceScopedAdmin):
+    """A day passes from a change until it is followed, so that whoever reads what would go can take it back."""
+
+    view_power = Power.MANAGE
+    add_power = change_power = Power.GOVERN
+    list_display = ("workspace", "kept", "changed_at", "swept_at")
+    list_filter = (("workspace", ScopedRelatedFilter),)
+    list_select_related = ("workspace",)
+    ordering = ("workspace__name", "id")
+    readonly_fields = ("follows", "swept_at")
+    fieldsets = (
+        (
+            "Kept for how many days",
+            {
+                "fields": (
+                    "workspace",
+                    ("applications_days", "candidates_days"),
+                    ("prospects_days", "mails_days"),
+                    ("consents_days", "tasks_days"),
+                ),
+                "description": "Days since something last happened about it. Nothing goes that was paid for, that goes "
+                "on, or that staff are asked about. What went does not come back.",
+            },
+        ),
+        ("The sweep", {"fields": (("follows", "swept_at"),)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("workspace")
+
+    def describe(self, row: Retention) -> str:
+        return f"What {row.workspace.name} keeps"
+
+    def save_model(self, request: HttpRequest, obj: Retention, form: Any, change: bool) -> None:
+        obj.changed_at = utc_now()
+        super().save_model(request, obj, form, change)
+
+    @display(description="days")
+    def kept(self, retention: Retention) -> str:
+        return ", ".join(f"{kind.label}: {days}" for kind, days in retention.days.items()) or "Everything is kept"
+
+    @display(description="followed from")
+    def follows(self, retention: Retention) -> Any:
+        return retention.changed_at + DELAY if retention.pk else NOTHING
+
+
+@neighbors_of(Retention, early=True)
+def overdue_now(request: HttpRequest, retention: Retention) -> Card:
+    now = utc_now()
+    counted = count_overdue(retention, now=now)
+    rows = [Neighbor(kind.label, note=f"{count:,}") for kind, count in counted.items()]
+    is_followed = retention.changed_at <= now - DELAY
+    title = "Goes with the next runs of the sweep" if is_followed else "Would go now"
+    return Card(title, rows, empty="Everything is kept.")
+
+
+@neighbors_of(Retention, early=True)
+def gone_already(request: HttpRequest, retention: Retention) -> Card:
+    since = local_date(utc_now(), retention.workspace.timezone) - dt.timedelta(days=SHOWN_DAYS)
+    went = Forgotten.objects.filter(workspace=retention.workspace_id, date__gte=since)
+    sums = went.order_by("kind").values_list("kind").annotate(Sum("rows"))
+    rows = [Neighbor(RetentionKind(kind).label, note=f"{count:,}") for kind, count in sums]
+    return Card(f"Went in the last {SHOWN_DAYS} days", rows, empty="Nothing.")
