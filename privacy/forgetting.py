@@ -17,7 +17,7 @@ from accounts.leads import lock_lead
 from accounts.learners import lock_live_learner
 from accounts.models import Consent, Lead, Learner, StaffTask
 from core.actors import SYSTEM
-from core.errors import DomainError
+from core.errors import DomainError, require
 from core.local_time import local_date
 from enrollments.locks import lock_enrollment, lock_learner_of
 from enrollments.models import Application, Enrollment
@@ -123,8 +123,7 @@ def _forget_candidate(learner: Learner, overdue: QuerySet[Learner], now: dt.date
 
 def _forget_application(application: Application, overdue: QuerySet[Application], now: dt.datetime) -> bool:
     """The enrollment that it became is emptied with it: what the form held went there."""
-    enrollment_id = application.enrollment_id
-    assert enrollment_id is not None, "a confirmed application has its enrollment"
+    enrollment_id = require(application.enrollment_id, "a confirmed application has its enrollment")
     lock_learner_of(enrollment_id)
     lock_enrollment(enrollment_id)
     if not overdue.exists():
