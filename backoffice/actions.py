@@ -383,7 +383,8 @@ def staff_list_action(
 
 
 def in_bulk(button: RowButton, *, description: str, preview: ForeseeAll | None = None) -> BulkButton:
-    """The same action for the selected rows; `preview` tells what all of them are in for, in a few queries."""
+    """The same action for the selected rows; `preview` tells what all of them are in for, in a few queries: numbers,
+    sums in each currency, and why some are refused."""
     return BulkButton(button=button, short_description=description, preview_all=preview)
 
 

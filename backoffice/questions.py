@@ -1,5 +1,6 @@
 """The page on which a button asks before it acts, with a preview of what it will do."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,28 +40,48 @@ class Question:
         answered = self.request.method == "POST" and (self.selected is None or "_confirmed" in self.request.POST)
         told = (self.request.POST, self.request.FILES) if answered else ()
         form = self.form_class(*told, request=self.request, row=self.row)
+        if not answered and self._is_foreseen and not form.fields:
+            return self._foresee_at_once()
         if not (answered and form.is_valid()) or CHANGE in self.request.POST:
             return self._render(form)
         try:
-            if self.preview is not None and CONFIRM not in self.request.POST:
-                return self._render(form, previews=self._foresee(self.preview, form))
+            if self._is_foreseen and CONFIRM not in self.request.POST:
+                return self._render(form, previews=self._foresee(form))
             return perform(form)
         except DomainError as refusal:
-            faults = {fault.field: fault.detail for fault in refusal.errors if fault.field in form.fields}
-            for name, detail in faults.items():
-                form.add_error(name, detail)
-            if not faults:
-                form.add_error(None, refusal.detail)
-            return self._render(form)
+            return self._refuse(form, refusal)
 
-    def _foresee(self, preview: Foresee, form: Any) -> list[tuple[str, Preview]]:
-        """What each row is in for; of many, the first few, after what all of them are in for."""
+    @property
+    def _is_foreseen(self) -> bool:
+        """Whether what it brings is told before it is done."""
+        return self.preview is not None or self.preview_all is not None
+
+    def _foresee_at_once(self) -> HttpResponse:
+        """Where nothing is to be filled in, one page tells what will happen and has the button that does it."""
+        form = self.form_class({}, request=self.request, row=self.row)
+        form.full_clean()
+        try:
+            return self._render(form, previews=self._foresee(form))
+        except DomainError as refusal:
+            return self._refuse(form, refusal)
+
+    def _refuse(self, form: Any, refusal: DomainError) -> HttpResponse:
+        faults = {fault.field: fault.detail for fault in refusal.errors if fault.field in form.fields}
+        for name, detail in faults.items():
+            form.add_error(name, detail)
+        if not faults:
+            form.add_error(None, refusal.detail)
+        return self._render(form)
+
+    def _foresee(self, form: Any) -> list[tuple[str, Preview]]:
+        """What the row is in for; of many, the first few, after what all of them are in for."""
         if self.selected is None:
-            return [(self._described, preview(self.row, form))]
+            return [(self._described, self.preview(self.row, form) if self.preview is not None else Preview())]
         rows = [row for row in self.selected if self.possible(row)]
+        examples = rows[:ROWS_FORESEEN] if self.preview is not None else []
         return [
             (f"All {len(self.selected)}", self._foresee_all(rows, form)),
-            *((self.model_admin.describe(row), preview(row, form)) for row in rows[:ROWS_FORESEEN]),
+            *((self.model_admin.describe(row), self.preview(row, form)) for row in examples if self.preview),
         ]
 
     @property
@@ -68,13 +89,23 @@ class Question:
         return self.model_admin.describe(self.row) if self.row is not None else ""
 
     def _foresee_all(self, rows: Sequence[Any], form: Any) -> Preview:
-        """How many can be done, and what all of them bring, in as many queries as for one."""
+        """How many can be done, why the others stay, and what all of them bring, in as many queries as for one."""
         told = self.preview_all(rows, form) if self.preview_all is not None and rows else Preview(mails="")
-        return Preview((self._count(rows), *told.sentences), told.letters, told.mails)
+        return Preview((*self._count(rows, told.refused), *told.sentences), told.letters, told.mails)
 
-    def _count(self, rows: Sequence[Any]) -> str:
-        refused = len(self.selected or ()) - len(rows)
-        return f"{len(rows)} can be done." if not refused else f"{len(rows)} can be done; {refused} can not, and stay."
+    def _count(self, rows: Sequence[Any], refused: Sequence[str] = ()) -> list[str]:
+        selected = self.selected or []
+        done = len(rows) - len(refused)
+        if done == len(selected):
+            return [f"{done} can be done."]
+        possible = {id(row) for row in rows}
+        states = Counter(self.model_admin.tell_state(row) for row in selected if id(row) not in possible)
+        told = ", ".join(f"{number} {state}" for state, number in states.most_common() if state)
+        return [
+            f"{done} can be done; {len(selected) - done} can not, and stay.",
+            *([f"Those stay as they are: {told}."] if told else []),
+            *(f"{number} stay: {reason}" for reason, number in Counter(refused).most_common()),
+        ]
 
     def _render(self, form: Any, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
         opts = self.model_admin.opts
@@ -88,10 +119,11 @@ class Question:
             "described": self._described,
             "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
             "is_bulk": self.selected is not None,
-            "counted": self._count([row for row in self.selected if self.possible(row)]) if self.selected else "",
+            "counted": self._count([row for row in self.selected if self.possible(row)]) if self.selected else [],
             "previews": previews,
-            "has_more": self.selected is not None and len(self.selected) > ROWS_FORESEEN,
-            "needs_confirmation": self.preview is not None and previews is None,
+            "has_more": self.preview is not None and len(self.selected or ()) > ROWS_FORESEEN,
+            "can_change": previews is not None and bool(form.fields),
+            "needs_confirmation": self._is_foreseen and previews is None,
             "action_name": self.request.POST.get("action", ""),
             "select_across": self.request.POST.get("select_across", "0"),
             "cancel_url": self.cancel_url,

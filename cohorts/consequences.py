@@ -2,13 +2,16 @@
 for every button that frees, adds or takes some."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from django.db.models import Exists, OuterRef
 
+from accounts.models import Learner
+from backoffice.previews import tell_number
 from billing.purposes import Stake
 from enrollments.consequences import tell_mail_about_end
-from notifications.recipients import family_addresses
+from notifications.recipients import addresses_of_families
 
 from .models import (
     ClassSession,
@@ -27,30 +30,30 @@ from .states import StepStatus
 TOLD_BY_NAME = 5
 
 
-def tell_end_of_holding(enrollment_id: int, now: dt.datetime) -> list[str]:
-    """What the end of an enrollment frees here: the course that it bought, and what is being paid for."""
-    package = (
-        StudentPackage.objects.live()
-        .filter(enrollment=enrollment_id)
-        .select_related("cohort__instance__program")
-        .first()
-    )
-    told = tell_end_of_package(package, now) if package else []
-    unpaid = CohortPlace.objects.in_checkout().filter(enrollment=enrollment_id).select_related("cohort", "checkout")
-    for place in unpaid.order_by("pk"):
+def tell_end_of_holding(enrollment_ids: Collection[int], now: dt.datetime) -> list[str]:
+    """What the end of enrollments frees here: the courses that they bought, and what is being paid for."""
+    live = StudentPackage.objects.live().filter(enrollment__in=enrollment_ids)
+    packages = list(live.select_related("cohort__instance__program").order_by("pk"))
+    told = []
+    for cohort, number in Counter(package.cohort for package in packages).items():
+        told += tell_freed_place(cohort, now, freed=number)
+    told += tell_end_of_sessions(packages)
+    unpaid = CohortPlace.objects.in_checkout().filter(enrollment__in=enrollment_ids)
+    for place in unpaid.select_related("cohort", "checkout").order_by("pk")[:TOLD_BY_NAME]:
         asked = f" over {place.checkout.money}" if place.checkout else ""
         told.append(f"The payment page{asked} for a place in {place.cohort} ends, and the place is free then.")
-    return told
+    more = len(unpaid) - TOLD_BY_NAME
+    return [*told, *tell_number("Other payment pages for places that end", max(more, 0))]
 
 
 def tell_end_of_package(package: StudentPackage, now: dt.datetime) -> list[str]:
     """Who gets the place, and how many sessions are given back."""
-    return [*tell_freed_place(package.cohort, now), *tell_end_of_sessions(package)]
+    return [*tell_freed_place(package.cohort, now), *tell_end_of_sessions([package])]
 
 
-def tell_end_of_sessions(package: StudentPackage) -> list[str]:
-    """How many booked sessions are given back when the place goes."""
-    booked = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED).count()
+def tell_end_of_sessions(packages: Collection[StudentPackage]) -> list[str]:
+    """How many booked sessions are given back when the places go."""
+    booked = StepProgress.objects.filter(package__in=packages, status=StepStatus.BOOKED).count()
     return [f"Booked sessions that are given back: {booked}."] if booked else []
 
 
@@ -65,17 +68,26 @@ def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
     return Stake(str(package.learner), what, tuple(freed))
 
 
-def tell_freed_place(cohort: Cohort, now: dt.datetime) -> list[str]:
-    """Who gets a place that is given up, and the mail about it."""
-    freed = f"The place in {cohort} is free again"
-    served = find_served(cohort, freed=1, now=now)
+def tell_freed_place(cohort: Cohort, now: dt.datetime, *, freed: int = 1) -> list[str]:
+    """Who gets the places that are given up, and the mails about it."""
+    is_one = freed == 1
+    told = f"The place in {cohort} is free again" if is_one else f"{freed:,} places in {cohort} are free again"
+    served = [entry.learner for entry in find_served(cohort, freed=freed, now=now)]
     if served:
-        learner = served[0].learner
-        told = f"{freed}, and is offered to {learner}, who is next in line."
-        return [told, *([f"A mail about it goes to the family of {learner}."] if family_addresses(learner) else [])]
+        of_many = f"{told}. Offered at once: {len(served):,}, to {_names(served)}."
+        told = f"{told}, and is offered to {served[0]}, who is next in line." if is_one else of_many
+        addresses = addresses_of_families(served)
+        reached = [learner for learner in served if addresses.get(learner.pk)]
+        return [told, *([f"A mail about it goes to the family of {_names(reached)}."] if reached else [])]
     if WaitlistEntry.objects.waiting().filter(cohort=cohort).exists():
-        return [f"{freed}, and as things stand it is offered to nobody."]
-    return [f"{freed}; nobody waits for it."]
+        return [f"{told}, and as things stand {'it is' if is_one else 'they are'} offered to nobody."]
+    return [f"{told}; nobody waits for {'it' if is_one else 'them'}."]
+
+
+def _names(learners: Sequence[Learner]) -> str:
+    more = len(learners) - TOLD_BY_NAME
+    named = ", ".join(str(learner) for learner in learners[:TOLD_BY_NAME])
+    return f"{named} and {more:,} more" if more > 0 else named
 
 
 def tell_offers(cohort: Cohort, now: dt.datetime, *, places: int) -> list[str]:

@@ -2,11 +2,14 @@
 beforehand: the one place for every button that does it."""
 
 import datetime as dt
+from collections.abc import Sequence
 
-from billing.balance import refundable_minor
+from backoffice.previews import tell_number, tell_numbers, tell_sums
+from billing.balance import find_refundable, refundable_minor
 from billing.consequences import tell_end_of_checkout, tell_refund
 from billing.models import Checkout, Payment
 from billing.purposes import Stake, key_of
+from billing.states import LIVE_CHECKOUTS
 from core.money import Money
 from notifications.wording import is_switched_off
 
@@ -38,7 +41,7 @@ def tell_freed(enrollment: Enrollment, *, now: dt.datetime) -> list[str]:
     """Whose seat or place is free, who gets it, and which payment pages end."""
     held = SeatAssignment.objects.filter(enrollment=enrollment, status__in=HELD_SEATS)
     told = [tell_freed_seat(seat) for seat in held.select_related("allocation__district")]
-    told += tell_end_of_holdings(enrollment.pk, now)
+    told += tell_end_of_holdings([enrollment.pk], now)
     for checkout in Checkout.objects.filter(pk__in=find_open_checkouts(enrollment.pk)).order_by("pk"):
         told += tell_end_of_checkout(checkout)
     return told
@@ -82,6 +85,21 @@ def tell_seats_added(
     if seat_price is not None:
         told.append(f"At {seat_price} a seat that is {Money(total_seats * seat_price.minor, seat_price.currency)}.")
     return told
+
+
+def tell_end_of_many(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> list[str]:
+    """What the end of many brings, where money goes back by itself: numbers and sums, from a few queries."""
+    held = SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS)
+    told = tell_numbers("Free again in", held.values_list("allocation__district__name", flat=True))
+    told += tell_end_of_holdings([each.pk for each in enrollments], now)
+    open_pages = EnrollmentDecision.objects.filter(enrollment__in=enrollments, checkout__status__in=LIVE_CHECKOUTS)
+    told += tell_number("Payment pages that end", open_pages.count())
+    paid = [each for each in enrollments if each.payment_status in PAID]
+    payments = find_payments(paid, now=now).values()
+    ours = [payment for payment in payments if payment.purpose == PURPOSE]
+    back = [money for money in find_refundable(ours).values() if money.minor]
+    told += tell_number("Payments that go back", len(back)) + tell_sums("Money that goes back", back)
+    return [*told, *tell_number("Tasks to decide what goes back of the money that was paid", len(payments) - len(back))]
 
 
 def tell_mail_about_end(enrollment: Enrollment, payment_id: int) -> list[str]:

@@ -39,7 +39,7 @@ Seller = Callable[[Collection[int], dt.datetime], dict[int, Sale]]
 _sellers: list[Seller] = []
 Locks = Callable[[Collection[int]], None]
 Holdings = Callable[[Collection[int], dt.datetime], dict[int, Holding]]
-Tell = Callable[[int, dt.datetime], list[str]]
+Tell = Callable[[Collection[int], dt.datetime], list[str]]
 _holders: list[tuple[Locks, Holdings, Tell]] = []
 
 
@@ -56,7 +56,8 @@ def find_sales(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, S
 def register_holding(lock: Locks, find: Holdings, tell_end: Tell) -> None:
     """Called once per app from its `ready()`: `lock(enrollment_ids)` locks, inside the caller's transaction, the rows
     that the app's reaction to the end of these enrollments will touch; `find(enrollment_ids, now)` tells what is held
-    for each, by id; `tell_end(enrollment_id, now)` says to staff what the end of one brings there, a sentence each."""
+    for each, by id; `tell_end(enrollment_ids, now)` says to staff what their end brings there, a sentence each, from a
+    few queries however many end."""
     _holders.append((lock, find, tell_end))
 
 
@@ -71,6 +72,6 @@ def find_holdings(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int
     return {pk: held for _lock, find, _tell in _holders for pk, held in find(enrollment_ids, now).items()}
 
 
-def tell_end_of_holdings(enrollment_id: int, now: dt.datetime) -> list[str]:
-    """What the end of an enrollment brings to those who would get what is held for it."""
-    return [sentence for _lock, _find, tell in _holders for sentence in tell(enrollment_id, now)]
+def tell_end_of_holdings(enrollment_ids: Collection[int], now: dt.datetime) -> list[str]:
+    """What the end of enrollments brings to those who would get what is held for them."""
+    return [sentence for _lock, _find, tell in _holders for sentence in tell(enrollment_ids, now)]

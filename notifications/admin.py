@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -14,7 +15,7 @@ from accounts.roles import Power
 from backoffice.actions import StaffForm, in_bulk, staff_action, staff_list_action
 from backoffice.display import badge, json_column, register_subject, status_badge, subject_column
 from backoffice.filters import filter_by_known
-from backoffice.previews import Letter, Preview
+from backoffice.previews import Letter, Preview, tell_numbers
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
@@ -36,6 +37,13 @@ from .wording import (
 )
 
 register_subject("notification", Notification)
+
+
+def foresee_resends(notifications: Sequence[Notification], form: StaffForm) -> Preview:
+    """How many of each kind go to how many people."""
+    sentences = tell_numbers("Again:", [each.kind.replace("_", " ") for each in notifications])
+    readers = {each.recipient for each in notifications}
+    return Preview(tuple(sentences), mails=f"Mails: {len(notifications):,}, to {len(readers):,} addresses.")
 
 
 @admin.register(Notification)
@@ -75,7 +83,7 @@ class NotificationAdmin(WorkspaceScopedAdmin):
         resend_notification(notification_id=notification.pk, now=utc_now())
         return "The email is on its way."
 
-    resend_selected = in_bulk(resend, description="Send the selected emails again")
+    resend_selected = in_bulk(resend, description="Send the selected emails again", preview=foresee_resends)
     actions = ("resend_selected",)
 
 

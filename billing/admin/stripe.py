@@ -1,6 +1,7 @@
 """What Stripe told us: the inbox, what it holds about one of our rows, and the runs that compare."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -12,6 +13,7 @@ from accounts.roles import Power
 from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import Card, badge, json_column, list_url, neighbor
+from backoffice.previews import Preview, tell_numbers
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import WorkspaceScopedAdmin, access_of
 from core.clock import utc_now
@@ -49,6 +51,12 @@ register_queue(
         urgency=Urgency.NOW,
     )
 )
+
+
+def foresee_handling(events: Sequence[StripeEvent], form: StaffForm) -> Preview:
+    """Of what Stripe is asked."""
+    sentences = tell_numbers("Stripe is asked what became of", [event.type for event in events])
+    return Preview(tuple(sentences), mails="Mails go out as after any news of Stripe's.")
 
 
 @admin.register(StripeEvent)
@@ -96,7 +104,7 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
             raise Unavailable("It could not be handled yet. Its last error says why.")
         return f"Handled: {handled.outcome}."
 
-    handle_selected = in_bulk(handle, description="Handle the selected events now")
+    handle_selected = in_bulk(handle, description="Handle the selected events now", preview=foresee_handling)
     actions = ("handle_selected",)
 
 

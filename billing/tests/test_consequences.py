@@ -10,12 +10,13 @@ from accounts.tests.factories import WorkspaceFactory
 from billing.admin.books import foresee_close
 from billing.admin.invoices import foresee_replacement
 from billing.admin.vouchers import foresee_codes
+from billing.balance import find_refundable, refundable_minor
 from billing.closing import close_month
 from billing.consequences import tell_end_of_checkout
 from billing.discounts.batch import Terms, make_vouchers
 from billing.errors import InvoiceNotReplaceable, MonthNotClosable
 from billing.invoicing import Buyer, correct_invoice, issue_invoice, replace_invoice
-from billing.models import Discount, LedgerLine, Mismatch, Payment, Voucher
+from billing.models import Discount, LedgerLine, Mismatch, Payment, Refund, Voucher
 from billing.states import DiscountSource, VoucherKind
 from core.actors import Actor
 from core.clock import utc_now
@@ -141,6 +142,19 @@ class TestCodes:
         assert told == ("Made: SPRING.", "Each takes off: Everything.", "Nothing limits how often they are used.")
         with pytest.raises(Invalid):
             foresee_codes(None, form)
+
+
+class TestWhatCanGoBack:
+    def test_of_many_is_what_can_go_back_of_each(self) -> None:
+        whole, part = paid(), paid()
+        refund = Refund(payment=part, amount_minor=900, reason="requested", actor="user:7", settled_at=utc_now())
+        refund.succeed()
+        refund.save()
+
+        found = find_refundable([whole, part])
+
+        assert {pk: money.minor for pk, money in found.items()} == {whole.pk: 4900, part.pk: 4000}
+        assert [refundable_minor(whole), refundable_minor(part)] == [4900, 4000]
 
 
 class TestTheEndOfAPaymentPage:

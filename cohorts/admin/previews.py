@@ -1,9 +1,10 @@
 """What the buttons on cohorts, lines, courses and steps are about to do, with figures, told before they are pressed."""
 
+from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
-from backoffice.previews import Preview
+from backoffice.previews import Preview, tell_numbers
 from core.clock import utc_now
 
 from ..consequences import (
@@ -104,7 +105,7 @@ def foresee_move(package: StudentPackage, form: Any) -> Preview:
     told = [
         f"{package.learner} takes {takes} in {target}: {left:,} of {target.max_enrollment:,} are left then.",
         *tell_freed_place(package.cohort, now),
-        *tell_end_of_sessions(package),
+        *tell_end_of_sessions([package]),
     ]
     if lost := stranded_steps(package=package, cohort=target, now=now):
         is_excused = form.cleaned_data["stranded"] == Stranded.EXCUSE
@@ -183,3 +184,12 @@ def _with_completions(told: list[str], progress_ids: list[int]) -> Preview:
     completions = tell_completions(progress_ids)
     mails = "A mail about a completed course goes to the family." if completions else "No mail is sent."
     return Preview((*told, *completions), mails=mails)
+
+
+def foresee_attendances(rows: Sequence[StepProgress], form: Any) -> Preview:
+    """Whose courses are completed by it."""
+    return _with_completions(tell_numbers("Attended:", [row.step.label for row in rows]), [row.pk for row in rows])
+
+
+def foresee_absences(rows: Sequence[StepProgress], form: Any) -> Preview:
+    return Preview(tuple(tell_numbers("Missed:", [row.step.label for row in rows])))

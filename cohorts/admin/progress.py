@@ -23,7 +23,14 @@ from ..models import ClassSession, StepProgress
 from ..queries import offered_by_step
 from ..states import CAN_BE_ATTENDED, CAN_BE_EXCUSED, CAN_BE_MISSED, TO_ATTEND, StepStatus
 from .display import meeting_time, step_badge
-from .previews import foresee_choice, foresee_excuse, foresee_freed_session, foresee_withdrawn_excuse
+from .previews import (
+    foresee_absences,
+    foresee_attendances,
+    foresee_choice,
+    foresee_excuse,
+    foresee_freed_session,
+    foresee_withdrawn_excuse,
+)
 from .sessions import has_started
 
 
@@ -198,5 +205,5 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         cancel_booking(package_id=row.package_id, step_id=row.step_id, is_by_staff=True, now=utc_now())
         return f"{self.describe(row)}: the seat is free again."
 
-    attended_selected = in_bulk(attended, description="Mark attended")
-    missed_selected = in_bulk(missed, description="Mark missed")
+    attended_selected = in_bulk(attended, description="Mark attended", preview=foresee_attendances)
+    missed_selected = in_bulk(missed, description="Mark missed", preview=foresee_absences)

@@ -87,7 +87,7 @@ class TestAttendance:
         begin_now(begun.class_session)
         form = {"action": "attended_selected", "_selected_action": [begun.pk, coming.pk], "_confirmed": "1"}
 
-        response = reviewer.post(reverse("admin:cohorts_stepprogress_changelist"), form)
+        response = reviewer.confirm(reverse("admin:cohorts_stepprogress_changelist"), form)
 
         assert said(response)[0] == "Attended: 1 done."
         assert "not possible" in said(response)[1]

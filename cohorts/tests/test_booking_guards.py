@@ -262,7 +262,7 @@ class TestMarkingInBulk:
         begin_now(ClassSession.objects.get())
         form = {"action": "attended_selected", "_selected_action": [row.pk for row in rows], "_confirmed": "1"}
 
-        response = reviewer.post(reverse("admin:cohorts_stepprogress_changelist"), form)
+        response = reviewer.confirm(reverse("admin:cohorts_stepprogress_changelist"), form)
 
         assert StepProgress.objects.filter(status="COMPLETED").count() == marked
         assert said(response)[0] == ("Attended: 2 done." if marked else "Select at most 1 at a time.")

@@ -244,11 +244,13 @@ class TestAttendanceInTheBackOffice:
         begin_now(ClassSession.objects.get())
         chosen = [row(package, 1).pk for package in packages]
 
-        reviewer.post(
-            reverse("admin:cohorts_stepprogress_changelist"),
-            {"action": "attended_selected", "_selected_action": chosen, "_confirmed": "1"},
-        )
+        url = reverse("admin:cohorts_stepprogress_changelist")
+        asked = reviewer.post(url, {"action": "attended_selected", "_selected_action": chosen})
+        reviewer.confirm(url, {"action": "attended_selected", "_selected_action": chosen, "_confirmed": "1"})
 
+        ((_, told),) = asked.context["previews"]
+        completions = [f"{package.learner} completes {package.program.title} by it." for package in packages]
+        assert told.sentences == ("2 can be done.", f"Attended: {row(packages[0], 1).step.label}: 2.", *completions)
         assert [stands(package)[:2] for package in packages] == [(True, True), (True, True)]
 
     @pytest.mark.sqlite

@@ -45,6 +45,7 @@ from core.clock import utc_now
 from core.local_time import local_date
 from enrollments.admin.exits import foresee_exit
 from enrollments.admin.previews import foresee_deletion
+from enrollments.consequences import tell_end_of_many
 from enrollments.deletion import delete_enrollment
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
@@ -123,6 +124,27 @@ class TestAnEnd:
 
         assert "The place in Fall cohort is free again, and as things stand it is offered to nobody." in told.sentences
         assert not WaitlistEntry.objects.filter(status="offered").exists()
+
+
+class TestManyEnds:
+    def test_free_as_many_places_as_was_said_for_whom_it_was_said(self) -> None:
+        cohort = cohort_with(max_enrollment=2, name="Fall cohort", options=(1,))
+        packages = [buy_on_rows(cohort), buy_on_rows(cohort)]
+        waiting(cohort, first_name="Ana", last_name="Ruiz")
+
+        told = tell_end_of_many([package.enrollment for package in packages], now=utc_now())
+        for package in packages:
+            delete(package)
+
+        assert told == [
+            "2 places in Fall cohort are free again. Offered at once: 1, to Ana Ruiz.",
+            "A mail about it goes to the family of Ana Ruiz.",
+            "Booked sessions that are given back: 2.",
+            "Tasks to decide what goes back of the money that was paid: 2.",
+        ]
+        assert str(WaitlistEntry.objects.get(status="offered").learner) == "Ana Ruiz"
+        assert Cohort.objects.get().places_left == 1
+        assert StaffTask.objects.filter(kind="refund_to_decide").count() == 2
 
 
 class TestTheLine:

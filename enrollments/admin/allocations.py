@@ -43,6 +43,7 @@ from .allocation_forms import (
     foresee_seats_added,
     foresee_total,
 )
+from .bulk_previews import foresee_renewals
 from .standings import standing_badge
 
 
@@ -218,7 +219,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             messages.warning(request, f"Line {line.number} {line.name}: {line.fault}")
         return f"{len(done) - len(faults):,} of {len(done):,} have a seat."
 
-    renew_selected = in_bulk(renew, description="Renew for next term")
+    renew_selected = in_bulk(renew, description="Renew for next term", preview=foresee_renewals)
 
 
 @neighbors_of(DistrictSeatAllocation)

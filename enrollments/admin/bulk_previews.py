@@ -1,46 +1,109 @@
-"""What a button on a list of enrollments is about to do to all that were selected, by how many; in a few queries."""
+"""What a button on a list is about to do to all that were selected, by how many and how much; in a few queries."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from backoffice.actions import StaffForm
-from backoffice.previews import Preview
+from backoffice.previews import Preview, tell_number, tell_numbers, tell_sums
+from core.clock import utc_now
+from core.errors import DomainError
+from core.money import Money
 from notifications.recipients import addresses_of_families
 from notifications.wording import is_switched_off
 
+from ..allocations.holders import why_unsuited
+from ..allocations.renewal import RenewalPlan
+from ..consequences import tell_end_of_many
 from ..emails import find_hearers
-from ..letters import APPROVED, REJECTED
-from ..models import Enrollment, SeatAssignment
-from ..states import HELD_SEATS, PAID, UNPAID, EligibilityStatus
+from ..letters import APPROVED, REJECTED, SUBMITTED
+from ..models import DistrictSeatAllocation, Enrollment, SeatAssignment
+from ..states import HELD_SEATS, UNPAID, EligibilityStatus, ReviewMode
+from .allocation_forms import plan_of
 
 
 def foresee_approvals(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
     """Who takes part in what from now on, with which seats, and how many mails go out."""
+    reserved = SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS).count()
     sentences = [f"In {instance} from now on: {number}." for instance, number in _by_instance(enrollments)]
-    sentences += _told_if(_reserved_seats(enrollments), "Reserved seats that are used")
-    sentences += _told_if(sum(each.learner is None for each in enrollments), "Leads that become learners")
-    sentences += _told_if(sum(each.payment_status in UNPAID for each in enrollments), "Not paid for yet")
+    sentences += tell_number("Reserved seats that are used", reserved)
+    sentences += tell_number("Leads that become learners", sum(each.learner is None for each in enrollments))
+    sentences += tell_number("Not paid for yet", sum(each.payment_status in UNPAID for each in enrollments))
     return Preview(tuple(sentences), mails=_tell_mails(enrollments, APPROVED, EligibilityStatus.APPROVED))
 
 
 def foresee_rejections(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
-    """Who is refused where, what goes back, and how many mails go out."""
-    sentences = [f"Not accepted in {instance}: {number}." for instance, number in _by_instance(enrollments)]
-    sentences += _told_if(_reserved_seats(enrollments), "Reserved seats that are free again")
-    sentences += _told_if(sum(each.payment_status in PAID for each in enrollments), "Payments that go back in full")
+    """Who is refused where, what is free again and goes back, and how many mails go out."""
+    sentences = tell_numbers("Not accepted in", [each.instance for each in enrollments])
+    sentences += tell_end_of_many(enrollments, now=utc_now())
     return Preview(tuple(sentences), mails=_tell_mails(enrollments, REJECTED, EligibilityStatus.REJECTED))
+
+
+def foresee_submissions(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
+    """Who waits for a reviewer, who takes part at once, and how many mails go out."""
+    at_once = [each for each in enrollments if each.instance.review_mode == ReviewMode.AUTOMATIC and each.is_funded]
+    passed = {each.pk for each in at_once}
+    waiting = [each for each in enrollments if each.pk not in passed]
+    sentences = tell_numbers("Waiting for a reviewer of", [each.instance for each in waiting])
+    sentences += tell_numbers("Approved at once in", [each.instance for each in at_once])
+    told = [
+        *([_tell_mails(waiting, SUBMITTED, EligibilityStatus.SUBMITTED)] if waiting else []),
+        *([f"Approved at once. {_tell_mails(at_once, APPROVED, EligibilityStatus.APPROVED)}"] if at_once else []),
+    ]
+    return Preview(tuple(sentences), mails=" ".join(told))
+
+
+def foresee_evaluations(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
+    """By whose criteria how many are judged."""
+    sentences = tell_numbers("Judged by the criteria of", [each.instance for each in enrollments])
+    return Preview(tuple(sentences), mails="Families hear what is found, as after any evaluation.")
+
+
+def foresee_transfers(seats: Sequence[SeatAssignment], form: StaffForm) -> Preview:
+    """How many are counted elsewhere, how many are left in both, and why some stay."""
+    target: DistrictSeatAllocation = form.cleaned_data["allocation"]
+    now = utc_now()
+    there = set(target.seats.filter(status__in=HELD_SEATS).values_list("learner", flat=True))
+    left = target.available_seats
+    refused: list[str] = []
+    moved: list[SeatAssignment] = []
+    for seat in seats:
+        unsuited = why_unsuited(seat, target, now, holders=there, left=left - len(moved))
+        if unsuited:
+            refused.append(unsuited)
+        else:
+            moved.append(seat)
+            there.add(seat.learner_id)
+    sentences = [f"{target} has {left - len(moved):,} seats left then."]
+    sentences += [
+        f"{allocation} has {allocation.available_seats + number:,} seats left then."
+        for allocation, number in Counter(seat.allocation for seat in moved).items()
+    ]
+    return Preview(tuple(sentences), refused=tuple(refused))
+
+
+def foresee_renewals(allocations: Sequence[DistrictSeatAllocation], form: StaffForm) -> Preview:
+    """How many seats are made in all, and what they cost."""
+    plans: list[RenewalPlan] = []
+    refused: list[str] = []
+    for allocation in allocations:
+        try:
+            plans.append(plan_of(allocation, form))
+        except DomainError as refusal:
+            refused.append(refusal.detail)
+    costs = [
+        Money(plan.total_seats * price.minor, price.currency)
+        for plan in plans
+        if (price := plan.allocation.seat_price) is not None
+    ]
+    sentences = [
+        *tell_number("Seats that are made", sum(plan.total_seats for plan in plans)),
+        *tell_sums("They cost the districts", costs),
+    ]
+    return Preview(tuple(sentences), refused=tuple(refused))
 
 
 def _by_instance(enrollments: Sequence[Enrollment]) -> list[tuple[str, int]]:
     return Counter(str(enrollment.instance) for enrollment in enrollments).most_common()
-
-
-def _reserved_seats(enrollments: Sequence[Enrollment]) -> int:
-    return SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS).count()
-
-
-def _told_if(number: int, what: str) -> list[str]:
-    return [f"{what}: {number}."] if number else []
 
 
 def _tell_mails(enrollments: Sequence[Enrollment], kind: str, status: EligibilityStatus) -> str:

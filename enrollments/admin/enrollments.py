@@ -34,7 +34,7 @@ from ..queries import awaiting_payment, awaiting_review
 from ..renewal import may_be_renewed, must_be_renewed
 from ..review.line import LINE
 from ..states import EligibilityStatus
-from .bulk_previews import foresee_approvals, foresee_rejections
+from .bulk_previews import foresee_approvals, foresee_evaluations, foresee_rejections, foresee_submissions
 from .enrollment_cards import tell_funding
 from .exits import ExitForm, foresee_exit
 from .offline import OfflinePayments
@@ -394,5 +394,5 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
 
     approve_selected = in_bulk(approve, description="Approve", preview=foresee_approvals)
     reject_selected = in_bulk(reject, description="Reject with one reason", preview=foresee_rejections)
-    evaluate_selected = in_bulk(evaluate, description="Evaluate")
-    submit_selected = in_bulk(submit, description="Submit for review")
+    evaluate_selected = in_bulk(evaluate, description="Evaluate", preview=foresee_evaluations)
+    submit_selected = in_bulk(submit, description="Submit for review", preview=foresee_submissions)

@@ -23,6 +23,7 @@ from ..consequences import NO_MAIL_TO_FAMILY, tell_end
 from ..letters import ENDED, write_end
 from ..models import DistrictSeatAllocation, SeatAssignment
 from ..states import HELD_SEATS, SeatStatus
+from .bulk_previews import foresee_transfers
 from .previews import foresee_rejection, letters_to_family
 
 register_subject("seat", SeatAssignment)
@@ -142,7 +143,7 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
         transfer_seat(seat_id=seat.pk, allocation_id=target.pk, now=utc_now())
         return f"{seat.learner}: the seat is one of {target} now."
 
-    transfer_selected = in_bulk(transfer, description="Transfer to another allocation")
+    transfer_selected = in_bulk(transfer, description="Transfer to another allocation", preview=foresee_transfers)
 
     @staff_action(
         description="Reassign",

@@ -1,7 +1,7 @@
 """Seats by hand: given up, passed on to another learner, or counted in another allocation."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -167,8 +167,16 @@ def transfer_seat(*, seat_id: int, allocation_id: int, now: dt.datetime) -> Seat
     return taken
 
 
-def why_unsuited(seat: SeatAssignment, target: DistrictSeatAllocation, now: dt.datetime) -> str:
-    """Why a held seat can't be counted in this allocation; empty if it can, a free one being there."""
+def why_unsuited(
+    seat: SeatAssignment,
+    target: DistrictSeatAllocation,
+    now: dt.datetime,
+    *,
+    holders: Collection[int] | None = None,
+    left: int | None = None,
+) -> str:
+    """Why a held seat can't be counted in this allocation; empty if it can, a free one being there. Whoever asks about
+    many says which learners hold seats there by then, and how many are left."""
     if target.pk == seat.allocation_id:
         return "It is counted there already."
     if target.district_id != seat.allocation.district_id:
@@ -177,9 +185,11 @@ def why_unsuited(seat: SeatAssignment, target: DistrictSeatAllocation, now: dt.d
         return f"Those seats are for {target.instance}."
     if not target.is_open(now):
         return "Those seats may not be taken today."
-    if target.seats.filter(learner=seat.learner_id, status__in=HELD_SEATS).exists():
+    if holders is None:
+        holders = target.seats.filter(learner=seat.learner_id, status__in=HELD_SEATS).values_list("learner", flat=True)
+    if seat.learner_id in holders:
         return "The learner holds a seat there already."
-    return "" if target.available_seats else "All of those seats are taken."
+    return "" if (target.available_seats if left is None else left) else "All of those seats are taken."
 
 
 def suited_allocations(seat: SeatAssignment) -> QuerySet[DistrictSeatAllocation]:

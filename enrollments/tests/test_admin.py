@@ -171,7 +171,11 @@ class TestReviewing:
         assert list(unanswered.context["form"].errors) == ["reason"]
         (of_all, told), *examples = foreseen.context["previews"]
         assert (of_all, len(examples)) == ("All 4", 3)
-        assert told.sentences == ("3 can be done; 1 can not, and stay.", f"Not accepted in {instance}: 3.")
+        assert told.sentences == (
+            "3 can be done; 1 can not, and stay.",
+            "Those stay as they are: 1 approved.",
+            f"Not accepted in {instance}: 3.",
+        )
         assert told.mails == "Families that get a mail: 3 of 3."
         assert said(answered) == [
             "Reject: 3 done.",

@@ -7,12 +7,15 @@ import pytest
 
 from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
+from core.errors import DomainError
 from core.money import Money
 from enrollments.admin.allocation_forms import foresee_seats_added, foresee_total
+from enrollments.admin.bulk_previews import foresee_transfers
 from enrollments.admin.imports import foresee_undo
+from enrollments.allocations.holders import transfer_seat
 from enrollments.errors import AllocationBelowUse, UndoTooLate
 from enrollments.imports.job import undo_import
-from enrollments.models import DistrictSeatAllocation, Enrollment
+from enrollments.models import DistrictSeatAllocation, Enrollment, SeatAssignment
 from enrollments.seats import create_allocation, update_allocation
 
 from .factories import STAFF, DistrictFactory, InstanceFactory, route, seats
@@ -63,6 +66,31 @@ class TestATotal:
             "At 25.00 USD a seat that is 300.00 USD.",
         )
         assert sum(each.available_seats for each in DistrictSeatAllocation.objects.all()) == 4 + 12
+
+
+class TestTransfers:
+    def test_move_as_many_as_was_said_and_leave_the_others_for_the_reason_that_was_said(self) -> None:
+        workspace = WorkspaceFactory()
+        InstanceFactory(workspace=workspace)
+        seats(workspace, total=3, term="First")
+        for name in ("a", "b", "c"):
+            route(workspace, email=f"{name}@school.test")
+        target = seats(workspace, total=2, term="Second")
+        held = list(SeatAssignment.objects.order_by("pk").select_related("allocation__district", "enrollment"))
+
+        told = foresee_transfers(held, answers(allocation=target))
+        for seat in held[:2]:
+            transfer_seat(seat_id=seat.pk, allocation_id=target.pk, now=utc_now())
+        with pytest.raises(DomainError) as refusal:
+            transfer_seat(seat_id=held[2].pk, allocation_id=target.pk, now=utc_now())
+
+        assert told.sentences == (
+            f"{target} has 0 seats left then.",
+            f"{held[0].allocation} has 2 seats left then.",
+        )
+        assert told.refused == ("All of those seats are taken.",)
+        assert refusal.value.detail == told.refused[0]
+        assert sorted(each.available_seats for each in DistrictSeatAllocation.objects.all()) == [0, 2]
 
 
 class TestUndoing:

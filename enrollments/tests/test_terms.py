@@ -221,6 +221,11 @@ class TestRenewingInTheBackOffice:
         assert DistrictSeatAllocation.objects.count() == 2
         done = client.post(url, asked | {"_confirm": "1"})
 
+        assert shown.context["previews"][0][1].sentences == (
+            "2 can be done.",
+            "Seats that are made: 2.",
+            "They cost the districts: 18.00 USD.",
+        )
         assert "from Dec 21, 2026 to Apr 27, 2027, named S" in shown.content.decode()
         assert said(done) == ["Renew for next term: 2 done."]
         assert DistrictSeatAllocation.objects.filter(term="S").count() == 2

@@ -1,6 +1,5 @@
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -24,74 +23,32 @@ from backoffice.display import (
     register_subject,
     status_badge,
 )
-from backoffice.previews import Preview
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 from enrollments.models import Enrollment
 from enrollments.states import ParticipationStatus
 
-from ..consequences import (
-    ALL_IS_DONE,
-    mails_about,
-    tell_completion,
-    tell_reassignment,
-    tell_reopening,
-    tell_retry,
-    tell_skip,
-)
+from ..consequences import tell_completion, tell_reopening, tell_retry, tell_skip
 from ..interventions import complete_step_by_evidence, reassign_step, reopen_step, retry_step, skip_step
-from ..models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, Provider
-from ..moving import check_version, foresee_move, move_learner
-from ..queries import get_active_sequence
+from ..models import EnrollmentStep, EnrollmentStepQuerySet
+from ..moving import move_learner
 from ..states import ACTIVE, DONE, OPEN, PartnerStepStatus
 from ..stuck import describe_stuck, whose_turn
 from .pipeline import TURNS
+from .step_forms import (
+    EvidenceForm,
+    MoveForm,
+    ReassignForm,
+    WhyForm,
+    foresee,
+    foresee_reassignment,
+    foresee_retries,
+    foreseen,
+    present_sequence,
+)
 
 register_subject("partner_step", EnrollmentStep)
-
-
-class WhyForm(StaffForm):
-    reason = forms.CharField(
-        max_length=300,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Kept in the step's history. Only colleagues read it.",
-    )
-
-
-class EvidenceForm(WhyForm):
-    evidence = forms.CharField(
-        max_length=300, help_text="What proves it: a certificate's number, a mail of the partner."
-    )
-    field_order: tuple[str, ...] = ("evidence", "reason")
-
-
-class ReassignForm(WhyForm):
-    partner = forms.ModelChoiceField(queryset=Provider.objects.none())
-    course_id = forms.CharField(
-        max_length=255,
-        required=False,
-        label="Course",
-        help_text="As that partner calls it. Empty: as it is called here.",
-    )
-    field_order: tuple[str, ...] = ("partner", "course_id", "reason")
-
-    def prepare(self) -> None:
-        bound = self.fields["partner"]
-        assert isinstance(bound, forms.ModelChoiceField)
-        bound.queryset = Provider.objects.filter(workspace=self.row.enrollment.workspace_id).order_by("name", "pk")
-
-
-class MoveForm(WhyForm):
-    """For one learner it carries the version that was shown, so that no other one is moved to. Of many learners, each
-    goes to the version that is present when the button is pressed."""
-
-    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        sequence = _present_sequence(self.row) if self.row is not None else None
-        if sequence is not None:
-            self.initial["version"] = sequence.version
 
 
 class StuckFilter(DropdownFilter):
@@ -152,36 +109,6 @@ def is_behind(step: EnrollmentStep) -> bool:
     """Whether the learner is under way by a version that is not the present one."""
     is_active = step.enrollment.participation_status == ParticipationStatus.ACTIVE
     return is_active and step.retired_at is None and not step.item.group.sequence.active
-
-
-def _present_sequence(step: EnrollmentStep) -> PartnerSequence | None:
-    return get_active_sequence(program_id=step.enrollment.instance.program_id)
-
-
-def foresee(step: EnrollmentStep, form: StaffForm) -> Preview:
-    sequence = _present_sequence(step)
-    if sequence is None:
-        return Preview(("The program has no partners any more, so there is no version to move to.",))
-    check_version(sequence, form.cleaned_data["version"] or sequence.version)
-    move = foresee_move(enrollment_id=step.enrollment_id, sequence=sequence)
-    told = [f"{step.enrollment} moves to version {sequence.version}."]
-    told += [f"Carries over: {each.course} at {each.provider} ({each.get_status_display()})." for each, _ in move.kept]
-    told += [f"New: {item}." for item in move.added]
-    told += [
-        f"No longer asked for: {each.course} at {each.provider} ({each.get_status_display()})." for each in move.dropped
-    ]
-    if move.completes:
-        told.append(ALL_IS_DONE)
-    return Preview(tuple(told))
-
-
-def foreseen(step: EnrollmentStep, told: list[str]) -> Preview:
-    return Preview(tuple(told), mails=mails_about(step, told))
-
-
-def foresee_reassignment(step: EnrollmentStep, form: StaffForm) -> Preview:
-    given = form.cleaned_data
-    return foreseen(step, tell_reassignment(step, provider=given["partner"], course_id=given["course_id"]))
 
 
 @admin.register(EnrollmentStep)
@@ -301,7 +228,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         retry_step(step_id=step.pk, actor=actor_of(request), now=utc_now(), **form.cleaned_data)
         return "The partner is asked again."
 
-    retry_all = in_bulk(retry, description="Try again")
+    retry_all = in_bulk(retry, description="Try again", preview=foresee_retries)
 
     @staff_action(
         description="Skip",
@@ -377,7 +304,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         "before anything changes.",
     )
     def move(self, request: HttpRequest, step: EnrollmentStep, form: StaffForm) -> str:
-        sequence = _present_sequence(step)
+        sequence = present_sequence(step)
         moved = move_learner(
             enrollment_id=step.enrollment_id,
             version=form.cleaned_data["version"] or (sequence.version if sequence else 0),

@@ -1,0 +1,93 @@
+"""What staff are asked about a learner's step at a partner, and what they are told before anything changes."""
+
+from collections.abc import Sequence
+
+from django import forms
+
+from backoffice.actions import StaffForm
+from backoffice.previews import Preview, tell_number, tell_numbers
+
+from ..consequences import ALL_IS_DONE, mails_about, tell_reassignment
+from ..models import EnrollmentStep, PartnerSequence, Provider
+from ..moving import check_version, foresee_move
+from ..queries import get_active_sequence
+
+
+class WhyForm(StaffForm):
+    reason = forms.CharField(
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Kept in the step's history. Only colleagues read it.",
+    )
+
+
+class EvidenceForm(WhyForm):
+    evidence = forms.CharField(
+        max_length=300, help_text="What proves it: a certificate's number, a mail of the partner."
+    )
+    field_order: tuple[str, ...] = ("evidence", "reason")
+
+
+class ReassignForm(WhyForm):
+    partner = forms.ModelChoiceField(queryset=Provider.objects.none())
+    course_id = forms.CharField(
+        max_length=255,
+        required=False,
+        label="Course",
+        help_text="As that partner calls it. Empty: as it is called here.",
+    )
+    field_order: tuple[str, ...] = ("partner", "course_id", "reason")
+
+    def prepare(self) -> None:
+        bound = self.fields["partner"]
+        assert isinstance(bound, forms.ModelChoiceField)
+        bound.queryset = Provider.objects.filter(workspace=self.row.enrollment.workspace_id).order_by("name", "pk")
+
+
+class MoveForm(WhyForm):
+    """For one learner it carries the version that was shown, so that no other one is moved to. Of many learners, each
+    goes to the version that is present when the button is pressed."""
+
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        sequence = present_sequence(self.row) if self.row is not None else None
+        if sequence is not None:
+            self.initial["version"] = sequence.version
+
+
+def present_sequence(step: EnrollmentStep) -> PartnerSequence | None:
+    return get_active_sequence(program_id=step.enrollment.instance.program_id)
+
+
+def foresee(step: EnrollmentStep, form: StaffForm) -> Preview:
+    sequence = present_sequence(step)
+    if sequence is None:
+        return Preview(("The program has no partners any more, so there is no version to move to.",))
+    check_version(sequence, form.cleaned_data["version"] or sequence.version)
+    move = foresee_move(enrollment_id=step.enrollment_id, sequence=sequence)
+    told = [f"{step.enrollment} moves to version {sequence.version}."]
+    told += [f"Carries over: {each.course} at {each.provider} ({each.get_status_display()})." for each, _ in move.kept]
+    told += [f"New: {item}." for item in move.added]
+    told += [
+        f"No longer asked for: {each.course} at {each.provider} ({each.get_status_display()})." for each in move.dropped
+    ]
+    if move.completes:
+        told.append(ALL_IS_DONE)
+    return Preview(tuple(told))
+
+
+def foreseen(step: EnrollmentStep, told: list[str]) -> Preview:
+    return Preview(tuple(told), mails=mails_about(step, told))
+
+
+def foresee_reassignment(step: EnrollmentStep, form: StaffForm) -> Preview:
+    given = form.cleaned_data
+    return foreseen(step, tell_reassignment(step, provider=given["partner"], course_id=given["course_id"]))
+
+
+def foresee_retries(steps: Sequence[EnrollmentStep], form: StaffForm) -> Preview:
+    """How many learners each partner is asked for again, and which of them are paused."""
+    sentences = tell_numbers("Asked again: learners at", [step.provider for step in steps])
+    paused = {step.provider_id for step in steps if step.provider.paused_at is not None}
+    return Preview((*sentences, *tell_number("Partners that are paused, and asked once you resume them", len(paused))))
