@@ -70,6 +70,7 @@ from enrollments.models import (
     EnrollmentDecision,
     EnrollmentTransition,
     EvaluationJob,
+    HeldReview,
     IdleSeat,
     ImportJob,
     Inquiry,
@@ -151,6 +152,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             beside=(
                 Entry("Applications", "edit_document", Application),
                 Entry("Decisions", "alt_route", EnrollmentDecision),
+                Entry("Held answers", "hourglass_top", HeldReview, query="?status__exact=held"),
                 Entry("Questions to families", "contact_support", Inquiry, query="?status__exact=open"),
                 Entry("Planned exits", "logout", PlannedExit, query="?status__exact=planned"),
                 Entry("Certificates", "workspace_premium", Certificate),

@@ -37,7 +37,7 @@ from demo.catalog import ORGANIZATIONS
 from demo.load import load_demo
 from enrollments.evaluation import request_evaluation
 from enrollments.exit import plan_exit
-from enrollments.models import Application, Enrollment, IdleSeat, ImportJob, Inquiry, SeatAssignment
+from enrollments.models import Application, Enrollment, HeldReview, IdleSeat, ImportJob, Inquiry, SeatAssignment
 from enrollments.states import Applicant
 from enrollments.tests.factories import InstanceFactory
 from events.webhooks.endpoints import create_endpoint
@@ -169,6 +169,9 @@ def _add_what_the_demo_lacks() -> None:
         )
         Inquiry.objects.create(
             enrollment=enrolled, question="Which grade?", asked_by="system", asked_at=now, due_at=now
+        )
+        HeldReview.objects.create(
+            enrollment=enrolled, outcome="approved", decided_by="system", next_attempt_at=now + dt.timedelta(hours=1)
         )
         seat = SeatAssignment.objects.filter(enrollment__workspace=workspace).earliest("pk")
         IdleSeat.objects.create(seat=seat, idle_since=now, asked_at=now, due_at=now)

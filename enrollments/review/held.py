@@ -73,11 +73,26 @@ def undo_review(*, held_review_id: int, actor: Actor, now: dt.datetime) -> HeldR
     review = HeldReview.objects.filter(pk=held_review_id, decided_by=str(actor)).first()
     if review is None:
         raise NotFound("There is no such answer of yours.")
+    _undo(review, "Your answer", now)
+    return review
+
+
+def release_review(*, held_review_id: int, actor: Actor, now: dt.datetime) -> HeldReview:
+    """Take a colleague's answer back, or one's own: the case waits for a reviewer again. Raises NotFound, and
+    ReviewSettled if it was carried out or undone."""
+    review = HeldReview.objects.filter(pk=held_review_id).first()
+    if review is None:
+        raise NotFound("There is no such answer.")
+    _undo(review, "The answer", now)
+    log.info("held_review_released", held_review=review.pk, actor=str(actor))
+    return review
+
+
+def _undo(review: HeldReview, whose: str, now: dt.datetime) -> None:
     if not _settle(review.pk, HeldReviewStatus.UNDONE, now):
         status = HeldReview.objects.values_list("status", flat=True).get(pk=review.pk)
         was = HeldReviewStatus(status).label.lower()
-        raise ReviewSettled(f"Your answer was {was} already. Change the enrollment on its own page.")
-    return review
+        raise ReviewSettled(f"{whose} was {was} already. Change the enrollment on its own page.")
 
 
 def carry_out_due_reviews(*, limit: int = 100, now: dt.datetime) -> int:

@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 
+from accounts.states import Role
 from accounts.tests.factories import LeadFactory, StaffFactory
+from backoffice.models import AuditEntry
+from backoffice.tests.staff_client import StaffClient, said
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
 from enrollments.errors import ReviewHeld, ReviewSettled, StatusMoved
 from enrollments.lifecycle import approve_enrollment, evaluate_enrollment, submit_enrollment
 from enrollments.models import Enrollment, EnrollmentTransition, HeldReview, OpenCase
-from enrollments.review.held import carry_out_due_reviews, hold_review, undo_review
-from enrollments.review.presence import open_case
+from enrollments.review.held import carry_out_due_reviews, held_reviews, hold_review, release_review, undo_review
+from enrollments.review.presence import LEASE, open_case, open_elsewhere
 from enrollments.states import EligibilityStatus, ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory
 from events.models import OutboxEvent
@@ -176,6 +179,51 @@ class TestAnAnswerThatComesToNothing:
         assert (failed.status, failed.attempts, failed.last_error) == ("held", 1, "OSError")
         assert failed.next_attempt_at > later
         assert status(rejected) == "rejected"
+
+
+class TestAReviewerWhoIsGone:
+    @pytest.mark.sqlite
+    def test_holds_neither_a_case_nor_an_answer_longer_than_the_clock_lets_them(self) -> None:
+        reviewer = StaffFactory()
+        looked_at, answered = waiting(), waiting()
+        now = utc_now()
+        open_case(user_id=reviewer.pk, enrollment_id=looked_at.pk, now=now)
+        hold(answered, actor=Actor("user", reviewer.pk), now=now)
+        reviewer.is_active = False
+        reviewer.save()
+
+        assert [mark.enrollment for mark in open_elsewhere(user_id=0, now=now)] == [looked_at]
+        assert not open_elsewhere(user_id=0, now=now + LEASE).exists()
+        carry_out_due_reviews(now=now + HELD)
+        assert (status(answered), held_reviews().exists()) == ("approved", False)
+
+
+class TestReleasing:
+    def test_is_done_by_whoever_may_decide_and_is_written_down(self) -> None:
+        enrollment = waiting()
+        review = hold(enrollment, actor=COLLEAGUE)
+        client = StaffClient(workspace=enrollment.workspace, role=Role.REVIEWER)
+
+        page = client.get("/admin/enrollments/heldreview/?status__exact=held")
+        done = client.post(f"/admin/enrollments/heldreview/{review.pk}/release/", {"note": "Wrong learner"})
+
+        assert str(enrollment.person) in page.content.decode()
+        assert said(done) == [f"{enrollment.person}, {enrollment.instance}: waits for a reviewer again."]
+        entry = AuditEntry.objects.get(action="Release")
+        assert (entry.model, entry.actor, entry.reason) == (
+            "enrollments.heldreview",
+            f"user:{client.user.pk}",
+            "Wrong learner",
+        )
+        assert carry_out_due_reviews(now=utc_now() + HELD) == 0
+        assert (status(enrollment), HeldReview.objects.get().status) == ("submitted", "undone")
+
+    def test_comes_too_late_for_what_was_carried_out(self) -> None:
+        review = hold(waiting())
+        carry_out_due_reviews(now=utc_now() + HELD)
+
+        with pytest.raises(ReviewSettled, match="carried out already"):
+            release_review(held_review_id=review.pk, actor=COLLEAGUE, now=utc_now())
 
 
 class TestAnOpenCase:

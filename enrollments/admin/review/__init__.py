@@ -1,5 +1,5 @@
 """The reviewers' desk in the back office."""
 
-from . import inquiries, reasons
+from . import held, inquiries, reasons
 
-__all__ = ["inquiries", "reasons"]
+__all__ = ["held", "inquiries", "reasons"]
