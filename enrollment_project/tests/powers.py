@@ -210,7 +210,6 @@ BUTTONS: dict[str, Power] = {
     "application.discard": Power.DECIDE,
     "plannedexit.withdraw": Power.DECIDE,
     "heldreview.release": Power.DECIDE,
-    "heldreview.release_selected": Power.DECIDE,
     "workspaceletter.begin": Power.MANAGE,
     "workspaceletter.change_words": Power.MANAGE,
     "workspaceletter.reset": Power.MANAGE,
@@ -238,6 +237,7 @@ BUTTONS: dict[str, Power] = {
 
 # What it takes to have something done to the rows selected in a list, besides writing them into a file.
 SELECTIONS: dict[str, Power] = {
+    "heldreview.release_selected": Power.DECIDE,
     "stafftask.complete_selected": Power.ASSIST,
     "stripeevent.handle_selected": Power.OPERATE,
     "stepprogress.attended_selected": Power.DECIDE,
