@@ -264,9 +264,8 @@ def _part_link(text: str) -> SafeString | str:
         return text
     if parse_whole_number(identifier) is not None:
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[identifier])
-    else:
-        url = list_url(model, q=identifier)
-    return format_html('<a class="text-link" href="{}">{}</a>', url, text)
+        return format_html('<a class="text-link is-short" href="{}">{}</a>', url, text)
+    return format_html('<a class="text-link" href="{}">{}</a>', list_url(model, q=identifier), text)
 
 
 def subject_column(field_name: str, description: str) -> Callable[[Any, Any], SafeString | str]:

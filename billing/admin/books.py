@@ -1,6 +1,8 @@
 """The closed months and their lines."""
 
 import datetime as dt
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django import forms
@@ -122,8 +124,8 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
         "net",
         "about",
         "payment_link",
-        "is_late",
-        "month",
+        "late",
+        "month_name",
         "workspace",
     )
     list_filter = (
@@ -147,7 +149,7 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
                 )
             },
         ),
-        ("Books", {"fields": (("date", "month"), "is_late", "workspace")}),
+        ("Books", {"fields": (("date", "month_name"), ("late", "workspace"))}),
     )
     search_fields = ("=source", "=document", "=correction", "=payer")
     search_help_text = (
@@ -157,6 +159,14 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
     fee = money_column("fee_minor", "fee")
     about = subject_column("source", "reference")
     payment_link = link_column("payment", "payment")
+
+    @display(description="month", ordering="month")
+    def month_name(self, line: LedgerLine) -> str:
+        return f"{line.month:%B %Y}"
+
+    @display(description="late", ordering="is_late")
+    def late(self, line: LedgerLine) -> str:
+        return "Late" if line.is_late else ""
 
     @display(description="net")
     def net(self, line: LedgerLine) -> str:
@@ -177,12 +187,10 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(MonthClose)
 def totals_of_month(request: HttpRequest, close: MonthClose) -> Card:
-    rows = [
-        Neighbor(
-            title=Money(total["gross"] - total["fee"], total["currency"]),
-            note=Account(total["account"]).label,
-        )
-        for total in close.totals
-    ]
+    rows = []
+    for currency, totals in groupby(close.totals, key=itemgetter("currency")):
+        nets = {Account(total["account"]).label: total["gross"] - total["fee"] for total in totals}
+        rows += [Neighbor(title=Money(net, currency), note=label) for label, net in nets.items()]
+        rows.append(Neighbor(title=Money(sum(nets.values()), currency), note=f"Together in {currency.upper()}"))
     url = list_url(LedgerLine, workspace__id__exact=close.workspace_id, month=close.month.isoformat())
     return Card("Totals", rows, empty="Nothing moved in this month.", more_url=url)

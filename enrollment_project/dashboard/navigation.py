@@ -353,7 +353,7 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         }
         for group in groups
-        if request.path in {page_url(entry.model, "changelist") for entry in group}
+        if request.path in {*map(path_of, group), *(page_url(entry.model, "changelist") for entry in group)}
     ]
 
 

@@ -101,6 +101,11 @@ class TestTheTabs:
         assert f'href="{reverse("admin:billing_payment_changelist")}"' in page
         assert f'href="{reverse("admin:billing_dispute_changelist")}"' in page
 
+    def test_lead_from_a_page_of_no_model_to_the_lists_beside_it(self, sign_in: SignIn) -> None:
+        page = sign_in("finance").get(reverse("money-days")).content.decode()
+
+        assert f'href="{reverse("admin:billing_ledgerline_changelist")}"' in page
+
     def test_are_not_on_the_page_of_a_row(self, sign_in: SignIn) -> None:
         payment = Payment.objects.filter(workspace__slug=MINE).earliest("pk")
 
