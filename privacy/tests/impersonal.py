@@ -39,7 +39,7 @@ IMPERSONAL = {
     "billing.LedgerLine": "source document correction payer what currency",
     "billing.StripeEvent": "event_id type payload outcome last_error",
     "billing.Seller": "tax_id footer base_url api_token",
-    "billing.Invoice": "cuid number seller_name seller_tax_id seller_address footer currency external_id "
+    "billing.Invoice": "cuid number seller_name seller_tax_id seller_address footer sources currency external_id "
     "e_invoice_state last_error",
     "billing.Mismatch": "kind subject currency explained_by",
     "billing.Payout": "stripe_id currency read_through last_error",
