@@ -123,6 +123,7 @@ class Parents:
         handle_due_events(now=utc_now() + SOON, limit=10_000)
         self._read_payouts()
         adopt_payout_lines()
+        put_mails_off()
 
     def ends(self) -> list[tuple[str, dict[str, Any]]]:
         """Of each family the tale that it lived through, and how it ended."""
@@ -182,6 +183,11 @@ class Parents:
         read_due_payouts(limit=100, now=utc_now() + SOON)
 
 
+def put_mails_off() -> None:
+    """Nobody sends them here, and thousands of events take longer than a mail may wait."""
+    Notification.objects.update(next_attempt_at=utc_now() + SOON)
+
+
 def state_of(decision_id: int) -> dict[str, Any]:
     """Where a family's money and its enrollment stand: all that is compared but ids, times and the order of rows."""
     decision = EnrollmentDecision.objects.select_related("checkout", "enrollment").get(pk=decision_id)
@@ -238,6 +244,7 @@ class Courses:
         self.world.bring_to_the_end()
         self.post.bring_the_rest()
         partners_inbox.handle_due_events(now=self.world.now, limit=10_000)
+        put_mails_off()
 
     def ends(self, enrollment_id: int) -> list[Any]:
         steps = EnrollmentStep.objects.of(enrollment_id)

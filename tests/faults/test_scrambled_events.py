@@ -92,7 +92,7 @@ class TestPartnersEventsInAnyOrder:
             return "progress"
 
         monkeypatch.setitem(EFFECTS, "progress.updated", progress)
-        courses = Courses(stripe, learners=3, chance=Random(1))
+        courses = Courses(stripe, learners=2, chance=Random(1))
 
         courses.live()
         courses.end()
