@@ -4,13 +4,15 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from django.contrib import admin
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
+from django.http import QueryDict
 from django.test import Client
 from django.urls import get_resolver, reverse
 
@@ -94,6 +96,45 @@ class Walker:
 
 
 @pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The parameters of addresses that were asked for by name since the test began, in whatever code."""
+    names: set[str] = set()
+
+    class Noticing(QueryDict):
+        is_complete = False  # while it is being made, it asks itself
+
+        def _notice(self, key: object) -> None:
+            if self.is_complete and isinstance(key, str):
+                names.add(key)
+
+        def __getitem__(self, key: str) -> Any:
+            self._notice(key)
+            return super().__getitem__(key)
+
+        def __contains__(self, key: object) -> bool:
+            self._notice(key)
+            return super().__contains__(key)
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self._notice(key)
+            return super().get(key, default)
+
+        def getlist(self, key: str, default: Any = None) -> Any:
+            self._notice(key)
+            return super().getlist(key, default)
+
+    def noticing(request: WSGIRequest) -> Any:
+        made: Any = Noticing(request.environ["QUERY_STRING"], encoding=request.encoding)
+        made.is_complete = True
+        return made
+
+    noticed = cached_property(noticing)
+    noticed.__set_name__(WSGIRequest, "GET")
+    monkeypatch.setattr(WSGIRequest, "GET", noticed)
+    return names
+
+
+@pytest.fixture
 def anonymous() -> Walker:
     return Walker(Client())
 
@@ -144,6 +185,11 @@ def few_queries(names: Iterable[str], values: Iterable[str] = hostile.FEW) -> li
     return [f"{quote(name)}={quote(value)}" for name in names for value in values]
 
 
+def leads_nowhere(answer: Any) -> bool:
+    """Whether no route takes the address."""
+    return answer is not None and answer.wsgi_request.resolver_match is None
+
+
 def beside_the_models() -> list[str]:
     of_models = {
         f"admin/{page.opts.label_lower.replace('.', '/')}/{pattern.pattern}"
@@ -170,10 +216,13 @@ class TestARouteOfTheSite:
         family: Walker,
     ) -> None:
         walkers = [anonymous, family] + ([integrator] if route.startswith("api/") else [])
-        for walker in walkers:
-            for address in hostile.addresses(route, good_values(town)):
-                walker.send("GET", address)
-                walker.send("POST", address)
+        for address in hostile.addresses(route, good_values(town)):
+            answer = anonymous.send("GET", address)
+            if not leads_nowhere(answer):  # else nobody's page is asked, whoever comes and with whatever method
+                anonymous.send("POST", address)
+                for walker in walkers[1:]:
+                    walker.send("GET", address)
+                    walker.send("POST", address)
 
         assert [line for walker in walkers for line in walker.broken] == []
         assert sum(walker.sent for walker in walkers) >= 4
@@ -197,17 +246,28 @@ class TestARouteOfTheSite:
         town: Town,  # noqa: F811
         integrator: Walker,
         family: Walker,
+        read: set[str],
     ) -> None:
         rows = [row for row in ROWS if row.route == route]
         address = rows[0].address.format(town=town).partition("?")[0]
         is_api = route.startswith("api/") and bool(rows[0].scope)
         walker = integrator if is_api else family
-        names = _documented_parameters(route)
-        asked = queries(names) if names else few_queries(PAGE_PARAMETERS) + queries(["page"], ())
+        asked = queries(_documented_parameters(route))
+        if not asked:  # a page reads what it likes: some of it only where it is given, or beside another
+            for query in ["", *few_queries(PAGE_PARAMETERS, ["1"])]:
+                walker.send("GET", f"{address}?{query}")
+            asked = few_queries(sorted(read | {"unread"})) + queries(["unread"], ())
         for query in asked[:: 8 if name in SLOW else 1]:
             walker.send("GET", f"{address}?{query}")
 
         assert walker.broken == []
+
+    def test_is_asked_for_what_it_reads(self, anonymous: Walker, read: set[str]) -> None:
+        """Control: a page that reads a parameter is known to read it."""
+        anonymous.send("GET", "/courses?unread=1")
+
+        assert {"free", "page", "search", "sort"} <= read
+        assert "unread" not in read
 
     @pytest.mark.parametrize("row", [row for row in ROWS if row.method in ("POST", "PUT")], ids=str)
     def test_answers_hostile_bodies(self, row: Any, town: Town, integrator: Walker, family: Walker) -> None:  # noqa: F811
