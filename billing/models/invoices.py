@@ -174,6 +174,7 @@ class Invoice(models.Model):
                 condition=models.Q(next_attempt_at__isnull=False),
                 name="invoice_due",
             ),
+            models.Index(fields=["workspace", "issued_on"], name="invoice_by_day"),
         ]
 
     def __str__(self) -> str:

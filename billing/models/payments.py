@@ -64,7 +64,10 @@ class Payment(models.Model):
                 name="payment_stripe_has_intent",
             ),
         ]
-        indexes = [models.Index(fields=["purpose", "subject"], name="payment_by_subject")]
+        indexes = [
+            models.Index(fields=["purpose", "subject"], name="payment_by_subject"),
+            models.Index(fields=["workspace", "paid_at"], name="payment_by_day"),
+        ]
 
     def __str__(self) -> str:
         return f"Payment {self.pk}: {self.money}"
@@ -153,7 +156,8 @@ class Refund(models.Model):
                 fields=["next_attempt_at"],
                 condition=models.Q(status__in=OPEN_REFUNDS),
                 name="refund_due",
-            )
+            ),
+            models.Index(fields=["settled_at"], condition=models.Q(settled_at__isnull=False), name="refund_by_day"),
         ]
 
     def __str__(self) -> str:

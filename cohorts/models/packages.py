@@ -46,6 +46,7 @@ class StudentPackage(models.Model):
                 fields=["learner", "program"], condition=models.Q(revoked_at__isnull=True), name="package_one_live"
             )
         ]
+        indexes = [models.Index(fields=["purchased_at"], name="package_by_day")]
 
     def __str__(self) -> str:
         return self.name

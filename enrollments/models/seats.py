@@ -216,6 +216,12 @@ class SeatAssignment(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(status__in=SeatStatus.values), name="seat_status_known"),
         ]
+        indexes = [
+            models.Index(fields=["reserved_at"], name="seat_by_day"),
+            models.Index(
+                fields=["released_at"], condition=models.Q(released_at__isnull=False), name="seat_back_by_day"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Seat {self.pk} ({self.status})"
