@@ -233,7 +233,9 @@ class VoucherAdmin(WorkspaceScopedAdmin):
             self.log_addition(request, voucher, "Made")
         if len(made) == 1:
             return HttpResponseRedirect(admin_url(made[0]))
-        messages.success(request, f"{len(made):,} codes are made. Export writes those of this list into a CSV file.")
+        messages.success(
+            request, f"{len(made):,} codes are made. Check all rows and choose Export as CSV to have them in a file."
+        )
         batch = form.cleaned_data["batch"]
         found = {"batch": batch} if batch else {}
         return HttpResponseRedirect(list_url(Voucher, **found))
