@@ -47,15 +47,16 @@ def highest_in(column: "models.IntegerField[Any, Any]") -> int:
 def check_texts(form: forms.BaseForm) -> None:
     """Trim the cleaned texts of a form, and refuse control and invisible characters by the name of their field.
 
-    A field shown as a text area may hold line breaks. Passwords stay as they were typed.
+    A field shown as a text area may hold line breaks. Passwords stay as they were typed, and so does what a form has
+    made of a text: a list of lines, for example.
     """
     for name, field in form.fields.items():
         value = form.cleaned_data.get(name)
         if not isinstance(field, forms.CharField) or isinstance(field, forms.JSONField) or not value:
             continue
-        if isinstance(field.widget, forms.PasswordInput):
+        if isinstance(field.widget, forms.PasswordInput) or not isinstance(value, str):
             continue
-        text = trim(str(value))
+        text = trim(value)
         if fault := visibility_fault(text, multiline=isinstance(field.widget, forms.Textarea)):
             form.add_error(name, fault)
         elif field.required and not text:

@@ -22,7 +22,9 @@ from backoffice.models import AuditEntry
 from backoffice.scoping import WorkspaceScopedAdmin
 from core.clock import utc_now
 from core.network import NetworkInsideTransaction
+from partners.admin.page_button import PageButton
 
+from .deeds_answers import ANSWERS, BEFORE, BEFORE_ADDING, SUITED
 from .matrix import Caller, browser
 from .matrix_of_lists import request_of
 from .small_demo import MINE, my_row_of, url
@@ -98,11 +100,15 @@ def do(deed: Deed, client: Client | None = None) -> Outcome:
 # --- Buttons and forms ------------------------------------------------------------------------------------------------
 
 
+# To pages of their own, which `deeds_beside.py` knows.
+_LEAD_ELSEWHERE = (RowLink, ListLink, PageButton)
+
+
 def buttons_of(page: WorkspaceScopedAdmin) -> Iterator[tuple[str, str, RowButton | ListButton | BulkButton]]:
     """Those that act by themselves: full name, attribute and button."""
     for attribute in dir(type(page)):
         button = getattr(type(page), attribute, None)
-        if isinstance(button, RowButton | ListButton | BulkButton) and not isinstance(button, RowLink | ListLink):
+        if isinstance(button, RowButton | ListButton | BulkButton) and not isinstance(button, _LEAD_ELSEWHERE):
             yield f"{page.opts.model_name}.{attribute}", attribute, button
 
 
@@ -114,17 +120,20 @@ def who_may(power: Power) -> Caller:
 def deeds_of(page: WorkspaceScopedAdmin) -> Iterator[Deed]:
     """The buttons and selections of a model, about two rows each for which they are possible."""
     prefix = f"admin:{page.opts.app_label}_{page.opts.model_name}"
+    BEFORE.get(str(page.opts.model_name), lambda: None)()
     for name, attribute, button in buttons_of(page):
         by = who_may(button.power)
         request = request_of(by)
-        rows = list(page.get_queryset(request)[:200])
+        rows = [row for row in page.get_queryset(request)[:200] if SUITED.get(name, lambda row: True)(row)]
+        answers = ANSWERS.get(name, lambda row: {})
         if isinstance(button, ListButton):
             for form in filled(button.form, request, None):
-                yield Deed(name, by, reverse(f"{prefix}_{attribute}"), form, button.reaches_out)
+                yield Deed(name, by, reverse(f"{prefix}_{attribute}"), form | answers(None), button.reaches_out)
             continue
         of_row = button.button if isinstance(button, BulkButton) else button
         for row in [row for row in rows if of_row.possible(row)][:2]:
-            for form in filled(of_row.form, request, row):
+            for guessed in filled(of_row.form, request, row):
+                form = guessed | answers(row)
                 if isinstance(button, BulkButton):
                     chosen = {"action": attribute, ACTION_CHECKBOX_NAME: [str(row.pk)], "_confirmed": "1"}
                     yield Deed(name, by, url(page, "changelist"), {**form, **chosen}, of_row.reaches_out)
@@ -145,6 +154,7 @@ def forms_of(page: WorkspaceScopedAdmin) -> Iterator[Deed]:
             elif type(bound) is forms.CharField and sent.get(key):
                 yield Deed(f"{name}.change", by, address, {**sent, key: f"{sent[key]} 2"})
     if page.add_power is not None:
+        BEFORE_ADDING.get(name, lambda: None)()
         address, by = url(page, "add"), who_may(page.add_power)
         sent, shown = _as_shown(browser(by), address)
         for key, bound in shown.fields.items():
@@ -200,7 +210,6 @@ _BY_NAME: dict[str, Callable[[], str]] = {
     "email": lambda: "somebody@role.test",
     "end_time": lambda: "17:00",
     "learner": lambda: str(Learner.objects.filter(workspace__slug=MINE, merged_into=None).earliest("pk").pk),
-    "month": lambda: (utc_now() - dt.timedelta(days=60)).strftime("%Y-%m-%d"),
     "password1": lambda: "Correct-horse-9",
     "password2": lambda: "Correct-horse-9",
     "roster": lambda: "email,first_name,last_name\nnew@home.test,June,Roe\n",

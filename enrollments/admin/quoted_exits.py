@@ -25,7 +25,7 @@ class QuoteForm(ReasonForm):
     def prepare(self) -> None:
         if self.is_bound and "_confirm" not in self.request.POST:
             answered = {name: self.data.get(name) for name in self.data}
-            self.data = {**answered, "told": _in_one_line(foresee(self.row))}
+            self.data = {**answered, "told": sum_up(foresee(self.row))}
 
 
 def can_be_quoted(enrollment: Enrollment) -> bool:
@@ -56,7 +56,7 @@ def end_by_quote(enrollment: Enrollment, form: QuoteForm, *, actor: Actor) -> Qu
     now = utc_now()
     quote = quote_exits(workspace_id=enrollment.workspace_id, enrollment_cuids=[enrollment.cuid], actor=actor, now=now)
     planned = quote.exits.get()
-    if _in_one_line(planned) != form.cleaned_data["told"]:
+    if sum_up(planned) != form.cleaned_data["told"]:
         raise QuoteOutdated
     confirm_quote(
         workspace_id=enrollment.workspace_id,
@@ -81,6 +81,7 @@ def _tell_money(planned: QuotedExit) -> list[str]:
     return [told, *tell_refund(planned.payment, planned.returned)]
 
 
-def _in_one_line(planned: QuotedExit) -> str:
+def sum_up(planned: QuotedExit) -> str:
+    """What was told of it, in one line that the form keeps."""
     names = ("settlement", "payment_id", "paid_minor", "back_minor", "returned_minor", "place", "frees_seat")
     return "|".join(str(getattr(planned, name)) for name in names)

@@ -6,7 +6,7 @@ from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
-from events.models import OutboxEvent, WebhookDelivery
+from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from events.states import DeliveryStatus, RelayStatus
 from events.tests.factories import happen, listen, tell
 from events.tests.receiving import Receiver, send_all
@@ -74,6 +74,20 @@ class TestTheList:
 
 
 @pytest.mark.sqlite
+class TestAddingAnEndpoint:
+    def test_keeps_the_kinds_of_events_a_line_each(self, workspace: Workspace) -> None:
+        owner = StaffClient(workspace=workspace, role=Role.OWNER)
+        asked = {
+            "workspace": workspace.pk,
+            "url": "https://hooks.example.org/in",
+            "event_types": "enrollment.*\nseat.used",
+        }
+
+        owner.post(reverse("admin:events_webhookendpoint_create"), asked)
+
+        assert WebhookEndpoint.objects.get().event_types == ["enrollment.*", "seat.used"]
+
+
 class TestReplayingDaysToAnEndpoint:
     @pytest.mark.parametrize("day", ["9999-12-31", "2199-12-31", "0001-01-01"])
     def test_refuses_days_beyond_those_that_are_kept(self, workspace: Workspace, day: str) -> None:

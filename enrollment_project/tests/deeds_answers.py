@@ -1,0 +1,99 @@
+"""What some forms of the back office ask that nobody guesses from their fields, and what has to be there before."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.models import Learner, Workspace
+from accounts.tests.factories import LearnerFactory
+from billing.models import Seller
+from cohorts.models import CourseStep
+from core.clock import utc_now
+from enrollments.admin.playground import ON_PAGE, SAVE
+from enrollments.admin.quoted_exits import foresee, sum_up
+from enrollments.models import DistrictSeatAllocation, SeatAssignment
+from enrollments.seats import create_allocation
+from enrollments.tests.rosters import archive_of, school
+
+from .small_demo import MINE
+
+
+def _ours() -> Workspace:
+    return Workspace.objects.get(slug=MINE)
+
+
+# --- Answers to a form, by its button, of the row that it is about ----------------------------------------------------
+
+
+def another_allocation(seat: SeatAssignment | None) -> dict[str, Any]:
+    """Seats of the same district in which the learner has none yet."""
+    assert seat is not None
+    district = seat.allocation.district
+    made = DistrictSeatAllocation.objects.filter(district=district, term="Walk").first() or create_allocation(
+        workspace_id=district.workspace_id,
+        tenant_id=district.tenant_id,
+        total_seats=50,
+        term="Walk",
+        now=utc_now(),
+    )
+    return {"allocation": made.pk}
+
+
+def somebody_without_a_seat(_: Any) -> dict[str, Any]:
+    return {"learner": Learner.objects.get(external_id="walk", workspace=_ours()).external_id}
+
+
+def one_criterion(_: Any) -> dict[str, Any]:
+    told = {"name": "Adult", "expression": "metadata.age >= 18", "otherwise": "Too young", "because": "", "order": "1"}
+    others = {f"{name}_{index}": "" for name in ON_PAGE for index in range(1, 20)}
+    return {**others, **{f"{name}_0": value for name, value in told.items()}, SAVE: "1"}
+
+
+ANSWERS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "enrollment.end_by_quote": lambda enrollment: {"told": sum_up(foresee(enrollment))},
+    "importjob.import_roster": lambda _: {"file": SimpleUploadedFile("roster.zip", archive_of(school(1, 2)))},
+    "learner.merge_other": lambda _: {"other": Learner.objects.live().filter(workspace=_ours()).earliest("pk").cuid},
+    # Long before the first payment, so that no month before it is open.
+    "monthclose.close": lambda _: {"month": (utc_now() - dt.timedelta(days=1_000)).strftime("%Y-%m-%d")},
+    "programinstance.edit_criteria": one_criterion,
+    "seatassignment.reassign": somebody_without_a_seat,
+    "seatassignment.transfer": another_allocation,
+    "seatassignment.transfer_selected": another_allocation,
+    "voucher.make_codes": lambda _: {
+        "count": "2",
+        "code": "",
+        "kind": "free",
+        "percent": "",
+        "amount": "",
+        "only_for": "",
+        "learner": "",
+    },
+}
+
+
+# --- What has to be there, by the page --------------------------------------------------------------------------------
+
+
+def a_step_that_nobody_has_booked() -> None:
+    """The first one of its course, by its key, that the walk meets."""
+    program = CourseStep.objects.filter(program__workspace=_ours()).earliest("pk").program
+    CourseStep.objects.create(program=program, order=99, title="Farewell", required=False)
+
+
+def a_learner_who_waits() -> None:
+    LearnerFactory(workspace=_ours(), external_id="walk", email="walk@home.test")
+
+
+def nobody_who_sells() -> None:
+    Seller.objects.filter(workspace=_ours()).delete()
+
+
+BEFORE: dict[str, Callable[[], None]] = {
+    "coursestep": a_step_that_nobody_has_booked,
+    "seatassignment": a_learner_who_waits,
+}
+BEFORE_ADDING: dict[str, Callable[[], None]] = {"seller": nobody_who_sells}
+# For which rows a button is tried, where those that come first would be refused.
+SUITED: dict[str, Callable[[Any], bool]] = {"coursestep.remove": lambda step: step.order == 99}
