@@ -54,7 +54,7 @@ test-parts: .venv/.development ## The tests of the tables that can be cut into p
 faults: .venv/.development ## Kill processes and servers, and scramble what vendors tell; nothing may be lost or doubled. FAULT_REPEATS=2
 	@FAULT_REPEATS=$${FAULT_REPEATS:-20} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -p tests.faults.report -m "fault and not slow"
 	@FAULT_REPEATS=$${FAULT_REPEATS:-20} $(BIN)/python -m pytest -p tests.faults.report -m "fault and slow"
-	@SCRAMBLED_EVENTS=$${SCRAMBLED_EVENTS:-5000} $(BIN)/python -m pytest -m walk tests/faults/test_scrambled_events.py
+	@SCRAMBLED_EVENTS=$${SCRAMBLED_EVENTS:-5000} $(BIN)/python -m pytest --numprocesses 2 -m walk tests/faults/test_scrambled_events.py
 
 stateful: .venv/.development ## Seats, places, money and reviews in any order, the doctor after each step: 500 runs of 50 steps
 	@STATEFUL_EXAMPLES=$${STATEFUL_EXAMPLES:-500} STATEFUL_STEPS=$${STATEFUL_STEPS:-50} $(BIN)/python -m pytest -m walk tests/faults/test_any_order.py
