@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from accounts.roles import Power
-from backoffice.display import NOTHING, Card, Neighbor, neighbors_of
+from backoffice.display import Card, Neighbor, neighbors_of, staff_moment
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 from core.local_time import local_date
@@ -31,7 +31,7 @@ class RetentionAdmin(WorkspaceScopedAdmin):
     list_filter = (("workspace", ScopedRelatedFilter),)
     list_select_related = ("workspace",)
     ordering = ("workspace__name", "id")
-    readonly_fields = ("follows", "swept_at")
+    readonly_fields = ("follows", "looked")
     fieldsets = (
         (
             "Kept for how many days",
@@ -42,11 +42,11 @@ class RetentionAdmin(WorkspaceScopedAdmin):
                     ("prospects_days", "mails_days"),
                     ("consents_days", "tasks_days"),
                 ),
-                "description": "Days since something last happened about it. Nothing goes that was paid for, that goes "
-                "on, or that staff are asked about. What went does not come back.",
+                "description": "Counted from when something last happened. Whatever was paid for, is going on or has "
+                "an open staff task stays. A change is followed a day later; what is taken out does not come back.",
             },
         ),
-        ("The sweep", {"fields": (("follows", "swept_at"),)}),
+        ("The sweep", {"fields": (("follows", "looked"),)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -64,8 +64,13 @@ class RetentionAdmin(WorkspaceScopedAdmin):
         return ", ".join(f"{kind.label}: {days}" for kind, days in retention.days.items()) or "Everything is kept"
 
     @display(description="followed from")
-    def follows(self, retention: Retention) -> Any:
-        return retention.changed_at + DELAY if retention.pk else NOTHING
+    def follows(self, retention: Retention) -> str:
+        zone = retention.workspace.timezone if retention.pk else ""
+        return staff_moment(retention.changed_at + DELAY, zone) if zone else "A day after they are saved"
+
+    @display(description="last looked")
+    def looked(self, retention: Retention) -> str:
+        return staff_moment(retention.swept_at, retention.workspace.timezone) if retention.swept_at else "Not yet"
 
 
 @neighbors_of(Retention, early=True)

@@ -17,7 +17,6 @@ from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import buy_on_rows, cohort_with, reserve
 from core.actors import SYSTEM
 from core.clock import utc_now
-from core.jobs import JobStatus
 from enrollments.models import Application, Enrollment, ImportJob
 from enrollments.personal import NOBODY
 from enrollments.states import QuestionKind
@@ -70,10 +69,10 @@ def a_prospect() -> Planted:
     return lead.workspace, lambda: Lead.objects.get().email != ""
 
 
-def a_mail() -> Planted:
+def a_mail(about: str = "x:1") -> Planted:
     learner = LearnerFactory()
     Notification.objects.create(
-        workspace=learner.workspace, kind="x", subject_key="x:1", recipient="a@b.test", status="sent", sent_at=utc_now()
+        workspace=learner.workspace, kind="x", subject_key=about, recipient="a@b.test", status="sent", sent_at=utc_now()
     )
     return learner.workspace, Notification.objects.exists
 
@@ -228,17 +227,19 @@ class TestSomebodyWho:
 
 
 class TestAnApplication:
-    @pytest.mark.parametrize(
-        "standing",
-        [{"eligibility_status": "submitted"}, {"eligibility_status": "approved"}, {"payment_status": "refunded"}],
-        ids=str,
-    )
-    def test_is_kept_while_it_is_reviewed_was_accepted_or_paid_for(self, standing: dict[str, str]) -> None:
+    def test_is_kept_while_it_is_reviewed_was_accepted_or_paid_for(self) -> None:
         workspace, is_there = an_application()
         setting(workspace, RetentionKind.APPLICATIONS)
-        Enrollment.objects.update(**standing)
+        rejected = {"eligibility_status": "rejected", "payment_status": "not_required"}
 
-        assert (sweep(days=61), is_there()) == (NOTHING, True)
+        needed = (
+            {"eligibility_status": "submitted"},
+            {"eligibility_status": "approved"},
+            {"payment_status": "refunded"},
+        )
+        for standing in needed:
+            Enrollment.objects.update(**{**rejected, **standing})
+            assert (sweep(days=61), is_there()) == (NOTHING, True), standing
 
     def test_leaves_nothing_of_what_was_typed_and_uploaded(self, django_capture_on_commit_callbacks: Any) -> None:
         forget_files()
@@ -269,22 +270,19 @@ class TestTheSweep:
         assert count_overdue(changed, now=in_days(91)) == {RetentionKind.CANDIDATES: 1}
 
     def test_takes_no_more_than_it_may_and_begins_with_whom_it_left_out(self) -> None:
-        first, second = CandidateFactory().workspace, CandidateFactory().workspace
+        (first, _), (second, _) = a_mail(), a_mail("x:2")
         for workspace in (first, second):
-            setting(workspace, RetentionKind.CANDIDATES)
+            setting(workspace, RetentionKind.MAILS)
 
-        taken = [
-            (sweep(days=91, at_most=1), set(Erasure.objects.values_list("workspace", flat=True))) for _ in range(2)
-        ]
+        taken = [(sweep(days=91, at_most=1), set(Forgotten.objects.values_list("workspace", flat=True))) for _ in "12"]
 
-        one = {RetentionKind.CANDIDATES: 1}
+        one = {RetentionKind.MAILS: 1}
         assert taken == [(one, {first.pk}), (one, {first.pk, second.pk})]
 
     def test_leaves_who_must_not_be_erased_yet_for_the_next_run(self) -> None:
         candidate = CandidateFactory()
         setting(candidate.workspace, RetentionKind.CANDIDATES)
-        job = ImportJob.objects.create(workspace=candidate.workspace, instance=candidate.instance, stage="import")
+        ImportJob.objects.create(workspace=candidate.workspace, instance=candidate.instance, stage="import")
 
         assert sweep(days=91) == NOTHING
-        ImportJob.objects.filter(pk=job.pk).update(status=JobStatus.COMPLETED, finished_at=utc_now())
-        assert sweep(days=91) == {RetentionKind.CANDIDATES: 1}
+        assert Learner.objects.get().erased_at is None
