@@ -33,7 +33,7 @@ from .states import ErasureReason, RetentionKind
 
 log = structlog.get_logger(__name__)
 
-BATCH = 100
+BATCH = 500
 _ROWS = {
     RetentionKind.MAILS: entry_of(Notification),
     RetentionKind.CONSENTS: entry_of(Consent),
@@ -47,25 +47,32 @@ def count_overdue(retention: Retention, *, now: dt.datetime) -> dict[RetentionKi
 
 
 def forget_overdue(
-    *, at_most: int, size: int = BATCH, workspace_id: int | None = None, now: dt.datetime
+    *, at_most: int, one_by_one: int | None = None, workspace_id: int | None = None, now: dt.datetime
 ) -> Counter[RetentionKind]:
-    """Sweep: take out what is past its time, in all workspaces or in one; returns how many rows of each kind."""
+    """Sweep: take out what is past its time, in all workspaces or in one; returns how many rows of each kind. Of those
+    that take some fifty statements each, no more than `one_by_one`."""
     gone: Counter[RetentionKind] = Counter()
     in_force = Retention.objects.in_force(now=now).select_related("workspace")
     settings = in_force if workspace_id is None else in_force.filter(workspace=workspace_id)
     for retention in settings.order_by(F("swept_at").asc(nulls_first=True), "pk"):
         Retention.objects.filter(pk=retention.pk).update(swept_at=now)  # first: whatever breaks here holds up no other
-        for kind in retention.days:
-            while left := min(size, at_most - gone.total()):
+        for kind in sorted(retention.days, key=_FORGET.__contains__):  # what one statement takes out comes first
+            while left := min(BATCH, at_most - gone.total(), _left_of(one_by_one, kind, gone)):
                 batch = _forget_batch(retention, kind, limit=left, now=now)
                 gone[kind] += batch
                 if batch < left:
                     break
-        if gone.total() >= at_most:
+        if not min(at_most - gone.total(), *(_left_of(one_by_one, kind, gone) for kind in _FORGET)):
             break
     if gone:
         log.info("retention_followed", **{kind.value: rows for kind, rows in gone.items() if rows})
     return gone
+
+
+def _left_of(one_by_one: int | None, kind: RetentionKind, gone: Counter[RetentionKind]) -> int:
+    if one_by_one is None or kind not in _FORGET:
+        return BATCH
+    return one_by_one - sum(gone[each] for each in _FORGET)
 
 
 def _overdue(retention: Retention, kind: RetentionKind, now: dt.datetime) -> QuerySet[Any]:

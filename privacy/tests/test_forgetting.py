@@ -279,6 +279,13 @@ class TestTheSweep:
         one = {RetentionKind.MAILS: 1}
         assert taken == [(one, {first.pk}), (one, {first.pk, second.pk})]
 
+    def test_takes_fewer_of_what_goes_one_by_one(self) -> None:
+        first = CandidateFactory()
+        CandidateFactory(workspace=first.workspace, instance=first.instance)
+        setting(first.workspace, RetentionKind.CANDIDATES)
+
+        assert forget_overdue(at_most=100, one_by_one=1, now=in_days(91)) == {RetentionKind.CANDIDATES: 1}
+
     def test_leaves_who_must_not_be_erased_yet_for_the_next_run(self) -> None:
         candidate = CandidateFactory()
         setting(candidate.workspace, RetentionKind.CANDIDATES)
