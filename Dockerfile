@@ -1,5 +1,5 @@
 # One image for web, worker, beat and commands; compose.yaml shows how they go together.
-FROM python:3.11-slim
+FROM python:3.11-slim-trixie
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -7,8 +7,8 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     DJANGO_SETTINGS_MODULE=enrollment_project.settings.prod
 
-# pg_dump and pg_restore of the server's version, for backups: Debian's own are older. Not pinned: each build takes the
-# updates.
+# pg_dump and pg_restore of the server's version, for backups: Debian 13 has those of 17, which refuse a newer server. Not
+# pinned: each build takes the updates.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates postgresql-common \
@@ -25,8 +25,9 @@ COPY . .
 RUN SECRET_KEY=collects-static-files-only_0123456789abcdefghijklmnopqrstuvwxyz ALLOWED_HOSTS=build PUBLIC_URL=https://build DATABASE_URL=sqlite:////tmp/build.sqlite3 \
     CELERY_BROKER_URL=memory:// SEALING_KEYS=YnVpbGRzLXN0YXRpYy1maWxlcy1vbmx5LXNlYWxzLW4= STRIPE_SECRET_KEY=sk_build STRIPE_WEBHOOK_SECRET=whsec_build \
     python manage.py collectstatic --no-input \
-    && useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin enrollment \
-    && install --directory --owner enrollment /app/var /app/var/files
+    && groupadd --gid 10001 enrollment \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin enrollment \
+    && install --directory --owner enrollment --group enrollment /app/var /app/var/files
 
 USER 10001
 EXPOSE 8000

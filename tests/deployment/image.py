@@ -1,13 +1,19 @@
-"""What the Dockerfile and compose.yaml of a source tree say about how to run it, read instead of repeated."""
+"""What the Dockerfile, .dockerignore and compose.yaml of a source tree say of the image, read instead of repeated."""
 
 import json
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+STATIC_FILES = "staticfiles"
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+ASSIGNMENT = re.compile(r"(\w+)=(.*)")
 
 
 class Image:
@@ -15,24 +21,56 @@ class Image:
 
     def __init__(self, tree: Path) -> None:
         self.tree = tree
-        self._dockerfile = (tree / "Dockerfile").read_text().replace("\\\n", " ")
+        text = (tree / "Dockerfile").read_text()
+        self._dockerfile = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
         self._services = yaml.safe_load((tree / "compose.yaml").read_text())["services"]
 
     def command(self, service: str) -> list[str]:
         """Of a service of compose.yaml, or the image's own."""
-        command = self._services[service].get("command") or json.loads(self._instruction("CMD")[-1])
+        command = self._services[service].get("command") or json.loads(self.instructions("CMD")[-1])
         return [str(word) for word in command]
 
     def environment(self, service: str, values: dict[str, str]) -> dict[str, str]:
         """What the image sets, and the service with these values in its `.env`. Raises KeyError for one it wants."""
         set_by_image = dict(
-            pair.split("=", 1) for line in self._instruction("ENV") for pair in line.split() if "=" in pair
+            pair.split("=", 1) for line in self.instructions("ENV") for pair in line.split() if "=" in pair
         )
         set_by_service = self._services[service]["environment"]
         return set_by_image | {name: filled_in(value, values) for name, value in set_by_service.items()}
 
-    def _instruction(self, name: str) -> list[str]:
+    def image_of(self, service: str) -> str:
+        return str(self._services[service]["image"])
+
+    def collecting_static_files(self) -> tuple[list[str], dict[str, str]]:
+        """The command by which static files get into the image, and its whole environment."""
+        (line,) = (line for line in self.instructions("RUN") if "collectstatic" in line)
+        words = shlex.split(line.partition("&&")[0])
+        given = {found[1]: found[2] for word in words if (found := ASSIGNMENT.fullmatch(word))}
+        return words[len(given) :], self.environment_of_build() | given
+
+    def environment_of_build(self) -> dict[str, str]:
+        return dict(pair.split("=", 1) for pair in self.instructions("ENV")[0].split())
+
+    def instructions(self, name: str) -> list[str]:
+        """What stands behind each of this name, on one line."""
         return re.findall(rf"^{name} (.+)$", self._dockerfile, re.MULTILINE)
+
+
+def files_of_image(tree: Path = ROOT) -> list[str]:
+    """Which of the tree's files `COPY . .` takes, as .dockerignore has it. What git ignores is not there."""
+    asked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(asked, cwd=tree, check=True, capture_output=True, text=True).stdout.split("\0")
+    lines = (tree / ".dockerignore").read_text().splitlines()
+    rules = [(line.startswith("!"), _pattern(line.lstrip("!"))) for line in lines if line and not line.startswith("#")]
+    return sorted(name for name in listed if name and (tree / name).is_file() and _is_taken(name, rules))
+
+
+def copy_files_of_image(folder: Path) -> None:
+    """Put them there, and the static files that were collected."""
+    for name in files_of_image():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    (folder / STATIC_FILES).symlink_to(ROOT / STATIC_FILES)
 
 
 def filled_in(text: Any, values: dict[str, str]) -> str:
@@ -43,3 +81,17 @@ def filled_in(text: Any, values: dict[str, str]) -> str:
         return values.get(name, otherwise) if kind == "-" else values[name]
 
     return VARIABLE.sub(value, str(text))
+
+
+def _pattern(line: str) -> re.Pattern[str]:
+    """One of .dockerignore: it says so of a file or of all that is in a folder."""
+    parts = {r"\*\*/": "(?:.*/)?", r"\*": "[^/]*", r"\[": "[", r"\]": "]"}
+    text = re.escape(line.strip("/"))
+    for theirs, ours in parts.items():
+        text = text.replace(theirs, ours)
+    return re.compile(f"{text}(?:/.*)?")
+
+
+def _is_taken(name: str, rules: list[tuple[bool, re.Pattern[str]]]) -> bool:
+    """The last rule that fits decides."""
+    return next((taken for taken, pattern in reversed(rules) if pattern.fullmatch(name)), True)

@@ -11,10 +11,9 @@ from sandbox.testing import wait_until
 from tests.journeys import course_pages
 from tests.journeys.office import Office
 
-from .running import Deployment
+from .running import SETTLE_SECONDS, Deployment
 
 HERE = "tests.deployment.ways"
-PATIENCE_SECONDS = 60.0
 PATIENCE_MS = 60_000
 TUITION = 14900
 
@@ -160,4 +159,4 @@ class Journeys:
         return int(totals["usd"]["net"]) if "usd" in totals else 0
 
     def _wait(self, condition: Callable[[], bool]) -> None:
-        wait_until(condition, seconds=PATIENCE_SECONDS)
+        wait_until(condition, seconds=SETTLE_SECONDS)

@@ -4,6 +4,8 @@ import itertools
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -37,6 +39,7 @@ class Load:
 
     def __post_init__(self) -> None:
         self._ended = threading.Event()
+        self._rest = threading.Event()
         self._pause = threading.Event()  # never set
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -61,12 +64,24 @@ class Load:
         wait_until(lambda: self.answers[200] >= wanted or bool(self.errors), seconds=PATIENCE)
         assert self.errors == []
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Whoever is being enrolled is, and nobody else meanwhile: what waits for the worker does not grow."""
+        self._rest.set()
+        try:
+            yield
+        finally:
+            self._rest.clear()
+
     def _write(self) -> None:
         try:
             # None kept: a proxy that is told of other webs closes those it has, whatever is on its way to it.
             limits = httpx.Limits(max_keepalive_connections=0)
             with httpx.Client(timeout=PATIENCE, trust_env=False, limits=limits) as client:
                 while not self._ended.is_set():
+                    if self._rest.is_set():
+                        self._ended.wait(PAUSE)
+                        continue
                     number = next(self._numbers)
                     self._enroll(client, f"learner{number}@school.test", pays=number % 4 == 0)
                     self._ended.wait(PAUSE)

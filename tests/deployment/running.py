@@ -35,9 +35,11 @@ SECRETS = {
 
 class Deployment:
     """A context manager around the servers; the processes of the platform are started by name: web, worker, beat, or
-    whatever `as_` calls a second one. nginx hands requests to the webs that `admit` named last."""
+    whatever `as_` calls a second one. nginx hands requests to the webs that `admit` named last. What is of this tree
+    runs in `files`, which may be a copy of those that the image has."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, files: Path = ROOT) -> None:
+        self._files = files
         self._folder = tempfile.TemporaryDirectory(prefix="deployment-")
         self.folder = Path(self._folder.name)
         self.postgres = Postgres()
@@ -83,7 +85,7 @@ class Deployment:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [str(BIN / program), *arguments],
-                cwd=tree,
+                cwd=self._place(tree),
                 env=self.environment(service, tree=tree, port=self._ports.get(name, 0)),
                 stdout=log,
                 stderr=log,
@@ -111,7 +113,7 @@ class Deployment:
         """Run a management command of a tree as a service would; its output. Raises RuntimeError with what it said."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=tree,
+            cwd=self._place(tree),
             env=self.environment(service, tree=tree),
             capture_output=True,
             text=True,
@@ -194,6 +196,9 @@ class Deployment:
         )
 
     # --- Inside -------------------------------------------------------------------------------------------------------
+
+    def _place(self, tree: Path) -> Path:
+        return self._files if tree == ROOT else tree
 
     def _is_ready(self, name: str) -> bool:
         if self._processes[name].poll() is not None:

@@ -1,13 +1,19 @@
 """Production as compose.yaml has it, with each of its parts restarted while clients write."""
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from .image import STATIC_FILES, Image, copy_files_of_image
 from .inside import acknowledged
 from .journeys import TUITION, Journeys
 from .load import CUT_OFF, Load
@@ -23,9 +29,10 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def deployment() -> Iterator[Deployment]:
-    with Deployment() as running:
+    with tempfile.TemporaryDirectory(prefix="image-") as folder, Deployment(files=Path(folder)) as running:
+        collect_static_files()
+        copy_files_of_image(Path(folder))
         running.manage("upgrade_database")
-        collect_static_files(running)
         for service in ("worker", "beat", "web"):
             running.start(service)
         running.admit("web")
@@ -42,12 +49,19 @@ def key(deployment: Deployment) -> str:
     return str(deployment.call("tests.faults.seed:found_workspace")["key"])
 
 
-def collect_static_files(running: Deployment) -> None:
+def collect_static_files() -> None:
     """As the image is made with them, unless they are there as they are now: to compress them takes a while."""
-    collected = ROOT / "staticfiles" / "staticfiles.json"
+    collected = ROOT / STATIC_FILES / "staticfiles.json"
     newest = max(path.stat().st_mtime for path in (ROOT / "static").rglob("*"))
     if not collected.exists() or collected.stat().st_mtime < newest:
-        running.manage("collectstatic", "--no-input", service="web")
+        collect, environment = Image(ROOT).collecting_static_files()
+        subprocess.run(
+            [sys.executable, *collect[1:]],
+            cwd=ROOT,
+            env=environment | {"ENV_FILE": os.devnull},
+            check=True,
+            capture_output=True,
+        )
 
 
 def restart_web(running: Deployment) -> None:
@@ -99,11 +113,13 @@ class TestEachPart:
         with Load(deployment.url, key, deployment.sandbox) as load:
             for name, (disturb, _) in DISTURBANCES.items():
                 before = Counter(load.answers)
-                journeys.begin()
+                with load.resting():
+                    journeys.begin()
                 load.wait_for_more()
                 disturb(deployment)
                 load.wait_for_more()
-                journeys.end()
+                with load.resting():
+                    journeys.end()
                 told[name] = load.answers - before
         print(json.dumps({name: dict(answers) for name, answers in told.items()}))
 
