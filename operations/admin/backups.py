@@ -14,9 +14,18 @@ from ..models import Backup
 class BackupAdmin(WorkspaceScopedAdmin):
     workspace_path = ""
     view_power = Power.OPERATE
-    list_display = ("name", "made_at", "rows", "files", "size")
+    list_display = ("name", "made_at", "row_count", "file_count", "size")
     list_filter = ("made_at",)
-    fields = (("name", "made_at"), ("rows", "files", "size"))
+    ordering = ("-made_at", "-pk")
+    fields = (("name", "made_at"), ("row_count", "file_count", "size"))
+
+    @display(description="rows", ordering="rows")
+    def row_count(self, backup: Backup) -> str:
+        return f"{backup.rows:,}"
+
+    @display(description="files", ordering="files")
+    def file_count(self, backup: Backup) -> str:
+        return f"{backup.files:,}"
 
     @display(description="size", ordering="size_bytes")
     def size(self, backup: Backup) -> str:
