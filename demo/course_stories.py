@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from django.db import transaction
 
 from accounts.guardians import link_guardian
-from accounts.models import Guardian, Learner
+from accounts.models import Guardian, Learner, Workspace
 from billing.models import Checkout
 from billing.purposes import key_of
 from cohorts.errors import SessionFull, TimeConflict, TooLateToChange
@@ -19,14 +19,15 @@ from cohorts.queries import offered_by_step, unbooked_steps
 from cohorts.sale.checkout import default_cancel_url, default_success_url, reserve_place
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.states import StepStatus
-from core.actors import Actor
+from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.errors import require
 from core.local_time import to_instant
+from enrollments.leaving import Wish, ask_for_refund, can_ask
 
 from . import stripe
 from .catalog import Child, Family, Scene
-from .courses import Course, Term
+from .courses import COURSES, WELCOME, Course, Term
 from .stories import Story, enter_learner
 
 Purchase = Generator[dt.timedelta, None, StudentPackage]
@@ -40,6 +41,7 @@ IS_PARTLY_REFUNDED = 0.05
 MISSES = 0.1
 GOES_UNMARKED = 0.06
 IS_EXCUSED = MISSES / 3
+ASK_AT_MOST = 60
 
 
 def begin_courses(
@@ -159,6 +161,7 @@ def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Chec
         cohort_id=cohort.pk,
         success_url=default_success_url(),
         cancel_url=default_cancel_url(course_code),
+        voucher=WELCOME if _has_flyer(scene, family, child, course_code) else "",
         actor=Actor("guardian", guardian.pk),
         now=utc_now(),
     )
@@ -167,12 +170,29 @@ def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Chec
     return checkout
 
 
+def _has_flyer(scene: Scene, family: Family, child: Child, course_code: str) -> bool:
+    """Every sixth family has the code, and uses it for its first child in the first course."""
+    if family is scene.organization.known_family:
+        return False
+    first_course = COURSES[scene.organization.slug][0]
+    return first_course.code == course_code and child == family.children[0] and family in scene.families[5::6]
+
+
 @transaction.atomic
 def _learner(scene: Scene, family: Family, child: Child) -> tuple[Learner, Guardian]:
     learner = enter_learner(scene, child)
     guardian = Guardian.objects.get(workspace=scene.workspace, external_id=family.guardian_id)
     link_guardian(guardian_id=guardian.pk, learner_id=learner.pk)
     return learner, guardian
+
+
+def ask_back(workspace: Workspace, *, now: dt.datetime) -> None:
+    """The family that bought last, of those whose course no quote covers any longer, asks for its money back."""
+    sold = StudentPackage.objects.live().filter(program__workspace=workspace).exclude(payment=None)
+    for package in sold.select_related("enrollment").order_by("-purchased_at", "-pk")[:ASK_AT_MOST]:
+        if package.enrollment is not None and can_ask(package.enrollment, now=now):
+            ask_for_refund(enrollment_id=package.enrollment.pk, wish=Wish.NOT_ATTENDED, actor=SYSTEM, now=now)
+            return
 
 
 def _choose_sessions(package: StudentPackage, chance: random.Random) -> None:

@@ -150,6 +150,7 @@ CARE = Course(
     ),
 )
 
+WELCOME = "WELCOME-10"  # takes a tenth off, once per family
 COURSES: dict[str, tuple[Course, ...]] = {"bright-futures": (CODE, MATH), "harbor-skills": (CARE,)}
 
 
@@ -190,10 +191,10 @@ def _build_course(scene: Scene, course: Course, today: dt.date) -> list[tuple[Te
 
 
 def _make_codes(scene: Scene) -> None:
-    """WELCOME-10 for everybody, SCHOLARSHIP for a few."""
+    """One for everybody, and one for a few."""
     welcome = Terms(kind=VoucherKind.PERCENTAGE, percent=Decimal(10), most_uses_per_family=1, note="On our flyers")
     scholarship = Terms(kind=VoucherKind.FREE, most_uses=5, note="For families that the fund pays for")
-    for code, terms in (("WELCOME-10", welcome), ("SCHOLARSHIP", scholarship)):
+    for code, terms in ((WELCOME, welcome), ("SCHOLARSHIP", scholarship)):
         make_vouchers(workspace_id=scene.workspace.pk, count=1, code=code, terms=terms, now=utc_now())
 
 

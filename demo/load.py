@@ -34,7 +34,7 @@ from .catalog import (
     build_scene,
     find_or_build_staff,
 )
-from .course_stories import begin_courses
+from .course_stories import ask_back, begin_courses
 from .courses import build_courses
 from .partners import begin_partners, have_partners_asked_from
 from .seats import ask_about_seats
@@ -112,6 +112,7 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
     have_partners_asked_from(now, workspace=scene.workspace)
     ask_about_seats(scene, manager=SYSTEM, now=now)
     keep_books(scene.workspace, now=now)
+    ask_back(scene.workspace, now=now)
     if organization.has_integrators:
         add_endpoints(scene.workspace, now=now)
     return scene.workspace
