@@ -16,6 +16,7 @@ from enrollments.admin.quoted_exits import foresee, sum_up
 from enrollments.models import DistrictSeatAllocation, SeatAssignment
 from enrollments.seats import create_allocation
 from enrollments.tests.rosters import archive_of, school
+from privacy.models import Retention
 
 from .small_demo import MINE
 
@@ -90,10 +91,14 @@ def nobody_who_sells() -> None:
     Seller.objects.filter(workspace=_ours()).delete()
 
 
+def nothing_kept_for_some_time() -> None:
+    Retention.objects.filter(workspace=_ours()).delete()
+
+
 BEFORE: dict[str, Callable[[], None]] = {
     "coursestep": a_step_that_nobody_has_booked,
     "seatassignment": a_learner_who_waits,
 }
-BEFORE_ADDING: dict[str, Callable[[], None]] = {"seller": nobody_who_sells}
+BEFORE_ADDING: dict[str, Callable[[], None]] = {"seller": nobody_who_sells, "retention": nothing_kept_for_some_time}
 # For which rows a button is tried, where those that come first would be refused.
 SUITED: dict[str, Callable[[Any], bool]] = {"coursestep.remove": lambda step: step.order == 99}
