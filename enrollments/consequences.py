@@ -90,7 +90,7 @@ def tell_seats_added(
 def tell_end_of_many(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> list[str]:
     """What the end of many brings, where money goes back by itself: numbers and sums, from a few queries."""
     held = SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS)
-    told = tell_numbers("Free again in", held.values_list("allocation__district__name", flat=True))
+    told = tell_numbers("Seats that are free again in", held.values_list("allocation__district__name", flat=True))
     told += tell_end_of_holdings([each.pk for each in enrollments], now)
     open_pages = EnrollmentDecision.objects.filter(enrollment__in=enrollments, checkout__status__in=LIVE_CHECKOUTS)
     told += tell_number("Payment pages that end", open_pages.count())

@@ -1,5 +1,7 @@
 """Answers of the desk that are held: whose, about whom and until when; and taking a colleague's back."""
 
+import datetime as dt
+
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -26,7 +28,7 @@ class HeldReviewAdmin(WorkspaceScopedAdmin):
 
     workspace_path = "enrollment__workspace"
     actor_fields = ("decided_by",)
-    list_display = ("person", "program", "answer", "by", "created_at", "next_attempt_at", "status_label", "attempts")
+    list_display = ("person", "program", "answer", "by", "since", "due_at", "status_label")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("outcome", ChoicesDropdownFilter),
@@ -45,7 +47,7 @@ class HeldReviewAdmin(WorkspaceScopedAdmin):
                     ("status_label", "answer"),
                     ("person_link", "by"),
                     ("reason", "note"),
-                    ("created_at", "next_attempt_at", "settled_at"),
+                    ("since", "due_at", "settled_at"),
                     ("attempts", "last_error"),
                 )
             },
@@ -70,6 +72,14 @@ class HeldReviewAdmin(WorkspaceScopedAdmin):
     @display(description="answer", ordering="outcome")
     def answer(self, review: HeldReview) -> str:
         return str(review.get_outcome_display())
+
+    @display(description="since", ordering="created_at")
+    def since(self, review: HeldReview) -> dt.datetime:
+        return review.created_at
+
+    @display(description="carried out at", ordering="next_attempt_at")
+    def due_at(self, review: HeldReview) -> dt.datetime:
+        return review.next_attempt_at
 
     @display(description="enrollment of")
     def person_link(self, review: HeldReview) -> str:
