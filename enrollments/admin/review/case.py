@@ -117,7 +117,9 @@ def _about(enrollment: Enrollment, seat: SeatAssignment | None) -> list[Fact]:
         ("Phone", enrollment.phone or person.phone),
     ]
     guardians = Guardian.objects.filter(guardianships__learner=learner).order_by("pk") if learner else []
-    told += [(f"Guardian {guardian}", guardian.email or "no address") for guardian in guardians]
+    for guardian in guardians:  # whoever has no name is called by the address, which stands beside it
+        label = "Guardian" if str(guardian) == guardian.email else f"Guardian {guardian}"
+        told.append((label, guardian.email or "no address"))
     return [(label, value) for label, value in told if value]
 
 
