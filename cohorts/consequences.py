@@ -38,8 +38,9 @@ def tell_end_of_holding(enrollment_ids: Collection[int], now: dt.datetime) -> li
     for cohort, number in Counter(package.cohort for package in packages).items():
         told += tell_freed_place(cohort, now, freed=number)
     told += tell_end_of_sessions(packages)
-    unpaid = CohortPlace.objects.in_checkout().filter(enrollment__in=enrollment_ids)
-    for place in unpaid.select_related("cohort", "checkout").order_by("pk")[:TOLD_BY_NAME]:
+    in_checkout = CohortPlace.objects.in_checkout().filter(enrollment__in=enrollment_ids)
+    unpaid = list(in_checkout.select_related("cohort", "checkout").order_by("pk"))
+    for place in unpaid[:TOLD_BY_NAME]:
         asked = f" over {place.checkout.money}" if place.checkout else ""
         told.append(f"The payment page{asked} for a place in {place.cohort} ends, and the place is free then.")
     more = len(unpaid) - TOLD_BY_NAME

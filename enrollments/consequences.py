@@ -2,7 +2,7 @@
 beforehand: the one place for every button that does it."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from backoffice.previews import tell_number, tell_numbers, tell_sums
 from billing.balance import find_refundable, refundable_minor
@@ -32,15 +32,19 @@ from .states import ENDED_ELIGIBILITY, HELD_SEATS, LIVE_DECISIONS, PAID, PURPOSE
 NO_MAIL_TO_FAMILY = "The family gets no mail about the end."
 
 
-def tell_end(enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime) -> list[str]:
+def tell_end(
+    enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime, held: Iterable[SeatAssignment] | None = None
+) -> list[str]:
     """What ends with it: what is free then, and what becomes of the money. `is_refunded`: it goes back by itself."""
-    return [*tell_freed(enrollment, now=now), *_tell_money(enrollment, is_refunded=is_refunded, now=now)]
+    return [*tell_freed(enrollment, now=now, held=held), *_tell_money(enrollment, is_refunded=is_refunded, now=now)]
 
 
-def tell_freed(enrollment: Enrollment, *, now: dt.datetime) -> list[str]:
-    """Whose seat or place is free, who gets it, and which payment pages end."""
-    held = SeatAssignment.objects.filter(enrollment=enrollment, status__in=HELD_SEATS)
-    told = [tell_freed_seat(seat) for seat in held.select_related("allocation__district")]
+def tell_freed(enrollment: Enrollment, *, now: dt.datetime, held: Iterable[SeatAssignment] | None = None) -> list[str]:
+    """Whose seat or place is free, who gets it, and which payment pages end. `held`: its seats, where these are
+    known."""
+    if held is None:
+        held = enrollment.seats.filter(status__in=HELD_SEATS).select_related("allocation__district")
+    told = [tell_freed_seat(seat) for seat in held]
     told += tell_end_of_holdings([enrollment.pk], now)
     for checkout in Checkout.objects.filter(pk__in=find_open_checkouts(enrollment.pk)).order_by("pk"):
         told += tell_end_of_checkout(checkout)

@@ -1,5 +1,7 @@
 """What a button on an enrollment is about to do, with the mail that the family will get, told before it is pressed."""
 
+from collections.abc import Iterable
+
 from backoffice.actions import StaffForm
 from backoffice.previews import Letter, Preview
 from core.clock import utc_now
@@ -21,7 +23,7 @@ from ..letters import (
     write_submission,
 )
 from ..locks import held_seat
-from ..models import Enrollment
+from ..models import Enrollment, SeatAssignment
 from ..states import PAID, UNPAID, EligibilityStatus, ReviewMode
 
 
@@ -72,9 +74,12 @@ def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
     return Preview(sentences, letters_to_family(enrollment, REJECTED, email), NO_MAIL_TO_FAMILY)
 
 
-def consequences_of_rejection(enrollment: Enrollment) -> tuple[str, ...]:
-    """What a rejection brings, a sentence each."""
-    return (f"{enrollment.person} is not accepted.", *tell_end(enrollment, is_refunded=True, now=utc_now()))
+def consequences_of_rejection(
+    enrollment: Enrollment, *, held: Iterable[SeatAssignment] | None = None
+) -> tuple[str, ...]:
+    """What a rejection brings, a sentence each. `held`: its seats, where they are known."""
+    told = tell_end(enrollment, is_refunded=True, now=utc_now(), held=held)
+    return (f"{enrollment.person} is not accepted.", *told)
 
 
 def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:

@@ -67,7 +67,7 @@ def build_case(
     held = SeatAssignment.objects.filter(enrollment=enrollment, status__in=HELD_SEATS)
     seat = held.select_related("allocation__district").first()
     approval = consequences_of_approval(enrollment, has_seat=seat is not None)
-    rejection = consequences_of_rejection(enrollment)
+    rejection = consequences_of_rejection(enrollment, held=[seat] if seat else [])
     return Case(
         enrollment=enrollment,
         person=link(enrollment.person),
