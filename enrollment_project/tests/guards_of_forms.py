@@ -17,9 +17,10 @@ from backoffice.admin.consents import OnPaperForm
 from backoffice.admin.people import LearnerAdmin
 from backoffice.scoping import access_of
 from backoffice.tests.staff_client import staff_request
+from billing.admin.currencies import currencies_in_sight
 from billing.admin.stripe import stripe_notices
 from billing.admin.vouchers import CodesForm
-from billing.models import Payment
+from billing.models import Payment, Price
 from cohorts.models import CourseStep
 from core.clock import utc_now
 from core.errors import DomainError
@@ -91,6 +92,12 @@ def completed_for_many() -> list[str]:
     form = {"action": "complete_selected", ACTION_CHECKBOX_NAME: [str(task.pk)], "_confirmed": "1", **FORM}
     browser(Caller.ASIDE).post(url(page_of(StaffTask), "changelist"), form)
     return [str(each) for each in StaffTask.objects.filter(pk=task.pk).exclude(status=TaskStatus.OPEN)]
+
+
+def currencies_elsewhere() -> set[str]:
+    """One that only our prices have, among those that the owner of another workspace is offered."""
+    Price.objects.filter(workspace=ours()).update(currency="chf")
+    return currencies_in_sight(request_of(Caller.ELSEWHERE)) & {"chf"}
 
 
 def merged_away() -> list[str]:
@@ -195,7 +202,13 @@ FORMS = [
         told(offers_of_codes),
     ),
     Guard(
-        "enrollments.admin.allocations:AllocationForm.prepare",
+        "billing.admin.currencies:currencies_in_sight",
+        'access_of(request).limit(Price.objects.order_by(), path="workspace", power=Power.VIEW)',
+        "Price.objects.order_by()",
+        told(currencies_elsewhere),
+    ),
+    Guard(
+        "enrollments.admin.allocation_forms:AllocationForm.prepare",
         'access.limit(rows, path="workspace", power=Power.MANAGE)',
         "rows",
         chosen(AllocationForm, "district"),
