@@ -114,6 +114,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, plural = machinery.gettext, machinery.ngettext
     monkeypatch.setattr(machinery, "gettext", lambda text: f"⟦{plain(text)}⟧")
     monkeypatch.setattr(machinery, "ngettext", lambda one, many, number: f"⟦{plural(one, many, number)}⟧")
+    monkeypatch.setattr("core.time_words.get_language", lambda: "marked")  # what was written in another is remembered
 
 
 def outside(text: str) -> str:
