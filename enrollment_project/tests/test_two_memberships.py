@@ -268,6 +268,7 @@ class TestEveryBulkAction:
         monkeypatch.setattr(button, "possible", lambda row: True)
         monkeypatch.setattr(button, "form", ConfirmForm)
         monkeypatch.setattr(button, "preview", None)
+        monkeypatch.setattr(getattr(type(page), name), "preview_all", None)
         selected = {"action": name, "_selected_action": [mine.pk, theirs.pk], "_confirmed": "1"}
 
         counts = []
