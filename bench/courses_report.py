@@ -8,7 +8,7 @@ from rich.table import Table
 
 from .courses import COHORTS, FEW_COHORTS, JOBS, WORKERS, Courses
 
-OF_THE_LIMIT = {"fulfil": 0.12, "book": 0.15}
+OF_THE_LIMIT = {"fulfil": 0.12, "book": 0.10}
 PAGE_MS = 30.0
 
 
