@@ -1,5 +1,9 @@
 """What a backup, or restoring one, is refused with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from core.errors import DomainError
 
 
@@ -52,3 +56,15 @@ class RestoreFailed(DomainError):
 
     code = "restore_failed"
     title = "The backup could not be restored"
+
+
+@contextmanager
+def refusals_of_the_disk(folder: Path) -> Iterator[None]:
+    """Raises BackupFailed for what the system refuses to write or read below: no room, no right, no such device."""
+    try:
+        yield
+    except OSError as error:
+        raise BackupFailed(
+            f"{error.filename or folder}: {error.strerror or error}. See that there is room in {folder}, and that it "
+            "can be written; or name another folder."
+        ) from error

@@ -18,7 +18,7 @@ from privacy.erasure_list import list_erasures, write_erasures
 from ..models import Backup
 from . import checksums
 from .database import way
-from .errors import FolderInUse
+from .errors import FolderInUse, refusals_of_the_disk
 from .making import Forecast, foresee_backup, make_backup
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ def keep_backup(*, shelf: Path, keep: int, now: dt.datetime) -> Kept:
     off before. Raises FolderInUse while another is being made, BackupDamaged for one that can't be read again, and what
     `make_backup` raises; then all that there was is still there.
     """
-    with _alone(shelf):
+    with refusals_of_the_disk(shelf), _alone(shelf):
         folder = _folder(shelf, now)
         manifest = make_backup(folder=folder, now=now)
         try:

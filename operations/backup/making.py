@@ -10,7 +10,7 @@ from django.db import connection
 
 from .checksums import write_checksums
 from .database import applied_migrations, way
-from .errors import FolderInUse
+from .errors import FolderInUse, refusals_of_the_disk
 from .files import copy_files, list_files
 from .manifest import NOT_ROWS, Manifest, count_rows, write_manifest
 
@@ -42,12 +42,13 @@ def make_backup(*, folder: Path, now: dt.datetime) -> Manifest:
     _refuse_what_is_there(folder)
     way().check_programs()
     is_new = not folder.exists()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        manifest = _write(folder, now)
-    except BaseException:
-        _remove(folder, is_new=is_new)
-        raise
+    with refusals_of_the_disk(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            manifest = _write(folder, now)
+        except BaseException:
+            _remove(folder, is_new=is_new)
+            raise
     log.info("backup_made", rows=manifest.total, files=manifest.files)
     return manifest
 

@@ -1,5 +1,7 @@
 """A backup brings rows and files back as they were, and one that is not whole changes nothing."""
 
+import errno
+import os
 import subprocess
 import threading
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from core.actors import SYSTEM
 from core.clock import utc_now
+from operations.backup import making
 from operations.backup.database import migrations_of_code, way
 from operations.backup.errors import (
     BackupDamaged,
@@ -247,6 +250,21 @@ class TestMaking:
         monkeypatch.setattr(way(), "dump", fail)
 
         with pytest.raises(BackupFailed):
+            make_backup(folder=folder, now=utc_now())
+
+        assert not folder.exists()
+
+    @pytest.mark.parametrize("at", ["write_manifest", "copy_files"])
+    def test_says_what_the_disk_refused_and_leaves_nothing(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, at: str
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(way(), "dump", lambda path: {})
+        monkeypatch.setattr(making, at, refuse)
+
+        with pytest.raises(BackupFailed, match=r"No space left on device\. See that there is room"):
             make_backup(folder=folder, now=utc_now())
 
         assert not folder.exists()

@@ -1,6 +1,8 @@
 """Backups by the clock: the oldest goes once the newest was read again, and not before."""
 
 import datetime as dt
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from accounts.tests.factories import LearnerFactory
 from operations.backup import keeping
 from operations.backup.database import way
-from operations.backup.errors import BackupDamaged, FolderInUse
+from operations.backup.errors import BackupDamaged, BackupFailed, FolderInUse
 from operations.backup.keeping import ERASURES, keep_backup
 from operations.backup.manifest import Manifest, read_manifest
 from operations.metrics import FIGURES
@@ -74,6 +76,19 @@ class TestKeepingBackups:
 
         assert there(shelf) == ["2026-11-27-031700", "2026-11-28-031700"]
         assert Backup.objects.count() == 2
+
+    def test_keeps_all_when_the_disk_is_full(self, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pretend(shelf, "2026-11-28-031700")
+
+        def refuse(path: Path, _: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+        monkeypatch.setattr(keeping, "write_erasures", refuse)
+
+        with pytest.raises(BackupFailed, match=r"erasures\.json: No space left on device"):
+            keep_backup(shelf=shelf, keep=1, now=NOW)
+
+        assert there(shelf) == ["2026-11-28-031700", NEW]
 
     def test_is_done_by_one_at_a_time(self, shelf: Path) -> None:
         with keeping._alone(shelf), pytest.raises(FolderInUse, match="Another backup is being made"):
