@@ -84,7 +84,8 @@ def _forget_batch(retention: Retention, kind: RetentionKind, *, limit: int, now:
     overdue = _overdue(retention, kind, now)
     if kind in _ROWS:
         return _forget_rows(retention, kind, overdue, limit=limit, now=now)
-    keys = list(overdue.order_by("pk").values_list("pk", flat=True)[:limit])
+    # In any order: what an erasure refuses again and again would else stand before the others.
+    keys = list(overdue.order_by("?").values_list("pk", flat=True)[:limit])
     return sum(_forget_one(retention, kind, overdue.filter(pk=key), now) for key in keys)
 
 

@@ -286,6 +286,18 @@ class TestTheSweep:
 
         assert forget_overdue(at_most=100, one_by_one=1, now=in_days(91)) == {RetentionKind.CANDIDATES: 1}
 
+    def test_gets_past_what_is_refused_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        refused = CandidateFactory()
+        CandidateFactory(workspace=refused.workspace, instance=refused.instance)
+        setting(refused.workspace, RetentionKind.CANDIDATES)
+        monkeypatch.setattr(
+            forgetting, "_FORGET", {RetentionKind.CANDIDATES: lambda row, *_: row.pk != refused.learner.pk}
+        )
+
+        runs = [sweep(days=91, at_most=1) for _ in range(40)]
+
+        assert {RetentionKind.CANDIDATES: 1} in runs
+
     def test_leaves_who_must_not_be_erased_yet_for_the_next_run(self) -> None:
         candidate = CandidateFactory()
         setting(candidate.workspace, RetentionKind.CANDIDATES)
