@@ -1,4 +1,5 @@
-// Names the landmarks of the back office's frame, so that two of a kind can be told apart. Nothing else depends on it.
+// Names the landmarks of the back office's frame, so that two of a kind can be told apart, and has the tab of the
+// page one is on in sight. Nothing else depends on it.
 window.addEventListener("load", () => {
   const names = { "nav-sidebar-inner": "Back office", "tabs-items": "Lists beside this one" };
   for (const [id, name] of Object.entries(names)) {
@@ -8,4 +9,5 @@ window.addEventListener("load", () => {
     const name = region.closest("#nav-sidebar") ? "Pages, scrollable" : `Content ${number}, scrollable`;
     region.setAttribute("aria-label", name);
   });
+  document.querySelector("#tabs-items .active")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 });
