@@ -102,13 +102,14 @@ class Question:
         states = Counter(self.model_admin.tell_state(row) for row in selected if id(row) not in possible)
         told = ", ".join(f"{number} {state}" for state, number in states.most_common() if state)
         return [
-            f"{done} can be done; {len(selected) - done} can not, and stay.",
-            *([f"Those stay as they are: {told}."] if told else []),
+            f"{done} can be done; {len(selected) - done} can't.",
+            *([f"Left as they are: {told}."] if told else []),
             *(f"{number} stay: {reason}" for reason, number in Counter(refused).most_common()),
         ]
 
     def _render(self, form: Any, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
         opts = self.model_admin.opts
+        possible = [row for row in self.selected or [] if self.possible(row)]
         context = {
             **self.model_admin.admin_site.each_context(self.request),
             "title": self.title,
@@ -119,9 +120,10 @@ class Question:
             "described": self._described,
             "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
             "is_bulk": self.selected is not None,
-            "counted": self._count([row for row in self.selected if self.possible(row)]) if self.selected else [],
+            "counted": self._count(possible) if self.selected else [],
+            "can_be_done": self.selected is None or bool(possible),
             "previews": previews,
-            "has_more": self.preview is not None and len(self.selected or ()) > ROWS_FORESEEN,
+            "has_more": self.preview is not None and len(possible) > ROWS_FORESEEN,
             "can_change": previews is not None and bool(form.fields),
             "needs_confirmation": self._is_foreseen and previews is None,
             "action_name": self.request.POST.get("action", ""),

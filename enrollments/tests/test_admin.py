@@ -172,8 +172,8 @@ class TestReviewing:
         (of_all, told), *examples = foreseen.context["previews"]
         assert (of_all, len(examples)) == ("All 4", 3)
         assert told.sentences == (
-            "3 can be done; 1 can not, and stay.",
-            "Those stay as they are: 1 approved.",
+            "3 can be done; 1 can't.",
+            "Left as they are: 1 approved.",
             f"Not accepted in {instance}: 3.",
         )
         assert told.mails == "Families that get a mail: 3 of 3."
@@ -183,6 +183,16 @@ class TestReviewing:
         ]
         assert [status(enrollment) for enrollment in chosen] == ["rejected"] * 3
         assert status(approved) == "approved"
+
+    def test_of_many_that_all_stay_none_is_pressed_for(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        chosen = [submitted(instance).pk, submitted(instance).pk]
+        approve_enrollment(enrollment_id=chosen[0], actor=STAFF, now=utc_now())
+        url = reverse("admin:enrollments_enrollment_changelist")
+
+        pages = [reviewer.post(url, {"action": "reject_selected", "_selected_action": chosen[:n]}) for n in (1, 2)]
+
+        assert pages[0].context["counted"] == ["0 can be done; 1 can't.", "Left as they are: 1 approved."]
+        assert [b"Preview" in page.content for page in pages] == [False, True]
 
     def test_a_bulk_action_by_a_viewer_does_nothing(self, workspace: Workspace, instance: ProgramInstance) -> None:
         enrollment = submitted(instance)
