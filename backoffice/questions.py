@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -77,12 +78,17 @@ class Question:
         """What the row is in for; of many, the first few, after what all of them are in for."""
         if self.selected is None:
             return [(self._described, self.preview(self.row, form) if self.preview is not None else Preview())]
-        rows = [row for row in self.selected if self.possible(row)]
+        rows = self._possible_rows
         examples = rows[:ROWS_FORESEEN] if self.preview is not None else []
         return [
             (f"All {len(self.selected)}", self._foresee_all(rows, form)),
             *((self.model_admin.describe(row), self.preview(row, form)) for row in examples if self.preview),
         ]
+
+    @cached_property
+    def _possible_rows(self) -> list[Any]:
+        """Those of many that it can be done for, as they were read."""
+        return [row for row in self.selected or [] if self.possible(row)]
 
     @property
     def _described(self) -> str:
@@ -109,7 +115,7 @@ class Question:
 
     def _render(self, form: Any, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
         opts = self.model_admin.opts
-        possible = [row for row in self.selected or [] if self.possible(row)]
+        possible = self._possible_rows
         context = {
             **self.model_admin.admin_site.each_context(self.request),
             "title": self.title,

@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.apps import apps
+from tests.architecture.own_code import APPS, PROJECT, ROOT, modules
 
-ROOT = Path(__file__).resolve().parents[2]
 ASKS = {
     "has_module_permission",
     "has_passed_second_factor",
@@ -37,9 +36,7 @@ NOT_GUARDS = {
 
 def asking() -> set[str]:
     """As guards name them: `module:Class.function`, nested ones by the outermost."""
-    ours = [config for config in apps.get_app_configs() if Path(config.path).parent == ROOT]
-    files = [path for config in ours for path in Path(config.path).rglob("*.py")]
-    return {name for path in files if not {"tests", "migrations"} & set(path.parts) for name in asking_in(path)}
+    return {name for path in modules(*APPS, PROJECT) for name in asking_in(path)}
 
 
 def asking_in(path: Path) -> Iterator[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core import mail
 from django.db import models
 from django.db.models.functions import Length
@@ -37,11 +36,11 @@ from notifications.letters import SUBJECT_LENGTH
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
+from tests.architecture.own_code import own_models
 
 pytestmark = pytest.mark.django_db
 
 WORDS = "𝔄lgebra ünd 中文 ə 👩‍👧 "  # a letter of four bytes, and what is seen as one but is several
-OURS = ("accounts", "billing", "cohorts", "enrollments", "events", "notifications")
 # What is no text but a name for programs; it has a form of its own.
 NAMES = {"code", "slug", "timezone", "currency", "identity", "person", "external_id", "stripe_price_id", "phone"}
 
@@ -79,8 +78,7 @@ def texts_beyond_their_limit() -> list[str]:
     """Columns that hold more than they may; SQLite would not say so itself."""
     return [
         f"{model.__name__}.{field.name}"
-        for app in OURS
-        for model in apps.get_app_config(app).get_models()
+        for model in own_models()
         for field in columns(model)
         if field.max_length
         and model._default_manager.annotate(n=Length(field.name)).filter(n__gt=field.max_length).exists()
