@@ -20,7 +20,9 @@ OURS = ("hot", "spread")
 
 def failed_gates(contest: Contest, *, speed: bool) -> list[str]:
     """What a run must show and did not; without `speed` only the books have to balance."""
-    failures = [f"{NAMES[name]}: {breach}" for name in (*OURS, "limit") for breach in contest.scores[name].breaches]
+    failures = [
+        f"{NAMES[name]}: {breach}" for name in (*OURS, "limit", "http") for breach in contest.scores[name].breaches
+    ]
     if not contest.scores["naive"].oversold:
         failures.append("The naive view did not oversell: the load shows no race, so it proves nothing.")
     failures += failed_course_gates(contest.courses, speed=speed)

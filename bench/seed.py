@@ -13,7 +13,7 @@ from core.clock import utc_now
 PLENTY = 10_000_000
 SCARCE_SEATS = 50
 SCARCE_TENANT = 1_000
-CONTESTANTS = {"limit": 1, "naive": 1, "hot": 1, "spread": 64}  # and how many allocations each works on
+CONTESTANTS = {"limit": 1, "http": 1, "naive": 1, "hot": 1, "spread": 64}  # and how many allocations each works on
 
 
 def main() -> None:

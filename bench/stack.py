@@ -19,6 +19,7 @@ HOST = "bench.test"
 START_SECONDS = 60.0
 OURS = "enrollment_project.settings.prod"
 NAIVE = "bench.naive.settings"
+OVER_HTTP = "bench.over_http.settings"
 
 
 def environment(servers: Servers, *, settings: str) -> dict[str, str]:
