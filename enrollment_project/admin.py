@@ -9,7 +9,9 @@ from core.models import IdempotencyRecord
 
 @admin.register(IdempotencyRecord)
 class IdempotencyRecordAdmin(WorkspaceScopedAdmin):
-    """Which keys were used and how they were answered; the answers themselves may name people and are not shown."""
+    """Shows which keys were used and with what status they were answered, but not the answers, which may name
+    people.
+    """
 
     workspace_path = ""
     view_power = Power.OPERATE

@@ -1,4 +1,4 @@
-"""The API's paths, each app bringing its own. Each answers with and without a trailing slash (see core.middleware)."""
+"""The API's paths, contributed by each app. Each works with and without a trailing slash (see core.middleware)."""
 
 from django.urls import URLPattern, URLResolver, include, path
 

@@ -12,19 +12,20 @@ from prometheus_client import start_http_server
 from core.memory import keep_for_good
 from core.timings import TASKS, processes
 
-from . import task_context  # noqa: F401  (whose receivers of signals are thereby there)
+from . import task_context  # noqa: F401  (the import connects its signal receivers)
 from .queues import QUEUES, route
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev")
 
-# Before anything connects: kombu's own file transport ends a worker that reads a message while it is written.
+# Patch before anything connects: with kombu's own file transport, a worker that reads a message while it is being
+# written dies.
 TRANSPORT_ALIASES["filesystem"] = "core.spool:Transport"
 
 app = Celery("enrollment_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.task_queues = QUEUES
-app.conf.task_create_missing_queues = False  # a worker for a queue that is none would wait for ever
+app.conf.task_create_missing_queues = False  # a worker for a queue that does not exist would wait forever
 app.conf.task_routes = (route,)
 app.conf.beat_schedule_filename = str(settings.VAR_DIR / "celerybeat-schedule")
 app.conf.beat_schedule = {
@@ -85,12 +86,14 @@ app.conf.beat_schedule = {
 
 @signals.setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
-    """Being connected is all: the settings configure logs, and Celery would hide from them what is only news."""
+    """Keep Celery from configuring logs, by merely being connected: it would hide the info level, and the settings
+    configure logs already.
+    """
 
 
 @signals.worker_init.connect
 def settle(**kwargs: Any) -> None:
-    """The tasks are imported by now, and no process is forked yet."""
+    """Freeze the garbage collector's view: the tasks are imported by now, and no process has been forked yet."""
     keep_for_good()
 
 
@@ -101,7 +104,7 @@ def begin_timing(task: Any, **kwargs: Any) -> None:
 
 @signals.task_postrun.connect
 def end_timing(task: Any, state: str, **kwargs: Any) -> None:
-    """How long the task took, for whoever asks this host (`core.timings`)."""
+    """Record how long the task took, for the host's metrics (`core.timings`)."""
     began = getattr(task.request, "began", None)
     if began is not None:
         outcome = "done" if state == "SUCCESS" else "failed"
@@ -110,6 +113,6 @@ def end_timing(task: Any, state: str, **kwargs: Any) -> None:
 
 @signals.worker_ready.connect
 def tell_metrics(**kwargs: Any) -> None:
-    """The worker's processes have no pages: their metrics have a port of their own, for Prometheus alone."""
+    """Serve the worker's metrics on a port of their own, for Prometheus only; the worker's processes have no pages."""
     if settings.METRICS_PORT:
         start_http_server(settings.METRICS_PORT, registry=processes())

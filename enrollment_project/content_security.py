@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 
 class SectionedCSPMiddleware(CSPMiddleware):
-    """django-csp, with another policy for the parts of the site named in CONTENT_SECURITY_POLICY_SECTIONS."""
+    """django-csp with a different policy for the parts of the site named in CONTENT_SECURITY_POLICY_SECTIONS."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         section = _section(request.path_info)

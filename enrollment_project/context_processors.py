@@ -7,7 +7,7 @@ from .mailbox import may_read_mailbox
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """What the frame of every page needs."""
+    """Return what the frame of every page needs."""
     return {
         "SANDBOX": settings.SANDBOX,
         "MAILBOX_PAGE": may_read_mailbox(request),

@@ -1,4 +1,4 @@
-"""`POST /api/graphql`: the same callers, limits, problems and idempotency as REST, for operations of the schema."""
+"""`POST /api/graphql`: the same callers, limits, problems, and idempotency as REST, for operations of the schema."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ Answer = dict[str, Any]
 
 
 class OperationsParser(BaseParser):
-    """JSON by the rules of StrictJSONParser: an operation, or a list of them."""
+    """JSON by the rules of StrictJSONParser: an operation, or a list of operations."""
 
     media_type = StrictJSONParser.media_type
 
@@ -40,7 +40,7 @@ class OperationsParser(BaseParser):
 
 
 class DocumentTextField(serializers.CharField):
-    """Text as it was sent, and no number that could be written as text."""
+    """Text exactly as sent; unlike CharField, it rejects numbers."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
@@ -52,7 +52,7 @@ class DocumentTextField(serializers.CharField):
 
 
 class OperationBody(serializers.Serializer[Any]):
-    """One operation. Several may be sent as a list, and are answered as one."""
+    """One operation. Several may be sent as a list and are answered together."""
 
     query = DocumentTextField(help_text="The document.")
     variables = serializers.DictField(required=False, allow_null=True)
@@ -80,7 +80,7 @@ EXAMPLE = OpenApiExample(
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A document with its variables, and what it would do."""
+    """A document with its variables, and the cost and kind reckoned for it."""
 
     text: str
     name: str | None
@@ -89,7 +89,7 @@ class Operation:
 
 
 class Refused(Exception):
-    """A change was refused: nothing of it must be kept."""
+    """A change was refused; none of it may be kept."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -107,11 +107,11 @@ class GraphQLView(APIView):
         tags=["GraphQL"], operation_id="graphql", request=OperationBody, responses={200: ANSWER}, examples=[EXAMPLE]
     )
     def post(self, request: Request) -> Response:
-        """Carry out an operation, or a list of up to 10 in their order.
+        """Execute an operation, or a list of up to 10 in order.
 
-        What is refused is told in `errors` of an answer with status 200, with the code and the status that REST answers
-        in `extensions`. A change that is refused has changed nothing, and a list of which one operation asks for too
-        much is refused as a whole. Only a request that holds no operation at all is a problem document.
+        The answer to a refused operation has status 200; its `errors` name the code and the status that REST answers in
+        `extensions`. A refused change has changed nothing, and a list is refused as a whole if one of its operations
+        asks for too much. Only a request that holds no operation at all gets a problem document.
         """
         sent = request.data
         bodies = sent if isinstance(sent, list) else [sent]
@@ -157,7 +157,7 @@ class NoIntrospection(DomainError):
 
 
 def _carry_out_once(operation: Operation, claim: Claim, request: Request) -> Response:
-    """The answer to the one operation of a request, a change being made once for each Idempotency-Key."""
+    """Answer the one operation of a request; a change is made once for each Idempotency-Key."""
     if not operation.reckoned.is_mutation:
         return Response(_execute(operation, request))
     try:
@@ -173,7 +173,7 @@ def _carry_out_once(operation: Operation, claim: Claim, request: Request) -> Res
 
 
 def _carry_out(operation: Operation, request: Request) -> Answer:
-    """One of several operations: a change that is refused leaves the others as they are."""
+    """Execute one of several operations; a refused change leaves the others as they are."""
     if not operation.reckoned.is_mutation:
         return _execute(operation, request)
     try:
@@ -184,7 +184,7 @@ def _carry_out(operation: Operation, request: Request) -> Answer:
 
 
 def _change(operation: Operation, request: Request) -> Answer:
-    """Raises Refused, for the transaction to be rolled back."""
+    """Make the change. Raise Refused if it has errors, so that the transaction is rolled back."""
     answer = _execute(operation, request)
     if "errors" in answer:
         raise Refused(answer | {"data": None} if "data" in answer else answer)
@@ -192,7 +192,7 @@ def _change(operation: Operation, request: Request) -> Answer:
 
 
 def _execute(operation: Operation, request: Request) -> Answer:
-    """The answer, without `data` if the document does not fit the schema."""
+    """Return the answer, without `data` if the document does not fit the schema."""
     result = schema.execute_sync(
         operation.text,
         variable_values=operation.variables,

@@ -1,4 +1,4 @@
-"""Is it there, does the process live, may it be given work: asked by people, supervisors and load balancers."""
+"""Health, liveness, and readiness checks for people, supervisors, and load balancers."""
 
 from collections.abc import Callable
 from functools import cache
@@ -27,7 +27,7 @@ BROKER_SECONDS = 2
 @require_safe
 @never_cache
 def show_health(request: HttpRequest) -> HttpResponse:
-    """The service and its version, as the router's clients know it."""
+    """Return the service and its version, as the router's clients know it."""
     return JsonResponse(
         {
             "status": "healthy",
@@ -41,27 +41,30 @@ def show_health(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def show_liveness(request: HttpRequest) -> HttpResponse:
-    """200 as long as this process answers; needs nothing else, so a restart is only ever asked for when it helps."""
+    """Answer 200 as long as this process answers. The check needs nothing else, so that a restart is only requested
+    when it helps.
+    """
     return JsonResponse({"status": "alive"})
 
 
 @require_safe
 @never_cache
 def show_readiness(request: HttpRequest) -> HttpResponse:
-    """200 when database, migrations and broker are in order and this process is not about to stop, else 503; each part
-    says "ok" or what fails."""
+    """Answer 200 when the database, migrations, and broker work and this process is not about to stop, else 503; each
+    part says "ok" or what fails.
+    """
     parts = check_parts() | ({"process": "is stopping"} if is_draining() else {})
     ready = all(outcome == "ok" for outcome in parts.values())
     return JsonResponse({"status": "ready" if ready else "not ready", "checks": parts}, status=200 if ready else 503)
 
 
 def check_parts() -> dict[str, str]:
-    """What the platform can't work without, each "ok" or what fails."""
+    """Check what the platform can't work without; each part is "ok" or says what fails."""
     return {name: _outcome(name, check) for name, check in CHECKS.items()}
 
 
 class NotReady(Exception):
-    """A part is not in order; the text says how."""
+    """A part does not work; the text says why."""
 
 
 def _outcome(name: str, check: Callable[[], None]) -> str:
@@ -70,7 +73,7 @@ def _outcome(name: str, check: Callable[[], None]) -> str:
     except NotReady as reason:
         return str(reason)
     except (DatabaseError, BrokerError, OSError) as error:
-        # The error's text may hold addresses and users: it goes to the log, and only its kind goes to the caller.
+        # The error's text may hold addresses and users: it goes to the log, and the caller only gets its type.
         log.warning("not_ready", part=name, error=str(error))
         return f"failed: {type(error).__name__}"
     return "ok"
@@ -83,7 +86,7 @@ def _check_database() -> None:
 
 @cache
 def _check_migrations() -> None:
-    """Remembered once it holds, since it does not cease to: it is the slowest of the checks."""
+    """Check the migrations, the slowest of the checks. Success is cached, since it is permanent."""
     executor = MigrationExecutor(connection)
     pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if pending:

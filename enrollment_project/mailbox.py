@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from core.http.client_address import is_from_this_machine
 
-# What Django's file backend writes after each message of a file.
+# The line that Django's file backend writes after each message.
 _SEPARATOR = re.compile(rb"^-{79}\n", re.MULTILINE)
 _CODE_LINE = re.compile(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", re.MULTILINE)
 FILE_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
@@ -22,7 +22,7 @@ FILE_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One message as a reader sees it; `code` is the sign-in code, empty if it brings none."""
+    """One message as a reader sees it; `code` is the sign-in code, empty if there is none."""
 
     to: str
     subject: str
@@ -32,14 +32,15 @@ class Mail:
 
 
 def may_read_mailbox(request: HttpRequest) -> bool:
-    """Whether this caller may see everybody's mail: a person who runs the sandbox on their own machine. A demo host
-    with production settings has no such page, whatever else it is set to."""
+    """Return whether this caller may see everybody's mail: a person who runs the sandbox on their own machine. A demo
+    host with production settings has no such page, whatever else is configured.
+    """
     is_kept = settings.MAILBOX_PAGE and settings.SANDBOX and settings.EMAIL_BACKEND == FILE_BACKEND
     return bool(is_kept) and is_from_this_machine(request)
 
 
 def list_mails(*, folder: Path, limit: int) -> list[Mail]:
-    """The newest messages in the folder, newest first; none if the folder is not there yet."""
+    """Return the messages in the folder, newest first and limited in number; none if the folder does not exist yet."""
     files = sorted(folder.glob("*.log"), key=lambda file: file.stat().st_mtime, reverse=True)[:limit]
     mails = [_read(raw) for file in files for raw in _SEPARATOR.split(file.read_bytes()) if raw.strip()]
     return sorted(mails, key=lambda mail: mail.sent_at, reverse=True)[:limit]

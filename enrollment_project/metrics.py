@@ -54,8 +54,9 @@ FIGURES: tuple[Figure, ...] = (
 @require_safe
 @never_cache
 def show_metrics(request: HttpRequest) -> HttpResponse:
-    """Whoever brings METRICS_TOKEN as a bearer token may read them, and a signed-in superuser; to anybody else there is
-    nothing here."""
+    """Show the metrics to callers with METRICS_TOKEN as a bearer token and to signed-in superusers; all others get a
+    404.
+    """
     if not (_has_token(request) or access_of(request).everywhere):
         raise Http404("There is nothing here for you.")
     told = from_replica(lambda: generate_latest(Database())) + generate_latest(processes())
@@ -63,7 +64,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
 
 
 class Database(Collector):
-    """The figures as they are in the database now."""
+    """Collects the figures from the database as they are now."""
 
     def collect(self) -> Iterator[Metric]:
         now = utc_now()

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of every operation: the common headers, the scope it needs, and its problems."""
+"""What the OpenAPI document adds to every operation: the common headers, the required scope, and the problems."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "kept for 24 hours, so many of each caller; past that a new one is answered 429 `too_many_idempotency_keys`.",
 )
 
-# Of what a text may not hold (see core.characters), the part that a pattern can say in a line.
+# The part of the rule for text (see core.characters) that fits in a one-line pattern.
 NO_CONTROLS = r"^[^\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f]*$"
 
 PROBLEM_SCHEMA = {
@@ -102,7 +102,7 @@ class TextSchema(OpenApiSerializerFieldExtension):
 
 
 class SerializerSchema(OpenApiSerializerExtension):
-    """Says what holds between the fields of a serializer: its `schema_rules`, in the words of JSON Schema."""
+    """Adds the constraints between a serializer's fields: its `schema_rules`, in the words of JSON Schema."""
 
     target_class = "rest_framework.serializers.Serializer"
     match_subclasses = True
@@ -113,7 +113,7 @@ class SerializerSchema(OpenApiSerializerExtension):
 
 
 class ApiSchema(AutoSchema):
-    """Adds what holds for all operations: the common headers, and the scope that the view declares."""
+    """Adds what all operations share: the common headers, and the scope that the view declares."""
 
     def get_override_parameters(self) -> list[Any]:
         handler = getattr(self.view, self.method.lower())
@@ -147,7 +147,7 @@ def document_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def _require_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """A body whose fields are all optional, but not all at once, can't be left out."""
+    """Require a body whose fields are all optional but may not all be missing."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
         name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
         if "anyOf" in schemas.get(name, {}):
@@ -155,24 +155,24 @@ def _require_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _bound(parameter: dict[str, Any]) -> None:
-    """Say of an address's and a query's parameters what `core.numbers` and `core.query` hold them to."""
+    """Add the limits that `core.numbers` and `core.query` enforce to path and query parameters."""
     schema = parameter["schema"]
     if parameter["in"] not in ("path", "query"):
         return
-    schema.pop("nullable", None)  # no address spells null
+    schema.pop("nullable", None)  # no address can contain null
     if schema.get("type") == "integer":
         schema.setdefault("minimum", 0)
         schema.setdefault("maximum", MAX_BIGINT)
     elif schema.get("type") == "string":
         schema.setdefault("minLength", 1)
         if schema.get("default") == "":
-            del schema["default"]  # what is left out is not looked at; what is given empty is refused
+            del schema["default"]  # a missing parameter is ignored; an empty one is refused
         if not {"format", "enum", "pattern"} & set(schema):
             schema["pattern"] = NO_CONTROLS
 
 
 def _statuses(address: str, method: str, operation: dict[str, Any]) -> list[str]:
-    # Of any operation: the address, the headers and the method may be at fault.
+    # Possible for every operation: the address, the headers, and the method may be at fault.
     statuses = ["400", "405", "406", "411", "413", "415", "429", "503"]
     if any(operation.get("security", ())):
         statuses += ["401", "403"]

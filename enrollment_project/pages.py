@@ -1,4 +1,4 @@
-"""The pages that belong to no single app: the front page, the pages of development, and what went wrong."""
+"""The pages that belong to no single app: the front page, the development pages, and the error pages."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ def show_home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def show_mailbox(request: HttpRequest) -> HttpResponse:
-    """Everybody's mail, sign-in codes included: in development only, and only for programs on this machine."""
+    """Show everybody's mail, including sign-in codes: in development only, and only to programs on this machine."""
     if not may_read_mailbox(request):
         raise Http404
     mails = list_mails(folder=Path(settings.EMAIL_FILE_PATH), limit=MAILS_SHOWN)
@@ -37,7 +37,7 @@ def show_mailbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 @ensure_csrf_cookie
 def show_graphiql(request: HttpRequest) -> HttpResponse:
-    """GraphiQL, in development only."""
+    """Show GraphiQL, in development only."""
     if not settings.GRAPHIQL_PAGE:
         raise Http404
     return render(request, "api/graphiql.html")
@@ -50,14 +50,14 @@ def show_problem_types(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show_problem_type(request: HttpRequest, code: str) -> HttpResponse:
-    """Where the `type` of a problem leads."""
+    """Show the page that the `type` of a problem links to."""
     found = get_problem_type(code)
     if found is None:
         raise Http404
     return render(request, "problems/detail.html", {"problem": found})
 
 
-# --- What went wrong: a page for people, a problem document for clients of the API -----------------------------------
+# --- Errors: a page for people, a problem document for clients of the API ------------------------------------------
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -65,7 +65,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None, reason: str = "") -> HttpResponse:
-    """Also Django's CSRF_FAILURE_VIEW, which is where `reason` comes from."""
+    """Answer 403. This is also Django's CSRF_FAILURE_VIEW, which passes `reason`."""
     return _error(request, 403, "forbidden", reason or "You may not do this.")
 
 
@@ -74,8 +74,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Without the request's context: whatever broke may break there again. 503 if it is the database that could not be
-    had, as it soon will be."""
+    """Answer 500 without the request's context, since whatever failed may fail there again. Answer 503 if the database
+    was unavailable, as it will probably be back soon.
+    """
     is_busy = is_database_busy(sys.exc_info()[1])
     if _is_for_the_api(request):
         code, status = ("database_busy", 503) if is_busy else ("server_error", 500)

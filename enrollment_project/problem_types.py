@@ -1,6 +1,7 @@
-"""What each `code` of the API's problems means and what to do about it: where the `type` of a problem leads.
+"""What each `code` of the API's problems means and what to do about it: the page its `type` links to.
 
-What use cases refuse with says it itself (see `core.errors.DomainError`); below is the rest, which never gets that far.
+Errors that use cases raise explain themselves (see `core.errors.DomainError`); this module explains the rest, which
+never gets that far.
 """
 
 import inspect
@@ -91,7 +92,7 @@ _OTHER_REMEDIES = {
 
 
 def list_problem_types() -> list[ProblemType]:
-    """Every code that can be answered, in the order of the alphabet."""
+    """Return every code that can be answered, in alphabetical order."""
     found: dict[str, ProblemType] = {}
     for status, code, title, meaning in _AT_THE_EDGE:
         found[code] = ProblemType(code, (status,), title, meaning, _remedy(code, status))
@@ -117,7 +118,7 @@ def _refusals(base: type[DomainError]) -> Iterator[type[DomainError]]:
 
 
 def _meaning(error: type[DomainError]) -> str:
-    """The first paragraph of what the class says of itself, not of what it was derived from."""
+    """Return the first paragraph of the class's own docstring, not an inherited one."""
     own = error.__dict__.get("__doc__") or ""
     return " ".join(inspect.cleandoc(own).partition("\n\n")[0].replace("`", "").split())
 

@@ -27,7 +27,7 @@ class WorkspaceExists(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """A workspace with the instance the router enrolls in when a request names none; None if staff took it away."""
+    """A workspace with the instance the router enrolls in when a request names none; None if staff removed it."""
 
     workspace: Workspace
     instance: ProgramInstance | None
@@ -43,11 +43,11 @@ def create_workspace(
     timezone: str = "",
     language: str = "",
 ) -> Provisioned:
-    """A workspace with one program, offered to all comers, reviewed automatically, at `price_minor` for parents.
+    """Create a workspace with one program, open to everybody and reviewed automatically, at `price_minor` for parents.
 
-    Raises WorkspaceExists, and Invalid for a slug that is not lower-case letters, digits and dashes, a price or a
-    currency that can't be charged, a time zone that does not exist and a language that is none of ours. Without
-    `timezone`, DEFAULT_TIMEZONE is used, and without `language`, DEFAULT_LANGUAGE.
+    Raise WorkspaceExists if the slug is taken, and Invalid for a slug that is not lower-case letters, digits, and
+    dashes; a price or currency that can't be charged; an unknown time zone; or a language the platform does not
+    support. `timezone` defaults to DEFAULT_TIMEZONE and `language` to DEFAULT_LANGUAGE.
     """
     code = currency.lower()
     if not _SLUG.fullmatch(slug):
@@ -81,7 +81,7 @@ def create_workspace(
 
 
 def get_workspace(*, slug: str) -> Provisioned:
-    """The workspace there is and its default instance. Raises NotFound, naming the workspaces there are."""
+    """Return the existing workspace and its default instance. Raise NotFound, naming the existing workspaces."""
     workspace = Workspace.objects.filter(slug=slug).first()
     if workspace is None:
         others = ", ".join(Workspace.objects.order_by("slug").values_list("slug", flat=True)[:10])

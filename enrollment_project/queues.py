@@ -1,16 +1,16 @@
-"""The queues of the worker: one for each kind of work, so that a worker can be kept for what others must not hold up.
+"""The worker's queues, one for each kind of work, so that a worker can be reserved for work that must not be held up.
 
-A worker that is told nothing takes them all, each in its turn; `--queues` and `--exclude-queues` say otherwise. A task
-waits in the queue of its app, unless it is long or tidies up. See docs/deployment.md, and docs/decisions/0164.
+By default a worker serves all queues in turn; `--queues` and `--exclude-queues` change that. A task waits in the queue
+of its app, unless it is long or does housekeeping. See docs/deployment.md and docs/decisions/0164.
 """
 
 from typing import Any
 
 from kombu import Queue
 
-JOBS = "jobs"  # minutes of work that somebody ordered: files in and out, everybody in a program evaluated
-HOUSEKEEPING = "housekeeping"  # what nobody waits for
-# Where releases up to 0.1.0 put everything. Their web and beat run beside a new worker while they are replaced.
+JOBS = "jobs"  # minutes of work that somebody ordered: files in and out, evaluating everybody in a program
+HOUSEKEEPING = "housekeeping"  # nobody waits for it
+# The queue of releases up to 0.1.0. Their web and beat run beside a new worker while they are being replaced.
 FORMER = "celery"
 
 BY_APP = {
@@ -38,7 +38,7 @@ QUEUES = [Queue(name, routing_key=name) for name in dict.fromkeys([*BY_APP.value
 
 
 def queue_of(task: str) -> str:
-    """The queue of a task, by its name. Raises LookupError where no queue is named for its app."""
+    """Return the queue of the named task. Raise LookupError if its app has no queue."""
     app, _, rest = task.partition(".tasks.")
     if task in LONG:
         return JOBS
@@ -50,5 +50,5 @@ def queue_of(task: str) -> str:
 
 
 def route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **more: Any) -> dict[str, str] | None:
-    """As Celery asks for it. Celery's own tasks stay where they are sent."""
+    """Route a task for Celery, which prescribes the arguments. Celery's own tasks stay where they are sent."""
     return None if name.startswith("celery.") else {"queue": queue_of(name)}

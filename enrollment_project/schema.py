@@ -1,4 +1,4 @@
-"""The GraphQL schema: what the apps bring, composed.
+"""The GraphQL schema, composed of what the apps contribute.
 
 It is federated: other subgraphs know programs by code, and instances and enrollments by id.
 """
@@ -31,9 +31,9 @@ from enrollments.graphql.types import READ, Enrollment, Program, ProgramInstance
 from partners.graphql import PartnersMutation, PartnersQuery
 
 MAX_REPRESENTATIONS = 100
-# A list that is no connection is taken to have so many items, as far as costs are reckoned.
+# The number of items a list that is not a connection counts for when costs are reckoned.
 LIST = 10
-# What other subgraphs know of ours, and by which field.
+# The types that other subgraphs refer to, each with its key field.
 ENTITIES: dict[str, tuple[type[Any], str]] = {
     "Program": (Program, "code"),
     "ProgramInstance": (ProgramInstance, "id"),
@@ -59,14 +59,14 @@ class Query(EnrollmentsQuery, FilesQuery, DecisionsQuery, PeopleQuery, Guardians
 class Mutation(
     EnrollmentsMutation, FilesMutation, PeopleMutation, GuardiansMutation, PartnersMutation, CoursesMutation
 ):
-    """What can be changed, one thing at a time. Each field has a door, as those of queries."""
+    """What can be changed, one thing at a time. Each field has a door, like those of queries."""
 
 
 class ProjectSchema(strawberry.federation.Schema):
-    """A federated schema whose entities are read together, and whose errors are told by whoever carries it out."""
+    """A federated schema that reads entities together and leaves reporting errors to whoever executes an operation."""
 
     def entities_resolver(self, info: Info, representations: list[FederationAny]) -> list[FederationAny]:
-        """The entities that are named, in the order they are named in; null for one that is not there."""
+        """Return the named entities in the order of their names, with null for one that does not exist."""
         principal_of(info.context)
         if len(representations) > MAX_REPRESENTATIONS:
             raise invalid_field("representations", "too_many", f"Name at most {MAX_REPRESENTATIONS} at a time.")
@@ -76,7 +76,7 @@ class ProjectSchema(strawberry.federation.Schema):
         return [found[name].get(key) for name, key in named]  # type: ignore[misc]
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
-        """Nothing: `core.graphql.errors` tells and logs them."""
+        """Do nothing: `core.graphql.errors` reports and logs the errors."""
 
 
 def _named(representation: Any, position: int) -> tuple[str, str]:
@@ -101,7 +101,7 @@ def _find(info: Info, name: str, keys: list[str]) -> Mapping[str, Any]:
 
 
 def _refuse_open_fields(roots: Iterable[type]) -> None:
-    """Raise ImproperlyConfigured for a root field that stands behind no door."""
+    """Raise ImproperlyConfigured for a root field without a door."""
     for root in roots:
         for field in get_object_definition(root, strict=True).fields:
             if not any(isinstance(each, Door) for each in field.extensions):
@@ -117,7 +117,7 @@ schema = ProjectSchema(
 
 
 def _items() -> dict[str, int]:
-    """The fields whose selection is carried out for many rows, and for how many unless the document says."""
+    """Return the fields whose selection is resolved for many rows, with the number of rows assumed by default."""
     found: dict[str, int] = {}
     types: Iterable[GraphQLNamedType] = schema._schema.type_map.values()
     for kind in types:

@@ -1,9 +1,9 @@
 """Serve the site until told to stop, then stop without cutting anybody off: `python -m enrollment_project.serving`.
 
-granian finishes what it has begun, but connections that still wait to be accepted when it closes its listener are
-reset, and a proxy keeps sending for as long as it does not know better. So SIGTERM comes here first: `/readyz` answers
-503 and connections are closed after their answer for DRAIN_SECONDS, in which everything is still answered; only then is
-granian told to stop. Its settings are the GRANIAN_ variables and whatever arguments are given.
+granian finishes the requests it has begun, but connections still waiting to be accepted when it closes its listener are
+reset, and a proxy keeps sending requests until it learns of the shutdown. So SIGTERM arrives here first: for
+DRAIN_SECONDS, `/readyz` answers 503 and every connection is closed after its answer, while all requests are still
+answered. Only then is granian told to stop. It is configured by the GRANIAN_ variables and the given arguments.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ APPLICATION = "enrollment_project.wsgi:application"
 
 
 def serve(arguments: list[str]) -> int:
-    """Run granian with these arguments until it ends or SIGTERM comes; its exit code."""
+    """Run granian with these arguments until it ends or SIGTERM arrives; return its exit code."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.prod")
     told_or_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,7 +30,7 @@ def serve(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
         draining = Path(folder) / "draining"
         environment = os.environ | {"DRAINING_FILE": str(draining)}
-        server = subprocess.Popen([str(GRANIAN), *arguments, APPLICATION], env=environment)  # noqa: S603  (an operator's words)
+        server = subprocess.Popen([str(GRANIAN), *arguments, APPLICATION], env=environment)  # noqa: S603  (operator's own)
 
         def watch() -> None:
             server.wait()

@@ -1,4 +1,4 @@
-"""Is it me or the system? What works, what is behind and who is away, for whoever works in the back office."""
+"""Is it me or the system? What works, what is behind, and which vendors are down, for everybody in the back office."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from partners.models import Provider
 from .health import check_parts
 from .metrics import WORK
 
-BEHIND = dt.timedelta(minutes=15)  # as the alert SweepBehind
-STALE = dt.timedelta(hours=36)  # as the alert BackupOld: a nightly backup was missed
-# Partners are asked for news when there is nothing else to do.
+BEHIND = dt.timedelta(minutes=15)  # same as the alert SweepBehind
+STALE = dt.timedelta(hours=36)  # same as the alert BackupOld: a nightly backup was missed
+# Partners are polled for news when there is nothing else to do.
 PATIENT = {"partner_polls": dt.timedelta(hours=2)}
 WORKS = {
     "broker": "The worker is asked at once for what can't wait. Without it, everything is done a little later.",
@@ -33,7 +33,9 @@ WORKS = {
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One kind of work in the background: how much waits, for how long too long, and what only a person can move on."""
+    """One kind of background work: how much waits, how long it is overdue, and how much of it only a person can
+    resolve.
+    """
 
     label: str
     load: Load

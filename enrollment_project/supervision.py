@@ -1,4 +1,4 @@
-"""Keep several processes running in one terminal: each is started again when it ends, until one can't stay up."""
+"""Keep several processes running in one terminal: each is restarted when it ends, until one can't stay up."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-ENDS = 5  # of one process within this many seconds are a crash loop
+ENDS = 5  # ends of one process within the seconds below that make a crash loop
 WITHIN_SECONDS = 120.0
 LAST_LINES = 20
 GRACE_SECONDS = 8  # to finish work before being killed; an idle Celery worker needs up to 4 (two polls of 2 s)
@@ -25,8 +25,8 @@ class CrashLoop(Exception):
 
 
 class Processes:
-    """A context manager around commands by name; at its end it stops those that were started. What they write goes to
-    `say`, line by line with the name in front. Those that are named in `once` may end and are not started again.
+    """A context manager around named commands; on exit it stops those that were started. Their output goes to `say`,
+    line by line, prefixed with the name. Processes named in `once` may end and are not restarted.
 
     Each runs in a session of its own: signals of the terminal reach only us, and we pass them on once.
     """
@@ -61,15 +61,15 @@ class Processes:
             self._running[name].start()
 
     def exit_code(self, name: str) -> int | None:
-        """None while it runs."""
+        """Return the exit code, or None while the process runs."""
         return self._running[name].exit_code()
 
     def last_lines(self, name: str) -> str:
-        """What it wrote last."""
+        """Return the last lines of its output."""
         return self._running[name].last_lines()
 
     def revive(self) -> None:
-        """Start again what has ended, with a word. Raises CrashLoop."""
+        """Restart the processes that have ended, and report it. Raise CrashLoop."""
         for name, process in self._running.items():
             code = process.exit_code()
             if code is not None and name not in self._once:
@@ -124,11 +124,11 @@ class _Process:
         return self._process.pid if self._process else None
 
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """Return the exit code, or None while the process runs."""
         return self._process.poll() if self._process else None
 
     def ended_too_often(self) -> bool:
-        """Whether this end, counted here, completes a crash loop."""
+        """Count this end and return whether it completes a crash loop."""
         self._ends.append(time.monotonic())
         return len(self._ends) == ENDS and self._ends[-1] - self._ends[0] <= WITHIN_SECONDS
 
@@ -146,7 +146,7 @@ class _Process:
                 self._process.wait(timeout=seconds)
 
     def forget_group(self) -> None:
-        """Kill the process if it still runs, and whatever of its group it left behind: that may hold its port."""
+        """Kill the process if it still runs, and any leftovers of its process group, which may hold its port."""
         self.signal(signal.SIGKILL)
         if self._reader:
             self._reader.join(timeout=1)  # for its last words
@@ -155,5 +155,5 @@ class _Process:
         for raw in output:
             line = raw.decode(errors="replace").rstrip()
             self._lines.append(line)
-            with contextlib.suppress(OSError, ValueError):  # a terminal that went away must not block the process
+            with contextlib.suppress(OSError, ValueError):  # a closed terminal must not block the process
                 self._say(f"{self._name:<7} | {line}")

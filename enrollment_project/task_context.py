@@ -1,4 +1,4 @@
-"""What a task of the worker carries from where it was rung for, and what its log lines and spans say of it."""
+"""The context a worker's task carries from the request that started it, and what its log lines and spans contain."""
 
 import contextlib
 from typing import Any
@@ -14,14 +14,14 @@ RUNG_BY = "rung_by"
 
 @signals.before_task_publish.connect
 def give_context(headers: dict[str, Any], **kwargs: Any) -> None:
-    """The request that rings for a task, and its trace, go along in the headers."""
+    """Add the id and trace of the requesting request to the task's headers."""
     headers[RUNG_BY] = current_request_id()
     headers[PARENT] = current_parent()
 
 
 @signals.task_prerun.connect
 def open_context(task: Any, task_id: str, **kwargs: Any) -> None:
-    """Log lines of a task name it, its id, and the request that rang for it, if one did."""
+    """Bind the task's name, its id, and the id of the requesting request, if any, to its log lines."""
     facts = {"task": task.name, "task_id": task_id}
     if rung_by := _header(task, RUNG_BY):
         facts["request_id"] = rung_by
@@ -41,18 +41,18 @@ def close_context(task: Any, **kwargs: Any) -> None:
 
 @signals.worker_process_init.connect
 def trace_a_process(**kwargs: Any) -> None:
-    """Each process of the worker's pool sends its own spans: threads do not live through a fork."""
+    """Set up tracing for each process of the worker's pool: threads do not survive a fork."""
     send_traces("worker")
 
 
 @signals.worker_init.connect
 def trace_the_worker(sender: Any = None, **kwargs: Any) -> None:
-    """A worker without a pool of processes runs its tasks itself."""
+    """Set up tracing for a worker without a process pool, which runs its tasks itself."""
     if "prefork" not in str(getattr(sender, "pool_cls", "")):
         send_traces("worker")
 
 
 def _header(task: Any, name: str) -> str:
-    """A header of the message; Celery puts those it does not know onto the request."""
+    """Return a header of the message; Celery puts headers it does not know onto the request."""
     value = (task.request.headers or {}).get(name) or getattr(task.request, name, "")
     return value if isinstance(value, str) else ""

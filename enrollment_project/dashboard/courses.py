@@ -1,4 +1,4 @@
-"""What the dashboard shows of courses, over the workspaces of the person looking; one query a question."""
+"""The dashboard's view of courses, over the workspaces of the person looking; one query per question."""
 
 import datetime as dt
 from functools import cached_property
@@ -20,7 +20,7 @@ WORKSPACE = "instance__workspace"
 
 
 class CourseOverview:
-    """Sessions to come, and who waits."""
+    """The upcoming sessions and the waiting lists."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -31,11 +31,11 @@ class CourseOverview:
 
     @cached_property
     def has_courses(self) -> bool:
-        """Whether there is anything to show: not every workspace gives courses."""
+        """Return whether there is anything to show: not every workspace offers courses."""
         return self._mine(CourseStep.objects.all(), "program__workspace").exists()
 
     def sessions(self) -> list[Neighbor]:
-        """Meetings of the next seven days, those under way included."""
+        """Return the sessions of the next seven days, including those in progress."""
         rows = self._mine(ClassSession.objects.select_related("group_class"), "group_class__workspace").filter(
             ends_at__gt=self.now, starts_at__lt=self.now + COMING
         )
@@ -53,7 +53,7 @@ class CourseOverview:
         return self.scope.list_url(WaitlistEntry, status__exact=WaitStatus.WAITING.value)
 
     def waiting(self) -> list[Neighbor]:
-        """Cohorts with a line, the longest first."""
+        """Return the cohorts that have a waiting list, the longest first."""
         rows = (
             self._mine(Cohort.objects.select_related("instance__program"), WORKSPACE)
             .annotate(

@@ -1,4 +1,4 @@
-"""What a workspace needs before families can enroll, for whoever sets it up: shown until somebody is enrolled."""
+"""What a workspace needs before families can enroll, for the person who sets it up; shown until somebody enrolls."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from .scope import Scope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing to set up: where it is added, or where it stands once it is done."""
+    """One thing to set up, with the link to add it, or to see it once it is done."""
 
     title: str
     hint: str
@@ -34,8 +34,9 @@ class Step:
 
 
 def find_steps(request: HttpRequest, scope: Scope) -> list[Step]:
-    """The steps of the one workspace whose figures are shown. There are none once somebody is enrolled there, for
-    somebody who can't take them, and for several workspaces at once."""
+    """Return the setup steps of the one workspace whose figures are shown. The list is empty once somebody is enrolled
+    there, for people who may not set it up, and when several workspaces are shown.
+    """
     workspace_id = _only_workspace(scope)
     if workspace_id is None or not scope.access.may(Power.MANAGE, workspace_id):
         return []

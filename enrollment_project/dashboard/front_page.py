@@ -1,4 +1,4 @@
-"""The front page of the back office: what waits, and how it goes; and its figures as files."""
+"""The front page of the back office: waiting work and current figures; also the figures as files."""
 
 import csv
 from typing import Any
@@ -26,7 +26,7 @@ from .waiting import find_waiting
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the front page shows, with times in the zone of the workspace that was chosen."""
+    """Show the front page, with times in the selected workspace's time zone."""
     asked = asked_by(request)
     scope = asked.scope
     period = asked.period
@@ -47,7 +47,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def show_figure_file(request: HttpRequest, name: str) -> HttpResponse:
-    """One figure of the front page as CSV, with the rows that the page has. Raises Http404 for an unknown one."""
+    """Return one front-page figure as CSV, with the same rows as the page. Raise Http404 for an unknown figure."""
     asked = asked_by(request)
     figure = read_for(request, lambda: find_figure(name, asked))
     if figure is None:
@@ -56,7 +56,7 @@ def show_figure_file(request: HttpRequest, name: str) -> HttpResponse:
     record(request, action=f"Downloaded the figure {name}", model="figure", workspace_id=_only_one(asked))
     file = f"{name}-{period.first}-{period.last}.csv"
     answer = HttpResponse(content_type=MEDIA_TYPES[ExportFormat.CSV])
-    answer.write("\ufeff")  # by which spreadsheets know the encoding
+    answer.write("\ufeff")  # by which spreadsheets recognize the encoding
     answer["Content-Disposition"] = f'attachment; filename="{file}"'
     answer["Cache-Control"] = "no-store"
     writer = csv.writer(answer)
@@ -66,13 +66,13 @@ def show_figure_file(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _only_one(asked: Asked) -> int | None:
-    """The workspace that a file is about; None if it is about several."""
+    """Return the workspace that a file is about, or None if it is about several."""
     held = list(asked.scope.access.powers)
     return held[0] if len(held) == 1 else None
 
 
 def asked_by(request: HttpRequest) -> Asked:
-    """Of whom and for when the address asks, with times in the zone of the workspace that was chosen."""
+    """Read the scope and period from the address, with times in the selected workspace's time zone."""
     now = utc_now()
     scope = scope_of(request)
     timezone.activate(ZoneInfo(scope.zone))

@@ -1,7 +1,7 @@
-"""What moved on each day, side by side: payouts, payments, what went back, papers, courses and seats.
+"""All movements of each day side by side: payouts, payments, refunds and disputes, invoices, courses, and seats.
 
-Every figure leads to the list of the rows it counts. A day whose papers do not come to what was kept of its money is
-marked, and so is one with mismatches that wait.
+Every figure links to the list of the rows it counts. A day is marked if its invoices do not add up to the money kept
+that day, or if it has unresolved mismatches.
 """
 
 import datetime as dt
@@ -36,11 +36,11 @@ STANDING_PAPERS = tuple(status.value for status in InvoiceStatus if status is no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """Rows of a model, by the day of `when` in the workspace's zone, or by the date it is (`is_date`).
+    """A model's rows, by the day of `when` in the workspace's time zone, or by that date itself (`is_date`).
 
-    `amount` is what they come to, None for what is only counted; `narrow` are lookups that its list takes too, and
-    `currency` leads to a column by which that can be filtered, None where the rows have none. `sign` is how they count
-    towards what the day's papers have to come to.
+    `amount` is the value to sum, or None if rows are only counted. `narrow` holds lookups that the model's list accepts
+    too. `currency` is the path to a column that the list can be filtered by, or None if the rows have no currency.
+    `sign` is how the rows count towards the total that the day's invoices must match.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Column:
         return asked.mine(self.model, self.path).filter(**self.narrow, **during)
 
     def url(self, asked: Asked, day: dt.date, currency: str) -> str:
-        """The list of what one of its figures counts."""
+        """Return the address of the list of the rows that one figure counts."""
         one = asked.period.only(day)
         same = {name: ",".join(told) if isinstance(told, tuple) else told for name, told in self.narrow.items()}
         own = {f"{self.currency}__exact": currency} if self.currency else {}
@@ -191,7 +191,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How many rows of a column, and what they come to; `url` is their list."""
+    """How many rows a column has on one day, and their sum; `url` is the list of them."""
 
     count: int = 0
     minor: int = 0
@@ -207,7 +207,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One currency of one day, or of all days; what has no currency stands in the first row of its day."""
+    """One currency of one day, or of all days; rows without a currency are counted in the first line of their day."""
 
     day: str
     currency: str
@@ -216,7 +216,7 @@ class Row:
 
     @property
     def differs_by(self) -> str:
-        """How much of what was kept is on no paper, or on papers and was not kept."""
+        """Return how much of the money kept is on no invoice, or how much the invoices exceed it."""
         if not self.difference:
             return ""
         told = "not on papers" if self.difference > 0 else "too much on papers"
@@ -227,7 +227,7 @@ Found = dict[tuple[dt.date, str], dict[str, tuple[int, int]]]
 
 
 def show_money_days(request: HttpRequest) -> HttpResponse:
-    """The days of the range in which anything moved, newest first."""
+    """Show the days of the range on which anything moved, newest first."""
     asked = asked_by(request)
     found = find_days(asked)
     return TemplateResponse(
@@ -250,7 +250,7 @@ def show_money_days(request: HttpRequest) -> HttpResponse:
 
 
 def find_days(asked: Asked) -> Found:
-    """By day and currency: how many rows of each column, and what they come to. One query a column."""
+    """Return, by day and currency, each column's row count and sum, with one query per column."""
     found: Found = defaultdict(dict)
     for column in COLUMNS:
         day = F(column.when) if column.is_date else TruncDate(column.when, tzinfo=ZoneInfo(asked.scope.zone))
@@ -275,15 +275,16 @@ def _rows(asked: Asked, found: Found) -> Iterator[Row]:
 
 
 def _has_one_zone(asked: Asked) -> bool:
-    """Whether a day of money is a day of papers: these are dated in the zone of their workspace, and several workspaces
-    may have several."""
+    """Return whether days of money and days of invoices coincide: invoices are dated in their workspace's time zone,
+    and several workspaces may have different ones.
+    """
     return asked.scope.chosen is not None or not asked.scope.choices
 
 
 def _side_by_side(
     found: Found, date: dt.date, currencies: list[str]
 ) -> Iterator[tuple[str, dict[str, tuple[int, int]]]]:
-    """What has no currency beside the first one that the day has."""
+    """Put the rows without a currency beside the day's first currency."""
     without = found.get((date, ""), {})
     with_currency = [each for each in currencies if each] or [""]
     for index, currency in enumerate(with_currency):

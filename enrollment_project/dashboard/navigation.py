@@ -1,4 +1,4 @@
-"""The sidebar of the back office and the lists beside each other, limited to the workspaces of the person looking."""
+"""The sidebar of the back office and the tabs of related lists, limited to the workspaces of the person looking."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -95,11 +95,11 @@ BADGE_CAP = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the sidebar: a model's list, optionally filtered, another page of the model, or the page of a `route`
-    that shows several models.
+    """One sidebar entry: a model's list, optionally filtered; another page of the model; or the page of a `route` that
+    shows several models.
 
-    It stands there for whoever has the `power` somewhere, since it says nothing to others, and who may see the page.
-    Lists that are asked for less often stand `beside` it: tabs on its list, and on each other's.
+    People see it if they have the `power` in some workspace, since it is of no use to others, and may view the page.
+    Less-used lists are `beside` it: they appear as tabs on its list and on one another's.
     """
 
     title: str
@@ -113,7 +113,7 @@ class Entry:
     beside: tuple["Entry", ...] = ()
 
 
-# By what is used daily. The last group is for those who keep things running: it stands closed.
+# Ordered by what is used daily. The last group is for the people who keep things running; it starts collapsed.
 NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "Today": (
         Entry("Review queue", "inbox", Enrollment, badge="awaiting_review", page="review", power=Power.DECIDE),
@@ -319,7 +319,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
 
 
 def every_entry() -> list[Entry]:
-    """Those of the sidebar and those beside them, in the order of the sidebar."""
+    """Return the sidebar's entries, each followed by those beside it, in the order of the sidebar."""
     return [each for entries in NAVIGATION.values() for entry in entries for each in (entry, *entry.beside)]
 
 
@@ -327,7 +327,7 @@ ICONS = {entry.model: entry.icon for entry in reversed(every_entry())}
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar, with what this person works with and what waits for them."""
+    """Build the sidebar with the person's own entries and the counts of what waits for them."""
     badges = badges_of(request)
     access = access_of(request)
     dashboard = {"title": "Dashboard", "icon": "space_dashboard", "link": reverse("admin:index")}
@@ -341,7 +341,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def tabs(request: HttpRequest) -> list[dict[str, Any]]:
-    """The lists that stand beside each other, where the page is one of them."""
+    """Return the tabs of related lists if the current page is one of them."""
     groups = [(entry, *entry.beside) for entries in NAVIGATION.values() for entry in entries if entry.beside]
     return [
         {
@@ -358,7 +358,7 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def every_page(request: HttpRequest) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every page that this person may see, by the groups of the sidebar: title and address."""
+    """Return every page that this person may see as (title, address), by the groups of the sidebar."""
     found = []
     for title, entries in NAVIGATION.items():
         pages = [each for entry in entries for each in (entry, *entry.beside) if _may_view(request, each.model)]
@@ -368,7 +368,7 @@ def every_page(request: HttpRequest) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def badges_of(request: HttpRequest) -> dict[str, int]:
-    """How much waits, over all workspaces of the person looking; no further than a badge has room for."""
+    """Count what waits in all workspaces of the person looking, up to the number a badge has room for."""
     access = access_of(request)
     enrollments = access.limit(Enrollment.objects.kept().order_by(), path="workspace", power=Power.VIEW)
     tasks = access.limit(
@@ -396,7 +396,7 @@ def _item(request: HttpRequest, entry: Entry, badges: dict[str, int]) -> dict[st
 
 
 def _is_open(request: HttpRequest, entry: Entry) -> bool:
-    """Whether the page of the request is this one, or one of a row of its list."""
+    """Return whether the current page is this entry's page, or the page of a row of its list."""
     path = path_of(entry)
     if not request.path.startswith(path):
         return False
@@ -411,13 +411,13 @@ def _is_open(request: HttpRequest, entry: Entry) -> bool:
 
 @cache
 def _pages_of_their_own() -> tuple[str, ...]:
-    """The addresses of those entries that are not lists."""
+    """Return the addresses of the entries that are not lists."""
     return tuple(path_of(entry) for entry in every_entry() if entry.page != "changelist" or entry.route)
 
 
 @cache
 def _queues_of(model: type[models.Model]) -> tuple[str, ...]:
-    """What the entries of this model's list filter it by."""
+    """Return the filters that the entries for this model's list use."""
     return tuple(entry.query for entry in every_entry() if entry.model is model and not entry.route)
 
 
@@ -427,7 +427,7 @@ def path_of(entry: Entry) -> str:
 
 
 def environment(request: HttpRequest) -> list[str] | None:
-    """The label next to the user: with stand-ins for the vendors, no real money moves."""
+    """Return the label next to the user: with stand-ins for the vendors, no real money moves."""
     if not settings.SANDBOX:
         return None
     percent = loaded_percent()

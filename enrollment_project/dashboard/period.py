@@ -1,4 +1,4 @@
-"""For which days the front page shows figures, by the clock of the workspace. The choice stands in the address."""
+"""The days for which the front page shows figures, by the workspace's clock. The address holds the choice."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from .scope import Scope
 PARAMETER = "range"
 DEFAULT = "30"
 LONGEST = 366
-# The days that each choice shows, today included; a term's and one's own are found out.
+# How many days each choice covers, including today; a term's days and custom days are computed.
 CHOICES: dict[str, tuple[str, int]] = {
     "today": ("Today", 1),
     "7": ("7 days", 7),
@@ -31,7 +31,7 @@ CHOICES: dict[str, tuple[str, int]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """From the first day to the last, both included; `fault` says why these are not the days that were asked for."""
+    """From the first day to the last, inclusive; `fault` says why these are not the days that were requested."""
 
     choice: str
     first: dt.date
@@ -46,7 +46,7 @@ class Period:
 
     @property
     def ends_at(self) -> dt.datetime:
-        """The moment after its last day."""
+        """Return the moment its last day ends."""
         return _midnight(self.last + dt.timedelta(days=1), self.zone)
 
     @property
@@ -55,7 +55,7 @@ class Period:
 
     @property
     def passed(self) -> int:
-        """How many of its days have begun."""
+        """Return how many of its days have begun."""
         return max((min(self.last, self.today) - self.first).days + 1, 0)
 
     @property
@@ -65,11 +65,11 @@ class Period:
         return f"{time_words.day(self.first)} to {time_words.day(self.last)}"
 
     def only(self, day: dt.date) -> "Period":
-        """One of its days."""
+        """Return a period of just one of its days."""
         return replace(self, first=day, last=day)
 
     def during(self, field: str) -> dict[str, dt.datetime]:
-        """Rows whose moment is in it, as lookups that lists understand too."""
+        """Return lookups for rows whose moment is in the period, in a form that lists understand too."""
         return {f"{field}__gte": self.begins_at, f"{field}__lt": self.ends_at}
 
 
@@ -78,7 +78,7 @@ def _midnight(date: dt.date, zone: str) -> dt.datetime:
 
 
 def period_of(request: HttpRequest, scope: Scope, *, now: dt.datetime) -> Period:
-    """What the address asks for. Raises BadRequest for a choice that the page does not offer."""
+    """Return the period that the address asks for. Raise BadRequest for a choice that the page does not offer."""
     today = local_date(now, scope.zone)
     choice = request.GET.get(PARAMETER, DEFAULT)
     if choice not in CHOICES:
@@ -99,7 +99,7 @@ def _ending_today(days: int, choice: str, today: dt.date, zone: str, fault: str 
 
 
 def _term(scope: Scope, today: dt.date) -> tuple[dt.date, dt.date] | str:
-    """From the first day to the last of the program instances that run today, a year at most."""
+    """Return the first and last day of the program instances that run today, a year at most."""
     mine = scope.access.limit(ProgramInstance.objects.order_by(), path="workspace", power=Power.VIEW)
     running = mine.filter(active=True, start_date__lte=today, end_date__gte=today)
     found = running.aggregate(first=Min("start_date"), last=Max("end_date"))

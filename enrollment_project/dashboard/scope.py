@@ -1,6 +1,6 @@
-"""Whose figures the front page shows: those of all the workspaces of the person looking, or of the one they chose.
+"""Whose figures the front page shows: those of all the person's workspaces, or of the one they selected.
 
-The choice stands in the address and is remembered with the session. Who is a member of one workspace is never asked.
+The address holds the choice, and the session remembers it. Members of a single workspace are never asked.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ CHOICES_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`access` is limited to the chosen workspace; `choices` is empty where there is nothing to choose."""
+    """`access` is limited to the selected workspace; `choices` is empty if there is nothing to choose."""
 
     access: StaffAccess
     chosen: Workspace | None
@@ -38,19 +38,19 @@ class Scope:
         return self.access.zone
 
     def asked_of(self, page: Any) -> dict[str, Any]:
-        """How the list of a page is asked for the rows of the chosen workspace; the platform's rows are in none."""
+        """Return the filter that limits a list page to the selected workspace; platform-wide rows belong to none."""
         if self.chosen is None or not page.workspace_path:
             return {}
         return {f"{page.workspace_path}__id__exact": self.chosen.pk}
 
     def list_url(self, model: type[models.Model], **asked: object) -> str:
-        """The list of a model, for this scope and narrowed further."""
+        """Return the address of a model's list, limited to this scope and the given filters."""
         page = admin.site.get_model_admin(model)
         return f"{page_url(model, 'changelist')}?{urlencode({**asked, **self.asked_of(page)})}"
 
 
 def scope_of(request: HttpRequest) -> Scope:
-    """The scope of a request, looked up once. Raises BadRequest for a workspace that is not theirs to look at."""
+    """Return the request's scope, looked up once. Raise BadRequest for a workspace the person may not look at."""
     known = getattr(request, "dashboard_scope", None)
     if known is None:
         known = _find_scope(request)
@@ -77,6 +77,6 @@ def _find_scope(request: HttpRequest) -> Scope:
 
 
 def _only(access: StaffAccess, workspace: Workspace) -> StaffAccess:
-    """What the person may do in this workspace, and nothing elsewhere."""
+    """Limit the person's access to this workspace."""
     held = frozenset(Power) if access.everywhere else access.powers[workspace.pk]
     return StaffAccess(everywhere=False, powers={workspace.pk: held}, zones=frozenset({workspace.timezone}))

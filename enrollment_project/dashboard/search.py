@@ -21,8 +21,9 @@ RESULTS_PER_MODEL = 5
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """A few rows of each kind for the command search, found as their lists would find them, and told as people would:
-    who, what, and how it stands."""
+    """Return a few rows of each kind for the command search. They are found as their lists would find them and
+    described as people would: who, what, and how it stands.
+    """
     found = []
     for model in (
         Learner,

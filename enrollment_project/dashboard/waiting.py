@@ -1,6 +1,7 @@
-"""What waits for a person: a tile for each kind of staff task and each queue that has something in it.
+"""What waits for a person: a tile for each kind of staff task and for each queue that is not empty.
 
-A tile counts what its list shows, no further than the list counts. One query for all tasks, and one for each queue.
+A tile counts the rows its list shows, up to the limit of the list's own count. One query covers all tasks, and each
+queue takes one more.
 """
 
 import datetime as dt
@@ -44,12 +45,12 @@ class Tile:
 
     @property
     def is_capped(self) -> bool:
-        """Whether there may be more, of which the oldest is not known."""
+        """Return whether there may be more rows than were counted, the oldest of which is unknown."""
         return self.count >= COUNT_CAP
 
     @property
     def age(self) -> str:
-        """How long the oldest has waited: 3 days."""
+        """Return how long the oldest row has waited, such as "3 days"."""
         return timesince(self.since, self.now, depth=1).replace("\xa0", " ")
 
     @property
@@ -70,7 +71,7 @@ class Waiting:
 
 
 def find_waiting(request: HttpRequest, scope: Scope, *, now: dt.datetime) -> Waiting:
-    """What waits in the scope, the most urgent first, and of what is as urgent the longest waiting."""
+    """Return the tiles of the scope, the most urgent first and, at equal urgency, the longest waiting first."""
     tiles = [*_tasks(request, scope, now), *_rows(request, scope, now)]
     tiles.sort(key=lambda tile: (tile.urgency, tile.since, tile.name))
     return Waiting([tile for tile in tiles if tile.is_mine], [tile for tile in tiles if not tile.is_mine])
@@ -81,7 +82,7 @@ def _page_of(model: Any) -> WorkspaceScopedAdmin:
 
 
 def _tasks(request: HttpRequest, scope: Scope, now: dt.datetime) -> list[Tile]:
-    """The open ones by kind."""
+    """Return a tile for each kind of open task."""
     page = _page_of(StaffTask)
     rows = page.get_queryset(request).filter(status=TaskStatus.OPEN, **scope.asked_of(page)).order_by()
     found = rows.values_list("kind").annotate(Count("pk"), Min("created_at"))
@@ -104,7 +105,9 @@ def _task_tile(name: str, count: int, since: dt.datetime, scope: Scope, now: dt.
 
 
 def _may_deal_with(access: StaffAccess, kind: TaskKind) -> bool:
-    """Whether the person has, in some workspace, all the powers of the least role that can do what it asks for."""
+    """Return whether the person has, in some workspace, all powers of the least role that can resolve this kind of
+    task.
+    """
     needed = POWERS[kind.role]
     return access.everywhere or any(needed <= held for held in access.powers.values())
 

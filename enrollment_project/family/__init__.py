@@ -1,1 +1,1 @@
-"""A family's home page and the page of one enrollment, composed of what the apps know of them."""
+"""A family's home page and the page of one enrollment, composed of what the apps know about them."""

@@ -1,4 +1,4 @@
-"""What waits for a family: each thing once, what is due first before the others."""
+"""What a family has to do: each thing once, anything with a due date first."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -24,11 +24,11 @@ from .belongings import Belonging
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that a family can do now: where it leads, until when, and what the page needs to tell it."""
+    """One thing that a family can do now: the link, the due time, and what the page needs to describe it."""
 
     kind: str  # pay | offer | question | quote | book | confirm
     program: str
-    zone: ZoneInfo  # by whose clock it is due, for readers whose own is not known
+    zone: ZoneInfo  # the clock for its due time, for readers whose own time zone is unknown
     url: str = ""
     learner: Learner | None = None
     due_at: dt.datetime | None = None
@@ -40,7 +40,7 @@ class Action:
 def find_actions(
     *, user: User, belongings: Sequence[Belonging], entries: Sequence[WaitlistEntry], now: dt.datetime
 ) -> list[Action]:
-    """What waits for the person, in a constant number of queries."""
+    """Return what the person can do now, in a constant number of queries."""
     return _by_time(
         [
             *actions_of(belongings),
@@ -52,7 +52,7 @@ def find_actions(
 
 
 def actions_of(belongings: Sequence[Belonging]) -> list[Action]:
-    """What waits about these enrollments."""
+    """Return what can be done about these enrollments."""
     return _by_time([*_payments(belongings), *_questions(belongings), *_bookings(belongings)])
 
 

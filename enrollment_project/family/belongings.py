@@ -1,4 +1,4 @@
-"""All that is known of a family's enrollments, read in a constant number of queries."""
+"""All that is known about a family's enrollments, read in a constant number of queries."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from enrollments.models import Enrollment
 from enrollments.sellers import Sale, find_sales
 from partners.progress import EnrollmentProgress, StepView, list_progress
 
-# How long what was not paid in time, or refused by a bank, stands among what goes on.
+# How long an unpaid checkout that expired, or that a bank refused, stays among the current ones.
 LAPSED_SHOWN_FOR = dt.timedelta(days=7)
-# What is neither going on nor waiting for anything.
+# Neither in progress nor waiting for anything.
 ENDED = (Standing.COMPLETED, Standing.NOT_ELIGIBLE, Standing.NOT_ACCEPTED, Standing.LEFT)
 
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """One enrollment with the course that was bought with it and the way through partners, where there are such."""
+    """One enrollment with the course that was bought with it and its progress at partners, if there are any."""
 
     view: FamilyView
     course: CourseView | None
@@ -39,7 +39,7 @@ class Belonging:
 
     @property
     def zone(self) -> ZoneInfo:
-        """Whose clock the learner goes by, for readers whose own is not known."""
+        """Return the learner's time zone, for readers whose own is unknown."""
         return self.course.zone if self.course else ZoneInfo(self.enrollment.workspace.timezone)
 
     @property
@@ -48,17 +48,19 @@ class Belonging:
 
     @property
     def current_step(self) -> StepView | None:
-        """The first step at a partner that goes on."""
+        """Return the first partner step in progress."""
         steps = (step for group in self.progress.groups for step in group.steps) if self.progress else ()
         return next((step for step in steps if step.is_first_current), None)
 
     @property
     def leaves_on(self) -> dt.date | None:
-        """The first day without the learner, where an exit is planned."""
+        """Return the first day without the learner, if an exit is planned."""
         return next((plan.effective_date for plan in self.enrollment.planned_exits.all()), None)
 
     def is_over(self, now: dt.datetime) -> bool:
-        """Whether nothing comes of it any more. What lapsed in the last days and can still be bought is not over."""
+        """Return whether the enrollment is finished. One that lapsed in the last few days and can still be bought is
+        not.
+        """
         if self.course is not None and self.course.is_complete:
             return True
         if self.view.standing in (Outcome.EXPIRED, Outcome.FAILED) and self.view.again_url and self.view.checkout:
@@ -67,7 +69,7 @@ class Belonging:
 
 
 def list_belongings(*, user: User, zone: ZoneInfo | None, now: dt.datetime) -> list[Belonging]:
-    """The enrollments of the person's learners, newest first; what they may be led to pay asks for today's prices."""
+    """Return the enrollments of the person's learners, newest first; open checkouts are updated to today's prices."""
     enrollments, sales = _read(user, now)
     if catch_up_with_prices(checkouts_of(enrollments, sales), now=now):
         enrollments, sales = _read(user, now)

@@ -1,4 +1,4 @@
-"""The page on which a family reads what is stored, takes it home, asks to delete it, or ends all of its sign-ins."""
+"""The page on which a family reads what is stored, downloads it, asks to delete it, or ends all of its sign-ins."""
 
 import contextlib
 
@@ -26,7 +26,7 @@ from ..learner_data.stored import KINDS, count_stored
 @require_safe
 @for_families
 def show_data(request: HttpRequest, user: User) -> HttpResponse:
-    """For each of the family's learners: what is stored, how long, and what can be done about it."""
+    """Show for each of the family's learners what is stored, for how long, and what can be done about it."""
     learners = list(learners_of(user).select_related("workspace").order_by("pk"))
     ids = [learner.pk for learner in learners]
     counts = count_stored(ids)
@@ -47,7 +47,7 @@ def show_data(request: HttpRequest, user: User) -> HttpResponse:
 @require_safe
 @for_families
 def download_data(request: HttpRequest, user: User, cuid: str) -> HttpResponseBase:
-    """The zip of one learner, made while it is asked for and kept nowhere."""
+    """Stream the zip of one learner, built on request and stored nowhere."""
     learner = _learner_or_404(user, cuid)
     made = export_learner(learner=learner, reader=user.email, actor=Actor("user", user.pk), now=utc_now())
     name = f"learner-{learner.cuid}.zip"
@@ -57,7 +57,7 @@ def download_data(request: HttpRequest, user: User, cuid: str) -> HttpResponseBa
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def delete_data(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
-    """Ask the program to delete all of it, after saying what that means."""
+    """Ask the program to delete all of it, after explaining what that means."""
     learner = _learner_or_404(user, cuid)
     if request.method == "POST":
         try:
@@ -72,7 +72,7 @@ def delete_data(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def withdraw(request: HttpRequest, user: User, cuid: str, consent_id: int) -> HttpResponse:
-    """Withdraw what the person agreed to, after reading it once more."""
+    """Withdraw a consent after the person has read it once more."""
     learner = _learner_or_404(user, cuid)
     live = list_live(learner_ids=[learner.pk], address=user.email)[learner.pk]
     consent = next((each for each in live if each.pk == consent_id), None)
@@ -89,7 +89,7 @@ def withdraw(request: HttpRequest, user: User, cuid: str, consent_id: int) -> Ht
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def sign_out_everywhere(request: HttpRequest, user: User) -> HttpResponse:
-    """Sign the person out of every browser, also of this one."""
+    """Sign the person out of every browser, including this one."""
     if request.method == "POST":
         end_all_sign_ins(user_id=user.pk)
         logout(request)

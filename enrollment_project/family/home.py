@@ -1,4 +1,4 @@
-"""A family's home page: what to do now, then each learner with what goes on, and what is over folded away."""
+"""A family's home page: what to do now, then each learner's current enrollments, with past ones folded away."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Child:
 class Home:
     actions: list[Action]
     children: list[Child]
-    payments: list[PaymentMade]  # made with the person's address for others
+    payments: list[PaymentMade]  # made for others with the person's address
     has_courses: bool
     has_partners: bool
     feed_url: str
@@ -38,7 +38,7 @@ class Home:
 
 
 def view_home(*, user: User, zone: ZoneInfo | None, now: dt.datetime) -> Home:
-    """All that the page shows, in a constant number of queries, whatever the family's size."""
+    """Return everything the page shows, in a constant number of queries, whatever the family's size."""
     belongings = list_belongings(user=user, zone=zone, now=now)
     entries = list(waiting_entries(user=user))
     told = [each.view.payment.pk for each in belongings if each.view.payment]

@@ -34,7 +34,7 @@ from .home import view_home
 @leads_to_payment
 @for_families
 def show_home(request: HttpRequest, user: User) -> HttpResponse:
-    """What waits for the family, and how each of its learners is doing."""
+    """Show what the family has to do, and how each of its learners is doing."""
     now = utc_now()
     home = view_home(user=user, zone=zone_of(request), now=now)
     context = {"home": home, "email": user.email, "zone": zone_of(request), "now": now}
@@ -51,7 +51,7 @@ def lead_home(request: HttpRequest, user: User) -> HttpResponse:
 @leads_to_payment
 @for_families
 def show_enrollment(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
-    """One enrollment with all that belongs to it: where it stands, its course, its partners, what happened."""
+    """Show one enrollment with everything that belongs to it: status, course, partners, and history."""
     now = utc_now()
     enrollment = _enrollment_or_404(user, cuid)
     sales = find_sales([enrollment.pk], now)

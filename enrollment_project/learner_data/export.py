@@ -1,4 +1,6 @@
-"""All that is stored about a learner, as a zip: a page to read, a JSON file for each kind, the files and the papers."""
+"""All that is stored about a learner, as a zip: a page to read, a JSON file for each kind of data, and the
+documents.
+"""
 
 import datetime as dt
 import json
@@ -37,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One kind of what is in the zip, as its page tells of it."""
+    """One kind of data in the zip, as its page describes it."""
 
     kind: StoredKind
     count: int
@@ -48,7 +50,7 @@ class Part:
 
 
 def get_learner(*, cuid: str) -> Learner:
-    """A live learner. Raises NotFound."""
+    """Return a learner who was not merged or erased. Raise NotFound."""
     learner = Learner.objects.live().filter(cuid=cuid).select_related("workspace").first()
     if learner is None:
         raise NotFound("There is no such learner, or it was merged into another one.")
@@ -56,19 +58,21 @@ def get_learner(*, cuid: str) -> Learner:
 
 
 def list_parts(learner: Learner) -> list[Part]:
-    """What there is about the learner, in the order in which it is told."""
+    """Return the kinds of data stored about the learner, in the order of the page."""
     counts = count_stored([learner.pk])[learner.pk]
     return [Part(kind, counts[kind.name]) for kind in KINDS if counts.get(kind.name)]
 
 
 def export_learner(*, learner: Learner, reader: str, actor: Actor, now: dt.datetime) -> IO[bytes]:
-    """The zip as a temporary file, at its beginning; it is gone once it is closed. It holds a row at a time.
+    """Write the zip to a temporary file and rewind it; closing the file deletes it. Only one row at a time is in
+    memory.
 
-    `reader` is the address of who gets it: invoices are in it that were written to them, and no others. What an
-    invoicing service keeps is not fetched; families find it beside the enrollment. The audit log says who took it.
+    `reader` is the recipient's address: the zip contains invoices issued to that address and no others. Documents kept
+    by an invoicing service are not fetched; families find them beside the enrollment. The audit log records who took
+    the zip.
     """
     parts = list_parts(learner)
-    made = TemporaryFile()  # noqa: SIM115  # whoever is handed it closes it
+    made = TemporaryFile()  # noqa: SIM115  # the caller closes it
     try:
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
             for part in parts:
@@ -109,7 +113,7 @@ def _write_rows(out: IO[bytes], rows: Iterator[dict[str, Any]]) -> None:
 
 
 def _write_answers(archive: zipfile.ZipFile, learner: Learner) -> Iterator[str]:
-    """What was answered in the forms of applications, with the questions as they are put."""
+    """Write the answers given in application forms, with the questions as worded."""
     name = "data/answers.json"
     applied = Enrollment.objects.filter(learner=learner, applications__isnull=False).distinct().order_by("pk")
     rows = [
@@ -124,7 +128,7 @@ def _write_answers(archive: zipfile.ZipFile, learner: Learner) -> Iterator[str]:
 
 
 def _write_files(archive: zipfile.ZipFile, learner: Learner) -> Iterator[str]:
-    """What was uploaded with applications. A file that a crash has left without its content is passed over."""
+    """Write the files uploaded with applications. Skip a file that a crash left without content."""
     uploaded = ApplicationFile.objects.filter(application__enrollment__learner=learner).order_by("pk")
     for file in uploaded.iterator(chunk_size=100):
         name = f"files/{file.cuid}-{get_valid_filename(file.name)}"

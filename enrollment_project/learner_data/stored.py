@@ -1,8 +1,8 @@
-"""What is stored about a learner, kind by kind: what a family reads of it, and which columns it takes home.
+"""What is stored about a learner, kind by kind: what a family sees, and which columns its download contains.
 
-Columns are named one by one, so that a new one is not handed out before somebody has thought about it. Left out is what
-is about other people: addresses of guardians and payers, names and notes of staff. A test holds the kinds against the
-models: a foreign key to a learner or an enrollment has a kind, or a reason in `LEFT_OUT`.
+Columns are named one by one, so that a new one is not handed out before somebody has thought about it. Data about other
+people is left out: addresses of guardians and payers, names and notes of staff. A test compares the kinds with the
+models: every foreign key to a learner or an enrollment has a kind, or a reason in `LEFT_OUT`.
 """
 
 from collections.abc import Collection, Iterator
@@ -36,22 +36,22 @@ AS_MONEY = _("As long as tax law asks for, also after the rest is deleted.")
 
 @dataclass(frozen=True, slots=True)
 class StoredKind:
-    """Rows of one model that are about learners, whom `path` leads to. `kept` says how long they are there and why."""
+    """Rows of one model about learners, whom `path` leads to. `kept` says how long the rows are stored and why."""
 
     name: str
     label: str | Promise
     model: type[Model]
     path: str
-    columns: str  # with a space between each two
+    columns: str  # separated by spaces
     kept: str | Promise = AS_RECORD
-    present: str = ""  # a column without which a row is not counted
+    present: str = ""  # a column that must be set for a row to count
 
     def rows_of(self, learner_ids: Collection[int]) -> QuerySet[Any]:
         rows = self.model._default_manager.filter(**{f"{self.path}__in": learner_ids})
         return rows.exclude(**{self.present: None}) if self.present else rows
 
     def list_rows(self, learner_id: int) -> Iterator[dict[str, Any]]:
-        """Each row's columns, oldest first, without holding them all."""
+        """Yield each row's columns, oldest first, without loading all rows at once."""
         rows = self.rows_of([learner_id]).order_by("pk").values(*self.columns.split())
         yield from rows.iterator(chunk_size=500)
 
@@ -235,7 +235,7 @@ KINDS = (
     ),
 )
 
-# Foreign keys to a learner, an enrollment or a course that no kind is read by: (model, field) -> why.
+# Foreign keys to a learner, an enrollment, or a course that no kind covers: (model, field) -> why.
 LEFT_OUT: dict[tuple[str, str], str] = {
     ("LearnerMerge", "kept"): "the earlier records say what was joined; the rest is why staff did it",
     ("LearnerMerge", "dropped"): "the same",
@@ -248,7 +248,7 @@ LEFT_OUT: dict[tuple[str, str], str] = {
 
 
 def count_stored(learner_ids: Collection[int]) -> dict[int, dict[str, int]]:
-    """How many rows of each kind there are about each learner, in one query a kind."""
+    """Count the rows of each kind about each learner, with one query per kind."""
     counts: dict[int, dict[str, int]] = {learner_id: {} for learner_id in learner_ids}
     for kind in KINDS:
         rows = kind.rows_of(learner_ids).order_by().values(kind.path).annotate(n=Count("pk"))

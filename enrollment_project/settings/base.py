@@ -1,4 +1,4 @@
-"""Settings that hold everywhere. What differs comes from the environment; `.env.example` names every variable."""
+"""Settings that apply everywhere. Variable values come from the environment; `.env.example` names every variable."""
 
 import os
 from pathlib import Path
@@ -30,18 +30,16 @@ GRAPHIQL_PAGE = False  # whether /dev/graphql explores the GraphQL schema; only 
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# Proxies in front of us that append to X-Forwarded-For; without any the header is not believed.
+# How many proxies in front of us append to X-Forwarded-For; with none, the header is ignored.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
-# Seconds for which web goes on answering after it was told to stop: as long as a load balancer takes to hear of it.
+# Seconds for which web keeps answering after it was told to stop: the time a load balancer takes to notice.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=5.0)
-DRAINING_FILE = env.str(
-    "DRAINING_FILE", default=""
-)  # is there once web was told to stop (enrollment_project/serving.py)
+DRAINING_FILE = env.str("DRAINING_FILE", default="")  # exists once web was told to stop (enrollment_project/serving.py)
 
 # --- Metrics: what `GET /metrics` tells Prometheus (docs/metrics.md) --------------------------------------------------
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without it only superusers can read them
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without it, only superusers can read the metrics
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # where the worker answers for its processes; 0: nowhere
-# Where the processes of a host write what they have timed. The client reads this name when it is imported, before .env.
+# Where the processes of a host write their timings. The client reads this name when it is imported, before .env.
 METRICS_DIR = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 if METRICS_DIR:
     Path(METRICS_DIR).mkdir(parents=True, exist_ok=True)
@@ -50,7 +48,7 @@ if METRICS_DIR:
 TRACES_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="").rstrip("/")  # a collector; empty: no traces
 
 INSTALLED_APPS = [
-    "unfold.apps.BasicAppConfig",  # whose own admin site gives way to ours
+    "unfold.apps.BasicAppConfig",  # our admin site replaces its own
     "unfold.contrib.filters",
     "backoffice.apps.BackOfficeAdminConfig",
     "django.contrib.auth",
@@ -147,19 +145,20 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
         "server_side_binding": True,
-        # Statements are prepared from their sixth run on; at once (0) would be no faster on connections that live long,
-        # and migrations could not run: Django sends some of their statements in pairs, which can't be prepared.
+        # Statements are prepared from their sixth execution on. Preparing at once (0) would be no faster on long-lived
+        # connections, and migrations could not run: Django sends some of their statements in pairs, which can't be
+        # prepared.
         "prepare_threshold": 5,
         "options": "-c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000",
     }
     if env.bool("DATABASE_POOLED", default=False):
-        # A pgbouncer that gives each transaction another connection of the server: nothing of a session is there in the
-        # next. It sets the timeouts itself (deploy/pgbouncer/entrypoint.sh).
+        # With a pgbouncer that may give each transaction another server connection, no session state survives into the
+        # next transaction. It sets the timeouts itself (deploy/pgbouncer/entrypoint.sh).
         _database["DISABLE_SERVER_SIDE_CURSORS"] = True
         _database["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": None}
 
-# DATABASE_REPLICA_URL: a streaming replica that lists, figures and exports are read from (core/replicas.py), while it
-# lags by no more seconds than these.
+# DATABASE_REPLICA_URL: a streaming replica that lists, figures, and exports are read from (core/replicas.py), while it
+# lags by no more than this many seconds.
 DATABASE_REPLICA_LAG_SECONDS = env.int("DATABASE_REPLICA_LAG_SECONDS", default=5)
 CHANGED_COOKIE_NAME = "changed"  # core/http/own_changes.py
 if _replica_url := env.str("DATABASE_REPLICA_URL", default=""):
@@ -191,16 +190,16 @@ CACHES: dict[str, dict[str, Any]] = {
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
 }
-COUNT_IN_CACHE = bool(REDIS_URL)  # else limits are counted in the database (core/counters.py)
+COUNT_IN_CACHE = bool(REDIS_URL)  # otherwise limits are counted in the database (core/counters.py)
 # CELERY_BROKER_URL: `filesystem://localhost/` needs no server (see core/spool.py); `redis://...` in production.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost/")
 CELERY_SPOOL_DIR = Path(env.str("CELERY_SPOOL_DIR", default=str(VAR_DIR / "celery")))
-# A request that nudges a worker does not wait for a Redis that is gone: without max_retries it would for six seconds.
+# A request that nudges a worker must not wait for an unreachable Redis: without max_retries it would for six seconds.
 REDIS_TRANSPORT_OPTIONS: dict[str, Any] = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_retries": 0}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {
         "folder": str(CELERY_SPOOL_DIR / "queue"),
-        "polling_interval": 0.25,  # seconds a nudge may wait, and part of what a worker takes to stop
+        "polling_interval": 0.25,  # seconds a nudge may wait; also part of a worker's shutdown time
     }
     if CELERY_BROKER_URL.startswith("filesystem")
     else REDIS_TRANSPORT_OPTIONS
@@ -224,11 +223,11 @@ STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
 CHECKOUT_MINUTES = env.int("CHECKOUT_MINUTES", default=23 * 60)
 
 # --- Cohort courses ---------------------------------------------------------------------------------------------------
-# Until how many hours before a session a learner may cancel or change it.
+# A learner may cancel or change a booking until this many hours before the session.
 BOOKING_CHANGE_HOURS = env.int("BOOKING_CHANGE_HOURS", default=24)
-# How many places one account, or one family, may have unpaid at a time: held, offered and waited for together.
+# How many unpaid places one account or family may have at a time: held, offered, and waiting-list entries combined.
 HELD_PLACES_PER_ACCOUNT = env.int("HELD_PLACES_PER_ACCOUNT", default=5)
-# Voucher codes that one caller, and one network, may get wrong in an hour before no code of theirs is looked at.
+# How many wrong voucher codes one caller, or one network, may try in an hour before all their codes are ignored.
 VOUCHER_TRIES_PER_HOUR = env.int("VOUCHER_TRIES_PER_HOUR", default=20)
 # How many learners one account may add to a workspace by itself.
 LEARNERS_PER_ACCOUNT = env.int("LEARNERS_PER_ACCOUNT", default=12)
@@ -238,7 +237,7 @@ WAITLIST_OFFER_HOURS = env.int("WAITLIST_OFFER_HOURS", default=24)
 CHECKOUT_RETURN_HOSTS: list[str] = env.list("CHECKOUT_RETURN_HOSTS", default=[])
 
 # --- Secrets that can be read again -----------------------------------------------------------------------------------
-# Keys that seal partners' API keys in the database (core/sealing.py): the first seals, each of them opens.
+# Keys that seal partners' API keys in the database (core/sealing.py): the first seals, and every one of them opens.
 SEALING_KEYS: list[str] = env.list("SEALING_KEYS", default=[])
 DEVELOPMENT_SEALING_KEY = "ZGV2ZWxvcG1lbnQtb25seS1rZXktbmV2ZXItdXNlLWk="
 
@@ -256,7 +255,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.password_words.ForeseeableWordsValidator"},
 ]
 PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds the link to set a new staff password works
-# Whether those who run the platform get in by their password alone.
+# Whether platform operators also need a second factor besides their password.
 SUPERUSERS_NEED_SECOND_FACTOR = env.bool("SUPERUSERS_NEED_SECOND_FACTOR", default=False)
 LOGIN_URL = "account_request_login_code"
 LOGIN_REDIRECT_URL = "my-enrollments"
@@ -273,13 +272,13 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = (
     False  # accounts/code_limits.py counts instead: with these, a stranger's requests locked people out
 )
-# Sign-in codes: a minute for one network address (a school may share one); in ten minutes for one mailbox and whoever
-# asks; in half an hour for one mailbox and everybody who asks from a browser that was never signed in to it.
+# Limits for sign-in codes: per minute for one network address (a school may share one); per ten minutes for one mailbox
+# and caller; per half hour for one mailbox and all browsers that have never signed in to it.
 SIGN_IN_CODES_PER_NETWORK = env.int("SIGN_IN_CODES_PER_NETWORK", default=20)
 SIGN_IN_CODES_PER_CALLER = env.int("SIGN_IN_CODES_PER_CALLER", default=4)
 SIGN_IN_CODES_PER_MAILBOX = env.int("SIGN_IN_CODES_PER_MAILBOX", default=16)
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
-STAFF_IDLE_HOURS = env.int("STAFF_IDLE_HOURS", default=12)  # unused for longer, a session of staff ends
+STAFF_IDLE_HOURS = env.int("STAFF_IDLE_HOURS", default=12)  # a staff session unused for longer ends
 DEVICE_COOKIE_NAME = "device"  # accounts/devices.py
 
 # --- Email ----------------------------------------------------------------------------------------------------------
@@ -291,24 +290,25 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # --- API ------------------------------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = 1_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
-# Where the body is a file, which is received piece by piece.
+# Paths whose body is a file, which is received piece by piece.
 API_FILE_PATHS = r"/api/(programInstances/[^/]+/)?imports/?"
 API_MAX_FILE_BYTES = 50_000_000
-# Days for which an import that has ended can still be undone, and tells what was wrong with which line.
+# For how many days a finished import can still be undone and lists the faults of each line.
 IMPORT_ROWS_KEPT_DAYS = env.int("IMPORT_ROWS_KEPT_DAYS", default=90)
-# How many days the audit log of staff is kept. A year is the least: the database refuses to delete younger entries.
+# How many days the audit log of staff is kept: at least a year, as the database refuses to delete younger entries.
 AUDIT_LOG_KEPT_DAYS = max(366, env.int("AUDIT_LOG_KEPT_DAYS", default=3 * 365))
-# Years for which invoices keep the name of somebody who was erased, as tax law wants: ten at least in some countries.
+# For how many years invoices keep the name of an erased person, as tax law requires: at least ten in some countries.
 INVOICES_KEPT_YEARS = env.int("INVOICES_KEPT_YEARS", default=10)
-# Requests a minute and API key (or address, without a key).
+# Requests per minute and API key (or per address, without a key).
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=6000)
 API_ANONYMOUS_RATE_LIMIT = env.int("API_ANONYMOUS_RATE_LIMIT", default=120)
-# How many Idempotency-Keys are kept at a time, a day each: for an API key, and for somebody who is signed in.
+# How many Idempotency-Keys are kept at a time, each for a day: per API key, and per signed-in person.
 IDEMPOTENCY_KEYS_KEPT = {
     "key": env.int("IDEMPOTENCY_KEYS_PER_API_KEY", default=20_000),
     "user": env.int("IDEMPOTENCY_KEYS_PER_PERSON", default=200),
 }
-# Seconds for which a process may trust what it last read about an API key; a revoked key dies at most this much later.
+# For how many seconds a process may trust what it last read about an API key; a revoked key dies at most this much
+# later.
 API_KEY_CACHE_SECONDS = env.int("API_KEY_CACHE_SECONDS", default=3)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
@@ -324,7 +324,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 # --- Self-enrollment forms ------------------------------------------------------------------------------------------
-# How many forms may be sent from one network (a school may share one) in an hour.
+# How many forms one network (a school may share one) may send in an hour.
 APPLICATIONS_PER_NETWORK = env.int("APPLICATIONS_PER_NETWORK", default=60)
 FILE_UPLOAD_HANDLERS = [
     "core.http.uploads.BoundedUploadHandler",
@@ -336,7 +336,7 @@ FILE_UPLOAD_HANDLERS = [
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Files that families upload, outside of what is served; web and worker need the same folder.
+# Files that families upload, kept outside of the served files; web and worker need the same folder.
 FILES_DIR = Path(env.str("FILES_DIR", default=str(VAR_DIR / "files")))
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -351,17 +351,17 @@ LANGUAGES = [
     ("en", "English"),
     ("es", "Español"),
     ("pl", "Polski"),
-]  # of families' pages and mails: docs/how-to/language.md
+]  # the languages of family pages and mails: docs/how-to/language.md
 LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_SAMESITE = "Lax"
-# The language of new workspaces that name none: in it they write to families who chose none.
+# The default language of new workspaces, in which they write to families who chose none.
 DEFAULT_WORKSPACE_LANGUAGE = env.str("DEFAULT_LANGUAGE", default="en")
 if DEFAULT_WORKSPACE_LANGUAGE not in dict(LANGUAGES):
     raise ImproperlyConfigured(f"DEFAULT_LANGUAGE={DEFAULT_WORKSPACE_LANGUAGE} is none of {list(dict(LANGUAGES))}.")
-# What we compute in. People read times in the zone of what they are about: see core/local_time.py.
+# The time zone we compute in. People read times in the zone of the object: see core/local_time.py.
 TIME_ZONE = "UTC"
-# The zone of new workspaces that name none.
+# The default time zone of new workspaces.
 DEFAULT_WORKSPACE_TIMEZONE = env.str("DEFAULT_TIMEZONE", default="UTC")
 if DEFAULT_WORKSPACE_TIMEZONE not in available_timezones():
     raise ImproperlyConfigured(

@@ -1,4 +1,4 @@
-"""Development: SQLite, the sandbox for vendors, mail kept in files that /dev/mailbox shows."""
+"""Development: SQLite, the sandbox for vendors, and mail kept in files that /dev/mailbox shows."""
 
 import os
 from pathlib import Path

@@ -9,7 +9,7 @@ from .base import *
 
 
 def required(name: str) -> str:
-    """The variable's value; raises ImproperlyConfigured naming it when it is unset or empty."""
+    """Return the variable's value; raise ImproperlyConfigured, naming the variable, if it is unset or empty."""
     value: str = env.str(name, default="")
     if not value:
         raise ImproperlyConfigured(f"{name} must be set in production (see .env.example)")
@@ -17,7 +17,7 @@ def required(name: str) -> str:
 
 
 def strong(name: str) -> str:
-    """A secret that can't be guessed; raises ImproperlyConfigured for one that is short, uniform or an example."""
+    """Return a secret that can't be guessed; raise ImproperlyConfigured for a short, uniform, or example value."""
     return unguessable(name, required(name))
 
 
@@ -28,7 +28,9 @@ def unguessable(name: str, value: str) -> str:
 
 
 def vendors(name: str, *starts: str) -> str:
-    """A secret that a vendor made, known by how it starts; the sandbox's stands in for it where the sandbox may."""
+    """Return a vendor's secret, recognized by its prefix; where the sandbox is allowed, its own secret is
+    accepted too.
+    """
     value = required(name)
     if not value.startswith(starts) or ("sandbox" in value and not SANDBOX):
         raise ImproperlyConfigured(f"{name} must be Stripe's in production: it starts with {' or '.join(starts)}")
@@ -36,7 +38,7 @@ def vendors(name: str, *starts: str) -> str:
 
 
 def sealing_keys(name: str) -> list[str]:
-    """Keys as `Fernet.generate_key()` makes them, the newest first, separated by commas."""
+    """Return comma-separated keys made by `Fernet.generate_key()`, the newest first."""
     keys = required(name).split(",")
     for key in keys:
         try:
@@ -51,7 +53,7 @@ def sealing_keys(name: str) -> list[str]:
 SECRET_LENGTH = 50
 SECRET_CHARACTERS = 10
 SECRET_KEY = strong("SECRET_KEY")
-# Keys of before: what they signed still counts, nothing new is signed with them (docs/security.md).
+# Former keys: what they signed is still valid, and nothing new is signed with them (docs/security.md).
 SECRET_KEY_FALLBACKS = [
     unguessable("SECRET_KEY_FALLBACKS", key) for key in env.list("SECRET_KEY_FALLBACKS", default=[])
 ]
@@ -67,7 +69,7 @@ if SANDBOX and not env.bool("SANDBOX_IN_PRODUCTION", default=False):
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-# A program is not redirected, since it would go on sending its key in the clear: `core.http.limits` refuses it.
+# A program is not redirected, since it would keep sending its key in the clear: `core.http.limits` refuses it.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^health$", r"^metrics$", r"^api/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -75,7 +77,7 @@ SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 LANGUAGE_COOKIE_SECURE = True
-if SECURE_SSL_REDIRECT:  # names that a browser takes from this host alone, and by HTTPS alone
+if SECURE_SSL_REDIRECT:  # cookie names that a browser accepts from this host only, and over HTTPS only
     SESSION_COOKIE_NAME = "__Host-sessionid"
     CSRF_COOKIE_NAME = "__Host-csrftoken"
     LANGUAGE_COOKIE_NAME = "__Host-language"

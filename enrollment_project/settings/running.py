@@ -1,4 +1,4 @@
-"""Where the stack of this folder runs: `PORT=8330 make run` in one terminal is found by commands in another."""
+"""Where this folder's stack runs: commands in other terminals find what `PORT=8330 make run` started in one."""
 
 import fcntl
 import json
@@ -9,9 +9,9 @@ NAMES = ("PORT", "SANDBOX_PORT")
 
 
 def follow_running_stack(var: Path) -> None:
-    """Take the ports of the stack that runs on this folder's data, unless the environment names a port itself.
+    """Use the ports of the stack that runs on this folder's data, unless the environment names a port itself.
 
-    Its file is held locked while it runs; one that nobody holds was left behind by a stack that was killed.
+    A running stack holds a lock on its file; an unlocked file was left behind by a stack that was killed.
     """
     if any(name in os.environ for name in NAMES):
         return

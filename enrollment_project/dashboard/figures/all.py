@@ -1,4 +1,4 @@
-"""The figures of the front page, by what finds them and in the order of the page."""
+"""The front page's figures, grouped by the module that finds them and in the order of the page."""
 
 from collections.abc import Callable
 
@@ -21,12 +21,12 @@ FINDERS: dict[tuple[str, ...], Callable[[Asked], list[Figure]]] = {
 
 
 def find_figures(asked: Asked) -> dict[str, Figure]:
-    """All of them by their names."""
+    """Return all figures by name."""
     return {figure.name: figure for find in FINDERS.values() for figure in find(asked)}
 
 
 def find_figure(name: str, asked: Asked) -> Figure | None:
-    """One of them; None where none is called so."""
+    """Return one figure by its name, or None if no figure has it."""
     for names, find in FINDERS.items():
         if name in names:
             return next(figure for figure in find(asked) if figure.name == name)

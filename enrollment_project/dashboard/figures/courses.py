@@ -1,4 +1,4 @@
-"""How full cohorts are, and what was sold."""
+"""How full the cohorts are, and what was sold."""
 
 from django.db.models import Count, F
 
@@ -11,7 +11,7 @@ SHOWN = 10
 
 
 def cohorts(asked: Asked) -> list[Figure]:
-    """Those that take enrollments now."""
+    """Return the cohorts that accept enrollments now."""
     offered = asked.mine(Cohort, "instance__workspace").taking_enrollments(now=asked.now)
     fullness = (F("current_enrollment") + F("held_places")) * 1000 / F("max_enrollment")
     rows = list(

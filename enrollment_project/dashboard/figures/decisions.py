@@ -1,4 +1,4 @@
-"""What the router decided, by day and by reason; both of one query."""
+"""The router's decisions by day and by reason, both from one query."""
 
 import json
 from collections import Counter
@@ -99,7 +99,7 @@ def _by_reason(asked: Asked, counts: Counter[str]) -> Figure:
 
 
 def enrollments(asked: Asked) -> list[Figure]:
-    """All there are, whatever the days."""
+    """Count all enrollments, whatever the days."""
     rows = asked.mine(Enrollment).kept()
     counts = dict(rows.values_list("eligibility_status").annotate(Count("pk")))
     found = [

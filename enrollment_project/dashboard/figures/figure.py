@@ -1,4 +1,4 @@
-"""What every figure of the front page is: a table with a definition in words, which is shown and downloaded alike."""
+"""The shape of every front-page figure: a table with a definition in words, the same on the page and as a file."""
 
 import datetime as dt
 import re
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"(-?[0-9]+)((?:\.[0-9]+)?)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One row of a bar chart: its share of the longest, in percent, for the width."""
+    """One row of a bar chart; `share` is its width as a percentage of the longest bar."""
 
     label: str
     count: int
@@ -26,7 +26,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """How full something limited is; shares in percent of its total."""
+    """How full something limited is; shares are percentages of its total."""
 
     name: str
     url: str
@@ -47,8 +47,9 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """`help` says what is counted; `rows` are the figure. The rest is how the page draws it: `chart` is the data of a
-    line for each day, `words` call the firm and the pending part of the levels."""
+    """A figure: `help` says what it counts, and `rows` hold the numbers. The rest is how the page draws it: `chart` is
+    the data of a line with one point per day, and `words` name the firm and the pending part of the levels.
+    """
 
     name: str
     title: str
@@ -63,24 +64,24 @@ class Figure:
     levels: list[Level] = field(default_factory=list)
     words: tuple[str, str] = ("", "")
     chart: str = ""
-    is_table: bool = False  # whether the table itself is what the page draws
+    is_table: bool = False  # whether the page draws the table itself
 
     @property
     def shown_rows(self) -> list[list[str]]:
-        """The rows with numbers as people read them: 12,345.60."""
+        """Return the rows with numbers formatted for people: 12,345.60."""
         return [[_grouped(cell) for cell in row] for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Of whom and for when figures are wanted."""
+    """The scope and the period that figures were requested for."""
 
     scope: Scope
     period: Period
     now: dt.datetime
 
     def mine(self, model: Any, path: str = "workspace") -> Any:
-        """The rows of the scope, in no order."""
+        """Return the scope's rows, unordered."""
         return self.scope.access.limit(model._default_manager.order_by(), path=path, power=Power.VIEW)
 
 
@@ -90,7 +91,7 @@ def _grouped(cell: str) -> str:
 
 
 def bars_of(counts: list[tuple[str, int, str, str]]) -> list[Bar]:
-    """Rows of label, count, address and tone; the longest bar is the highest count."""
+    """Build bars from (label, count, address, tone); the highest count gets the longest bar."""
     longest = max((count for _, count, _, _ in counts), default=0) or 1
     return [
         Bar(label=label, count=count, share=round(100 * count / longest), url=url, tone=tone)

@@ -1,4 +1,4 @@
-"""What came in, what went back and what is still asked for, in each currency."""
+"""Money received, money returned, and money still due, in each currency."""
 
 from django.db.models import Sum
 
@@ -45,6 +45,6 @@ def money(asked: Asked) -> list[Figure]:
 
 
 def _units(minor: int, currency: str) -> str:
-    """Without the currency and without grouping, so that a spreadsheet can add it up."""
+    """Format the amount without currency or digit grouping, so that a spreadsheet can add it up."""
     amount = Money(minor, currency)
     return f"{amount.units:.{amount.decimals}f}"

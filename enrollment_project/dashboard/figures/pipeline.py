@@ -1,6 +1,7 @@
-"""How learners fare at partners: the figures of the pipeline's own page, in one table.
+"""How learners fare at partners: the figures of the pipeline page, in one table.
 
-They read all steps there are, which takes seconds for a million. So they are kept for a few minutes, and say of when.
+They read every step there is, which takes seconds for a million. They are therefore cached for a few minutes and show
+the time they were computed.
 """
 
 import hashlib

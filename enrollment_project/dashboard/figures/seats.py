@@ -1,4 +1,4 @@
-"""The seats of districts: what is used and left, and until when they last at the pace of the chosen days."""
+"""The districts' seats: how many are used and left, and how long they will last at the pace of the selected days."""
 
 from django.db.models import Count, F
 

@@ -64,7 +64,7 @@ class Command(UseCaseCommand):
 
 
 def _invite(workspace: Workspace, owner: str) -> dict[str, Any]:
-    """The link for the first owner, for the operator to hand on: it needs no mail server."""
+    """Return the first owner's invitation link for the operator to hand on; this needs no mail server."""
     if not owner:
         return {}
     _, token = invite_member(workspace_id=workspace.pk, email=owner, role=Role.OWNER, invited_by=None, now=utc_now())
@@ -72,7 +72,9 @@ def _invite(workspace: Workspace, owner: str) -> dict[str, Any]:
 
 
 def _invite_again(workspace: Workspace, owner: str) -> dict[str, Any]:
-    """The same on a second run: a member stays one, and an invitation that is open gets a link that can be shown."""
+    """Return the link again on a second run: members remain members, and an open invitation gets a link that can be
+    shown.
+    """
     try:
         return _invite(workspace, owner)
     except AlreadyMember:
@@ -80,7 +82,7 @@ def _invite_again(workspace: Workspace, owner: str) -> dict[str, Any]:
     except AlreadyInvited:
         address = canonical_address(owner)
         invitation = StaffInvitation.objects.filter(OPEN, workspace=workspace, email=address, role=Role.OWNER).first()
-        if invitation is None:  # they are invited as something less: that is for the owners to change
+        if invitation is None:  # they are invited with a lesser role, which only owners may change
             raise
         _, token = renew_invitation(StaffInvitation, invitation_id=invitation.pk, now=utc_now())
         return {"owner_invitation": invitation_url(token)}

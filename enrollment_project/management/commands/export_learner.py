@@ -15,7 +15,7 @@ from enrollment_project.learner_data.export import export_learner, get_learner, 
 
 
 def new_file(text: str) -> Path:
-    """An argument type: a file that is not there yet."""
+    """Check an argument that must name a file that does not exist yet."""
     path = Path(text)
     if path.exists() or not path.parent.is_dir():
         raise ArgumentTypeError(f"{text!r} is there already, or its folder is not: name a new file in a folder")

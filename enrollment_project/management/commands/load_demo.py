@@ -13,8 +13,8 @@ from demo.load import count_rows, list_missing, load_organization
 from demo.progress import AlreadyLoading, announced
 from demo.sandbox import is_sandbox_there, tell_sandbox
 
-STEP = 10  # percent between two lines
-PAUSE_SECONDS = 0.3  # in which whoever waits to write to SQLite, where one writes at a time, gets a turn
+STEP = 10  # percent between two progress lines
+PAUSE_SECONDS = 0.3  # SQLite allows one writer at a time; the pause lets waiting writers take their turn
 
 
 class Command(BaseCommand):
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         self.stdout.write(f"A guardian signs in by code: {GUARDIAN_EMAIL}")
 
     def _load(self, missing: list[Organization], announce: Callable[[int], None]) -> None:
-        """Each organization is one transaction: whenever this is interrupted, the next call loads what is missing."""
+        """Load each organization in one transaction: if this is interrupted, the next call loads what is missing."""
         started = time.monotonic()
         told = 0
 
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         for position, organization in enumerate(missing):
             with transaction.atomic():
                 workspace = load_organization(organization, progress=partial(tell, position=position))
-                # Before the commit: a sweep that finds a checkout of which the sandbox knows nothing ends it.
+                # Before the commit: a sweep would end any checkout that the sandbox does not know.
                 tell_sandbox(workspace)
             time.sleep(PAUSE_SECONDS)
         counts = ", ".join(f"{count:,} {name}" for name, count in count_rows().items())

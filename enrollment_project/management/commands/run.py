@@ -57,10 +57,10 @@ class Command(BaseCommand):
                 self._say("Stopping ...")
 
     def _come_up(self, processes: Processes, is_demo_missing: bool) -> Iterator[None]:
-        """Start everything, in an order; each `yield` waits for what comes next. Raises CommandError.
+        """Start everything in order; each `yield` waits for the next condition. Raise CommandError on failure.
 
-        The site already answers while the demo is loading. Nothing else runs: the sweeps would ask about a past of
-        which only a part is there, and SQLite lets one write at a time.
+        The site already answers while the demo is loading. Nothing else runs yet: the sweeps would work on a history
+        that is only partly loaded, and SQLite allows one writer at a time.
         """
         first = ("web", "sandbox")
         others = ("worker", "beat")
@@ -69,7 +69,7 @@ class Command(BaseCommand):
             yield
         if is_demo_missing:
             self._say(f"The site answers at {settings.PUBLIC_URL}/ and waits for its demo data ...")
-            while not is_sandbox_there():  # it is told what was paid
+            while not is_sandbox_there():  # the loading demo tells it about payments
                 yield
             processes.start("demo")
             while processes.exit_code("demo") is None:
@@ -85,7 +85,7 @@ class Command(BaseCommand):
     def _watch(self, processes: Processes, coming_up: Iterator[None], stopping: threading.Event, running: Path) -> None:
         """Return when a signal or make (gone, or its target deleted) ends it.
 
-        A process that ends is started again. Raises CommandError when one can't stay up: half a platform would only
+        A process that ends is started again. Raise CommandError when one can't stay up: half a platform would only
         confuse.
         """
         started_by = os.getppid()
@@ -113,7 +113,7 @@ class Command(BaseCommand):
         )
 
     def _say(self, text: str) -> None:
-        """Write whole lines, at once: the readers of all processes do."""
+        """Write whole lines at once, as the reader threads of all processes call this."""
         with self._writing:
             self.stdout.write(text)
             self.stdout.flush()
@@ -121,7 +121,7 @@ class Command(BaseCommand):
 
 @contextlib.contextmanager
 def _only_one(path: Path) -> Iterator[Path]:
-    """Hold the file that says the stack runs here: two would share one database and one queue.
+    """Lock the file that says the stack runs here: two stacks would share one database and one queue.
 
     The file is also make's target. When only make is interrupted, make deletes it, and that ends the stack.
     """
@@ -131,7 +131,7 @@ def _only_one(path: Path) -> Iterator[Path]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError("The stack is already running in this folder; stop it first (Ctrl-C).") from None
-        # What other commands in this folder go by (see settings/running.py).
+        # Other commands in this folder rely on these (see settings/running.py).
         file.truncate(0)
         file.write(json.dumps({"PORT": settings.PORT, "SANDBOX_PORT": settings.SANDBOX_PORT}))
         file.flush()
@@ -155,13 +155,13 @@ def _refuse_taken(port: int, variable: str) -> None:
 def _stop_on_signals() -> threading.Event:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
             signal.signal(number, lambda *_: stopping.set())
     return stopping
 
 
 def _commands() -> dict[str, list[str]]:
-    """The Procfile's processes by name, with $PORT filled in."""
+    """Return the Procfile's processes by name, with $PORT filled in."""
     lines = (settings.BASE_DIR / "Procfile").read_text().splitlines()
     filled = (string.Template(line).substitute(PORT=settings.PORT).partition(":") for line in lines if line.strip())
     return {name: shlex.split(command) for name, _, command in filled}
@@ -182,7 +182,7 @@ def _is_healthy() -> bool:
 
 
 def _banner(*, has_demo: bool) -> str:
-    """Where everything is, for the reader of the terminal."""
+    """Tell the reader of the terminal where everything is."""
     site = settings.PUBLIC_URL
     facts = {
         "Site": f"{site}/",

@@ -80,8 +80,9 @@ def _read(name: str) -> str:
 
 
 def _targets_of_release(listing: str, loader: MigrationLoader) -> list[Target]:
-    """Where each app has to go so that the database is that of a release that lists its migrations like this. An app
-    that is not listed goes to its beginning."""
+    """Return the migration target of each app that makes the database match a release listing these migrations. An app
+    that is not listed goes back to its beginning.
+    """
     last = {found[1]: found[2] for found in map(LISTED.match, listing.splitlines()) if found}
     if "core" not in last:
         raise CommandError("That is not what `manage.py showmigrations --plan` of a release says.")
@@ -93,7 +94,7 @@ def _targets_of_release(listing: str, loader: MigrationLoader) -> list[Target]:
 
 
 def _in_the_way(error: Exception) -> str:
-    first, *_ = str(error).splitlines()  # the others quote rows
+    first, *_ = str(error).splitlines()  # the other lines quote rows
     return (
         f"There are rows of which that release knows nothing: {first}. That migration and those before it are as they "
         "were, later ones are undone. docs/deployment.md lists such rows. Change them, and run the command again."
