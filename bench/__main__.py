@@ -1,4 +1,4 @@
-"""`python -m bench`: how fast a learner is enrolled and a course is bought, next to the limit of the database."""
+"""`python -m bench`: how fast a learner is enrolled and a course is bought, compared with the limit of the database."""
 
 import argparse
 import json
@@ -15,14 +15,14 @@ FULL = {"rounds": 9, "seconds": 3.0}
 
 
 def main() -> int:
-    """0 when every gate holds, 1 when one does not."""
+    """Return 0 when every gate holds, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round; gates the invariants, not the speed")
     parser.add_argument("--rounds", type=int, help=f"default {FULL['rounds']}")
     parser.add_argument("--seconds", type=float, help=f"of each contestant in each round, default {FULL['seconds']:g}")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the servers are stopped on the way out
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as on Ctrl-C: the servers are stopped on the way out
     defaults = QUICK if asked.quick else FULL
     contest = run_contest(
         rounds=int(asked.rounds or defaults["rounds"]),

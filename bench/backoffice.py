@@ -1,8 +1,8 @@
 """`python -m bench.backoffice`: what each page of the back office costs with a hundred thousand enrollments behind it.
 
 The demo is loaded into a PostgreSQL of its own and multiplied. Then an owner opens every list, searches it by a name,
-and opens the page and the history of a row, as well as every page that the sidebar leads to. A page is timed inside
-this process, from the request to the last byte of the answer; its median may be at most AT_MOST_MS.
+opens the page and the history of a row, and opens every page that the sidebar leads to. A page is timed inside this
+process, from the request to the last byte of the answer; its median may be at most AT_MOST_MS.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SOUGHT = "Larsen"  # a family name in the demo's catalog
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened:
-    """A page, the median of what its openings took, and the queries of one of them."""
+    """A page, its median time, and the queries of one opening."""
 
     page: str
     milliseconds: float
@@ -42,7 +42,7 @@ class Opened:
 
 
 def main() -> int:
-    """0 when no page takes longer than it may, 1 otherwise."""
+    """Return 0 when no page exceeds its limit, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.backoffice", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ENROLLMENTS:,} enrollments, and no gate")
     parser.add_argument("--only", default="", help="open only pages whose address has this in it")
@@ -57,7 +57,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def demo_database(*, quick: bool) -> Iterator[int]:
-    """A PostgreSQL of its own with the demo, multiplied, which this process then uses; how many enrollments it has."""
+    """Start a PostgreSQL with the multiplied demo, for this process to use; yield its number of enrollments."""
     with running_servers() as servers:
         migrate(servers)
         # The demo needs the address of a sandbox; nothing here calls it.
@@ -76,7 +76,7 @@ def _measure(count: int, *, quick: bool, only: str) -> list[Opened]:
     openings = QUICK_OPENINGS if quick else OPENINGS
     client = Client(headers={"host": HOST})
     client.force_login(User.objects.get(email=OWNER), backend="django.contrib.auth.backends.ModelBackend")
-    # The files of a release are collected when it is built; their names cost a page nothing.
+    # A release's static files are collected when it is built; looking up their names costs a page nothing.
     static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     with override_settings(STORAGES={**settings.STORAGES, "staticfiles": static}):
         opened = [_open(client, page, openings) for page in _pages() if only in page]

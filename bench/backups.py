@@ -1,7 +1,7 @@
 """`python -m bench.backups`: how long `backup` and `restore` take with a hundred thousand enrollments.
 
 The demo is loaded into a PostgreSQL of its own and multiplied, with two hundred uploaded files of a hundred kilobytes.
-The restore replaces it all.
+The restore replaces all of it.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.backups", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="with a thousand enrollments")
     asked = parser.parse_args()
-    os.environ["PATH"] = f"{POSTGRES_BIN_PATH}{os.pathsep}{os.environ['PATH']}"  # of the server's version
+    os.environ["PATH"] = f"{POSTGRES_BIN_PATH}{os.pathsep}{os.environ['PATH']}"  # tools of the server's version
     with TemporaryDirectory() as folder, demo_database(quick=asked.quick) as count:
         _measure(count, Path(folder))
 

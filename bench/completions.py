@@ -1,6 +1,7 @@
-"""`python -m bench.completions`: completions from a partner's inbox to the next step, next to one SQL statement.
+"""`python -m bench.completions`: from a completion in a partner's inbox to the next step, compared with one SQL
+statement.
 
-Ours and SQL take turns, and the share is the median of the rounds': whatever else the machine does slows both alike.
+Our code and SQL alternate, and the share is the median over the rounds, so other load on the machine slows both alike.
 """
 
 import argparse
@@ -19,7 +20,7 @@ OF_SQL = 0.1
 
 
 def main() -> int:
-    """0 when every gate holds, 1 when one does not."""
+    """Return 0 when every gate holds, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.completions", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} completions; gates that each has one effect")
     asked = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What a process of the completions' bench does: seed learners at a partner, and handle what it tells."""
+"""What a process of the completions bench does: seed learners at a partner, and handle the partner's reports."""
 
 import time
 from typing import Any
@@ -24,8 +24,9 @@ WARM_UP = 100
 
 
 def seed(*, mark: str, count: int) -> dict[str, Any]:
-    """A program at two partners in order, with so many learners who have finished at the first one: it has told us, and
-    we have stored it."""
+    """Create a program at two partners in order, with `count` learners who have finished at the first; its reports are
+    stored.
+    """
     now = utc_now()
     workspace = Workspace.objects.create(slug=f"completions-{mark}", name="Completions")
     program = Program.objects.create(workspace=workspace, code="bench", title="Bench")
@@ -49,7 +50,7 @@ def seed(*, mark: str, count: int) -> dict[str, Any]:
 
 
 def handle(*, workspace: int, first: int) -> dict[str, Any]:
-    """Handle the events as the sweep does; how many a second."""
+    """Handle the events as the sweep does; return how many per second."""
     keep_for_good()
     with quietly():
         handle_due_events(limit=WARM_UP, now=utc_now())
@@ -60,7 +61,7 @@ def handle(*, workspace: int, first: int) -> dict[str, Any]:
 
 
 def write_by_sql(*, workspace: int, first: int) -> dict[str, Any]:
-    """The same rows by one statement: what the database itself needs for them."""
+    """Write the same rows in one statement: what the database itself needs for them."""
     (statement,) = _statements("completions.sql")
     started = time.perf_counter()
     with transaction.atomic(), connection.cursor() as cursor:
@@ -69,7 +70,7 @@ def write_by_sql(*, workspace: int, first: int) -> dict[str, Any]:
 
 
 def count_rows(*, workspace: int, first: int) -> dict[str, int]:
-    """What a completion leaves, each of which there must be as many as there are learners."""
+    """Count the rows that completions leave; each kind must have as many as there are learners."""
     steps = EnrollmentStep.objects.filter(enrollment__workspace=workspace)
     changes = StepTransition.objects.filter(step__enrollment__workspace=workspace)
     told = OutboxEvent.objects.filter(workspace=workspace)
@@ -85,7 +86,7 @@ def count_rows(*, workspace: int, first: int) -> dict[str, int]:
 
 
 def find_breaches(*, workspace: int, first: int) -> dict[str, list[str]]:
-    """What the doctor finds in the workspace after all of it."""
+    """Return what the doctor finds in the workspace afterwards."""
     found = examine(workspace_id=workspace)
     return {name: [str(breach) for breach in breaches][:3] for name, breaches in found.items()}
 

@@ -1,4 +1,4 @@
-"""The contest: everybody in turn, round after round, on the same servers; then the last seats; then the books."""
+"""The contest: all contestants in turn, round after round, on the same servers; then the last seats; then the books."""
 
 import json
 import statistics
@@ -20,7 +20,7 @@ from .stack import NAIVE, OURS, OVER_HTTP, ROOT, environment, running_web
 from .work import migrate
 
 CLIENTS = 16
-REPEATS = 10  # of a hundred requests, that name a learner who has a seat already
+REPEATS = 10  # of a hundred requests, the number that name a learner who already has a seat
 WARM_UP_REQUESTS = 100
 SCARCE_REQUESTS = 4 * SCARCE_SEATS
 NAMES = {
@@ -34,7 +34,9 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Medians over the rounds; rates a second, latencies in milliseconds. `granted` of SCARCE_SEATS last seats."""
+    """Medians over the rounds; rates per second, latencies in milliseconds. `oversold` counts seats given that did not
+    exist.
+    """
 
     requests_per_second: float
     enrollments_per_second: float
@@ -56,21 +58,21 @@ class Contest:
     courses: Courses = field(default_factory=Courses)
 
     def ratio(self, name: str, to: str) -> float:
-        """New enrollments a second of one contestant in those of another; repeats count for nobody.
+        """Return one contestant's new enrollments per second relative to another's; repeated requests do not count.
 
-        The median of each round's ratio: whoever else works on the machine slows a whole round down.
+        This is the median of each round's ratio, since other load on the machine slows a whole round down.
         """
         pairs = zip(self.measured[name], self.measured[to], strict=True)
         figure = "enrollments_per_second"
         return statistics.median(mine[figure] / theirs[figure] for mine, theirs in pairs)
 
     def tail(self, name: str) -> float:
-        """How many medians the 99th percentile of latency is, in the median round."""
+        """Return the 99th percentile of latency in multiples of the median, for the median round."""
         return statistics.median(result["p99_ms"] / result["p50_ms"] for result in self.measured[name])
 
 
 def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> Contest:
-    """Run everything; takes about `rounds` times (4 times `seconds` and 5 more), and a minute around it."""
+    """Run everything. This takes about `rounds` times (4 times `seconds` plus 5), and a minute around it."""
     contest = Contest(rounds, seconds)
     with running_servers() as servers, tempfile.TemporaryDirectory() as logs:
         say("Migrating and seeding ...")
@@ -112,7 +114,7 @@ def _measure(servers: Servers, load: "_Load", contest: Contest, say: Callable[[s
         measured["limit"].append(run_limit(servers, ids=load.ids["limit"], seconds=contest.seconds))
         for name in load.ports:
             tenants = [tenant + 1 for tenant in range(CONTESTANTS[name])]
-            repeats = REPEATS if name != "http" else 0  # the statement fails on a learner who exists
+            repeats = REPEATS if name != "http" else 0  # the statement fails for a learner who exists
             measured[name].append(load.run(name, tenants=tenants, seconds=contest.seconds, repeats=repeats))
 
 

@@ -1,4 +1,4 @@
-"""The courses' contest: fulfilments and bookings next to the same rows as one statement each; then the pages."""
+"""The courses contest: fulfilments and bookings compared with one statement each for the same rows; then the pages."""
 
 import contextlib
 import json
@@ -17,19 +17,19 @@ from .servers import Servers
 from .stack import OURS, ROOT, environment
 
 WORKERS = 2
-PURCHASES = 100  # of each worker in a round, fulfilled and then booked
-LIMIT_PURCHASES = 400  # of each client of pgbench in a round
+PURCHASES = 100  # per worker and round, fulfilled and then booked
+LIMIT_PURCHASES = 400  # per pgbench client and round
 LIMIT_CLIENTS = os.cpu_count() or 1
 WARM_UP_PURCHASES = 20
 FEW_COHORTS, COHORTS = 20, 200
-REQUESTS = 30  # for each page
+REQUESTS = 30  # per page
 FEW_REQUESTS = 3  # while there are few cohorts, and with --quick
 JOBS = {"fulfil": "fulfilment", "book": "booking of two"}
 
 
 @dataclass(slots=True)
 class Courses:
-    """What the courses' rounds measured: per job what each contestant did a second, and per page what it took."""
+    """What the courses rounds measured: each contestant's rate per second for each job, and the cost of each page."""
 
     measured: dict[str, dict[str, list[float]]] = field(
         default_factory=lambda: {job: {"ours": [], "limit": []} for job in JOBS}
@@ -40,7 +40,7 @@ class Courses:
     breaches: tuple[str, ...] = ()
 
     def share(self, job: str) -> float:
-        """Ours in the limit's rate: the median of each round's."""
+        """Return our rate as a share of the limit's, the median over the rounds."""
         pairs = zip(self.measured[job]["ours"], self.measured[job]["limit"], strict=True)
         return statistics.median(ours / limit for ours, limit in pairs)
 
@@ -118,7 +118,7 @@ def _running_worker(servers: Servers) -> Iterator[_Worker]:
 def _work(
     workers: Sequence[_Worker], numbers: Iterator[int], count: int, ids: Mapping[str, Any]
 ) -> dict[str, list[dict[str, float]]]:
-    """Have every worker fulfil and then book so many purchases, all workers at once."""
+    """Let every worker fulfil and then book `count` purchases, all workers at once."""
     mine = [[next(numbers) for _ in range(count)] for _ in workers]
     answers = {}
     for job, more in (("fulfil", {}), ("book", {"chosen": ids["chosen"]})):
@@ -129,7 +129,7 @@ def _work(
 
 
 def _run_limit(servers: Servers, job: str, ids: Mapping[str, Any], count: int) -> float:
-    """A second. Raises CalledProcessError when pgbench fails."""
+    """Return the limit's rate per second. Raise CalledProcessError when pgbench fails."""
     (_, first), (_, second) = ids["chosen"]
     names = ("workspace_id", "program_id")
     variables = {name: ids[name] for name in names} | {"first_option": first, "second_option": second}
@@ -145,7 +145,7 @@ def _run_limit(servers: Servers, job: str, ids: Mapping[str, Any], count: int) -
 
 
 def _miscounted(found: Mapping[str, Sequence[int]], expected: Mapping[str, int]) -> Iterator[str]:
-    """Every purchase brought a package whose three steps are booked, the limit's as well as ours."""
+    """Yield contestants whose purchases, the limit's included, did not each bring a package with three booked steps."""
     for name, purchases in expected.items():
         if list(found.get(name, ())) != [purchases, 3 * purchases]:
             yield f"{name}: {purchases} purchases brought {found.get(name)} packages and booked steps"

@@ -1,4 +1,4 @@
-"""What a worker of the courses' contest can be told to do; each returns what JSON can carry."""
+"""The jobs of a courses worker; each returns something JSON can carry."""
 
 import datetime as dt
 import statistics
@@ -24,13 +24,13 @@ from .courses_seed import CATALOG_CODE, add_cohorts, seed_catalog, seed_contesta
 from .stack import HOST
 
 PAGES = {"catalog": "/courses", "course": f"/courses/{CATALOG_CODE}"}
-# Names of static files without the digests that `collectstatic` makes for an image.
+# Names of static files without the digests that `collectstatic` adds for an image.
 STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 WARM_UP_REQUESTS = 1
 
 
 def seed(*, purchases: dict[str, int]) -> dict[str, Any]:
-    """The contestants' workspaces, with so many prepared purchases each, and the catalog's."""
+    """Create the contestants' workspaces, each with the given number of prepared purchases, and the catalog's."""
     seed_catalog()
     ids = {name: seed_contestant(name, purchases=count) for name, count in purchases.items()}
     with connection.cursor() as cursor:
@@ -40,7 +40,9 @@ def seed(*, purchases: dict[str, int]) -> dict[str, Any]:
 
 
 def analyze() -> None:
-    """Tell the planner what is there: tables grow too fast here for autovacuum, and plans for empty ones stay."""
+    """Update the planner's statistics: tables grow too fast here for autovacuum, and plans made for empty tables
+    persist.
+    """
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -69,22 +71,22 @@ def book(*, numbers: list[int], chosen: list[tuple[int, int]]) -> dict[str, floa
 
 
 def browse(*, cohorts: int, requests: int) -> dict[str, dict[str, float]]:
-    """Add so many cohorts, then show each page: milliseconds inside Django (median) and queries."""
+    """Add the given number of cohorts, then show each page: median milliseconds inside Django, and queries."""
     add_cohorts(cohorts)
     analyze()
     return {name: _show(path, requests) for name, path in PAGES.items()}
 
 
 def find_breaches() -> list[str]:
-    """What does not hold about places, packages and sessions, in words."""
-    extent = Extent(now=utc_now() + dt.timedelta(minutes=6))  # past what invariants allow to money on its way
+    """Return violations concerning places, packages, and sessions, in words."""
+    extent = Extent(now=utc_now() + dt.timedelta(minutes=6))  # past the time that invariants allow for money in transit
     return [
         f"{invariant.__name__}: {breach.row} {breach.fact}" for invariant in INVARIANTS for breach in invariant(extent)
     ]
 
 
 def count_rows() -> dict[str, list[int]]:
-    """Packages and booked steps of each contestant."""
+    """Count the packages and booked steps of each contestant."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT w.slug, count(DISTINCT p.id), count(s.id)"

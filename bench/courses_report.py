@@ -1,4 +1,4 @@
-"""The courses' figures for people and for machines, and their gates."""
+"""The figures of the courses contest for people and for machines, and their gates."""
 
 import statistics
 from typing import Any
@@ -13,7 +13,9 @@ PAGE_MS = 30.0
 
 
 def failed_course_gates(courses: Courses, *, speed: bool) -> list[str]:
-    """What the courses' rounds must show and did not; without `speed` only the invariants and the queries."""
+    """Return the gates that the courses rounds failed; without `speed`, only the invariants and query counts are
+    checked.
+    """
     failures = [f"courses: {breach}" for breach in courses.breaches]
     for page, figures in courses.many.items():
         if figures["queries"] != courses.few[page]["queries"]:
@@ -33,7 +35,7 @@ def failed_course_gates(courses: Courses, *, speed: bool) -> list[str]:
 
 
 def print_courses(courses: Courses) -> None:
-    """Fulfilments and bookings next to their limit, and the pages."""
+    """Print fulfilments and bookings next to their limit, and the pages."""
     work = Table(title=f"Courses: use cases a second in {WORKERS} processes, without HTTP")
     for heading in ("", "ours/s", "limit/s", "of the limit", "p50 ms"):
         work.add_column(heading, justify="left" if not heading else "right")
@@ -53,7 +55,7 @@ def print_courses(courses: Courses) -> None:
 
 
 def courses_as_json(courses: Courses) -> dict[str, Any]:
-    """All figures of the courses."""
+    """Return all figures of the courses contest."""
     jobs = {
         job: {
             "per_second": courses.rate(job, "ours"),

@@ -1,4 +1,4 @@
-"""Courses to sell and what is prepared before the clock runs, by bulk inserts."""
+"""Courses to sell and everything prepared before the clock starts, by bulk inserts."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,16 +16,17 @@ from enrollments.models import Enrollment, Program, ProgramInstance
 from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus, IdentificationType
 
 PLENTY = 10_000_000
-CHOICES = (1, 2, 2)  # the classes of each step: the first leaves no choice and is booked with the payment
-SOLD_COHORTS = 8  # each with class sessions of its own: those of one cohort wait for each other
+CHOICES = (1, 2, 2)  # the number of classes of each step: the first leaves no choice and is booked with the payment
+SOLD_COHORTS = 8  # each with its own class sessions: bookings within one cohort wait for each other
 BATCH = 2_000
 CATALOG_COURSES = 24  # a full page
 CATALOG_CODE = "CATALOG-1"
 
 
 def seed_contestant(name: str, *, purchases: int) -> dict[str, object]:
-    """A workspace that sells one course in SOLD_COHORTS cohorts, with so many checkouts that wait for money:
-    "cs_<name>_1" and so on, cohort after cohort in turn."""
+    """Create a workspace that sells one course in SOLD_COHORTS cohorts, with `purchases` checkouts that wait for money:
+    "cs_<name>_1" and so on, alternating between the cohorts.
+    """
     workspace = Workspace.objects.create(slug=f"courses-{name}", name=f"Courses {name}")
     course = _course(workspace, f"COURSE-{name}", listed=False)
     term = _term(course)
@@ -42,14 +43,14 @@ def seed_contestant(name: str, *, purchases: int) -> dict[str, object]:
 
 
 def seed_catalog() -> None:
-    """A page of listed courses; `add_cohorts` adds to the first."""
+    """Create a page of listed courses; `add_cohorts` adds to the first."""
     workspace = Workspace.objects.create(slug="courses-catalog", name="Courses catalog")
     for number in range(CATALOG_COURSES):
         _term(_course(workspace, f"CATALOG-{number + 1}", listed=True))
 
 
 def add_cohorts(count: int) -> None:
-    """So many more cohorts of one course, the first scheduled and the others meeting where it meets."""
+    """Add `count` cohorts to one course; the first is scheduled, and the others share its sessions."""
     term = ProgramInstance.objects.get(program__code=CATALOG_CODE)
     cohorts = [_cohort(term, f"Cohort {term.cohorts.count() + 1}") for _ in range(count)]
     if not CohortSession.objects.filter(cohort__instance=term).exists():
@@ -101,13 +102,15 @@ def _cohort(term: ProgramInstance, name: str, *, weeks_later: int = 0) -> Cohort
 
 
 def _options(course: Program) -> list[list[tuple[int, int]]]:
-    """(step, option) of every class, step by step."""
+    """Return (step, option) of every class, step by step."""
     return [[(step.pk, option.pk) for option in step.options.all()] for step in course.steps.all()]
 
 
 @transaction.atomic
 def _sell(cohorts: Sequence[Cohort], name: str, count: int) -> None:
-    """What `start_checkout` leaves behind: a place held, an enrollment that waits for money, an open checkout."""
+    """Write what `start_checkout` leaves behind: a held place, an enrollment that waits for money, and an open
+    checkout.
+    """
     now = utc_now()
     instance = cohorts[0].instance
     workspace, price = instance.workspace, instance.price

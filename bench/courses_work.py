@@ -1,7 +1,7 @@
-"""A worker of the courses' contest, in a production environment: `python -m bench.courses_work`.
+"""A worker of the courses contest, in a production environment: `python -m bench.courses_work`.
 
-Reads a job a line, as JSON, and answers with a line. The use cases are called as the webhook's task and the booking's
-view call them, without HTTP.
+It reads one job per line, as JSON, and answers with a line. It calls the use cases as the webhook's task and the
+booking view call them, without HTTP.
 """
 
 import importlib

@@ -1,8 +1,8 @@
 """`python -m bench.doctor`: what an examination of all data takes with a hundred thousand enrollments, rule by rule.
 
 The demo is loaded into a PostgreSQL of its own and multiplied, as for `bench.backoffice`. Each rule may take at most
-AT_MOST_S, and all of them a tenth of what a task of the worker may take. Copies of learners hold seats and places that
-the counters do not say, so some rules name rows here: to name them is part of what is timed.
+AT_MOST_S, and all of them a tenth of a worker task's time limit. Copied learners hold seats and places that the
+counters do not include, so some rules report rows here; reporting them is part of the time measured.
 """
 
 import argparse
@@ -16,7 +16,7 @@ SLOWEST = 12
 
 
 def main() -> int:
-    """0 when no rule takes longer than it may, nor all of them together; 1 otherwise."""
+    """Return 0 when neither a single rule nor all of them together exceed their limit, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.doctor", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ENROLLMENTS:,} enrollments, and no gate")
     asked = parser.parse_args()

@@ -1,6 +1,6 @@
-"""`python -m bench.evaluation`: candidates evaluated by five criteria, next to SQL that writes the same rows.
+"""`python -m bench.evaluation`: candidates evaluated by five criteria, compared with SQL that writes the same rows.
 
-Ours and SQL take turns, and the share is the median of the rounds': whatever else the machine does slows both alike.
+Our code and SQL alternate, and the share is the median over the rounds, so other load on the machine slows both alike.
 """
 
 import argparse
@@ -24,13 +24,13 @@ SLOWEST_MS = 50.0
 
 @dataclass(slots=True)
 class Evaluation(Rounds):
-    """What was measured, and what hostile criteria took."""
+    """What was measured, and what hostile criteria cost."""
 
     hostile_ms: dict[str, float] = field(default_factory=dict)
 
 
 def main() -> int:
-    """0 when every gate holds, 1 when one does not."""
+    """Return 0 when every gate holds, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.evaluation", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} candidates; gates that each is evaluated once")
     asked = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What a process of the evaluation's contest does: seed candidates, evaluate them, or have SQL write the same rows."""
+"""What a process of the evaluation bench does: seed candidates, evaluate them, or write the same rows with SQL."""
 
 import resource
 import time
@@ -31,7 +31,7 @@ CRITERIA = (
     CriterionDraft("Devices", "manufacturerSlugs.exists(slug, slug in ['enphase', 'tesla'])", "No such device"),
     CriterionDraft("Time", "today <= '2199-12-31' && !('late' in tags)", "Too late"),
 )
-# A tenth is too young. All else holds for everybody.
+# A tenth is too young. Everything else holds for everybody.
 _LEARNERS = """
     INSERT INTO accounts_learner (cuid, workspace_id, identity, person, first_name, last_name, email, phone,
                                   grade_level, school, address, created_at)
@@ -58,7 +58,7 @@ _LABELS = """
 
 
 def seed(*, mark: str, count: int) -> dict[str, Any]:
-    """An instance with five criteria and so many candidates; `mark` is a letter that keeps its rows apart."""
+    """Create an instance with five criteria and `count` candidates; `mark` is a letter that keeps its rows apart."""
     workspace, _ = Workspace.objects.get_or_create(slug="evaluation", defaults={"name": "Evaluation"})
     program = Program.objects.create(workspace=workspace, code=f"bench-{mark}", title="Bench")
     instance = ProgramInstance.objects.create(workspace=workspace, program=program, name=f"Bench {mark}")
@@ -73,7 +73,7 @@ def seed(*, mark: str, count: int) -> dict[str, Any]:
 
 
 def evaluate(*, instance: int) -> dict[str, Any]:
-    """Evaluate them as the worker does; seconds, and the megabytes that this took above what the process had."""
+    """Evaluate them as the worker does; return seconds, and the megabytes this took above the process's own."""
     keep_for_good()
     with quietly():
         job = request_evaluation(instance_id=instance, actor=SYSTEM, now=utc_now())
@@ -93,7 +93,7 @@ def evaluate(*, instance: int) -> dict[str, Any]:
 
 
 def write_by_sql(*, instance: int) -> dict[str, Any]:
-    """The same rows for the same candidates by one statement each: what the database itself needs for them."""
+    """Write the same rows for the same candidates with one statement each: what the database itself needs for them."""
     statements = (ROOT / "bench" / "evaluation.sql").read_text().split(";\n")
     started = time.perf_counter()
     with connection.cursor() as cursor:
@@ -113,7 +113,7 @@ def write_by_sql(*, instance: int) -> dict[str, Any]:
 
 
 def find_breaches() -> dict[str, Any]:
-    """What the doctor finds in the workspace after all of it."""
+    """Return what the doctor finds in the workspace afterwards."""
     found = examine(workspace_id=Workspace.objects.get(slug="evaluation").pk)
     return {name: [str(breach) for breach in breaches][:3] for name, breaches in found.items()}
 
@@ -133,7 +133,7 @@ HOSTILE = {
 
 
 def hurt() -> dict[str, float]:
-    """Milliseconds from the text to its verdict or its refusal, by what it tries."""
+    """Return, for each attack, the milliseconds from the text to its verdict or refusal."""
     found = {}
     instance = ProgramInstance.objects.select_related("program", "workspace")[0]
     sample = {"tags": ["x" * 50] * 50, "metadata": {"a": [1] * 900, "text": "a" * 14_000}, "phone": "+" + "1" * 30}

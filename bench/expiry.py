@@ -1,7 +1,7 @@
-"""`python -m bench.expiry`: enrollments completed at their end, next to SQL that writes the same rows in batches.
+"""`python -m bench.expiry`: enrollments completed at their end, compared with SQL that writes the same rows in batches.
 
-Ours and SQL take turns. Then a sweep is killed and another one goes on, and requests are timed with and without a sweep
-beside them: whatever else the machine does slows both alike.
+Our code and SQL alternate. Then a sweep is killed and another one continues. Finally, requests are timed with and
+without a sweep beside them. Other load on the machine slows both alike.
 """
 
 import argparse
@@ -26,9 +26,9 @@ FEW, MORE, MANY = 10_000, 100_000, 1_000_000
 QUICK = 4_000
 OF_SQL = 0.3
 FLAT_MB = 40.0  # more enrollments may not take more memory than this
-SLOWER = 2.0  # so much slower may a request be while a sweep is at work
+SLOWER = 2.0  # how many times slower a request may be while a sweep is at work
 CLIENTS = 2
-PAUSE_SECONDS = 0.02  # of a client between two requests: these are people, not a contest
+PAUSE_SECONDS = 0.02  # between two requests of a client: these are people, not a contest
 IDLE_SECONDS = 10.0
 
 
@@ -41,7 +41,7 @@ class Expiry(Rounds):
 
 
 def main() -> int:
-    """0 when every gate holds, 1 when one does not."""
+    """Return 0 when every gate holds, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.expiry", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} enrollments; gates only that each ends once")
     parser.add_argument("--most", type=int, default=MANY, help=f"enrollments of the last round ({MANY:,})")
@@ -109,7 +109,7 @@ def _after(seconds: float) -> Callable[[], bool]:
 
 
 def _clients_until(is_over: Callable[[], bool], port: int, key: dict[str, Any]) -> float:
-    """The 99th percentile of what clients waited for their answers, in milliseconds."""
+    """Return the 99th percentile of the clients' waiting times, in milliseconds."""
     waited: list[float] = []
 
     def ask_again_and_again() -> None:

@@ -1,4 +1,4 @@
-"""What a process of the expiry bench does: seed enrollments past their end, complete them, or have SQL do the same."""
+"""What a process of the expiry bench does: seed enrollments past their end, and complete them in our code or in SQL."""
 
 import datetime as dt
 import resource
@@ -19,7 +19,7 @@ from operations.doctor import examine
 
 from .stack import ROOT
 
-# Each with the four transitions that brought it where it is.
+# Each with the four transitions that brought it to its state.
 _LEARNERS = """
     INSERT INTO accounts_learner (cuid, workspace_id, identity, person, first_name, last_name, email, phone,
                                   grade_level, school, address, created_at)
@@ -48,7 +48,7 @@ _TRANSITIONS = """
 
 
 def seed(*, mark: str, count: int) -> dict[str, Any]:
-    """A workspace whose only program was over long ago, with so many learners who still take part."""
+    """Create a workspace whose only program ended long ago, with `count` learners who still take part."""
     workspace = Workspace.objects.create(slug=f"expiry-{mark}", name="Expiry")
     program = Program.objects.create(workspace=workspace, code="BENCH", title="Bench")
     instance = ProgramInstance.objects.create(
@@ -64,7 +64,7 @@ def seed(*, mark: str, count: int) -> dict[str, Any]:
 
 
 def expire(*, workspace: int) -> dict[str, Any]:
-    """Complete them as the sweep does; the rate, and the megabytes that this took above what the process had."""
+    """Complete them as the sweep does; return the rate, and the megabytes this took above the process's own."""
     keep_for_good()
     done, measured, started, memory = 0, 0, 0.0, 0
     with quietly():
@@ -81,7 +81,7 @@ def expire(*, workspace: int) -> dict[str, Any]:
 
 
 def expire_by_sql(*, workspace: int) -> dict[str, Any]:
-    """The same rows in batches of the same size, each a transaction: what the database itself needs for them."""
+    """Write the same rows in batches of the same size, each a transaction: what the database itself needs for them."""
     statements = [part for part in (ROOT / "bench" / "expiry.sql").read_text().split(";\n") if part.strip()]
     ids = list(Enrollment.objects.filter(workspace=workspace).order_by("pk").values_list("pk", flat=True))
     started = time.perf_counter()
@@ -94,7 +94,7 @@ def expire_by_sql(*, workspace: int) -> dict[str, Any]:
 
 
 def count_completed(*, workspace: int) -> dict[str, int]:
-    """How many enrollments are completed, and how many transitions and events say so."""
+    """Count the completed enrollments, and the transitions and events that say so."""
     of_workspace = Enrollment.objects.filter(workspace=workspace)
     completions = EnrollmentTransition.objects.filter(enrollment__workspace=workspace, to_status="completed")
     return {
@@ -105,12 +105,12 @@ def count_completed(*, workspace: int) -> dict[str, int]:
 
 
 def find_breaches(*, workspace: int) -> dict[str, list[str]]:
-    """What the doctor finds in the workspace after all of it."""
+    """Return what the doctor finds in the workspace afterwards."""
     found = examine(workspace_id=workspace)
     return {name: [str(breach) for breach in breaches][:3] for name, breaches in found.items()}
 
 
 def make_key(*, workspace: int) -> dict[str, Any]:
-    """A key that reads the workspace's enrollments, and one enrollment to read."""
+    """Create a key that reads the workspace's enrollments; return it with one enrollment to read."""
     _, key = create_api_key(workspace_id=workspace, name="Bench", scopes=["enrollments:read"], now=utc_now())
     return {"key": key, "enrollment": Enrollment.objects.filter(workspace=workspace).order_by("pk")[0].pk}

@@ -1,7 +1,7 @@
-"""`python -m bench.growth`: what the platform takes with ten and a hundred times as many enrollments.
+"""`python -m bench.growth`: what the platform needs with ten and a hundred times as many enrollments.
 
-A model whose parameters were measured here. `--measure` measures them anew, on a PostgreSQL of its own.
-An enrollment is one by a district seat over the API, with every row it writes (`limit.sql`).
+This is a model whose parameters were measured here. `--measure` measures them again, on a PostgreSQL of its own. An
+enrollment is one by a district seat over the API, with every row it writes (`limit.sql`).
 """
 
 import argparse
@@ -24,7 +24,7 @@ from .work import migrate
 SECONDS = 30.0
 SIZES: Final = (1_000_000, 10_000_000, 100_000_000)
 GB: Final = 1_000_000_000
-# Assumptions, which nobody can measure here.
+# Assumptions that nobody can measure here.
 YEARS_KEPT: Final = 5
 BUSIEST_HOUR: Final = 0.002  # of a year's enrollments
 DAYS_OF_EVENTS: Final = 30
@@ -48,7 +48,7 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What so many enrollments take."""
+    """What this many enrollments need."""
 
     enrollments: int
     disk_gb: float
@@ -61,7 +61,7 @@ class Size:
 
 
 def simulate(enrollments: int, measured: Parameters) -> Size:
-    """Of all that are kept, a year's part is new; they come unevenly."""
+    """Compute the needs: one year's share of all kept enrollments is new, and they arrive unevenly."""
     in_a_year = enrollments / YEARS_KEPT
     events = enrollments * EVENTS_LEFT_OF + in_a_year * DAYS_OF_EVENTS / 365
     kept = enrollments * measured.kept_bytes
@@ -84,7 +84,7 @@ COLUMNS = ("enrollments", "disk", "indexes in memory", "dump", "restore", "a vac
 
 
 def table(measured: Parameters) -> str:
-    """As it stands in docs/scaling.md."""
+    """Return the table exactly as docs/scaling.md shows it."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---:|" * len(COLUMNS)]
     for found in (simulate(size, measured) for size in SIZES):
         cells = (
@@ -121,9 +121,9 @@ _KEPT = (
 
 
 def measure(servers: Servers, *, seconds: float) -> dict[str, int]:
-    """All parameters but the rate of a web worker, which `python -m bench` tells."""
+    """Measure all parameters but the rate of a web worker, which `python -m bench` reports."""
     ids = _seed(servers)["limit"]
-    with servers.connect() as connection:  # rows are weighed here, not commits
+    with servers.connect() as connection:  # this measures the size of rows, not commits
         connection.execute("ALTER SYSTEM SET synchronous_commit = off")
         connection.execute("SELECT pg_reload_conf()")
         empty = _size(connection)
@@ -158,7 +158,7 @@ def _size(connection: Any) -> int:
 
 
 def _dump_and_restore(servers: Servers, name: str) -> tuple[float, float]:
-    """Seconds of both, into a database of this name, in PostgreSQL's own format with one job."""
+    """Return the seconds of both, into a database of this name, in PostgreSQL's own format with one job."""
     at = ("--host", servers.postgres_folder, "--username", "postgres")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "dump"
@@ -179,7 +179,7 @@ def _number(row: Any) -> int:
     return int(row[0])
 
 
-# On 2 cores, PostgreSQL 18 on its defaults. docs/scaling.md holds the same figures.
+# On 2 cores, PostgreSQL 18 with its defaults. docs/scaling.md holds the same figures.
 MEASURED: Final = Parameters(
     kept_bytes=3_914,
     event_bytes=5_611,

@@ -1,8 +1,8 @@
-"""`python -m bench.imports`: a file of candidates imported and judged by five criteria, next to COPY and SQL that write
-the same rows.
+"""`python -m bench.imports`: a file of candidates imported and evaluated by five criteria, compared with COPY and SQL
+that write the same rows.
 
-Ours and SQL take turns, and the share is the median of the rounds'. Then imports are killed at five points and go on,
-and one is undone.
+Our code and SQL alternate, and the share is the median over the rounds. Then imports are killed at five points and
+continued, and one is undone.
 """
 
 import argparse
@@ -21,19 +21,19 @@ QUICK = 3_000
 ROUNDS = 3
 OF_SQL = 0.2
 FLAT_MB = 40.0  # more candidates may not take more memory than this
-# Where the process dies, and after how many times.
+# The steps after which the process is killed.
 POINTS = ("read_from", "find_or_create_learners", "write_new_together", "publish", "commit")
 
 
 @dataclass(slots=True)
 class Imports(Rounds):
-    """What was measured, and how many kills an import went on after."""
+    """What was measured, and how many kills an import survived."""
 
     kills: int = 0
 
 
 def main() -> int:
-    """0 when every gate holds, 1 when one does not."""
+    """Return 0 when every gate holds, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.imports", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} candidates; gates that each is imported once")
     asked = parser.parse_args()

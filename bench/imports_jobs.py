@@ -1,4 +1,4 @@
-"""What a process of the imports' contest does: import a file, or have SQL write the same rows; die, go on, undo."""
+"""What a process of the imports bench does: import a file or write the same rows with SQL; die, continue, and undo."""
 
 import csv
 import io
@@ -44,14 +44,14 @@ COLUMNS = (
     *("firstName", "lastName", "email", "streetOne", "city", "state", "postalCode", "country"),
     *("manufacturerSlugs", "tags", "referenceId", "metadata.age", "metadata.grade"),
 )
-# gradeLevel is the learner's own, which a file of candidates does not tell.
+# gradeLevel is the learner's own, which a file of candidates does not contain.
 _CRITERIA = [draft for draft in CRITERIA if draft.name != "Grade"]
 _GRADE = CRITERIA[2].__class__("Grade", "metadata.grade in [4, 5, 6]", "Another grade")
 TABLES = (Learner, Enrollment, EnrollmentTransition, EligibilityVerdict, EnrollmentLabel, OutboxEvent, ImportedRow)
 
 
 def _instance(mark: str) -> ProgramInstance:
-    """An instance of its own for each mark, with five criteria."""
+    """Create an instance for the mark, with five criteria."""
     workspace, _ = Workspace.objects.get_or_create(slug="imports", defaults={"name": "Imports"})
     found = ProgramInstance.objects.filter(workspace=workspace, name=f"Bench {mark}").first()
     if found is not None:
@@ -63,7 +63,7 @@ def _instance(mark: str) -> ProgramInstance:
 
 
 def _write(file: IO[bytes], mark: str, count: int) -> None:
-    """So many candidates as CSV. A tenth is too young; all else holds for everybody."""
+    """Write `count` candidates as CSV. A tenth is too young; everything else holds for everybody."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
@@ -99,8 +99,9 @@ def _since(before: dict[str, int]) -> dict[str, int]:
 
 
 def import_file(*, mark: str, count: int) -> dict[str, Any]:
-    """Import as web and worker do, the reading of the upload included; the rate, and the megabytes that this took above
-    what the process had."""
+    """Import as web and worker do, including reading the upload; return the rate, and the megabytes this took above the
+    process's own.
+    """
     keep_for_good()
     with quietly():
         _work_on(_receive(f"{mark}warm", 50))  # connections and compiled criteria
@@ -134,7 +135,7 @@ def _work_on(work: ImportJob) -> None:
 
 
 def write_by_sql(*, mark: str, count: int) -> dict[str, Any]:
-    """The same rows by COPY of the file and one statement for each table: what the database itself needs for them."""
+    """Write the same rows with COPY and one statement per table: what the database itself needs for them."""
     instance = _instance(mark)
     work = ImportJob.objects.create(
         workspace_id=instance.workspace_id, instance=instance, stage="import", status="completed", actor="system"
@@ -190,7 +191,7 @@ def _die(point: str, job_id: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with quietly():
-        if point == "commit":  # the one of the batch, not that of the lease
+        if point == "commit":  # the batch's commit, not the lease's
             with patch.object(job, "_do_batch", _commit_and_die(original)):
                 import_candidates(job_id=job_id, now=utc_now())
         else:
@@ -215,7 +216,7 @@ def _commit_and_die(commit: Any) -> Any:
 
 
 def go_on(*, mark: str) -> dict[str, int]:
-    """As the sweep does once the lease of the dead is over."""
+    """Continue as the sweep does once the dead process's lease has expired."""
     work = ImportJob.objects.get(instance=_instance(mark))
     with quietly():
         while not work.is_finished:
@@ -227,7 +228,7 @@ def go_on(*, mark: str) -> dict[str, int]:
 
 
 def undo(*, mark: str) -> dict[str, int]:
-    """Undone, the instance has as many enrollments as before: none."""
+    """Undo the import; the instance then has as many enrollments as before: none."""
     work = ImportJob.objects.get(instance=_instance(mark))
     with quietly():
         _work_on(undo_import(job_id=work.pk, actor=SYSTEM, now=utc_now()))
@@ -240,6 +241,6 @@ def _current(work: ImportJob) -> int:
 
 
 def find_breaches() -> dict[str, Any]:
-    """What the doctor finds in the workspace after all of it."""
+    """Return what the doctor finds in the workspace afterwards."""
     found = examine(workspace_id=Workspace.objects.get(slug="imports").pk)
     return {name: [str(breach) for breach in breaches][:3] for name, breaches in found.items()}

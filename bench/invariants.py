@@ -1,4 +1,4 @@
-"""What must hold after the load: the counter is the rows, the rows are the decisions and the events, none too many."""
+"""What must hold after the load: counters, rows, decisions, and events agree, and no seat is given twice."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +37,7 @@ _OVERSOLD = """
 
 
 def count_oversold(connection: psycopg.Connection[Any], contestant: Mapping[str, Any]) -> int:
-    """How many seats were given to somebody though the allocation had none left."""
+    """Count the seats that were given although the allocation had none left."""
     row = connection.execute(_OVERSOLD, {"workspace": contestant["workspace_id"]}).fetchone()
     assert row is not None
     return int(row[0])
@@ -46,9 +46,9 @@ def count_oversold(connection: psycopg.Connection[Any], contestant: Mapping[str,
 def find_breaches(
     connection: psycopg.Connection[Any], contestant: Mapping[str, Any], *, answered: int | None
 ) -> list[str]:
-    """What does not add up in a contestant's workspace, in words.
+    """Return what does not add up in a contestant's workspace, in words.
 
-    `answered` is how many new learners were told that they have a seat; None where nobody counted.
+    `answered` is how many new learners were told that they have a seat; None if nobody counted.
     """
     row = connection.execute(
         _COUNTS, {"workspace": contestant["workspace_id"], "actor": contestant["actor"]}

@@ -14,12 +14,14 @@ from .servers import Servers
 
 SCRIPT = Path(__file__).with_name("limit.sql")
 VARIABLES = ("workspace_id", "instance_id", "instance_cuid", "allocation_id", "district_id", "actor")
-# One per core was fastest of 1, 2, 4, 8 and 16: more only queue at the hot row.
+# One per core was the fastest of 1, 2, 4, 8, and 16: more only queue at the hot row.
 CLIENTS = os.cpu_count() or 1
 
 
 def run_limit(servers: Servers, *, ids: Mapping[str, Any], seconds: float) -> dict[str, float]:
-    """Enrollments a second and their latencies in milliseconds. Raises CalledProcessError when pgbench fails."""
+    """Return enrollments per second and their latencies in milliseconds. Raise CalledProcessError when pgbench
+    fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(str(POSTGRES_BIN_PATH / "pgbench"), "--no-vacuum", "--protocol", "prepared", "--file", str(SCRIPT)),

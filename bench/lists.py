@@ -1,8 +1,9 @@
-"""`python -m bench.lists`: what a page of an instance's enrollments costs, in front and in the depth of a million.
+"""`python -m bench.lists`: what a page of an instance's enrollments costs, at the front and deep in a list of a
+million.
 
-The rows are made by SQL, on a PostgreSQL of its own. Every way to filter is timed for its first page and for one deep
-in the list. The two take turns, and the median of the ratios may be at most DEEP_IN_FIRST: whatever else the machine
-does slows both alike.
+SQL creates the rows, on a PostgreSQL of its own. Every filter is timed for its first page and for one deep in the list.
+The two alternate, and the median of the ratios may be at most DEEP_IN_FIRST; other load on the machine slows both
+alike.
 """
 
 import argparse
@@ -24,7 +25,7 @@ ROWS = 1_000_000
 QUICK_ROWS = 20_000
 REQUESTS = 15
 DEEP_IN_FIRST = 1.5
-# Below this a ratio says nothing: it is the noise of a query that costs next to nothing.
+# Below this, a ratio says nothing: it is the noise of a query that costs next to nothing.
 NOISE_MS = 2.0
 
 _SEED = """
@@ -51,7 +52,7 @@ _SEED = """
 
 
 def main() -> int:
-    """0 when no deep page costs more than it may, 1 otherwise."""
+    """Return 0 when no deep page exceeds its limit, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.lists", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS:,} rows, and no gate")
     asked = parser.parse_args()
@@ -124,7 +125,7 @@ def _seed(rows: int) -> Any:
 
 
 def _deep(instance: Any, filters: Any, rows: int) -> Any:
-    """A place nine tenths down the list; none where the list is short."""
+    """Return a position nine tenths down the list, or None if the list is short."""
     from core.http.cursors import Position  # noqa: PLC0415
     from enrollments.listing import _find_way  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
-"""Clients that ask as fast as they are answered: `python -m bench.load`, a process of its own.
+"""Clients that send requests as fast as they are answered: `python -m bench.load`, a process of its own.
 
-Reads a job as JSON from stdin, prints what came of it as JSON. Each client keeps one connection and sends its next
-request when the last one is answered. Raw bytes on asyncio's transports, so that the clients take little of the CPU
-they share with what they measure.
+It reads a job as JSON from stdin and prints the outcome as JSON. Each client keeps one connection and sends its next
+request when the last one is answered. It writes raw bytes to asyncio's transports, so that the clients take little of
+the CPU they share with the system they measure.
 """
 
 import asyncio
@@ -29,8 +29,9 @@ HEAD = (
 
 @dataclass(slots=True)
 class Job:
-    """What to ask: `requests` of them, or for as long as `seconds` lasts. Of a hundred requests, `repeats` name a
-    learner who already has a seat: half of them the same request again, half a new one with another key."""
+    """What to send: `requests` of them, or as many as fit in `seconds`. Of a hundred requests, `repeats` name a learner
+    who already has a seat: half repeat the same request, and half are a new request with another key.
+    """
 
     port: int
     key: str
@@ -44,7 +45,7 @@ class Job:
 
 @dataclass(slots=True)
 class Outcome:
-    """Answers by status (those to new learners apart), and how long each took in seconds."""
+    """Answers by status (those to new learners separately), and how long each took in seconds."""
 
     asked: int = 0
     fresh: Counter[int] = field(default_factory=Counter)
@@ -54,7 +55,7 @@ class Outcome:
 
 
 class Requests:
-    """Hands each client its next request: a new learner, or now and then one who was enrolled before."""
+    """Hands each client its next request: a new learner, or occasionally one who was enrolled before."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -63,7 +64,7 @@ class Requests:
         self._asked = 0
 
     def next(self) -> tuple[bytes, int | None]:
-        """The bytes, and the number of the learner if they are new."""
+        """Return the request's bytes, and the learner's number if the learner is new."""
         self._asked += 1
         slot = self._asked % 200
         if self._done and slot < 2 * self._job.repeats:
@@ -142,7 +143,7 @@ def _content_length(head: bytes) -> int:
 
 
 async def run(job: Job) -> dict[str, Any]:
-    """Run the job to its end; its outcome in numbers (latencies in milliseconds, rates a second)."""
+    """Run the job to its end; return its outcome in numbers (latencies in milliseconds, rates per second)."""
     requests, outcome = Requests(job), Outcome()
     loop = asyncio.get_running_loop()
     started = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Rows of learners, many times over: every learner with all that hangs on them is copied, in a statement per table.
+"""Many copies of learners: every learner is copied with all dependent rows, in one statement per table.
 
-Which tables those are, and which of their columns must differ between the copies, follows from the models: a new model
-that belongs to a learner is copied without a line here. Counters of seats and places are not: they say what the first
-copy holds.
+Which tables those are, and which of their columns must differ between copies, follows from the models: a new model that
+belongs to a learner is copied without a change here. Counters of seats and places are not copied; they describe the
+first copy.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, models
 
-# Where a family's rows begin. Whatever has a foreign key to one of these, or to what follows from them, is copied too.
+# The roots of a family's rows. Everything with a foreign key to one of these, or to their dependents, is copied too.
 ROOTS = (
     "accounts.Learner",
     "accounts.Lead",
@@ -50,7 +50,7 @@ _FUNCTIONS = rf"""
 
 
 def multiply(times: int) -> None:
-    """Copy the learners of this PostgreSQL database until there are `times` as many, with all that is theirs."""
+    """Copy the learners of this PostgreSQL database, with all that is theirs, until there are `times` as many."""
     copied = set(_copied())
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
@@ -92,7 +92,7 @@ def _statement(model: type[models.Model], copied: set[type[models.Model]]) -> st
 
 
 def _must_differ(model: type[models.Model], copied: set[type[models.Model]]) -> set[str]:
-    """A column of each unique constraint that copied keys do not keep apart already."""
+    """Return a column of each unique constraint that copied keys do not keep apart already."""
     constraints = [each for each in model._meta.constraints if isinstance(each, models.UniqueConstraint)]
     keys: list[tuple[str, ...]] = [tuple(each.fields) for each in constraints if each.fields]
     keys += [(field.name,) for field in model._meta.concrete_fields if field.unique and not field.primary_key]

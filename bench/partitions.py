@@ -1,7 +1,7 @@
-"""`python -m bench.partitions`: tables in parts next to the same tables whole, on two databases of one server.
+"""`python -m bench.partitions`: partitioned tables compared with whole ones, on two databases of one server.
 
-Both take turns: claims of Idempotency-Keys one at a time, histories in bulk, then answers that are past their time go.
-The medians of the ratios are gated.
+Both alternate: Idempotency-Keys are claimed one at a time, histories are written in bulk, and then expired answers are
+deleted. The medians of the ratios are gated.
 """
 
 import argparse
@@ -24,8 +24,8 @@ CLAIMS = 5_000
 ENROLLMENTS = 50_000
 OLD_ANSWERS = 200_000
 BITE = 1_000  # core/http/idempotency.py
-# What parts may cost, against the whole table.
-CLAIMS_AT_LEAST = 0.25  # the trigger that promises uniqueness takes as long as the row
+# The least rate of partitioned tables, relative to the whole table.
+CLAIMS_AT_LEAST = 0.25  # the trigger that enforces uniqueness takes as long as the row
 HISTORIES_AT_LEAST = 0.6
 
 _CLAIM = """
@@ -62,7 +62,7 @@ _FORGET = """
 
 
 def main() -> int:
-    """0 when every gate holds, 1 when one does not."""
+    """Return 0 when every gate holds, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.partitions", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few rows, no gates")
     quick = parser.parse_args().quick
@@ -92,7 +92,7 @@ def _partition(servers: Servers) -> None:
 
 
 def _connected(servers: Servers, name: str) -> "psycopg.Connection[Any]":
-    """What waits for the disk would wait alike: commits are not waited for here."""
+    """Connect without waiting for commits: both would wait for the disk alike."""
     connection = psycopg.connect(
         host=servers.postgres_folder, user="postgres", dbname=name, autocommit=True, cursor_factory=psycopg.ClientCursor
     )
@@ -124,7 +124,7 @@ def _ratios(
     whole: "psycopg.Connection[Any]",
     parts: "psycopg.Connection[Any]",
 ) -> list[tuple[float, float]]:
-    """Rows per second of both, by turns."""
+    """Return the rows per second of both, measured alternately."""
     return [(measure(whole, number), measure(parts, number)) for number in range(1, ROUNDS + 1)]
 
 

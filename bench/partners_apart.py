@@ -1,9 +1,9 @@
-"""`python -m bench.partners_apart`: how long learners wait for partners that answer, without and with one that is dead.
+"""`python -m bench.partners_apart`: how long learners wait for partners that answer, with and without a dead one.
 
-Two worker processes and the schedule serve three partners that answer after a moment. A fourth one, to which learners
-come as well, answers too or takes connections and never answers, by turns; each time it is another one, so that nothing
-is known of it. The ratio of the waiting times is the median of the rounds', and may be at most AT_MOST, or what the
-two best rounds without a dead partner differ by.
+Two worker processes and the schedule serve three partners that answer after a moment. A fourth one, which also gets
+learners, alternately answers or accepts connections and never answers; it is a different one each time, so that nothing
+is known about it. The ratio of the waiting times is the median over the rounds. It may be at most AT_MOST, or the
+difference between the two best rounds without a dead partner.
 """
 
 import argparse
@@ -38,7 +38,7 @@ WORKERS = 2
 
 
 def main() -> int:
-    """0 when every gate holds, 1 when one does not."""
+    """Return 0 when every gate holds, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.partners_apart", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} learners; gates that all of them are taken")
     asked = parser.parse_args()
@@ -95,7 +95,7 @@ def _p95(waits: list[float]) -> float:
 
 
 class _Partner(BaseHTTPRequestHandler):
-    """Takes everybody after a moment; below /dead it keeps silent until nobody waits any more."""
+    """Accepts everybody after a moment; below /dead it keeps silent until nobody waits any more."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -119,12 +119,12 @@ class _Partner(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nobody reads it."""
+        """Log nothing, as nobody reads it."""
 
 
 @contextlib.contextmanager
 def _partners() -> Iterator[int]:
-    """Play the partners' systems; gives the port."""
+    """Play the partners' systems; yield the port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Partner)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -136,7 +136,7 @@ def _partners() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _worker_and_schedule(servers: Servers) -> Iterator[None]:
-    """Work as production does. It may ask partners on this machine, by HTTP."""
+    """Work as production does, but with permission to call partners on this machine over HTTP."""
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "enrollment_project"]
     with tempfile.TemporaryDirectory() as folder:
         commands = [

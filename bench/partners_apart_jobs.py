@@ -1,4 +1,4 @@
-"""What a process of the bench of a dead partner does: seed learners, and have them come to their partners."""
+"""What a process of the dead-partner bench does: seed learners, and send them to their partners."""
 
 import time
 from typing import Any
@@ -33,8 +33,9 @@ _SEED = """
 
 
 def seed(*, mark: str, count: int, port: int, other: str) -> dict[str, Any]:
-    """Learners of partners that answer, in turns, and a third as many of an`other` one, which answers or is dead; none
-    has a step yet."""
+    """Create learners of partners that answer, in turns, and a third as many of an `other` partner, which answers or is
+    dead; none has a step yet.
+    """
     workspace = Workspace.objects.create(slug=f"apart-{mark}", name="Apart")
     answering = [
         _learners(workspace, f"{mark}{number}", count // ANSWERING, f"http://127.0.0.1:{port}/answers")
@@ -45,8 +46,9 @@ def seed(*, mark: str, count: int, port: int, other: str) -> dict[str, Any]:
 
 
 def come(*, answering: list[int], beside: list[int], a_second: int) -> dict[str, Any]:
-    """Learners come to the partners that answer, so many a second, and others to the one beside them; how many seconds
-    each of the first waits until a worker is at it, and how many of the others were taken."""
+    """Send learners to the partners that answer, `a_second` of them, and others to the partner beside them. Return how
+    many seconds each of the first waits until a worker starts on it, and how many of the others were started.
+    """
     begun = time.perf_counter()
     for number, enrollment_id in enumerate(answering):
         time.sleep(max(0.0, begun + number / a_second - time.perf_counter()))
@@ -68,7 +70,7 @@ def come(*, answering: list[int], beside: list[int], a_second: int) -> dict[str,
 
 
 def _learners(workspace: Workspace, mark: str, count: int, base_url: str) -> list[int]:
-    """The enrollments of as many learners in a program at one partner."""
+    """Create `count` learners in a program at one partner, and return their enrollments."""
     now = utc_now()
     program = Program.objects.create(workspace=workspace, code=mark, title="Bench")
     instance = ProgramInstance.objects.create(workspace=workspace, program=program, name="Bench")

@@ -1,7 +1,7 @@
 """`python -m bench.pipeline`: the figures of the partner pipeline against raw SQL for the same figures.
 
-A million steps at four partners are made by SQL, on a PostgreSQL of its own. Both are asked in turns, and the median of
-the ratios may be at most AT_MOST: whatever else the machine does slows both alike. It also fails if the counts differ.
+SQL creates a million steps at four partners, on a PostgreSQL of its own. Both ways alternate, and the median of the
+ratios may be at most AT_MOST; other load on the machine slows both alike. The bench also fails if the counts differ.
 """
 
 import argparse
@@ -89,7 +89,7 @@ _LONGEST = f"""
 
 
 def main() -> int:
-    """0 when the figures cost no more than they may, 1 otherwise."""
+    """Return 0 when the figures stay within their limit, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.pipeline", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_STEPS:,} steps, and no gate on the ratio")
     asked = parser.parse_args()

@@ -1,7 +1,7 @@
 """Where a request's time goes: `python -m bench.profile`.
 
-One process asks the production application 1,000 times, one request after the other, for a new learner each time, on
-the bench's own PostgreSQL and Redis. Nothing waits for anybody, so this is what a request costs, not how it competes.
+One process sends the production application 1,000 requests, one after the other, each for a new learner, on the bench's
+own PostgreSQL and Redis. Nothing waits for anything else, so this is what a request costs, not how it competes.
 """
 
 import io
@@ -34,7 +34,7 @@ Parts = dict[str, float]
 
 
 class Stopwatch:
-    """Seconds each part of one request took, without the parts inside it."""
+    """The seconds each part of one request took, without the parts inside it."""
 
     def __init__(self) -> None:
         self.parts: Parts = defaultdict(float)
@@ -60,7 +60,7 @@ class Stopwatch:
         return timed
 
     def time_statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        """Django's execute wrapper: each statement is a part, named after its verb and table."""
+        """Time a statement as Django's execute wrapper: each statement is a part, named after its verb and table."""
         verb, *words = sql.replace('"', "").split()
         before_table = {"SELECT": "FROM", "INSERT": "INTO", "WITH": "INTO"}.get(verb)
         table = words[words.index(before_table) + 1 if before_table else 0]
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def time_requests(key: str) -> list[Parts]:
-    """The parts of each request, in seconds."""
+    """Return the parts of each request, in seconds."""
     from django.db import connection  # noqa: PLC0415  (after the environment is set)
 
     from enrollment_project.wsgi import application  # noqa: PLC0415
@@ -106,11 +106,12 @@ def time_requests(key: str) -> list[Parts]:
 
 
 def print_table(requests: list[Parts]) -> None:
-    """One row per part, in the order a request meets them; means of the faster half, as the slower half also tells
-    what else the machine was doing."""
+    """Print one row per part, in the order a request meets them. The means are of the faster half, as the slower half
+    also reflects what else the machine was doing.
+    """
     faster = sorted(requests, key=lambda parts: sum(parts.values()))[: len(requests) // 2]
     total = sum(sum(parts.values()) for parts in faster) / len(faster)
-    # A part is known once it is over: so the three around the use case and the commit come last.
+    # A part is recorded when it ends, so the three around the use case and the commit would come last.
     around = [REST, VIEW, USE_CASE]
     statements = dict.fromkeys(name for parts in faster for name in parts if name not in (*around, COMMIT))
     table = Table(title=f"One enrollment by a district seat: {total * 1e3:.2f} ms")

@@ -1,8 +1,8 @@
-"""`python -m bench.receivers`: how long messages to quick receivers of webhooks wait while others are slow.
+"""`python -m bench.receivers`: how long messages to quick webhook receivers wait while others are slow.
 
-The slow ones rest, then they are due, by turns, in a process for each turn. They rest twice in each round: how far
-these two turns differ is the noise. In a control, one sender does all the work: there a slow receiver has to be seen to
-delay the others.
+The slow receivers alternate between resting and being due, in one process per turn. They rest twice in each round: the
+difference between these two turns is the noise. In a control, one sender does all the work; there, a slow receiver must
+visibly delay the others.
 """
 
 import argparse
@@ -23,10 +23,10 @@ QUICK_SECONDS = 1.0
 QUICK_ENDPOINTS = 4
 TURNS = ["resting", "due", "resting again"]
 ANSWERS_AFTER = 9.0
-LATER = 1.5  # so much later may a message be while others are slow, times the noise
-SEEN = 5.0  # so much later it must be in the control
+LATER = 1.5  # how much later a message may be while others are slow, times the noise
+SEEN = 5.0  # how much later it must be in the control
 CONTROL = "control: one sender, one answers after 9 s"
-# What stands beside the quick ones, how many of them, and by how many senders they are all served.
+# The kind of the other receivers, how many of them there are, and how many senders serve all receivers.
 BESIDE = {
     "one answers after 9 s": ("slow", 1, None),
     "one never answers": ("silent", 1, None),
@@ -37,7 +37,7 @@ BESIDE = {
 
 
 class Receivers:
-    """All receivers of a turn, by the path they are asked at; keeps how long each message to a quick one took."""
+    """All receivers of a turn, by path; keeps how long each message to a quick one took."""
 
     def __init__(self) -> None:
         self.waited: list[float] = []
@@ -52,7 +52,7 @@ class Receivers:
                     receivers.is_over.set()
                 elif self.path != "/quick":
                     receivers.is_over.wait(ANSWERS_AFTER if self.path == "/slow" else 60)
-                elif said["data"]["number"]:  # the first is none of those that count
+                elif said["data"]["number"]:  # the first one does not count
                     receivers.waited.append(arrived - said["data"]["at"])
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
@@ -67,7 +67,7 @@ class Receivers:
 
 
 class Waits(dict[str, list[float]]):
-    """By turn, the 95th percentile of what messages to the quick ones waited, in seconds: a figure for each round."""
+    """By turn, the 95th percentile of the quick receivers' waiting times in seconds, one figure per round."""
 
     def __init__(self) -> None:
         super().__init__({turn: [] for turn in TURNS})
@@ -79,13 +79,13 @@ class Waits(dict[str, list[float]]):
 
     @property
     def noise(self) -> float:
-        """How many times longer one turn took than the other like it."""
+        """Return how many times longer one resting turn took than the other."""
         pairs = [sorted(pair) for pair in zip(self["resting"], self["resting again"], strict=True)]
         return statistics.median(longer / shorter for shorter, longer in pairs)
 
 
 def main() -> int:
-    """0 when every gate holds, 1 when one does not."""
+    """Return 0 when every gate holds, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.receivers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round; gates that every message arrives once")
     asked = parser.parse_args()
@@ -109,7 +109,7 @@ def main() -> int:
 
 
 def _measure(servers: Servers, name: str, turn: str, seconds: float) -> tuple[float, list[str]]:
-    """What messages waited in this turn, and whether one was missing or came twice, in words."""
+    """Return the waiting times of this turn, and whether a message was missing or came twice, in words."""
     kind, beside, senders = BESIDE[name]
     receivers = Receivers()
     told = ask(

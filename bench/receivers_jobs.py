@@ -32,7 +32,7 @@ _getaddrinfo = socket.getaddrinfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageTold(DomainEvent):
-    """That a message was sent at this moment."""
+    """A message was sent at this moment."""
 
     number: int
     at: float
@@ -48,8 +48,9 @@ class MessageTold(DomainEvent):
 def tell(
     *, port: int, quick: int, kind: str, beside: int, is_due: bool, senders: int | None, seconds: float
 ) -> dict[str, Any]:
-    """Tell `quick` receivers of an event now and then, with so many of another kind `beside` them, which rest unless
-    they are due. Returns how many messages the quick ones should have had."""
+    """Send `quick` receivers an event now and then, with `beside` receivers of another kind next to them, which rest
+    unless they are due. Return how many messages the quick ones should have received.
+    """
     if senders:
         sending._pool = sending._pool_of_slow = ThreadPoolExecutor(senders)
     socket.getaddrinfo = _look_up  # type: ignore[assignment]
@@ -88,7 +89,7 @@ def _publish(workspace: Workspace, number: int) -> None:
 
 
 def _send_until_told(workspace: Workspace) -> None:
-    """Sweep until the quick ones have had everything."""
+    """Sweep until the quick ones have received everything."""
     waiting = WebhookDelivery.objects.filter(
         endpoint__workspace=workspace, endpoint__url__endswith="/quick", status=DeliveryStatus.PENDING
     )

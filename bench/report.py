@@ -1,4 +1,4 @@
-"""The contest for people, and the gates that decide its exit code."""
+"""The contest's results for people, and the gates that decide its exit code."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ OURS = ("hot", "spread")
 
 
 def failed_gates(contest: Contest, *, speed: bool) -> list[str]:
-    """What a run must show and did not; without `speed` only the books have to balance."""
+    """Return the gates that a run failed; without `speed`, only the books have to balance."""
     failures = [
         f"{NAMES[name]}: {breach}" for name in (*OURS, "limit", "http") for breach in contest.scores[name].breaches
     ]
@@ -44,7 +44,7 @@ def _slow(contest: Contest) -> list[str]:
 
 
 def print_table(contest: Contest, *, command: str) -> None:
-    """The figures of every contestant, side by side, with what they were measured on."""
+    """Print the figures of every contestant side by side, with the machine they were measured on."""
     table = Table(title=f"Enrollments a second: medians of {contest.rounds} rounds of {contest.seconds:g} s")
     for heading in ("", "new/s", "requests/s", "of the limit", "x naive", "p50 ms", "p99 ms", "p99/p50", "oversold"):
         table.add_column(heading, justify="left" if not heading else "right")
@@ -74,7 +74,7 @@ def print_table(contest: Contest, *, command: str) -> None:
 
 
 def as_json(contest: Contest, *, command: str) -> dict[str, Any]:
-    """All figures, ratios included."""
+    """Return all figures, including the ratios."""
     scores = {
         name: asdict(score)
         | {
@@ -95,7 +95,7 @@ def as_json(contest: Contest, *, command: str) -> dict[str, Any]:
 
 
 def machine(contest: Contest) -> dict[str, str]:
-    """What the figures depend on."""
+    """Return the properties of the machine that the figures depend on."""
     return {
         "cores": str(os.cpu_count()),
         "load": f"{os.getloadavg()[2]:.1f}",

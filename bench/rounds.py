@@ -1,4 +1,4 @@
-"""Rounds in which ours and SQL write the same rows, by turns."""
+"""Rounds in which our code and SQL write the same rows, alternately."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """So many rows: how many a second by ours and by SQL, and how much memory ours took for all of them."""
+    """The rows per second of our code and of SQL for a number of rows, and the memory our code took for all of them."""
 
     size: int
     ours: float
@@ -21,24 +21,24 @@ class Round:
 
 @dataclass(slots=True)
 class Rounds:
-    """What rounds measured, the first of them with few rows; and what must never break and did."""
+    """What rounds measured, the first of them with few rows, and any breaches of the invariants."""
 
     rounds: list[Round] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
 
     @property
     def share(self) -> float:
-        """Ours in the rate of SQL, in the median round of the most rows."""
+        """Return our rate as a share of SQL's, in the median round with the most rows."""
         return statistics.median(each.share for each in self.rounds if each.size == self.rounds[-1].size)
 
     @property
     def growth_mb(self) -> float:
-        """What many rows take above few."""
+        """Return how much more memory many rows take than few."""
         return max(each.grown_mb for each in self.rounds[1:]) - self.rounds[0].grown_mb
 
 
 def print_rounds(rounds: Sequence[Round], *, of: str) -> None:
-    """A table with a line for each round; `of` names what was written."""
+    """Print a table with a line for each round; `of` names what was written."""
     print(f"{of:>12}{'ours':>10}{'SQL':>10}{'share':>8}{'memory grew by':>18}")
     for each in rounds:
         share = f"{each.share:.0%}"

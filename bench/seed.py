@@ -1,6 +1,6 @@
-"""Make a workspace for each contestant: `python -m bench.seed`, in a production environment.
+"""Create a workspace for each contestant: `python -m bench.seed`, in a production environment.
 
-Prints, as JSON, what the contestants have to know: workspace, key, program instance, allocations.
+It prints, as JSON, what the contestants have to know: workspace, key, program instance, and allocations.
 """
 
 import json

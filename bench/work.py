@@ -1,6 +1,7 @@
-"""The work of a bench, in a production environment and in a process of its own: `python -m bench.work evaluation_jobs`.
+"""A bench job, in a production environment and in a process of its own: `python -m bench.work evaluation_jobs`.
 
-Reads one job from its input as JSON, and answers with a line of JSON. A process a job, so that its memory is its own.
+It reads one job from its input as JSON, and answers with a line of JSON. Each job gets its own process, so that its
+memory is its own.
 """
 
 import importlib
@@ -25,7 +26,7 @@ def main() -> None:
 
 
 def begin(servers: Servers, jobs: str, **job: Any) -> "subprocess.Popen[str]":
-    """Start a job of this module and do not wait for it."""
+    """Start a job of this module without waiting for it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.work", jobs],
         env=environment(servers, settings=OURS),
@@ -43,7 +44,7 @@ def begin(servers: Servers, jobs: str, **job: Any) -> "subprocess.Popen[str]":
 
 
 def finish(process: "subprocess.Popen[str]") -> Any:
-    """The answer of a job. Raises RuntimeError with the end of what it complained of."""
+    """Return the job's answer. Raise RuntimeError with the end of its error output."""
     answer, complaints = process.communicate()
     if process.returncode:
         raise RuntimeError(complaints[-3_000:])
@@ -51,12 +52,14 @@ def finish(process: "subprocess.Popen[str]") -> Any:
 
 
 def ask(servers: Servers, jobs: str, **job: Any) -> Any:
-    """Have a job of this module done, and return its answer."""
+    """Run a job of this module to its end, and return its answer."""
     return finish(begin(servers, jobs, **job))
 
 
 def migrate(servers: Servers) -> None:
-    """Make the tables of a database that was just started: as the tests keep them, or else by every migration."""
+    """Create the tables of a database that was just started: from the tests' kept copy, or else by running every
+    migration.
+    """
     if copied_from_kept(host=servers.postgres_folder, user="postgres", name="postgres"):
         return
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]

@@ -1,1 +1,1 @@
-"""Demo data: two made-up organizations and half a year of what happened in them, told through the use cases."""
+"""Demo data: two fictional organizations with half a year of history, created through the use cases."""

@@ -1,5 +1,6 @@
-"""Two self-enrollment forms, an open one and a full one, families who filled them in, in every state, and whom the
-organization invited."""
+"""Two self-enrollment forms, one with free places and one that is full; applications to them in every state; and the
+candidates the organization invited.
+"""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ from .catalog import Scene
 
 Story = Iterator[dt.timedelta]
 CODE = "DISCOVERY"
-# A page that says nothing, for those who open the report cards.
+# A page without questions, shown to families who open the report cards.
 EMPTY_PDF = b"""%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
@@ -55,7 +56,7 @@ QUESTIONS: tuple[tuple[QuestionKind, str, bool, str], ...] = (
     (QuestionKind.FILE, "Last report card", False, ""),
     (QuestionKind.CONSENT, "We have read the safety rules", True, ""),
 )
-# Who applied, in which grade, so many days ago, and what staff said of it three days later.
+# Who applied, their grade, how many days ago, and what staff decided three days later.
 APPLICANTS = (
     ("Nora", "Lindqvist", "5", 20.0, "approve"),
     ("Theo", "Lindqvist", "7", 20.0, "approve"),
@@ -63,12 +64,12 @@ APPLICANTS = (
     ("Clara", "Hoffmann", "6", 16.0, "plan"),
     ("Amara", "Diallo", "6", 12.0, "reject"),
     ("Amara", "Diallo", "6", 3.0, ""),  # applied again, with what was missing
-    ("Felix", "Winter", "2", 9.0, ""),  # too young: the criteria say so
+    ("Felix", "Winter", "2", 9.0, ""),  # too young for the criteria
     ("Ines", "Cardoso", "4", 2.0, ""),
     ("Omar", "Rahimi", "8", 1.0, ""),
     ("Lucy", "Baxter", "5", 0.2, "wait"),  # has not opened the mail yet
 )
-# Whom the organization has on its list, and who have not applied yet.
+# Candidates on the organization's list who have not applied yet.
 INVITED = (("Jonas", "Berg", False), ("Selma", "Aydin", True))
 
 
@@ -84,7 +85,7 @@ CONSENTS = (
 
 
 def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], None], now: dt.datetime) -> None:
-    """Build the forms of an organization, and have its families fill them in."""
+    """Build an organization's forms, and let its families fill them in."""
     today = local_date(now, scene.workspace.timezone)
     _ask_for_consents(scene)
     program = Program.objects.create(
@@ -105,7 +106,7 @@ def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], No
 
 
 def _ask_for_consents(scene: Scene) -> None:
-    """One that nobody applies without, and one that families may leave out."""
+    """Add a consent that is required and one that is optional."""
     for purpose, title, text, is_required in CONSENTS:
         publish_text(
             workspace_id=scene.workspace.pk,
@@ -143,7 +144,7 @@ def _open_form(scene: Scene, program: Program, name: str, today: dt.date, *, cap
 
 
 def _open_camp(scene: Scene, program: Program, today: dt.date) -> ProgramInstance:
-    """An instance that learners are routed to; its criteria read an age."""
+    """Open an instance that learners are routed to and whose criteria read an age."""
     instance = ProgramInstance.objects.create(
         workspace=scene.workspace,
         program=program,
@@ -158,7 +159,7 @@ def _open_camp(scene: Scene, program: Program, today: dt.date) -> ProgramInstanc
 
 
 def _ask_without_an_age(scene: Scene, instance: ProgramInstance) -> Story:
-    """A district's portal asks for a place and leaves out what the criteria read, so staff have a task."""
+    """Let a district's portal ask for a place without the age that the criteria read, which leaves staff a task."""
     yield from ()
     profile = {"email": "okafor@families.test", "first_name": "Chidi", "last_name": "Okafor"}
     request = RoutingRequest(
@@ -178,7 +179,7 @@ def _ask_without_an_age(scene: Scene, instance: ProgramInstance) -> Story:
 
 
 def _apply(scene: Scene, instance: ProgramInstance, first_name: str, last_name: str, grade: str, word: str) -> Story:
-    """A form is filled in; an hour later its link is followed, and some days later staff decide."""
+    """Fill in a form; an hour later its link is followed, and some days later staff decide."""
     filled = _fill_in(instance, first_name, last_name, grade)
     application, token = receive_application(
         instance_id=instance.pk, submission=new_cuid(), filled=filled, now=utc_now()
@@ -208,7 +209,7 @@ def _apply(scene: Scene, instance: ProgramInstance, first_name: str, last_name: 
 
 
 def _invite(scene: Scene, instance: ProgramInstance, first_name: str, last_name: str, *, is_evaluated: bool) -> Story:
-    """Somebody whom the organization knows, as a candidate; the form takes them up once they apply."""
+    """Invite somebody whom the organization knows, as a candidate; once they apply, the form reuses the candidate."""
     yield from ()
     learner = find_or_add_oneself(
         workspace_id=scene.workspace.pk,
@@ -230,7 +231,7 @@ def _invite(scene: Scene, instance: ProgramInstance, first_name: str, last_name:
 
 
 def _write_own_words(scene: Scene) -> None:
-    """The organization greets whom it accepts in its own words."""
+    """Let the organization greet accepted families in its own words."""
     letter = begin_letter(workspace_id=scene.workspace.pk, kind=APPROVED, actor=_staff(scene), now=utc_now())
     change_letter(
         letter_id=letter.pk,

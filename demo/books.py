@@ -1,6 +1,6 @@
-"""What Stripe sent to the bank, a month that is closed, and two records that do not agree.
+"""Payouts to the bank, closed months, and two records that do not agree.
 
-Payouts are written as rows: the sandbox makes its own of what is paid from now on, and none of the past.
+Payouts are written as rows: the sandbox creates payouts only for payments from now on, and none for the past.
 """
 
 import datetime as dt
@@ -16,12 +16,13 @@ from core.local_time import local_date
 UNTIL_PAID_OUT = dt.timedelta(days=3)  # from a day's payments to its payout
 UNTIL_ARRIVAL = dt.timedelta(days=2)
 PAID_OUT_LATELY = dt.timedelta(days=60)
-ELSEWHERE_MINOR = 2500  # what somebody took in Stripe's dashboard, for something else
+ELSEWHERE_MINOR = 2500  # charged by somebody in Stripe's dashboard, for something else
 
 
 def keep_books(workspace: Workspace, *, now: dt.datetime) -> None:
-    """Pay out what families paid lately, each day as one payout, and close the months that are over, which finds what
-    does not agree."""
+    """Pay out what families paid lately, each day as one payout, and close the past months, which finds the
+    mismatches.
+    """
     _pay_out(workspace, now)
     first = local_date(now, workspace.timezone).replace(day=1)
     began = Payment.objects.filter(workspace=workspace, paid_at__isnull=False).order_by("paid_at").first()
@@ -84,7 +85,7 @@ def _line_of(payment: Payment) -> PayoutLine:
 
 
 def _line_of_nobody(beside: PayoutLine) -> PayoutLine:
-    """Money that no payment here counts: the mismatch that staff explain."""
+    """Return money that matches no payment here: the mismatch that staff explain."""
     return PayoutLine(
         workspace_id=beside.workspace_id,
         stripe_id=f"{beside.stripe_id}_else",
@@ -99,5 +100,5 @@ def _line_of_nobody(beside: PayoutLine) -> PayoutLine:
 
 
 def _fee_of(minor: int) -> int:
-    """2.9 % and 30 of the smallest unit, as Stripe takes it in the United States."""
+    """Return 2.9 % plus 30 of the smallest unit, Stripe's fee in the United States."""
     return minor * 29 // 1000 + 30

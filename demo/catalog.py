@@ -1,4 +1,4 @@
-"""What the demo is made of before anything happens: organizations, staff, programs, districts, families."""
+"""What the demo contains before anything happens: organizations, staff, programs, districts, and families."""
 
 import datetime as dt
 import random
@@ -46,7 +46,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Who asks together. Its district, if any, is the same for all children."""
+    """A guardian and their children. The district, if any, is the same for all children."""
 
     guardian_id: str
     email: str
@@ -54,7 +54,7 @@ class Family:
     children: tuple[Child, ...]
 
 
-# The family behind the guardian's sign-in.
+# The family of the demo's guardian account.
 KNOWN_FAMILY = Family(
     "G-DEMO",
     GUARDIAN_EMAIL,
@@ -78,11 +78,11 @@ class Organization:
     families: int
     children: tuple[int, ...]  # how many a family has, drawn from these
     grades: tuple[str, ...]
-    staff: dict[str, Role]  # who of the demo's people has which role
+    staff: dict[str, Role]  # the role of each of the demo's people
     known_family: Family | None = None
     has_forms: bool = False  # whether families can apply by themselves
     has_partners: bool = False  # whether partners teach one of its programs
-    has_integrators: bool = False  # whether programs of others are told of events
+    has_integrators: bool = False  # whether outside programs receive events
 
 
 _SCHOOL_TERMS = (("first term", -22, -6), ("second term", -5, 12))
@@ -200,7 +200,7 @@ _SCHOOLS = ("Maple Street School", "Hillside Elementary", "Lincoln Middle School
 
 @dataclass(slots=True)
 class Scene:
-    """One organization with everything the stories need to know of it."""
+    """One organization with everything the stories need to know about it."""
 
     organization: Organization
     workspace: Workspace
@@ -217,7 +217,7 @@ REASONS_TO_REJECT = (
 
 
 def find_or_build_staff() -> dict[str, User]:
-    """One account per role, and one who runs the platform: the same people in every organization."""
+    """Return one account per role, and one platform operator: the same people in every organization."""
     people = {
         "owner": ("Olivia", "Owens", False),
         "admin": ("Adam", "Adler", False),
@@ -227,7 +227,7 @@ def find_or_build_staff() -> dict[str, User]:
         "operator": ("Opal", "Osborne", True),
     }
     known = {user.email: user for user in User.objects.filter(email__endswith="@demo.test", is_staff=True)}
-    password = make_password(PASSWORD)  # once for all: hashing takes its time on purpose
+    password = make_password(PASSWORD)  # hashed once for all: hashing is slow on purpose
     return {
         name: known.get(f"{name}@demo.test")
         or User.objects.create(
@@ -245,7 +245,9 @@ def find_or_build_staff() -> dict[str, User]:
 def build_scene(
     organization: Organization, staff: dict[str, User], *, now: dt.datetime, chance: random.Random
 ) -> Scene:
-    """The workspace with its members, programs, seats and families; the first of its staff decides."""
+    """Build the workspace with its members, programs, seats, and families; the first staff member makes the
+    decisions.
+    """
     workspace = Workspace.objects.create(slug=organization.slug, name=organization.name, timezone=organization.timezone)
     for name, role in organization.staff.items():
         Membership.objects.create(workspace=workspace, user=staff[name], role=role)

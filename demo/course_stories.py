@@ -1,4 +1,6 @@
-"""What happens to learners in courses, told like the stories of `stories.py`: buying, booking, attending, waiting."""
+"""What happens to learners in courses, told like the stories of `stories.py`: buying, booking, attending, and
+waiting.
+"""
 
 import contextlib
 import datetime as dt
@@ -69,7 +71,7 @@ def begin_courses(
 def _sell(
     scene: Scene, cohort: Cohort, people: People, chance: random.Random, *, begin: Begin, now: dt.datetime
 ) -> None:
-    """Places go in the four weeks before the deadline, or before today."""
+    """Sell places in the four weeks before the deadline, or before today."""
     starts_at = to_instant(date=cohort.start_date, time=dt.time(12), zone=cohort.timezone).at
     closes_at = min(cohort.enrollment_deadline or starts_at, now) - dt.timedelta(hours=1)
     for family, child in people:
@@ -80,7 +82,7 @@ def _sell(
 def _sell_out(
     scene: Scene, term: Term, cohort: Cohort, people: People, chance: random.Random, *, begin: Begin, now: dt.datetime
 ) -> None:
-    """All places go, two come back: one is bought by the first who waited, one is on offer to the next."""
+    """Sell all places and return two: the first in the waiting list buys one, and the next is offered the other."""
     *waiting, accepting = people[: term.waiting]
     buyers = people[term.waiting :]
     if len(buyers) < term.sold:
@@ -99,7 +101,7 @@ def _sell_out(
 
 
 def take_course(scene: Scene, family: Family, child: Child, cohort: Cohort, chance: random.Random) -> Story:
-    """Buy a place, choose sessions, attend them."""
+    """Buy a place, choose sessions, and attend them."""
     package = yield from _buy(scene, family, child, cohort, chance)
     if chance.random() >= BOOKS_LATER:
         yield dt.timedelta(minutes=chance.uniform(2, 40))
@@ -116,7 +118,7 @@ def take_course(scene: Scene, family: Family, child: Child, cohort: Cohort, chan
 def leave_course(
     scene: Scene, family: Family, child: Child, cohort: Cohort, chance: random.Random, *, at: dt.datetime
 ) -> Story:
-    """Buy a place and give it back at a moment: it goes to who waits for it."""
+    """Buy a place and give it back at a given moment; it goes to the next in the waiting list."""
     package = yield from _buy(scene, family, child, cohort, chance)
     _choose_sessions(package, chance)
     yield at - utc_now()
@@ -124,7 +126,7 @@ def leave_course(
 
 
 def wait_for_place(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Story:
-    """Go to the end of the line."""
+    """Join the end of the waiting list."""
     learner, _ = _learner(scene, family, child)
     join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
     yield from ()
@@ -133,14 +135,14 @@ def wait_for_place(scene: Scene, family: Family, child: Child, cohort: Cohort) -
 def accept_offered_place(
     scene: Scene, family: Family, child: Child, cohort: Cohort, chance: random.Random, *, at: dt.datetime
 ) -> Story:
-    """Wait, be offered a place, buy it in time."""
+    """Wait, be offered a place, and buy it before the offer expires."""
     yield from wait_for_place(scene, family, child, cohort)
     yield at - utc_now()
     yield from take_course(scene, family, child, cohort, chance)
 
 
 def hesitate_to_pay(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Story:
-    """Hold a place, and still look for the card."""
+    """Hold a place without having paid yet."""
     _reserve(scene, family, child, cohort)
     yield from ()
 
@@ -171,7 +173,9 @@ def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Chec
 
 
 def _has_flyer(scene: Scene, family: Family, child: Child, course_code: str) -> bool:
-    """Every sixth family has the code, and uses it for its first child in the first course."""
+    """Return whether the family has the code, as every sixth does; it uses the code for its first child in the first
+    course.
+    """
     if family is scene.organization.known_family:
         return False
     first_course = COURSES[scene.organization.slug][0]
@@ -187,7 +191,7 @@ def _learner(scene: Scene, family: Family, child: Child) -> tuple[Learner, Guard
 
 
 def ask_back(workspace: Workspace, *, now: dt.datetime) -> None:
-    """The family that bought last, of those whose course no quote covers any longer, asks for its money back."""
+    """Ask for a refund for the family that bought last, among those whose course no quote covers any longer."""
     sold = StudentPackage.objects.live().filter(program__workspace=workspace).exclude(payment=None)
     for package in sold.select_related("enrollment").order_by("-purchased_at", "-pk")[:ASK_AT_MOST]:
         if package.enrollment is not None and can_ask(package.enrollment, now=now):
@@ -196,7 +200,7 @@ def ask_back(workspace: Workspace, *, now: dt.datetime) -> None:
 
 
 def _choose_sessions(package: StudentPackage, chance: random.Random) -> None:
-    """A session for each step that waits for one, if any is left that fits."""
+    """Book a session for each step that waits for one, if one that fits is left."""
     for step, sessions in unbooked_steps(package, now=utc_now()):
         for session in chance.sample(sessions, len(sessions)):
             with contextlib.suppress(SessionFull, TimeConflict):
@@ -225,7 +229,7 @@ def _refund(scene: Scene, package: StudentPackage, *, package_share: int, note: 
 
 
 def _attend(scene: Scene, package: StudentPackage, chance: random.Random) -> Story:
-    """Be there, or not; the teacher's list comes an hour after each session, now and then never."""
+    """Attend or miss each session; the teacher's list arrives an hour after it, or occasionally never."""
     who = Actor("user", scene.staff.pk)
     booked = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED).select_related("class_session")
     for row in booked.order_by("class_session__starts_at", "pk"):

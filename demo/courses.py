@@ -19,7 +19,7 @@ from enrollments.refund_rules import set_refund_policy
 
 from .catalog import Scene
 
-# Everything until two weeks before the start, half until the start, then nothing; longer than anything was sold.
+# A full refund until two weeks before the start, half until the start, then none. It predates every sale.
 REFUNDS = (RefundTier(days_before_start=14), RefundTier(days_before_start=0, kept_percent=50))
 IN_FORCE_FOR = dt.timedelta(days=400)
 
@@ -56,7 +56,7 @@ class Term:
     places: int
     sold: int
     deadline: int | None = -1  # days from its start
-    waiting: int = 0  # of them, one has bought since and one is offered a place
+    waiting: int = 0  # one of them has bought since, and one has an offer
     known_child: int | None = None  # which of the known family's children is in it, or waits first
 
 
@@ -155,7 +155,7 @@ COURSES: dict[str, tuple[Course, ...]] = {"bright-futures": (CODE, MATH), "harbo
 
 
 def build_courses(scene: Scene, *, today: dt.date) -> list[tuple[Course, list[tuple[Term, Cohort]]]]:
-    """The organization's courses with their cohorts, scheduled and open, and codes that families can type in."""
+    """Build the organization's courses with scheduled, open cohorts, and the voucher codes that families can enter."""
     if scene.organization.slug in COURSES:
         _make_codes(scene)
     return [(course, _build_course(scene, course, today)) for course in COURSES.get(scene.organization.slug, ())]
@@ -191,7 +191,7 @@ def _build_course(scene: Scene, course: Course, today: dt.date) -> list[tuple[Te
 
 
 def _make_codes(scene: Scene) -> None:
-    """One for everybody, and one for a few."""
+    """Create one code for everybody, and one for a few."""
     welcome = Terms(kind=VoucherKind.PERCENTAGE, percent=Decimal(10), most_uses_per_family=1, note="On our flyers")
     scholarship = Terms(kind=VoucherKind.FREE, most_uses=5, note="For families that the fund pays for")
     for code, terms in ((WELCOME, welcome), ("SCHOLARSHIP", scholarship)):

@@ -1,10 +1,10 @@
-"""The one partner of the demo whose JSON has names of its own, as those of most partners have."""
+"""The one demo partner whose JSON uses its own names, as most partners' JSON does."""
 
 from typing import Any
 
-# By the partner's slug, as the sandbox calls it.
+# By the partner's slug: the names as the sandbox sends them.
 DIALECTS = {"pixel-forge": "campus"}
-# By which we speak to it.
+# The mapping we use to talk to it.
 FIELD_MAPS: dict[str, dict[str, Any]] = {
     "campus": {
         "request": {

@@ -1,4 +1,4 @@
-"""Tell all the stories, in the order of time."""
+"""Tell all the stories in chronological order."""
 
 import datetime as dt
 import heapq
@@ -43,7 +43,7 @@ from .webhooks import add_endpoints
 
 SEED = 20_250_901
 HISTORY = dt.timedelta(weeks=26)
-Progress = Callable[[float], None]  # is called with the share that is done, from 0 to 1
+Progress = Callable[[float], None]  # called with the share that is done, from 0 to 1
 PROGRAMS_PER_LEARNER = (2, 3, 4, 4, 4)
 EVENTS_GIVEN_UP = 3
 
@@ -72,8 +72,9 @@ class Teller:
 
 
 def list_missing(organizations: tuple[Organization, ...] = ORGANIZATIONS) -> list[Organization]:
-    """The organizations that are still to be loaded: all where there is no workspace yet, those that are left where a
-    load was interrupted, and none into a database that is in use."""
+    """Return the organizations still to be loaded: all if there is no workspace yet, the remaining ones after an
+    interrupted load, and none if the database is in use for something else.
+    """
     there = set(Workspace.objects.values_list("slug", flat=True))
     missing = [organization for organization in organizations if organization.slug not in there]
     return [] if there and len(missing) == len(organizations) else missing
@@ -81,7 +82,7 @@ def list_missing(organizations: tuple[Organization, ...] = ORGANIZATIONS) -> lis
 
 @transaction.atomic
 def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> None:
-    """Make the organizations and their history. All of it or nothing."""
+    """Create the organizations and their history, all or nothing."""
     for organization in organizations:
         load_organization(organization)
 
@@ -89,7 +90,9 @@ def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> Non
 @quietly()
 @transaction.atomic
 def load_organization(organization: Organization, *, progress: Progress = lambda share: None) -> Workspace:
-    """Make one organization and its history, all of it or nothing; the first of them brings the staff."""
+    """Create one organization and its history, all or nothing; the first organization also creates the staff
+    accounts.
+    """
     now = utc_now()
     chance = random.Random(f"{SEED} {organization.slug}")  # noqa: S311  the same demo everywhere
     with time_is(now - HISTORY):
@@ -119,7 +122,7 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
 
 
 def count_rows() -> dict[str, int]:
-    """How many rows of each kind there are, for the operator who loaded them."""
+    """Count the rows of each kind, for the operator who loaded them."""
     counted = (
         Workspace,
         District,
@@ -137,7 +140,7 @@ def count_rows() -> dict[str, int]:
 
 def _begin_stories(teller: Teller, scene: Scene, chance: random.Random) -> None:
     for family in scene.families:
-        undecided = scene.instances[-1]  # runs now and asks for money
+        undecided = scene.instances[-1]  # runs now and costs money
         if family is KNOWN_FAMILY:
             asked = teller.now - dt.timedelta(hours=2)
             teller.begin(asked, ask_and_hesitate(scene, family, family.children[0], undecided, chance))
@@ -152,7 +155,7 @@ def _begin_stories(teller: Teller, scene: Scene, chance: random.Random) -> None:
 
 
 def _when(instance: ProgramInstance, now: dt.datetime, chance: random.Random) -> dt.datetime:
-    """Most ask around the start of a term; while it runs, some ask in these days."""
+    """Return when a learner asks: mostly around the start of a term, or these days if the term is running."""
     first_day = require(instance.start_date, "a term has its dates")
     last_day = require(instance.end_date, "a term has its dates")
     moment = to_instant(date=first_day, time=dt.time(8), zone=instance.zone).at + dt.timedelta(
@@ -171,7 +174,7 @@ def _choose(chance: random.Random, is_recent: bool) -> Beginning:
 
 
 def _relay_the_past(workspace: Workspace, now: dt.datetime) -> None:
-    """All but the newest events were handed on long ago, and the relay gave a few up: staff can replay them."""
+    """Mark all but the newest events as relayed long ago, and a few as given up, so that staff can replay them."""
     old = OutboxEvent.objects.filter(workspace=workspace, occurred_at__lt=now - dt.timedelta(minutes=10))
     old.update(relay_status=RelayStatus.RELAYED, relayed_at=F("occurred_at"), attempts=1)
     given_up = list(old.order_by("-id").values_list("pk", flat=True)[100 : 100 + EVENTS_GIVEN_UP])
@@ -184,7 +187,9 @@ def _relay_the_past(workspace: Workspace, now: dt.datetime) -> None:
 
 
 def _send_the_past(workspace: Workspace, now: dt.datetime) -> None:
-    """Emails went out when they were due; what the known family got today goes out now, to be found in the mailbox."""
+    """Mark emails as sent when they were due; those the known family got today are sent now and appear in the
+    mailbox.
+    """
     fresh = Q(recipient=GUARDIAN_EMAIL, created_at__gt=now - dt.timedelta(days=1))
     emails = Notification.objects.filter(workspace=workspace)
     emails.filter(fresh).update(next_attempt_at=now)

@@ -32,18 +32,18 @@ from .stories import enter_candidate
 
 Story = Iterator[dt.timedelta]
 CODE = "MAKER"
-# Its slug, its name, the course that it teaches, within how many days, and after how many a learner is stuck.
+# Its slug, its name, the course it teaches, the days it takes, and the days after which a learner counts as stuck.
 PARTNERS = (
     ("circuit-works", "Circuit Works", "electronics-basics", 14, 7),
     ("pixel-forge", "Pixel Forge", "game-design", 21, 10),
     ("open-bench", "Open Bench", "build-and-show", 21, 10),
 )
-SOON = dt.timedelta(seconds=20)  # in which a partner answers
+SOON = dt.timedelta(seconds=20)  # within which a partner answers
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How far a learner came: approved so many days ago, then so many days for each course, then what happened."""
+    """How far a learner came: approved this many days ago, then this many days per course, then the outcome."""
 
     child: Child
     approved: float
@@ -60,7 +60,7 @@ def _child(number: int, first_name: str, last_name: str, grade: str) -> Child:
 WAYS = (
     Way(KNOWN_FAMILY.children[2], 4, (), "accepted", 40),
     Way(KNOWN_FAMILY.children[1], 45, (11, 14, 12), "issued"),
-    Way(_child(1, "Jonah", "Meyer", "6th"), 0.01),  # the worker has the first partner take Jonah
+    Way(_child(1, "Jonah", "Meyer", "6th"), 0.01),  # the worker enrolls Jonah with the first partner
     Way(_child(2, "Leonie", "Brandt", "7th"), 2, (), "accepted"),
     Way(_child(3, "Samir", "Nasser", "6th"), 5, (), "accepted", 75),
     Way(_child(4, "Ada", "Olsen", "8th"), 16, (12,), "accepted", 20),
@@ -77,7 +77,7 @@ WAYS = (
 
 
 def begin_partners(scene: Scene, *, begin: Callable[[dt.datetime, Story], None], now: dt.datetime) -> None:
-    """Build the program with its partners, and have its learners go their ways."""
+    """Build the program with its partners, and run its learners' stories."""
     for slug, name, _, expected_days, stuck_after_days in PARTNERS:
         create_provider(
             workspace_id=scene.workspace.pk,
@@ -97,7 +97,7 @@ def begin_partners(scene: Scene, *, begin: Callable[[dt.datetime, Story], None],
 
 
 def have_partners_asked_from(now: dt.datetime, *, workspace: Workspace) -> None:
-    """What the sweeps would have asked the partners in the meantime is due now."""
+    """Make the polls of partners that the sweeps would have made in the meantime due now."""
     asked = EnrollmentStep.objects.active().filter(enrollment__workspace=workspace)
     asked.filter(next_attempt_at__lt=now).update(next_attempt_at=now)
 
@@ -195,7 +195,7 @@ def _complete(step: EnrollmentStep) -> None:
 
 
 def _tell(step: EnrollmentStep, kind: str, **data: Any) -> None:
-    """The partner tells of its learner."""
+    """Let the partner report its learner's progress."""
     message_id = f"msg_demo{step.pk:06}-{kind}-{data.get('progress', 'end')}"
     event = store_found(step=step, kind=kind, message_id=message_id, data=data, now=utc_now())
     handle_event(event_id=event.pk, now=utc_now())

@@ -1,7 +1,7 @@
-"""How much of the demo is loaded: written by the command that loads it, read by the pages that say so.
+"""How much of the demo is loaded: written by the command that loads it, and read by the pages that show it.
 
-A file, since the database shows nothing of a load before it is whole. It counts while its writer holds it locked; one
-that nobody holds was left behind by a load that was killed.
+It is a file because the database shows nothing of a load before it is complete. The file counts only while its writer
+holds it locked; an unlocked one was left behind by a load that was killed.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ class AlreadyLoading(Exception):
 
 @contextlib.contextmanager
 def announced() -> Iterator[Callable[[int], None]]:
-    """While the block runs, pages say that the demo is being loaded; call what it yields with the percentage.
+    """Let pages show that the demo is being loaded while the block runs; call the yielded function with the percentage.
 
-    Raises AlreadyLoading.
+    Raise AlreadyLoading.
     """
     path = _path()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def announced() -> Iterator[Callable[[int], None]]:
 
 
 def loaded_percent() -> int | None:
-    """None unless the demo is being loaded."""
+    """Return the percentage while the demo is being loaded, otherwise None."""
     try:
         with _path().open() as file:
             try:

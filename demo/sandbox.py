@@ -1,8 +1,8 @@
-"""Let the sandbox know the demo's past, so that what comes after works: what was sold, for refunds, bank debits and
-sweeps; whom partners teach, so that a click on a course's page tells us; and the secrets of those who are told of
-events.
+"""Tell the sandbox about the demo's past, so that later actions work: what was sold, for refunds, bank debits, and
+sweeps; which learners partners teach, so that a click on a course's page notifies us; and the secrets of the event
+receivers.
 
-It could not happen there by itself: Stripe lets nobody pay half a year ago.
+The sandbox could not have recorded this itself: Stripe accepts no payments dated half a year ago.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ _DISPUTES = {
 
 
 def is_sandbox_there() -> bool:
-    """Whether the sandbox answers."""
+    """Return whether the sandbox answers."""
     try:
         return httpx.get(f"{settings.SANDBOX_URL}/_sandbox/health", timeout=2).is_success
     except (httpx.HTTPError, httpx.InvalidURL):
@@ -44,8 +44,9 @@ def is_sandbox_there() -> bool:
 
 
 def tell_sandbox(workspace: Workspace) -> int:
-    """Tell the sandbox of every checkout session of the workspace, and of every learner at its partners; returns how
-    many sessions. Raises httpx.HTTPError."""
+    """Tell the sandbox about every checkout session of the workspace and every learner at its partners. Return the
+    number of sessions. Raise httpx.HTTPError.
+    """
     checkouts = Checkout.objects.filter(workspace=workspace, stripe_session_id__isnull=False).order_by("pk")
     sessions = [_session(one) for one in checkouts.prefetch_related("payments__refunds", "payments__disputes")]
     for first in range(0, len(sessions), AT_ONCE):
@@ -58,7 +59,7 @@ def tell_sandbox(workspace: Workspace) -> int:
 
 
 def _tell_partner(provider: Provider) -> None:
-    """Set its system up as ours knows it, with the learners that it has accepted."""
+    """Set the partner's system up as ours knows it, with the learners that it has accepted."""
     steps = EnrollmentStep.objects.filter(provider=provider, external_enrollment_id__isnull=False).order_by("pk")
     at_once = {
         "api_key": provider.api_key,

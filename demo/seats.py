@@ -1,5 +1,4 @@
-"""A district that bought some seats more, whose idle seats families are asked about, and a question about what others
-would change."""
+"""A district that bought more seats, questions to the families of its idle seats, and a what-if about more seats."""
 
 import datetime as dt
 
@@ -20,7 +19,8 @@ ASKED_OF = dt.timedelta(days=180)
 
 def ask_about_seats(scene: Scene, *, manager: Actor, now: dt.datetime) -> None:
     """Change a total, ask the families of idle seats whether they still come, and ask what twice as many seats would
-    have meant for those who asked lately."""
+    have meant for recent requests.
+    """
     first = DistrictSeatAllocation.objects.filter(district__workspace=scene.workspace, instance__isnull=True)
     allocation = first.order_by("id")[0]
     update_allocation(

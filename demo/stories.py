@@ -1,7 +1,7 @@
-"""What happens to a learner who wants to enroll, as generators: each `yield` waits, the code in between acts.
+"""What happens to a learner who wants to enroll, as generators: each `yield` waits, and the code in between acts.
 
-The teller runs them in the order of their moments, with the clock set to each; whatever would happen after the present
-has not happened yet, which leaves learners in every state.
+The teller runs them in chronological order, with the clock set to each moment. Moments after the present are not
+reached, which leaves learners in every state.
 """
 
 import datetime as dt
@@ -64,7 +64,7 @@ REFUSALS = ("Outside the grade range", "Prerequisite course missing")
 def apply_by_router(
     scene: Scene, family: Family, child: Child, instance: ProgramInstance, chance: random.Random
 ) -> Story:
-    """The usual way: routed to a seat or a checkout, paid or not, reviewed, taking part, leaving or finishing."""
+    """The usual way: routed to a seat or a checkout, paid or not, reviewed, taking part, and leaving or finishing."""
     decision = _route(scene, family, child, instance)
     if decision.status == DecisionStatus.CHECKOUT_REQUIRED:
         yield from _pay_or_not(decision, family, scene, chance)
@@ -85,7 +85,7 @@ def apply_by_router(
 def apply_through_staff(
     scene: Scene, family: Family, child: Child, instance: ProgramInstance, chance: random.Random
 ) -> Story:
-    """Entered as a candidate, evaluated and submitted by staff; nobody is asked to pay."""
+    """Entered as a candidate, evaluated, and submitted by staff; nobody is asked to pay."""
     enrollment = enter_candidate(scene, child, instance, as_lead=chance.random() < 0.3)
     if chance.random() < 0.12:
         return
@@ -115,7 +115,7 @@ def apply_through_staff(
 def meet_an_outage(
     scene: Scene, family: Family, child: Child, instance: ProgramInstance, chance: random.Random
 ) -> Story:
-    """Stripe did not answer: the decision is kept as failed, and the same request continues it."""
+    """Stripe did not answer: the decision is stored as failed, and a repeat of the same request continues it."""
     decision = _decide(scene, family, child, instance)
     if decision.status == DecisionStatus.CHECKOUT_REQUIRED:
         with transaction.atomic():
@@ -172,7 +172,9 @@ def _decide(scene: Scene, family: Family, child: Child, instance: ProgramInstanc
 
 @transaction.atomic
 def enter_learner(scene: Scene, child: Child) -> Learner:
-    """The child as a learner: the one they are already, be it from an approved lead without the school's id."""
+    """Return the child as a learner: the existing one if there is one, even from an approved lead without the school's
+    id.
+    """
     learner, _ = find_or_create_learner(
         workspace_id=scene.workspace.pk,
         learner_id=child.external_id,
@@ -240,7 +242,7 @@ def _pay_or_not(decision: EnrollmentDecision, family: Family, scene: Scene, chan
 
 
 def _pay_wrong_amount(checkout: Checkout, family: Family, scene: Scene, chance: random.Random) -> Story:
-    """Money came that is not what was asked; staff give it back, sooner or later."""
+    """Pay an amount other than the one requested; staff refund it sooner or later."""
     stripe.pay(checkout, family.email, amount_minor=checkout.amount_minor // 2)
     yield _days(chance, 1, 20)
     for payment in checkout.payments.order_by("pk"):
@@ -260,7 +262,7 @@ def _review(scene: Scene, enrollment: Enrollment, chance: random.Random) -> Stor
 
 
 def _reconsider(scene: Scene, enrollment: Enrollment, who: Actor) -> Story:
-    """The criteria changed; those refused under the old ones are candidates again."""
+    """Change the criteria; learners refused under the old ones become candidates again."""
     ProgramInstance.objects.filter(pk=enrollment.instance_id).update(criteria_version=F("criteria_version") + 1)
     reconsider_enrollment(enrollment_id=enrollment.pk, actor=who, reason="The grade range was widened", now=utc_now())
     yield dt.timedelta(hours=3)
@@ -321,7 +323,7 @@ def _finish(enrollment: Enrollment) -> None:
 
 
 def _confirm_refunds(enrollment: Enrollment) -> None:
-    """What a rejection sends back, Stripe confirms at once."""
+    """Confirm at once the refunds that a rejection started, as Stripe does."""
     asked = Refund.objects.filter(payment__in=_all_payments(enrollment), status=RefundStatus.REQUESTED).select_related(
         "payment"
     )

@@ -1,6 +1,7 @@
 """What Stripe would have said in the demo's past: the same records as real notices leave, without any network.
 
-The sandbox is told afterwards, by `sandbox.py`."""
+`sandbox.py` tells the sandbox about them afterwards.
+"""
 
 import datetime as dt
 from typing import Any
@@ -24,18 +25,18 @@ _UNPAID_END = {"status": "expired", "payment_status": "unpaid", "payment_intent_
 
 
 def open_page(checkout: Checkout) -> None:
-    """Stripe made the session: there is a page to pay on."""
+    """Record that Stripe created the session, so that there is a page to pay on."""
     adopt_session(session=_session(checkout, "", **_OPEN), now=utc_now())
 
 
 def pay(checkout: Checkout, payer_email: str, **facts: Any) -> None:
-    """The whole amount arrived (unless the facts say otherwise)."""
+    """Record that the whole amount arrived (unless the facts say otherwise)."""
     told = {"status": "complete", "payment_status": "paid", "payment_intent_status": "succeeded"}
     _session_notice(checkout, "checkout.session.completed", payer_email, **{**told, **facts})
 
 
 def start_bank_debit(checkout: Checkout, payer_email: str) -> None:
-    """The payer chose a method whose bank answers in days."""
+    """Record that the payer chose a method whose bank answers in days."""
     pay(checkout, payer_email, payment_status="unpaid", payment_intent_status="processing")
 
 
@@ -49,13 +50,13 @@ def expire(checkout: Checkout) -> None:
 
 
 def cancel(checkout: Checkout) -> None:
-    """Ended on purpose. The wish is written here, since the use case would also ring for a worker to ask Stripe."""
+    """End the checkout on purpose. The wish is written here, since the use case would also make a worker ask Stripe."""
     Checkout.objects.filter(pk=checkout.pk).update(cancel_requested_at=utc_now())
     expire(checkout)
 
 
 def refund(payment: Payment, *, amount_minor: int | None, user: User, note: str, status: str = "succeeded") -> None:
-    """A staff member sends money back; the bank takes it or, with status "failed", returns it."""
+    """Let a staff member send money back; the bank accepts it or, with status "failed", returns it."""
     asked = request_refund(
         payment_id=payment.pk,
         amount_minor=amount_minor,
@@ -88,7 +89,7 @@ def confirm_refund(payment: Payment, reference: str, amount_minor: int, status: 
 
 
 def dispute(payment: Payment, number: int, status: str) -> None:
-    """The payer's bank contests the payment, or has decided."""
+    """Record that the payer's bank contests the payment, or has decided."""
     snapshot = DisputeSnapshot(
         id=f"dp_demo_{number:06d}",
         payment_intent_id=str(payment.payment_intent_id),
@@ -105,7 +106,9 @@ def dispute(payment: Payment, number: int, status: str) -> None:
 
 
 def leave_unhandled(checkout: Checkout) -> None:
-    """Stripe's notice came, but asking about it failed each time: it waits in the inbox, the checkout is stuck."""
+    """Store a notice from Stripe that we repeatedly failed to look up: it waits in the inbox, and the checkout is
+    stuck.
+    """
     event = _event("checkout.session.expired", {"object": "checkout.session", "id": _session_id(checkout)})
     StripeEvent.objects.filter(event_id=event.id).update(attempts=3, last_error="Stripe did not answer")
 

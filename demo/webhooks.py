@@ -1,7 +1,7 @@
-"""Integrators who are told of events: one that takes everything, one that is down, and one that has gone.
+"""Integrators that receive events: one that accepts everything, one that is down, and one that has gone.
 
-The sandbox has their programs (`/receivers/<slug>`). Nothing is sent while the demo loads: the worker does it
-afterwards, of what happened in the last days.
+The sandbox plays their programs (`/receivers/<slug>`). Nothing is sent while the demo loads; afterwards the worker
+sends the events of the last few days.
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import ping, replay
 
 REPLAYED = dt.timedelta(days=3)
-# By the last part of the address: what it is, which events it takes, and how it answers.
+# By the last part of the address: what it is, which events it receives, and how it answers.
 RECEIVERS: Final = {
     "data-warehouse": ("Data warehouse, for the yearly report", ("enrollment.*", "seat.*"), "accepts"),
     "crm": ("Customer relations", ("enrollment.*",), "down"),
@@ -24,7 +24,7 @@ RECEIVERS: Final = {
 
 
 def add_endpoints(workspace: Workspace, *, now: dt.datetime) -> None:
-    """Each is asked by a ping, and has the last days replayed."""
+    """Add the endpoints; each is tested with a ping, and the last few days are replayed for it."""
     for slug, (description, event_types, _mode) in RECEIVERS.items():
         endpoint = create_endpoint(
             workspace_id=workspace.pk,
@@ -38,7 +38,7 @@ def add_endpoints(workspace: Workspace, *, now: dt.datetime) -> None:
 
 
 def receivers_of(workspace: Workspace) -> dict[str, dict[str, str]]:
-    """What the sandbox has to know of each: the secret, and how it answers."""
+    """Return what the sandbox has to know about each receiver: the secret, and how it answers."""
     endpoints = WebhookEndpoint.objects.filter(workspace=workspace).order_by("pk")
     slugs = {endpoint.url.rstrip("/").split("/")[-2]: endpoint for endpoint in endpoints}
     return {

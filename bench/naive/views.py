@@ -1,8 +1,8 @@
-"""The same enrollment as one would write it first: look, decide in Python, save.
+"""The same enrollment as a first draft would do it: look, decide in Python, save.
 
-It writes the rows that the platform writes, in one transaction, with the same models, parser, middleware and errors.
-What it does not do: count the seat by a conditional statement (it reads the counter, adds one and saves, and so it
-oversells), write rows in bulk, remember an API key between two requests.
+It writes the same rows as the platform, in one transaction, with the same models, parser, middleware, and errors. It
+does not count the seat with a conditional statement (it reads the counter, adds one, and saves, so it oversells), write
+rows in bulk, or remember an API key between two requests.
 """
 
 import hashlib

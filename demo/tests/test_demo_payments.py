@@ -1,4 +1,4 @@
-"""The demo's payments have a past at Stripe's stand-in too, so that whatever comes after can happen to them."""
+"""The demo's payments also exist in the Stripe stand-in, so that anything can happen to them later."""
 
 import dataclasses
 import logging
@@ -24,14 +24,14 @@ pytestmark = [pytest.mark.django_db, pytest.mark.walk]
 
 @pytest.fixture(scope="module")
 def loaded(rows_of_module: None, sandbox_process: SandboxProcess) -> None:
-    """Some of the demo."""
+    """Load part of the demo."""
     with override_settings(SANDBOX_URL=sandbox_process.url):
         load_demo(organizations=(dataclasses.replace(ORGANIZATIONS[1], families=30),))
 
 
 @pytest.fixture
 def demo(loaded: None, db: None, stripe: SandboxProcess, settings: Settings) -> SandboxProcess:
-    """Some of the demo; the sandbox was told."""
+    """Load part of the demo and tell the sandbox."""
     settings.SANDBOX_URL = stripe.url
     tell_sandbox(Workspace.objects.get())
     return stripe

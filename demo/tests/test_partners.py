@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(scope="module")
 def told(rows_of_module: None) -> dt.datetime:
-    """When the stories have been told, once for all that looks at them."""
+    """Tell the stories once for all tests, and return the time at which they were told."""
     now = utc_now()
     teller = Teller(now, lambda share: None)
     scene = Scene(ORGANIZATIONS[0], WorkspaceFactory(), UserFactory())
@@ -40,7 +40,7 @@ class TestLearnersAtPartners:
         assert set(stages) == set(PartnerStepStatus.values)
         assert set(under_way.values_list("sequence_order", flat=True)) == {1, 2, 3}
         assert stages[PartnerStepStatus.FAILED] == StaffTask.objects.count() == 1
-        assert EnrollmentStep.objects.stuck(told).count() == 3  # the one that failed among them
+        assert EnrollmentStep.objects.stuck(told).count() == 3  # including the one that failed
 
     def test_have_certificates_that_are_valid_revoked_and_replaced(self, told: dt.datetime) -> None:
         certificates = Counter(Certificate.objects.values_list("revocation", flat=True))

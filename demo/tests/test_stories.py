@@ -1,4 +1,4 @@
-"""Whoever the stories tell of comes in by the way that everybody comes in, so the demo holds nobody twice."""
+"""Everybody in the stories enters through the regular paths, so the demo contains nobody twice."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The demo's endpoints, and what becomes of them at the receivers of the sandbox."""
+"""The demo's endpoints, and what happens at the sandbox's receivers."""
 
 import datetime as dt
 from collections import Counter
