@@ -1,9 +1,9 @@
-# `make help` lists what there is. Everything is installed into .venv; nothing else of the machine is touched.
+# `make help` lists the targets. Everything is installed into .venv; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# What is compiled once need not be again: tests start Python some hundred times.
+# Keep compiled bytecode: tests start Python several hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test test-parts walk faults stateful soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
@@ -14,24 +14,24 @@ help: ## List the targets
 .venv/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; found: $$($(PYTHON) --version)"; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating .venv ..."; $(PYTHON) -m venv .venv; }
-	@echo "Installing what it runs on ..."
+	@echo "Installing the dependencies ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/.development: requirements-dev.lock .venv/.runtime
-	@echo "Installing what tests and checks need ..."
+	@echo "Installing the tools for tests and checks ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-run: var/running ## Run everything here: web, worker, beat and sandbox. PORT=8123 make run
-# make deletes this file when it is interrupted, and the stack ends when its file goes: Ctrl-C need not reach both.
+run: var/running ## Run everything here: web, worker, beat, and sandbox. PORT=8123 make run
+# make deletes this file when it is interrupted, and the stack ends when the file is gone: Ctrl-C need not reach both.
 var/running: .venv/.runtime FORCE
 	@mkdir -p var
 	@$(BIN)/python manage.py run
 
-# What a race ends in is not left to the machine: the processes of tests/processes.py start together, and in a control
-# they meet. So races run among the others; browsers, which wait, beside the subset on SQLite, which computes: two
-# browsers, each with a stack of its own for whole files.
+# The outcome of a race does not depend on the machine: the processes of tests/processes.py start together, and in a
+# control they meet. So races run among the other tests. The browser tests, which mostly wait, run beside the SQLite
+# subset, which computes: two browsers, each with its own stack for whole files.
 test: .venv/.development chromium ## The tests, on a real PostgreSQL; then the subset that also runs on SQLite
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not browser and not fault and not walk"
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-browser test-sqlite
@@ -43,23 +43,23 @@ test-browser:
 test-sqlite:
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest -m "sqlite and not walk"
 
-# Left out is what is otherwise by design: answers go by whole days, and a trigger leaves out a key that is there, also where
-# a test inserts it twice or takes the unique key away.
-test-parts: .venv/.development ## The tests of the tables that can be cut into parts, on a database in which they are
+# Deselected are the tests of behavior that differs here by design: answers expire by whole days, and a trigger skips a
+# key that exists, even where a test inserts it twice or removes the unique key.
+test-parts: .venv/.development ## The tests of tables that can be partitioned, on a database in which they are
 	@TEST_IN_PARTS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not browser and not fault and not walk" \
 	  core enrollments partners operations tests/races --deselect core/tests/test_idempotency.py::TestTheSweep \
 	  -k "not refuses_them_all_when_one_is_there and not without_the_unique_key and not without_the_row_lock_would_let_both"
 
-# Servers that are restarted have the machine to themselves: how long it takes until all is well again is judged.
-faults: .venv/.development ## Kill processes and servers, and scramble what vendors tell; nothing may be lost or doubled. FAULT_REPEATS=2
+# Tests that restart servers have the machine to themselves, since the recovery time is judged.
+faults: .venv/.development ## Kill processes and servers, and scramble vendors' events; nothing may be lost or doubled. FAULT_REPEATS=2
 	@FAULT_REPEATS=$${FAULT_REPEATS:-20} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -p tests.faults.report -m "fault and not slow"
 	@FAULT_REPEATS=$${FAULT_REPEATS:-20} $(BIN)/python -m pytest -p tests.faults.report -m "fault and slow"
 	@SCRAMBLED_EVENTS=$${SCRAMBLED_EVENTS:-5000} $(BIN)/python -m pytest --numprocesses 2 -m walk tests/faults/test_scrambled_events.py
 
-stateful: .venv/.development ## Seats, places, money and reviews in any order, the doctor after each step: 500 runs of 50 steps
+stateful: .venv/.development ## Seats, places, money, and reviews in any order, the doctor after each step: 500 runs of 50 steps
 	@STATEFUL_EXAMPLES=$${STATEFUL_EXAMPLES:-500} STATEFUL_STEPS=$${STATEFUL_STEPS:-50} $(BIN)/python -m pytest -m walk tests/faults/test_any_order.py
 
-# What a container is in production is a process here, of Debian's packages.
+# The containers of production are processes here, run from Debian's packages.
 test-stack: .venv/.development servers ## Production as compose.yaml has it, under load, with each part restarted
 	@$(BIN)/python -m pytest -s tests/deployment/test_stack.py
 
@@ -70,16 +70,16 @@ upgrade-test: .venv/.development servers ## From the last release to this tree a
 servers:
 	@all() { command -v redis-server pgbouncer nginx && ls -d /usr/lib/postgresql/*/bin; }; \
 	if ! all >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing Debian's postgresql, redis-server, pgbouncer and nginx ..."; mkdir -p var; \
+	  echo "Installing Debian's postgresql, redis-server, pgbouncer, and nginx ..."; mkdir -p var; \
 	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
 	    postgresql redis-server pgbouncer nginx-light; } >var/servers.log 2>&1 || tail -3 var/servers.log; \
 	fi; \
-	all >/dev/null 2>&1 || { echo "Needs postgresql, redis-server, pgbouncer and nginx; only root can install them (apt-get install)."; exit 1; }
+	all >/dev/null 2>&1 || { echo "Needs postgresql, redis-server, pgbouncer, and nginx; only root can install them (apt-get install)."; exit 1; }
 
 soak: .venv/.development ## The stack of `make run` under four writers; then: is anything lost, broken or replaced? MINUTES=10
 	@$(BIN)/python -m tests.operations.soak
 
-# Races fork, which a process that drives a browser can't do: its event loop goes on in both.
+# Races fork, which a process that drives a browser can't do: its event loop would continue in both.
 walk: .venv/.development chromium ## Every order of events, every route and parameter with hostile values, every page by role and look
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "walk and not browser"
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "walk and browser"
@@ -98,10 +98,10 @@ chromium:
 	fi; \
 	found >/dev/null || echo "The browser tests can't run: there is no chromium here, and only root can install it (apt-get install chromium)."
 
-lint: static ## Style, types, import contracts, templates, migrations, and what Django says of production
+lint: static ## Style, types, import contracts, templates, migrations, and Django's deployment checks
 	$(BIN)/python -m pytest --quiet tests/architecture
 
-# What needs no test run; `make test` runs tests/architecture as well.
+# The checks that need no test run; `make test` also runs tests/architecture.
 static: .venv/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -113,18 +113,18 @@ static: .venv/.development
 	$(BIN)/hadolint Dockerfile deploy/pgbouncer/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
-format: .venv/.development ## Put the code into the form that `make lint` wants
+format: .venv/.development ## Format the code as `make lint` requires
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Both files hold for every platform and Python from 3.11 on; --upgrade is left to whoever changes a pin by hand.
+# Both files apply to every platform and to Python 3.11 and later. Nothing is upgraded here; pins are changed by hand.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
-lock: .venv/.development ## Write down every package that requirements*.txt bring along, with its hashes
+lock: .venv/.development ## Lock every package that requirements*.txt need, with its hashes
 	@$(LOCK) requirements.txt --output-file requirements.lock
 	@$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
 
-audit: .venv/.development ## Compare every package with the public security advisories (asks the network)
+audit: .venv/.development ## Compare every package with the public security advisories (needs the network)
 	@$(BIN)/python -m tests.audit
 
 bench: .venv/.development ## How fast and how safe, against a plain implementation and against the limit
@@ -144,7 +144,7 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 bench-quick: .venv/.development ## The same, small: only what must never break
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(QUICK)
 
-# Each has servers of its own, and none of them gates a speed: so two at a time.
+# Each has its own servers, and none of them gates a speed, so they run two at a time.
 QUICK := $(addprefix quick-,\
   bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.partners_apart bench.pipeline \
   bench.receivers bench.backoffice bench.partitions bench.doctor)
@@ -158,6 +158,6 @@ screenshots: .venv/.development chromium ## Take the pictures that the README sh
 drawing: .venv/.development ## Draw which package imports which, for docs/architecture.md
 	@$(BIN)/python -m tests.architecture.drawing
 
-clean: ## Remove what was built and everything that was entered: .venv, var, caches
+clean: ## Remove everything built and all local data: .venv, var, caches
 	rm -rf .venv var staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes down where the database is and who may connect to it, then becomes pgbouncer. The timeouts of a session, which web
-# and worker set themselves where they speak to PostgreSQL directly, are set as each of the server's connections is opened.
+# Writes the database's address and its users to files, then becomes pgbouncer. Session timeouts, which web and worker set
+# themselves when they talk to PostgreSQL directly, are set when each server connection is opened.
 set -eu
 umask 077
 password=$(printf %s "$POSTGRES_PASSWORD" | sed 's/"/""/g')
