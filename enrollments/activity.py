@@ -1,6 +1,8 @@
-"""When a family was last seen, of which an idle seat is the opposite: they signed in, or an app above saw them learn.
+"""When a family was last active, which decides whether its seat is idle: somebody signed in, or an app above saw the
+learner take part.
 
-The apps above tell of what they see without being known here: progress at a partner, sessions booked and attended.
+The apps above register what they see, so this app does not need to know them: progress at a partner, sessions booked
+and attended.
 """
 
 import datetime as dt
@@ -16,13 +18,14 @@ _sources: list[Activity] = []
 
 
 def register_activity(find: Activity) -> None:
-    """Called once per app from its `ready()`. `find(enrollment_ids)` returns the latest moment of each enrollment about
-    which there is any, by id."""
+    """Register an app's source of activity; each app calls this once from its `ready()`. `find(enrollment_ids)` returns
+    the time of the latest activity by enrollment id, leaving out enrollments without any.
+    """
     _sources.append(find)
 
 
 def find_activity(enrollment_ids: Collection[int]) -> dict[int, dt.datetime]:
-    """The latest activity of each of these enrollments that shows any, by id; a constant number of queries."""
+    """Return the time of the latest activity by enrollment id, if there is any; a constant number of queries."""
     latest: dict[int, dt.datetime] = {}
     for find in (_sign_ins, *_sources):
         for pk, at in find(enrollment_ids).items():
@@ -31,7 +34,7 @@ def find_activity(enrollment_ids: Collection[int]) -> dict[int, dt.datetime]:
 
 
 def _sign_ins(enrollment_ids: Collection[int]) -> dict[int, dt.datetime]:
-    """When the learner's account or one of a guardian's was signed in to."""
+    """Return when the learner's account or a guardian's was last signed in to."""
     rows = Enrollment.objects.filter(pk__in=enrollment_ids)
     found: dict[int, list[dt.datetime]] = defaultdict(list)
     for pk, at in rows.values_list("pk", "learner__user__last_login"):

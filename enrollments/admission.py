@@ -1,8 +1,8 @@
 """Whether an instance has room, and who gets its last place.
 
-The enrollments that go on are counted behind the lock of the instance's row, so of two that want the last place one
-waits and then sees the other. There is no counter: most instances have no capacity, and a counter would be one row that
-all their learners wait for.
+Current enrollments are counted while the instance's row is locked, so if two want the last place, one waits and then
+sees the other. There is no counter: most instances have no capacity, and a counter would be one row on which all their
+learners wait.
 """
 
 from .errors import InstanceFull
@@ -12,14 +12,14 @@ from .states import GOING_ON
 
 
 def has_room(instance: ProgramInstance) -> bool:
-    """Whether one more enrollment could be submitted now."""
+    """Return whether one more enrollment could be submitted now."""
     return instance.capacity is None or _taken(instance) < instance.capacity
 
 
 def take_place(enrollment: Enrollment) -> None:
-    """Let the (locked) enrollment be the next one submitted. Raises InstanceFull.
+    """Take a place for the (locked) enrollment, which is about to be submitted. Raises InstanceFull.
 
-    Nothing has to be given back: an enrollment that is rejected, unenrolled, completed or deleted no longer counts.
+    Nothing has to be given back: an enrollment that is rejected, unenrolled, completed, or deleted no longer counts.
     """
     if enrollment.instance.capacity is None:
         return

@@ -1,4 +1,4 @@
-"""The self-enrollment form as a visitor sees it: some fixed questions about the learner, then those of the staff."""
+"""The self-enrollment form as visitors see it: fixed questions about the learner, followed by the staff's questions."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from .application.receive import FilledForm
 from .models import ApplicationQuestion
 from .states import Applicant, QuestionKind
 
-# A number with at most so many digits is the same in JSON, in the database and in a criterion.
+# A number with at most this many digits is the same in JSON, in the database, and in a criterion.
 DIGITS = 15
 DECIMALS = 4
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -34,7 +34,7 @@ class ApplyForm(forms.Form):
     """Who applies, for whom, and the instance's own questions as fields q_1, q_2 … by their number."""
 
     submission = forms.CharField(widget=forms.HiddenInput, max_length=32)
-    # People don't see it, and leave it empty; programs that fill in every field of a form give themselves away.
+    # People don't see this field and leave it empty; bots that fill in every field give themselves away.
     website = forms.CharField(required=False, label=_("Leave this field empty"), max_length=500)
     applicant = forms.ChoiceField(
         label=_("Who are you?"),
@@ -76,27 +76,27 @@ class ApplyForm(forms.Form):
 
     @property
     def asked(self) -> list[forms.BoundField]:
-        """The instance's own questions, in their order."""
+        """Return the fields of the instance's own questions, in their order."""
         return [self[name] for name in self.questions]
 
     @property
     def consents(self) -> list[forms.BoundField]:
-        """What the workspace asks to agree to."""
+        """Return the fields of the consents that the workspace asks for."""
         return [self[name] for name in self.texts]
 
     @property
     def faults(self) -> list[tuple[forms.BoundField, str]]:
-        """What is wrong, field by field, for the summary above the form."""
+        """Return the faults, field by field, for the summary above the form."""
         return [(self[name], str(found[0])) for name, found in self.errors.items() if name in self.fields]
 
     @property
     def loses_files(self) -> bool:
-        """Whether files were chosen that the browser will not send again by itself."""
+        """Return whether files were chosen that the browser will not resend by itself."""
         return bool(self.errors) and any(name in self.files for name in self.questions)
 
     @property
     def is_by_a_program(self) -> bool:
-        """Whether the field that people don't see was filled in."""
+        """Return whether the field that people don't see was filled in."""
         return bool(self.data.get("website"))
 
     def clean_submission(self) -> str:
@@ -117,7 +117,7 @@ class ApplyForm(forms.Form):
         return cleaned
 
     def filled(self) -> FilledForm:
-        """What the valid form says."""
+        """Return the contents of the valid form."""
         told = self.cleaned_data
         answers: dict[str, Any] = {}
         uploads: list[Upload] = []
@@ -142,7 +142,7 @@ class ApplyForm(forms.Form):
 
 
 class VoucherForm(forms.Form):
-    """A code that lowers what is to be paid for an application."""
+    """A code that lowers the price to pay for an application."""
 
     voucher = forms.CharField(
         label=_("Voucher code"), required=False, max_length=60, widget=forms.TextInput({"autocomplete": "off"})
@@ -155,7 +155,7 @@ class VoucherForm(forms.Form):
 
 
 class KnownFileField(forms.FileField):
-    """A file of a kind that staff can open, which its own bytes tell."""
+    """A file of a kind that staff can open, detected from its bytes."""
 
     widget = forms.FileInput
 
@@ -167,7 +167,7 @@ class KnownFileField(forms.FileField):
 
 
 class PlainNumberField(forms.DecimalField):
-    """A number as people write it here; Django's own field takes 1_000, 1e3 and the digits of all scripts."""
+    """A number as people write it here; Django's own field also accepts 1_000, 1e3, and the digits of every script."""
 
     def to_python(self, value: Any) -> Any:
         text = trim(str(value)) if value is not None else ""
@@ -177,7 +177,7 @@ class PlainNumberField(forms.DecimalField):
 
 
 def _upload(question: ApplicationQuestion, file: "UploadedFile[bytes]") -> Upload:
-    media_type = find_media_type(file) or ""  # the field has taken it
+    media_type = find_media_type(file) or ""  # never empty: the field has accepted the file
     return Upload(question.pk, (file.name or "")[-100:], media_type, file)
 
 

@@ -1,7 +1,7 @@
-"""The public form of an instance, and where the link that it mails leads.
+"""The public form of an instance, and the page behind the link that it mails.
 
-Whoever types an address is told the same whatever the workspace knows of it. The link may be opened by a scanner of
-mails, or by the reader of a mistyped address: opening it changes nothing and names nobody; its buttons do.
+Visitors get the same response whatever the workspace knows about the address. The link may be opened by a mail scanner,
+or by the reader of a mistyped address: opening it changes nothing and names nobody; only its buttons act.
 """
 
 import datetime as dt
@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 HOUR = 60 * 60
 CONFIRM = "confirm"
-DISCARD = "discard"  # any other word of the page asks for the payment page
+DISCARD = "discard"  # any other value from the page requests the payment page
 
 
 class FormsPaused(DomainError):
@@ -61,7 +61,7 @@ class FormsPaused(DomainError):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def apply(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
-    """The form, and what it is sent to. Staff of the workspace see a form that is closed as well, and can't send it."""
+    """Show the form and receive it. Staff of the workspace also see a closed form, but can't send it."""
     instance = _form_or_404(code, cuid)
     state = form_state(instance, now=utc_now())
     is_preview = state == FormState.OFF and access_of(request).may(Power.VIEW, instance.workspace_id)
@@ -89,14 +89,14 @@ def apply(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
 @never_cache
 @require_safe
 def show_sent(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
-    """What to do next; the same whoever has sent the form."""
+    """Say what to do next; the page is the same for everybody who sent the form."""
     return render(request, "enrollments/apply_sent.html", {"instance": _form_or_404(code, cuid)})
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_application(request: HttpRequest, token: str) -> HttpResponse:
-    """Confirm an application, or say that it was not yours; afterwards, where it stands and what is to be paid."""
+    """Confirm an application, or report that it was not yours; afterwards, show its state and what is left to pay."""
     application = find_application(token=token)
     if application is None or (application.enrollment and application.enrollment.deleted_at):
         return _over(request, application)
@@ -110,8 +110,9 @@ def show_application(request: HttpRequest, token: str) -> HttpResponse:
 @require_POST
 @for_families
 def confirm_here(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
-    """Lead whoever is signed in with the address of an application to the page that confirms it: a code has shown
-    what its link would. The link that was mailed ends."""
+    """Redirect a user who is signed in with the application's address to the page that confirms it: signing in with a
+    code has proven what the link would. The mailed link stops working.
+    """
     application = Application.objects.filter(cuid=cuid, email=user.email).first()
     if application is None:
         raise Http404
@@ -145,7 +146,7 @@ def _act(request: HttpRequest, application: Application, token: str) -> HttpResp
 
 
 def _open_payment(request: HttpRequest, application: Application, token: str) -> HttpResponse:
-    """Have the payment page ready where one is needed. The application stands whether or not that works."""
+    """Prepare the payment page if one is needed. The application stands whether or not that works."""
     if application.enrollment is None or application.enrollment.payment_status not in UNPAID:
         return redirect("application", token=token)
     form = VoucherForm(request.POST)
@@ -172,7 +173,7 @@ def _form_or_404(code: str, cuid: str) -> ProgramInstance:
 
 
 def _count(request: HttpRequest) -> None:
-    """Raises FormsPaused for more forms from one network than people there would fill in."""
+    """Raise FormsPaused if one network sends more forms than the people there would fill in."""
     number, starts_anew = count_in_database(f"applications:from:{client_network(request)}", seconds=HOUR)
     if number > settings.APPLICATIONS_PER_NETWORK:
         raise FormsPaused(starts_anew)
@@ -222,7 +223,7 @@ def _ask_to_confirm(
 
 
 def _over(request: HttpRequest, application: Application | None) -> HttpResponse:
-    """For a link that expired, or of an application that is no longer there."""
+    """Show the page for a link that expired, or whose application no longer exists."""
     instance = application.instance if application else None
     context = {"instance": instance}
     return render(request, "enrollments/application_over.html", context, status=410 if application else 404)
@@ -243,7 +244,7 @@ def _show_standing(
 
 
 def _show_earlier(request: HttpRequest, application: Application, enrollment_cuid: str) -> HttpResponse:
-    """The learner has an enrollment already: where that one stands."""
+    """Show where the learner's existing enrollment stands."""
     context = _context(view_latest(cuid=enrollment_cuid, now=utc_now())) | {"is_earlier": True}
     return render(request, "enrollments/application.html", context, status=409)
 

@@ -1,4 +1,4 @@
-"""What learners have here, for when two of them turn out to be one: it moves, unless both hold the same."""
+"""What learners own in this app, for merging two who are the same person: rows move unless both hold the same thing."""
 
 from accounts.belongings import Belonging, register_belonging
 

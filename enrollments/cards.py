@@ -1,4 +1,4 @@
-"""An enrollment as a family's pages show it: where it stands, the way there, what happened and what was checked."""
+"""An enrollment as a family's pages show it: its state, the steps of the way in, its history, and what was checked."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -49,7 +49,7 @@ class EnrollmentCard:
 
     @property
     def leaves_on(self) -> dt.date | None:
-        """The first day without the learner, where an exit is planned."""
+        """Return the first day without the learner, if an exit is planned."""
         return next((plan.effective_date for plan in self.view.enrollment.planned_exits.all()), None)
 
     @property
@@ -58,24 +58,24 @@ class EnrollmentCard:
 
     @property
     def can_ask_back(self) -> bool:
-        """Whether it was paid, is over, and not all went back: by a quote nothing can be said of it any more."""
+        """Return whether it was paid, is over, and not fully refunded, so that no quote can be made any more."""
         is_over = self.view.standing in (Standing.COMPLETED, Standing.LEFT, Standing.NOT_ACCEPTED)
         return is_over and self.view.payment is not None
 
     @property
     def why(self) -> str:
-        """The reason it ended for, where one was given for the family to read."""
+        """Return the reason it ended, if one was given for the family to read."""
         return self.history[-1].reason
 
 
 def view_in_family(enrollment: Enrollment, *, sale: Sale | None, now: dt.datetime) -> FamilyView:
-    """How an enrollment of a family's stands, by its latest decision, which was fetched with it, or by its sale."""
+    """Return how a family's enrollment stands, by its latest decision, fetched with it, or by its sale."""
     decision = next(iter(enrollment.decisions.all()), None)
     return view_enrollment(enrollment=enrollment, decision=decision, sale=sale, now=now)
 
 
 def view_card(enrollment: Enrollment, *, sale: Sale | None, now: dt.datetime) -> EnrollmentCard:
-    """All that the page of one enrollment says of it; it was fetched with its history."""
+    """Return everything that the page of one enrollment shows; it was fetched with its history."""
     view = view_in_family(enrollment, sale=sale, now=now)
     history = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.all())
     checks = list_checks(next(iter(enrollment.verdicts.all()), None))
@@ -83,7 +83,7 @@ def view_card(enrollment: Enrollment, *, sale: Sale | None, now: dt.datetime) ->
 
 
 def checkouts_of(enrollments: Iterable[Enrollment], sales: dict[int, Sale]) -> list[Checkout]:
-    """What a family may be led to pay from its pages."""
+    """Return the checkouts that a family's pages may link to."""
     decisions = [decision for enrollment in enrollments for decision in enrollment.decisions.all()]
     return [decision.checkout for decision in decisions if decision.checkout] + [
         sale.checkout for sale in sales.values()
@@ -91,7 +91,7 @@ def checkouts_of(enrollments: Iterable[Enrollment], sales: dict[int, Sale]) -> l
 
 
 def view_steps(view: FamilyView) -> list[Step]:
-    """The way in as stations; the one where it stands, or ended, is marked."""
+    """Return the steps of the way in; the one where the enrollment is, or where it ended, is marked."""
     funding = PAYMENT if view.is_paid_by_family else "District seat" if view.decision and view.decision.seat_id else ""
     manual = view.enrollment.instance.review_mode == ReviewMode.MANUAL
     stations = [REQUEST, funding, REVIEW if manual else "", ENROLLED]
@@ -116,7 +116,7 @@ def _state(view: FamilyView, label: str, labels: list[str]) -> str:
     here = labels.index(station) if station in labels else len(labels) - 1
     place = labels.index(label)
     if label == PAYMENT and place < here and view.payment is None:
-        return "ahead"  # decided before it was paid
+        return "ahead"  # it was decided before it was paid
     if place != here:
         return "done" if place < here else "ahead"
     return "stopped" if view.standing in _STOPPED else "current"

@@ -1,4 +1,4 @@
-"""Changing what is known of whoever is enrolled; the states have their own use cases."""
+"""Changing the details of an enrollment; the states have their own use cases."""
 
 import datetime as dt
 from typing import Any
@@ -16,9 +16,10 @@ from .models import Enrollment
 
 @transaction.atomic
 def change_enrollment(*, enrollment_id: int, changes: dict[str, Any], actor: Actor, now: dt.datetime) -> Enrollment:
-    """Change the details that `changes` names (see `details.SPELLING`); what is the same as before changes nothing.
+    """Change the details that `changes` names (see `details.SPELLING`); a value equal to the current one changes
+    nothing.
 
-    Metadata is merged: a key with a value is set, one with None is removed, the others stay (RFC 7396, on the top
+    Metadata is merged: a key with a value is set, one with None is removed, and the others stay (RFC 7396, on the top
     level). Raises Invalid naming the fields as the API spells them, and NotFound for a deleted enrollment.
     """
     enrollment = lock_enrollment(enrollment_id)
@@ -33,6 +34,6 @@ def change_enrollment(*, enrollment_id: int, changes: dict[str, Any], actor: Act
 
 
 def merged(known: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """The metadata that is known with what is told of it."""
+    """Return the known metadata merged with the changes."""
     removed = {key for key, value in told.items() if value is None}
     return {key: value for key, value in (known | told).items() if key not in removed}

@@ -1,5 +1,6 @@
-"""What the end of an enrollment or of its payment page brings, and what a change of seats does, told to staff
-beforehand: the one place for every button that does it."""
+"""The consequences, for staff to read beforehand, of ending an enrollment or its payment page, or of changing seats:
+the one place for every button that does so.
+"""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -28,20 +29,22 @@ from .receipts import find_payments
 from .sellers import tell_end_of_holdings
 from .states import ENDED_ELIGIBILITY, HELD_SEATS, LIVE_DECISIONS, PAID, PURPOSE
 
-# Where the family that leaves hears nothing; whoever pays, or is offered what is free then, may get a mail.
+# For families that hear nothing when they leave; the payer, or the family that is offered the freed place, may get a
+# mail.
 NO_MAIL_TO_FAMILY = "The family gets no mail about the end."
 
 
 def tell_end(
     enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime, held: Iterable[SeatAssignment] | None = None
 ) -> list[str]:
-    """What ends with it: what is free then, and what becomes of the money. `is_refunded`: it goes back by itself."""
+    """Return what ends with it: what is freed, and what happens to the money. `is_refunded`: it is refunded
+    automatically.
+    """
     return [*tell_freed(enrollment, now=now, held=held), *_tell_money(enrollment, is_refunded=is_refunded, now=now)]
 
 
 def tell_freed(enrollment: Enrollment, *, now: dt.datetime, held: Iterable[SeatAssignment] | None = None) -> list[str]:
-    """Whose seat or place is free, who gets it, and which payment pages end. `held`: its seats, where these are
-    known."""
+    """Return which seat or place is freed, who gets it, and which payment pages end. `held` are its seats, if known."""
     if held is None:
         held = enrollment.seats.filter(status__in=HELD_SEATS).select_related("allocation__district")
     told = [tell_freed_seat(seat) for seat in held]
@@ -52,14 +55,14 @@ def tell_freed(enrollment: Enrollment, *, now: dt.datetime, held: Iterable[SeatA
 
 
 def tell_freed_seat(seat: SeatAssignment) -> str:
-    """How many seats are left then."""
+    """Say how many seats are left afterwards."""
     allocation = seat.allocation
     left = f"{allocation.available_seats + 1:,} of {allocation.total_seats:,} are left then"
     return f"The seat is free again in {allocation}: {left}."
 
 
 def tell_cancellation(decision: EnrollmentDecision) -> list[str]:
-    """What becomes of a decision that waits for money, and of its payment page."""
+    """Return what happens to a decision that waits for money, and to its payment page."""
     return [
         *(tell_end_of_checkout(decision.checkout) if decision.checkout is not None else []),
         f"The enrollment of {decision.learner} in {decision.instance} stays submitted and unpaid. Asking again opens a "
@@ -68,7 +71,7 @@ def tell_cancellation(decision: EnrollmentDecision) -> list[str]:
 
 
 def tell_total(allocation: DistrictSeatAllocation, *, total_seats: int, is_active: bool) -> list[str]:
-    """How many seats there are then, and how many of them are left."""
+    """Say how many seats there would be, and how many of them would be left."""
     held = allocation.reserved_seats + allocation.used_seats
     before = f" instead of {allocation.total_seats:,}" if total_seats != allocation.total_seats else ", as before"
     told = [f"{allocation}: {total_seats:,} seats{before}; {held:,} of them are held and {total_seats - held:,} left."]
@@ -80,7 +83,7 @@ def tell_total(allocation: DistrictSeatAllocation, *, total_seats: int, is_activ
 def tell_seats_added(
     district: District, *, instance: ProgramInstance | None, total_seats: int, seat_price: Money | None
 ) -> list[str]:
-    """How many seats a district gets, beside those that it has, and what they cost."""
+    """Say how many seats a district gets in addition to those it has, and what they cost."""
     told = [f"{district} gets {total_seats:,} seats for {instance or 'any program'}."]
     present = DistrictSeatAllocation.objects.filter(district=district, is_active=True)
     left = sum(allocation.available_seats for allocation in present)
@@ -92,7 +95,7 @@ def tell_seats_added(
 
 
 def tell_end_of_many(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> list[str]:
-    """What the end of many brings, where money goes back by itself: numbers and sums, from a few queries."""
+    """Return the consequences of ending many whose money is refunded automatically: counts and sums, few queries."""
     held = SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS)
     told = tell_numbers("Seats that are free again in", held.values_list("allocation__district__name", flat=True))
     told += tell_end_of_holdings([each.pk for each in enrollments], now)
@@ -107,7 +110,7 @@ def tell_end_of_many(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> 
 
 
 def tell_mail_about_end(enrollment: Enrollment, payment_id: int) -> list[str]:
-    """Whom money that goes back has written to about the end, beside the payer, who hears of the refund."""
+    """Say who is mailed about the end because of the refund, apart from the payer, who is told about the refund."""
     if not hears_from_us(enrollment) or is_switched_off(kind=ENDED, workspace_id=enrollment.workspace_id):
         return []
     payers = Checkout.objects.filter(payments=payment_id).values_list("payer_email", flat=True)
@@ -129,7 +132,7 @@ def _tell_money(enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime) 
 
 
 def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
-    """The enrollment that a payment funds, for staff who think of sending it back."""
+    """Return the enrollment that a payment funds, for staff who consider refunding it."""
     funded = EnrollmentDecision.objects.filter(payment=payment_id, status__in=LIVE_DECISIONS)
     decision = (
         funded.exclude(enrollment__eligibility_status__in=ENDED_ELIGIBILITY)
@@ -147,7 +150,7 @@ def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
 
 
 def find_stake_of_offline_payment(payment_id: int, now: dt.datetime) -> Stake | None:
-    """The enrollment that a payment outside of Stripe pays for, for staff who think of giving it back."""
+    """Return the enrollment that a payment outside of Stripe pays for, for staff who consider reversing it."""
     subject = Payment.objects.filter(pk=payment_id).values_list("subject", flat=True).get()
     found = (
         Enrollment.objects.current().filter(pk=key_of(subject)).select_related("learner", "instance__program").first()

@@ -21,11 +21,12 @@ DELETED = "Deleted"
 def delete_enrollment(
     *, enrollment_id: int, actor: Actor, note: str = "", expected_status: str | None = None, now: dt.datetime
 ) -> Enrollment:
-    """Hide an enrollment, whatever its status: nobody takes part by it, its seat or place is free again, an open
-    checkout ends, and the learner may enroll again. Its history and its events stay. The family is not written to.
+    """Hide an enrollment, whatever its status: it no longer counts as participation, its seat or place is freed, an
+    open checkout ends, and the learner may enroll again. Its history and its events stay. The family is not sent a
+    mail.
 
-    Money for a request that was still in review goes back in full; for somebody who was enrolled, staff get a task to
-    decide it. Raises StatusMoved, and NotFound if it was deleted before.
+    If the request was still in review, its money is refunded in full; if the learner was enrolled, staff get a task to
+    decide about it. Raises StatusMoved, and NotFound if it was already deleted.
     """
     enrollment, seat = lock_to_end(enrollment_id)
     check_open(enrollment, expected_status, now)

@@ -1,6 +1,6 @@
-"""What else is told of whoever enrolls: which details there are, what each may be, and how it is stored.
+"""The optional details of an enrollment: which there are, what values each accepts, and how it is stored.
 
-One place for every way in: the API, forms, files.
+Every way in uses them: the API, forms, files.
 """
 
 import re
@@ -23,7 +23,7 @@ MAX_SLUG_LENGTH = 100
 SLUG_PATTERN = r"[a-z0-9]+([-_][a-z0-9]+)*"
 _slug = re.compile(SLUG_PATTERN)
 
-# Each detail as integrators read it.
+# Each detail as integrators spell it.
 SPELLING = {
     "phone": "phone",
     "address": "address",
@@ -38,7 +38,7 @@ SPELLING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentDetails:
-    """What an enrollment may be told beside whom it is about; all of it optional."""
+    """What may be stored about an enrollment besides the person it is for; all of it is optional."""
 
     phone: str = ""
     address: dict[str, str] = field(default_factory=dict)
@@ -50,13 +50,16 @@ class EnrollmentDetails:
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def checked(self) -> "EnrollmentDetails":
-        """The same in the spelling it is stored in. Raises Invalid naming every field that is not acceptable."""
+        """Return the same details in the spelling in which they are stored. Raises Invalid naming every faulty
+        field.
+        """
         return EnrollmentDetails(**check_details(asdict(self)))
 
 
 def check_details(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The details named in `given`, each in the spelling it is stored in. Raises Invalid naming every one at fault, in
-    the spelling of SPELLING."""
+    """Return the details named in `given`, each in the spelling in which it is stored. Raises Invalid naming every
+    fault in the spelling of SPELLING.
+    """
     faults: list[FieldError] = []
     stored = {name: _RULES[name](SPELLING[name], value, faults) for name, value in given.items()}
     refuse(faults)

@@ -1,4 +1,4 @@
-"""The reviewers' morning mail: what waits for them in their workspace. One a day and person, none if nothing waits."""
+"""The reviewers' morning mail about what waits in their workspace: one per day and person, none if nothing waits."""
 
 import datetime as dt
 
@@ -19,7 +19,7 @@ from .models import Enrollment
 from .queries import awaiting_review
 
 DIGEST = "review_digest"
-BEGINS_AT = 7  # by the workspace's clock
+BEGINS_AT = 7  # in the workspace's time zone
 ENDS_AT = 12  # a scheduler that was down until then has missed the morning
 _REVIEWERS = [role for role, powers in POWERS.items() if Power.DECIDE in powers]
 
@@ -39,8 +39,9 @@ register_wording(
 
 
 def write_digests(*, now: dt.datetime) -> int:
-    """Write to the reviewers of each workspace where it is morning and something waits; returns how many mails that
-    were. Those who have today's are left alone."""
+    """Write to the reviewers of each workspace where it is morning and something waits; returns how many mails were
+    written. Reviewers who already have today's mail are skipped.
+    """
     written = 0
     for workspace in Workspace.objects.order_by("pk"):
         if BEGINS_AT <= wall_clock(now, workspace.timezone).hour < ENDS_AT and _waiting_in(workspace.pk):
@@ -70,7 +71,7 @@ def _waiting_in(workspace_id: int) -> bool:
 
 
 def render_digest(notification: Notification) -> Email | None:
-    """None if everything was decided meanwhile, or if the person no longer reviews here."""
+    """Return None if everything was decided in the meantime, or if the person no longer reviews here."""
     member = Membership.objects.filter(pk=notification.params["membership"], role__in=_REVIEWERS)
     waiting = awaiting_review(Enrollment.objects.kept().filter(workspace=notification.workspace_id))
     count = waiting.count()

@@ -1,4 +1,4 @@
-"""What is sold of an instance, as vouchers and the sibling discount see it (docs/vouchers.md)."""
+"""The sale of an instance as vouchers and the sibling discount see it (docs/vouchers.md)."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -13,13 +13,13 @@ from billing.purposes import Offer
 from .models import Enrollment, Program, ProgramInstance
 from .states import GOING_ON, PAID
 
-NOT_KNOWN_YET = 0  # the key of a learner who is added with the purchase
+NOT_KNOWN_YET = 0  # the key of a learner who is created with the purchase
 
 
 def sale_of(
     *, instance: ProgramInstance, price: Price, learner_id: int, family: Collection[int], offers: Collection[str] = ()
 ) -> Sale:
-    """The sale of an instance to a learner of this family; `offers` are further names of what is sold."""
+    """Return the sale of an instance to a learner of this family; `offers` are further names of what is sold."""
     return Sale(
         price=price,
         learner_id=learner_id,
@@ -38,7 +38,7 @@ def find_discount_on(
     offers: Collection[str] = (),
     now: dt.datetime,
 ) -> Granted | None:
-    """The discount on an instance with the code that was typed, empty for none. Raises VoucherNotAccepted."""
+    """Return the discount on an instance for the code that was typed (empty for none). Raises VoucherNotAccepted."""
     if not voucher and not instance.sibling_discount_percent:
         return None
     family = family_of(learner)
@@ -47,22 +47,22 @@ def find_discount_on(
 
 
 def family_of(learner: Learner) -> list[int]:
-    """The learner and those who share a guardian with them."""
+    """Return the ids of the learner and of those who share a guardian with them."""
     return list(siblings_of(learner).order_by("pk").values_list("pk", flat=True))
 
 
 def program_offer(program_id: int) -> str:
-    """How a voucher names a program that it is for."""
+    """Return the name by which a voucher is limited to a program."""
     return f"program:{program_id}"
 
 
 def instance_offer(instance_id: int) -> str:
-    """How a voucher names an instance that it is for."""
+    """Return the name by which a voucher is limited to an instance."""
     return f"instance:{instance_id}"
 
 
 def find_programs_offered(workspace_ids: Collection[int] | None) -> dict[str, Offer]:
-    """Programs and their instances, as what a voucher can be limited to."""
+    """Return programs and their instances as offers to which a voucher can be limited."""
     programs = Program.objects.filter(active=True)
     instances = ProgramInstance.objects.filter(active=True).select_related("program")
     if workspace_ids is not None:
@@ -78,7 +78,9 @@ def find_programs_offered(workspace_ids: Collection[int] | None) -> dict[str, Of
 
 
 def _sibling_percent(instance: ProgramInstance, others: Collection[int]) -> Decimal | None:
-    """What the instance takes off while another child of the family takes part in it, for money that is here."""
+    """Return the percentage that the instance takes off while another child of the family takes part in it, provided
+    that child's enrollment is paid.
+    """
     if not instance.sibling_discount_percent:
         return None
     paid = Enrollment.objects.current().filter(

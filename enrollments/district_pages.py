@@ -12,12 +12,13 @@ from core.errors import NotFound
 from .allocations.contact import find_linked_district, resume_mails, stop_mails
 
 
-@csrf_exempt  # mail programs press the button by themselves (RFC 8058), and the address alone is what allows it
+@csrf_exempt  # mail clients send the POST by themselves (RFC 8058), and the URL alone authorizes it
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_district_emails(request: HttpRequest, token: str) -> HttpResponse:
-    """Looking changes nothing, since scanners of mails open every link. Any POST stops the mails, unless it asks to
-    resume them."""
+    """Show the page or change the setting. A GET changes nothing, because mail scanners open every link. Any POST stops
+    the mails, unless it asks to resume them.
+    """
     try:
         district = find_linked_district(token)
     except NotFound:

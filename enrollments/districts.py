@@ -1,4 +1,4 @@
-"""Districts as rosters name them: by the sourcedId of an organization, where our API has a number."""
+"""Districts as rosters identify them: by the sourcedId of an organization, where our API uses a number."""
 
 from django.db.models import Max
 
@@ -8,11 +8,11 @@ from .models import District
 
 
 def register_district(*, workspace_id: int, external_id: str, name: str, number: str) -> District:
-    """A district that rosters know by `external_id`. Its tenant id is the number that its organization has, if that is
-    a whole number that no other district has, else the next free one. A district that was made by that very number and
-    name before is this one, and is known by the external id from now on.
+    """Return the district that rosters know by `external_id`, creating it if needed. Its tenant id is its
+    organization's number, if that is a whole number that no other district has, or else the next free one. An existing
+    district with that same number and name is adopted, and is known by the external id from now on.
 
-    Raises IntegrityError if somebody takes the number, or registers the district, just now.
+    Raises IntegrityError if the number is taken, or the district registered, at the same moment.
     """
     districts = District.objects.filter(workspace=workspace_id)
     wanted = parse_whole_number(number, lowest=1)

@@ -1,6 +1,7 @@
-"""The emails to families: where a request stands, accepted, or not and why, or no longer enrolled. Learners on a
-district's seat are told by the integrator, whose request it was; see docs/decisions/0036. What is told by which mail:
-docs/notifications.md."""
+"""The emails to families: where a request stands, that it was accepted, that it was not and why, or that the learner is
+no longer enrolled. Learners on a district's seat are informed by the integrator that made the request; see
+docs/decisions/0036. For which mail says what, see docs/notifications.md.
+"""
 
 import datetime as dt
 from collections import defaultdict
@@ -45,7 +46,7 @@ from .models import Enrollment, EnrollmentDecision, EnrollmentTransition, Planne
 from .sellers import find_sales
 from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus, Facet, Settlement
 
-# Each of these is told where no integrator and no shop answers for it.
+# Each of these is mailed if neither an integrator nor a shop informs the family.
 _STEPS = {
     EligibilityStatus.ELIGIBLE: ELIGIBLE,
     EligibilityStatus.INELIGIBLE: INELIGIBLE,
@@ -56,7 +57,9 @@ _STEPS = {
 
 @handles(EnrollmentStatusChanged)
 def tell_family(event: EnrollmentStatusChanged) -> None:
-    """Costs a request of the router nothing: its steps are answered, and looked up by nobody."""
+    """Tell the family about a change. Router requests have their steps in the response, so nothing is looked up
+    for them.
+    """
     if event.to_status in GIVEN_BACK:
         _tell_of_end(event)
     elif event.to_status in _STEPS and (_is_paid_approval(event) or _is_told_step_by_step(event)):
@@ -70,18 +73,19 @@ def _is_paid_approval(event: EnrollmentStatusChanged) -> bool:
 
 
 def _is_told_step_by_step(event: EnrollmentStatusChanged) -> bool:
-    """Whoever pays is led through by the pages of the purchase, and then told that it is paid and accepted."""
+    """Return whether the steps are mailed. Payers follow the purchase pages, and are then mailed the acceptance."""
     return not event.is_answered and event.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED
 
 
 def hears_of_step(enrollment: Enrollment, status: EligibilityStatus) -> bool:
-    """Whether its family is written to when it comes to this status."""
+    """Return whether the enrollment's family is sent a mail when it reaches this status."""
     return bool(find_hearers([enrollment], status))
 
 
 def find_hearers(enrollments: Collection[Enrollment], status: EligibilityStatus) -> list[Enrollment]:
-    """Those of them whose families are written to when they come to this status, from one query. A course that was
-    bought has mails of its own about its approval, and no routing decision."""
+    """Return the enrollments whose families are sent a mail when they reach this status, from one query. A purchased
+    course has its own mails about its approval, and no routing decision.
+    """
     payments: dict[int, list[int | None]] = defaultdict(list)
     for enrollment_id, payment_id in _payments_of.all([enrollment.pk for enrollment in enrollments]):
         payments[enrollment_id].append(payment_id)
@@ -100,7 +104,8 @@ def find_hearers(enrollments: Collection[Enrollment], status: EligibilityStatus)
 
 def tell_families(changes: Sequence[EnrollmentStatusChanged], *, about: Sequence[Enrollment], behind: int) -> int:
     """Tell the families of many enrollments (with their learner and lead) of one change each, as `tell_family` would,
-    in a fixed number of statements; returns how many mails there are. `behind` so many, these go out."""
+    in a fixed number of statements; returns how many mails there are. These mails go out after `behind` others.
+    """
     enrollments = {enrollment.cuid: enrollment for enrollment in about}
     learners = [enrollment.learner for enrollment in about if enrollment.learner is not None]
     addresses = addresses_of_families(learners)
@@ -125,7 +130,7 @@ def _tell_of_end(event: EnrollmentStatusChanged) -> None:
     enrollment = _enrollment_of(event)
     if not hears_from_us(enrollment):
         return
-    if event.payment_status == EnrollmentPaymentStatus.REFUNDED:  # a request that ends so was not turned down
+    if event.payment_status == EnrollmentPaymentStatus.REFUNDED:  # a request that ends with a refund was not rejected
         _tell(ENDED, event, enrollment, informed=_informed_by_refund(enrollment, event.occurred_at))
     else:
         _tell(REJECTED if event.to_status == EligibilityStatus.REJECTED else ENDED, event, enrollment)
@@ -147,7 +152,7 @@ def _payments_of(enrollment_ids: list[int]) -> QuerySet[EnrollmentDecision, tupl
 
 
 def addresses_about(enrollment: Enrollment) -> list[str]:
-    """Whom to write to: the learner's family, or the lead while there is no learner."""
+    """Return the recipients: the learner's family, or the lead while there is no learner."""
     if enrollment.learner is not None:
         return family_addresses(enrollment.learner)
     return _addresses_of_lead(enrollment)
@@ -172,7 +177,7 @@ def _tell(kind: str, event: EnrollmentStatusChanged, enrollment: Enrollment, *, 
 
 
 def _subject_of(event: EnrollmentStatusChanged) -> str:
-    """Names the transition, so that a change has one mail to an address, whatever is tried again."""
+    """Identify the transition, so that each address gets one mail per change, however often it is retried."""
     return f"enrollment:{event.enrollment_cuid}/{event.number}"
 
 
@@ -182,7 +187,9 @@ def _params_of(event: EnrollmentStatusChanged) -> dict[str, int | str]:
 
 @handles(ExitPlanned)
 def tell_of_planned_exit(event: ExitPlanned) -> None:
-    """When it is planned, so that nobody is surprised on the day; on the day itself the mail about the end follows."""
+    """Mail the family when the exit is planned, so that nobody is surprised; the mail about the end follows on
+    the day.
+    """
     _tell_of_exit(EXIT_PLANNED, event)
 
 
@@ -207,8 +214,9 @@ def _tell_of_exit(kind: str, event: ExitPlanned | ExitWithdrawn) -> None:
 
 
 def tell_of_reclaimed_seat(*, enrollment_id: int, now: dt.datetime) -> None:
-    """The mail about the end, also to a family that an integrator writes to: it was we who asked whether it still
-    comes. Whoever has it already gets no other. Part of the caller's transaction."""
+    """Send the mail about the end, even to a family that an integrator informs: it was we who asked whether it was
+    still coming. A family that already has this mail gets no second one. Part of the caller's transaction.
+    """
     enrollment = Enrollment.objects.select_related("learner", "lead").get(pk=enrollment_id)
     ends = enrollment.transitions.filter(facet=Facet.ELIGIBILITY, to_status__in=GIVEN_BACK)
     number = ends.order_by("-number").values_list("number", flat=True)[0]
@@ -224,7 +232,7 @@ def tell_of_reclaimed_seat(*, enrollment_id: int, now: dt.datetime) -> None:
 
 
 def tell_of_enrollment_on_account(*, enrollment: Enrollment, now: dt.datetime) -> None:
-    """The confirmation: the learner takes part, and what is to be paid. Part of the caller's transaction."""
+    """Confirm that the learner takes part, and say what is left to pay. Part of the caller's transaction."""
     for address in addresses_about(enrollment):
         notify(
             workspace_id=enrollment.workspace_id,
@@ -237,7 +245,7 @@ def tell_of_enrollment_on_account(*, enrollment: Enrollment, now: dt.datetime) -
 
 
 def tell_of_offline_payment(*, enrollment: Enrollment, payment_id: int, now: dt.datetime) -> None:
-    """That the money is here, with the address of the invoice. Part of the caller's transaction."""
+    """Confirm that the money has arrived, with the invoice's URL. Part of the caller's transaction."""
     for address in addresses_about(enrollment):
         notify(
             workspace_id=enrollment.workspace_id,
@@ -250,13 +258,14 @@ def tell_of_offline_payment(*, enrollment: Enrollment, payment_id: int, now: dt.
 
 
 def hears_from_us(enrollment: Enrollment) -> bool:
-    """Whether its family is written to by us about an end: not if an integrator routed the learner to a district's
-    seat, and not about what was deleted."""
+    """Return whether we write to the family about an end: not if an integrator routed the learner to a district's seat,
+    and not about a deleted enrollment.
+    """
     return hears_of_step(enrollment, EligibilityStatus.REJECTED)
 
 
 def _informed_by_refund(enrollment: Enrollment, now: dt.datetime) -> set[str]:
-    """Who learns of the end by the mail about the refund. What a bank takes back has no such mail."""
+    """Return the addresses that learn of the end from the mail about the refund; a bank's reversal has no such mail."""
     checkouts = list(enrollment.decisions.exclude(checkout=None).values_list("checkout", flat=True))
     checkouts += [sale.checkout.pk for sale in find_sales([enrollment.pk], now).values()]
     refunds = Refund.objects.filter(payment__checkout__in=checkouts, status=RefundStatus.SUCCEEDED)
@@ -289,7 +298,7 @@ def render_on_account(notification: Notification) -> Email | None:
 
 
 def render_payment_recorded(notification: Notification) -> Email | None:
-    """None if it was taken back since."""
+    """Return None if it was reversed in the meantime."""
     payment = Payment.objects.get(pk=notification.params["payment"])
     enrollment = _find(notification, *EligibilityStatus)
     if enrollment is None or payment.status != PaymentStatus.PAID:
@@ -316,7 +325,7 @@ def render_end(notification: Notification) -> Email | None:
 
 
 def render_planned_exit(notification: Notification) -> Email | None:
-    """None once it was withdrawn, replaced or carried out: other mails tell of that."""
+    """Return None once the plan was withdrawn, replaced, or carried out: other mails cover that."""
     plan = _find_exit(notification)
     if plan.status != ExitStatus.PLANNED:
         return None
@@ -342,7 +351,7 @@ def _find_exit(notification: Notification) -> PlannedExit:
 
 
 def _find(notification: Notification, *statuses: EligibilityStatus) -> Enrollment | None:
-    """None if it has been decided otherwise since, or deleted."""
+    """Return None if it was decided differently in the meantime, or deleted."""
     found = Enrollment.objects.kept().select_related(
         "learner", "lead", "instance__program", "instance__price", "workspace"
     )

@@ -1,5 +1,6 @@
-"""Enrollments as the enrolment service's clients know them: by number, with the learner's external id, one of three
-statuses and the address of the invoice."""
+"""Enrollments as the enrolment service's clients know them: a number, an external id, three statuses, an invoice
+URL.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from .states import ENDED_ELIGIBILITY, ParticipationStatus
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """One enrollment, spelled as the enrolment service's document spells it."""
+    """One enrollment, spelled as in the enrolment service's document."""
 
     id: int
     user_id: str | None
@@ -28,8 +29,7 @@ class Enrolment:
 
 
 def get_enrolment(*, workspace_id: int, number: int, user_id: str | None = None) -> Enrollment:
-    """One of the workspace's enrollments; with `user_id` only if it is of the learner whom an integrator knows by it.
-    Raises NotFound."""
+    """Return one of the workspace's enrollments; with `user_id`, only that learner's. Raises NotFound."""
     found = _enrolments_of(workspace_id).filter(pk=number)
     if user_id is not None:
         found = found.filter(Q(learner__external_id=user_id) | Q(learner__merged__external_id=user_id))
@@ -40,17 +40,17 @@ def get_enrolment(*, workspace_id: int, number: int, user_id: str | None = None)
 
 
 def list_active_enrolments(*, workspace_id: int) -> QuerySet[Enrollment]:
-    """The workspace's current enrollments, in the order they were made."""
+    """Return the workspace's current enrollments, in the order they were created."""
     return _enrolments_of(workspace_id).current().order_by("pk")
 
 
 def list_enrolments(*, workspace_id: int, numbers: Sequence[int]) -> list[Enrollment]:
-    """Those of the workspace's enrollments that have these numbers, by number."""
+    """Return the workspace's enrollments that have these numbers, in numerical order."""
     return list(_enrolments_of(workspace_id).filter(pk__in=numbers).order_by("pk"))
 
 
 def describe_enrolments(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> list[Enrolment]:
-    """Tell of enrollments that come with their learner; a constant number of queries."""
+    """Describe enrollments that come with their learner; a constant number of queries."""
     urls = find_invoice_urls(enrollments, now=now)
     return [
         Enrolment(

@@ -88,8 +88,9 @@ class NotEvaluated(Invalid):
 
 
 class AlreadyEnrolled(DomainError):
-    """The learner or lead has a current enrollment in this program instance. Where the answer names it, it is
-    `enrollmentId`."""
+    """The learner or lead has a current enrollment in this program instance, which the response may name as
+    `enrollmentId`.
+    """
 
     code = "already_enrolled"
     title = _("The learner is already enrolled in this program")
@@ -112,7 +113,7 @@ class ImportNotReady(DomainError):
 
 
 class InstanceClosed(DomainError):
-    """The program instance, or its program, takes no enrollments: it is switched off, or it has ended."""
+    """The program instance, or its program, does not accept enrollments: it is switched off, or it has ended."""
 
     code = "instance_closed"
     title = _("The program instance takes no enrollments")
@@ -165,21 +166,21 @@ class ApplicationOver(DomainError):
 
 
 class QuoteOver(DomainError):
-    """The quote was confirmed already, or its time is over."""
+    """The quote was already confirmed, or it has expired."""
 
     code = "quote_over"
     title = _("This quote is no longer open")
 
 
 class QuoteOutdated(DomainError):
-    """Something it says has changed since: a refund, a dispute, another group, or the enrollment has ended."""
+    """Something the quote says has changed since: a refund, a dispute, another group, or the enrollment has ended."""
 
     code = "quote_outdated"
     title = _("Something has changed since this quote was made")
 
 
 class NothingToRefund(DomainError):
-    """A refund is asked for where money is with the program and no quote can be made."""
+    """A refund can be requested only if the program holds money for which no quote can be made."""
 
     status = 409
     code = "nothing_to_refund"

@@ -1,4 +1,4 @@
-"""Evaluating all candidates of a program instance: a job that goes through them in batches."""
+"""Evaluating all candidates of a program instance: a job that works through them in batches."""
 
 import datetime as dt
 from collections import Counter
@@ -27,9 +27,9 @@ from .states import EligibilityStatus
 from .task_kinds import EVALUATION_FAILED
 
 BATCH = 1_000
-# A worker turns to other work after so many batches; the job waits in line again.
+# After this many batches a worker turns to other work, and the job goes back into the queue.
 BATCHES_IN_A_ROW = 10
-ARE_FAMILIES_TOLD = "are_families_told"  # the option of a job; those of before have none, and told nobody
+ARE_FAMILIES_TOLD = "are_families_told"  # the option of a job; older jobs lack it and notified nobody
 TASK = "enrollments.tasks.evaluate_candidates"
 
 
@@ -37,8 +37,9 @@ TASK = "enrollments.tasks.evaluate_candidates"
 def request_evaluation(
     *, instance_id: int, actor: Actor, are_families_told: bool = True, now: dt.datetime
 ) -> EvaluationJob:
-    """Have all candidates of the instance evaluated in the background, and their families told by mail of what was
-    found. While a job does so, asking again finds it, whether it tells families or not."""
+    """Evaluate all candidates of the instance in the background, and notify their families by mail of the result. While
+    a job is running, a repeated request returns it, whether or not it notifies families.
+    """
     instance = ProgramInstance.objects.get(pk=instance_id)
     job = EvaluationJob(
         workspace_id=instance.workspace_id,
@@ -58,7 +59,7 @@ def request_evaluation(
 
 
 def get_job(*, workspace_id: int, cuid: str) -> EvaluationJob:
-    """A job of this workspace. Raises NotFound."""
+    """Return a job of this workspace. Raises NotFound."""
     job = EvaluationJob.objects.filter(workspace=workspace_id, cuid=cuid).first()
     if job is None:
         raise NotFound("There is no such job in this workspace.")
@@ -66,14 +67,14 @@ def get_job(*, workspace_id: int, cuid: str) -> EvaluationJob:
 
 
 def evaluate_candidates(*, job_id: int, now: dt.datetime) -> None:
-    """Go on with the job, if it is due and nobody else has it."""
+    """Continue the job, if it is due and nobody else holds it."""
     jobs = EvaluationJob.objects.filter(pk=job_id)
     if run_job(jobs, step=_evaluate_batch, give_up=_tell_staff, at_most=BATCHES_IN_A_ROW, now=now):
         nudge(signature(TASK), job_id)
 
 
 def continue_due_evaluations(*, limit: int, now: dt.datetime) -> int:
-    """Sweep: take up the jobs that were never begun, or left by a worker that died."""
+    """Sweep: pick up the jobs that were never started, or left behind by a worker that died."""
     found = list(due_jobs(EvaluationJob.objects.all(), now=now)[:limit])
     for job in found:
         evaluate_candidates(job_id=job.pk, now=now)
@@ -86,7 +87,7 @@ def _candidates(instance_id: int, *, after: int) -> models.QuerySet[Enrollment]:
 
 
 def _evaluate_batch(job: EvaluationJob, now: dt.datetime) -> bool:
-    """Evaluate the next candidates as `evaluate_enrollment` does each, in a fixed number of statements."""
+    """Evaluate the next candidates as `evaluate_enrollment` does each one, in a fixed number of statements."""
     ids = list(_candidates(job.instance_id, after=job.position).order_by("pk").values_list("pk", flat=True)[:BATCH])
     if not ids:
         return False
@@ -96,7 +97,7 @@ def _evaluate_batch(job: EvaluationJob, now: dt.datetime) -> bool:
         enrollment.instance = instance
     verdicts = judge_many(enrollments, criteria=criteria_of(instance), now=now)
     actor = Actor.read(job.actor)
-    # Each family is told below, with all others of the batch.
+    # Families are notified below, together with all others of the batch.
     journals = [Journal(enrollment, actor, now, is_answered=True) for enrollment in enrollments]
     for journal, verdict in zip(journals, verdicts, strict=True):
         apply_verdict(journal=journal, verdict=verdict)

@@ -1,4 +1,4 @@
-"""What enrollments tells the world; see docs/events.md for the payloads as integrators see them."""
+"""The events that enrollments publishes; see docs/events.md for the payloads as integrators receive them."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class EnrollmentCreated(EnrollmentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentUpdated(EnrollmentEvent):
-    """What is known of whom it is about changed; `changed` names the fields as the API spells them, and no value."""
+    """The enrollment's details changed; `changed` names the fields as the API spells them, but no values."""
 
     changed: list[str]
     type: ClassVar[str] = "enrollment.updated"
@@ -39,14 +39,14 @@ class EnrollmentUpdated(EnrollmentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentStatusChanged(EnrollmentEvent):
-    """One facet moved; `number` is the transition's place in the enrollment's history."""
+    """One facet changed; `number` is the transition's position in the enrollment's history."""
 
     facet: str
     from_status: str
     to_status: str
     number: int
     reason: str = field(metadata=FOR_REACTIONS)
-    # By the end of the transaction; consumers learn it from its own change.
+    # As of the end of the transaction; consumers learn of a change to it from that change's own event.
     payment_status: str = field(metadata=FOR_REACTIONS)
     is_answered: bool = field(default=False, metadata=FOR_REACTIONS)
     type: ClassVar[str] = "enrollment.status_changed"
@@ -54,7 +54,7 @@ class EnrollmentStatusChanged(EnrollmentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentDeleted(EnrollmentEvent):
-    """The enrollment is shown nowhere any more, and holds nothing."""
+    """The enrollment is no longer shown anywhere, and holds nothing."""
 
     payment_status: str = field(metadata=FOR_REACTIONS)
     type: ClassVar[str] = "enrollment.deleted"
@@ -62,7 +62,7 @@ class EnrollmentDeleted(EnrollmentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPlanned(EnrollmentEvent):
-    """The enrollment will end on a later day; an exit planned before is replaced."""
+    """The enrollment will end on a later day; an exit planned earlier is replaced."""
 
     effective_date: dt.date
     planned_exit_id: int = field(metadata=FOR_REACTIONS)
@@ -71,7 +71,7 @@ class ExitPlanned(EnrollmentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitWithdrawn(EnrollmentEvent):
-    """The enrollment goes on: the exit planned for that day was taken back."""
+    """The enrollment continues: the exit planned for that day was withdrawn."""
 
     effective_date: dt.date
     planned_exit_id: int = field(metadata=FOR_REACTIONS)
@@ -115,7 +115,7 @@ class SeatReleased(SeatEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecorded(DomainEvent):
-    """ENROLLMENT_DECISION as the router document gives it; published when a decision is made and at each change."""
+    """ENROLLMENT_DECISION as the router document defines it; published when a decision is made and at each change."""
 
     decision_id: int
     provision_source: str | None

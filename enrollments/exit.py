@@ -1,7 +1,8 @@
-"""Leaving a program on a day: at once if it is today, else by a plan that a sweep carries out when the day has begun.
+"""Leaving a program on a given day: immediately if it is today, otherwise by a plan that a sweep carries out once the
+day has begun.
 
-The days are the workspace's. The lock on the enrollment guards its plan as well: whoever plans, withdraws or carries
-out holds it, and each change of the plan is one UPDATE whose condition is that it still waits.
+Days are in the workspace's time zone. The lock on the enrollment also guards its plan: planning, withdrawing, and
+carrying out each hold it, and each change of the plan is one UPDATE on the condition that the plan still waits.
 """
 
 import datetime as dt
@@ -28,7 +29,7 @@ from .states import EligibilityStatus, ExitStatus
 
 log = structlog.get_logger(__name__)
 
-# A lock that was not free in time, or a database that went away. It is tried for as long as it takes; the doctor tells.
+# A lock timeout, or a lost database connection. It is retried for as long as it takes; the doctor reports it.
 RETRY = retries.Retry(
     first_pause_seconds=60.0, longest_pause_seconds=3600.0, lease=dt.timedelta(minutes=5), attempts=1000
 )
@@ -46,11 +47,11 @@ def plan_exit(
     expected_status: str | None = None,
     now: dt.datetime,
 ) -> Enrollment:
-    """End an approved enrollment on a day, the first one without the learner: at once for today (or no day), else when
-    that day begins. A plan that waits already is replaced; the same plan again changes nothing.
+    """End an approved enrollment on a day, the first one without the learner: immediately for today (or no day),
+    otherwise when that day begins. A plan that already waits is replaced; an identical plan changes nothing.
 
-    The family reads the `reason` and never the `note`. Raises Invalid for a day that is over, without a reason and for
-    metadata that can't be kept, EnrollmentOver for a later day of one that is completed, StatusMoved, NotFound,
+    The family reads the `reason` and never the `note`. Raises Invalid for a past day, a missing reason, and metadata
+    that can't be stored; EnrollmentOver for a later day if the enrollment is completed; StatusMoved, NotFound,
     TransitionNotAllowed.
     """
     reason = require_reason(reason)
@@ -76,7 +77,7 @@ def plan_exit(
         )
     if not enrollment.is_current:
         raise EnrollmentOver("The learner has completed it, so there is nothing left that a later day could end.")
-    with_metadata(enrollment, metadata or {})  # what could not be kept on the day is refused today
+    with_metadata(enrollment, metadata or {})  # refuse today what could not be stored on the day itself
     plan = PlannedExit(
         enrollment=enrollment,
         effective_date=effective_date,
@@ -99,8 +100,7 @@ def plan_exit(
 
 @transaction.atomic
 def withdraw_exit(*, planned_exit_id: int, actor: Actor, now: dt.datetime) -> Enrollment:
-    """Take a planned exit back: the enrollment goes on, and the family is told. Raises NotFound, and ExitSettled if it
-    no longer waits for its day."""
+    """Withdraw a planned exit: the enrollment continues, and the family is told. Raises NotFound, ExitSettled."""
     plan = PlannedExit.objects.filter(pk=planned_exit_id).first()
     if plan is None:
         raise NotFound("There is no such planned exit.")
@@ -113,13 +113,14 @@ def withdraw_exit(*, planned_exit_id: int, actor: Actor, now: dt.datetime) -> En
 
 
 def has_plan_to_replace(enrollment: Enrollment) -> bool:
-    """Whether a plan made now would replace one that the family was told of."""
+    """Return whether a new plan would replace one that the family was told about."""
     return enrollment.planned_exits.filter(status__in=(ExitStatus.PLANNED, ExitStatus.REPLACED)).exists()
 
 
 def carry_out_due_exits(*, limit: int = 100, now: dt.datetime) -> int:
-    """End the enrollments whose day has begun where their workspace is, each in a transaction of its own; returns how
-    many plans were dealt with. One that fails is tried again later and holds up no other."""
+    """End the enrollments whose day has begun in their workspace, each in its own transaction; returns how many plans
+    were handled. A failed one is retried later and does not delay the others.
+    """
     waiting = PlannedExit.objects.filter(status=ExitStatus.PLANNED)
     due = retries.due(waiting, now=now).filter(
         has_come(now=now, date="effective_date", zone="enrollment__workspace__timezone")
@@ -135,13 +136,13 @@ def carry_out_due_exits(*, limit: int = 100, now: dt.datetime) -> int:
 
 
 def settle_overtaken_exits(*, enrollment_cuids: Collection[str], actor: Actor, now: dt.datetime) -> None:
-    """These enrollments have ended otherwise: their plans wait no longer. Part of the transaction that ended them."""
+    """Settle the plans of enrollments that have ended in another way. Part of the transaction that ended them."""
     waiting = PlannedExit.objects.filter(enrollment__cuid__among=enrollment_cuids, status=ExitStatus.PLANNED)
     waiting.update(status=ExitStatus.OVERTAKEN, settled_by=str(actor), settled_at=now)
 
 
 def find_planned_exit(enrollment_id: int) -> PlannedExit | None:
-    """The exit that waits for its day."""
+    """Return the exit that waits for its day."""
     return PlannedExit.objects.filter(enrollment=enrollment_id, status=ExitStatus.PLANNED).first()
 
 
@@ -151,7 +152,7 @@ def _carry_out(plan_id: int, enrollment_id: int, now: dt.datetime) -> None:
     plan = PlannedExit.objects.get(pk=plan_id)
     actor = Actor.read(plan.planned_by)
     if not _settle(plan, ExitStatus.CARRIED_OUT, actor, now):
-        return  # withdrawn, replaced or carried out since it was found
+        return  # withdrawn, replaced, or carried out since it was found
     unenroll_enrollment(
         enrollment_id=enrollment_id,
         actor=actor,
@@ -163,7 +164,7 @@ def _carry_out(plan_id: int, enrollment_id: int, now: dt.datetime) -> None:
 
 
 def _settle(plan: PlannedExit, status: ExitStatus, actor: Actor, now: dt.datetime) -> bool:
-    """Move a plan that waits; False if it waits no longer."""
+    """Change the status of a plan that waits; return False if it no longer waits."""
     waiting = PlannedExit.objects.filter(pk=plan.pk, status=ExitStatus.PLANNED)
     return waiting.update(status=status, settled_by=str(actor), settled_at=now) == 1
 

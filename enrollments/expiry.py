@@ -1,8 +1,8 @@
-"""What becomes of an enrollment whose end has passed: it is completed, paid or not.
+"""Completing enrollments whose end has passed, paid or not.
 
-The sweep works in batches, each a transaction of its own that leaves out what others have locked. It may run in several
-places at once, be killed and go on: what is left to do is what the database says. One enrollment that can't be
-completed is set apart from its batch and told to staff, and the others are completed all the same.
+The sweep works in batches, each in its own transaction that skips rows locked by others. It may run in several places
+at once, or be killed and resumed: the database alone says what is left to do. An enrollment that can't be completed is
+separated from its batch and reported to staff, and the others are completed anyway.
 """
 
 import datetime as dt
@@ -28,13 +28,15 @@ from .task_kinds import NOT_COMPLETED
 log = structlog.get_logger(__name__)
 
 EXPIRED = "expired"
-# A batch is a transaction.
+# Each batch is one transaction.
 BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What a batch came to: the ids of those it completed and of those that can't be, and the last it looked at."""
+    """The outcome of a batch: the ids that it completed, those that can't be completed, and the last one it
+    looked at.
+    """
 
     completed: list[int]
     failed: list[int]
@@ -50,7 +52,8 @@ def expire_in_batches(
     clock: Callable[[], dt.datetime],
 ) -> Iterator[Expired]:
     """Complete up to `at_most` enrollments that are past their end, of one workspace or of all, in the order of their
-    ids. Each batch is told by `clock` when it begins. A run looks at each once; a later one begins at the first again.
+    ids. Each batch reads the time from `clock` when it begins. A run looks at each enrollment once; a later run starts
+    over with the first.
     """
     left = at_most
     last = 0
@@ -69,7 +72,9 @@ def expire_enrollments(
     *, workspace_id: int | None = None, limit: int, after: int = 0, actor: Actor = SYSTEM, now: dt.datetime
 ) -> Expired | None:
     """Complete the next enrollments that are past their end, after the one with the id `after`, for the reason
-    `expired`, and give their seats back. None if there are no more. What others have locked is left to a later run."""
+    `expired`, and give their seats back. Returns None if there are no more. Rows locked by others are left to a later
+    run.
+    """
     due = Enrollment.objects.due_to_expire(now=now).filter(pk__gt=after)
     if workspace_id is not None:
         due = due.filter(workspace=workspace_id)
@@ -85,11 +90,11 @@ def expire_enrollments(
 def _complete_what_can_be(
     ids: Sequence[int], completed: list[int], failed: list[int], actor: Actor, now: dt.datetime
 ) -> None:
-    """Halve a batch that fails until what makes it fail is alone."""
+    """Halve a failing batch until the cause of the failure is alone."""
     try:
         completed += _complete(ids, actor, now)
     except OperationalError:
-        raise  # the database is away or a lock was not free in time: no enrollment's fault
+        raise  # the database is away or a lock timed out, which is no enrollment's fault
     except Exception as error:
         if len(ids) > 1:
             half = len(ids) // 2
@@ -103,12 +108,12 @@ def _complete_what_can_be(
 
 @transaction.atomic
 def _complete(ids: Sequence[int], actor: Actor, now: dt.datetime) -> list[int]:
-    """Those of these enrollments that nobody else has locked, and that are still past their end."""
+    """Complete those of these that nobody else has locked and that are still past their end; return their ids."""
     allocations = lock_allocations_of(ids)
     free = lock_unlocked(ids)
     held = SeatAssignment.objects.filter(enrollment__pk__among=free, status__in=HELD_SEATS)
     seats = {seat.enrollment_id: seat for seat in held}
-    # A seat that was given after the allocations were locked is left for a later run, with its enrollment.
+    # An enrollment that got a seat after the allocations were locked is left to a later run.
     ready = [pk for pk in free if pk not in seats or seats[pk].allocation_id in allocations]
     standings = find_standings(Enrollment.objects.due_to_expire(now=now).filter(pk__among=ready))
     events: list[DomainEvent] = [*change_alike(standings, "finish", reason=EXPIRED, actor=actor, now=now)]

@@ -1,4 +1,4 @@
-"""What pays for an enrollment: the events of its routing decisions, and giving back seat and money when it ends."""
+"""What pays for an enrollment: the events of its routing decisions, and giving back its seat and money when it ends."""
 
 import datetime as dt
 from typing import Any
@@ -22,19 +22,20 @@ from .states import LIVE_DECISIONS, OFFLINE_PURPOSE, PAID, DecisionStatus, Settl
 
 
 def decision_made(decision: EnrollmentDecision, now: dt.datetime) -> DecisionMade:
-    """The first ENROLLMENT_DECISION event of a decision that was just saved."""
+    """Return the first ENROLLMENT_DECISION event of a decision that was just saved."""
     return DecisionMade(**_facts(decision, now))
 
 
 def decision_changed(decision: EnrollmentDecision, now: dt.datetime) -> DecisionRecorded:
-    """Save a decision whose status was just moved; returns its next ENROLLMENT_DECISION event."""
+    """Save a decision whose status just changed; returns its next ENROLLMENT_DECISION event."""
     decision.updated_at = now
     decision.save(update_fields=["status", "message", "payment", "checkout", "updated_at"])
     return DecisionRecorded(**_facts(decision, now))
 
 
 def cancel_open_checkouts(*, enrollment_id: int, now: dt.datetime) -> None:
-    """Have Stripe end whatever the enrollment could still be paid by, those of decisions given up during an outage too.
+    """End every Stripe checkout by which the enrollment could still be paid, including those of decisions abandoned
+    during an outage.
 
     Part of the caller's transaction, which has locked the enrollment.
     """
@@ -43,13 +44,15 @@ def cancel_open_checkouts(*, enrollment_id: int, now: dt.datetime) -> None:
 
 
 def find_open_checkouts(enrollment_id: int) -> list[int]:
-    """By which routing decisions still ask money for the enrollment, or could be paid all the same."""
+    """Return the checkouts of routing decisions that still ask money for the enrollment, or could still be paid."""
     payable = EnrollmentDecision.objects.filter(enrollment=enrollment_id, checkout__status__in=LIVE_CHECKOUTS)
     return list(payable.order_by("checkout_id").values_list("checkout_id", flat=True))
 
 
 def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, is_refunded: bool) -> list[DomainEvent]:
-    """Give back the seat, end the live decision, see to the money: an open checkout is canceled after the commit."""
+    """Give back the seat, end the live decision, and settle the money; an open checkout is canceled after the
+    commit.
+    """
     enrollment = journal.enrollment
     now = journal.now
     events: list[DomainEvent] = []
@@ -67,7 +70,7 @@ def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, i
     cancel_open_checkouts(enrollment_id=enrollment.pk, now=now)
     _ask_about_offline_money(journal)
     if decision is None or decision.status == DecisionStatus.CHECKOUT_REQUIRED:
-        return events  # a decision that waits ends once Stripe agrees that its checkout has
+        return events  # a waiting decision ends once Stripe confirms that its checkout has ended
     decision.release()
     events.append(decision_changed(decision, now))
     if decision.payment_id is not None and enrollment.payment_status in PAID:
@@ -76,7 +79,7 @@ def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, i
 
 
 def _end_payment(payment_id: int, journal: Journal, reason: str, *, is_refunded: bool) -> None:
-    """Send the money of an ended enrollment back, or ask staff whether to."""
+    """Refund the money of an ended enrollment, or ask staff whether to."""
     if is_refunded:
         try:
             request_refund(
@@ -89,13 +92,13 @@ def _end_payment(payment_id: int, journal: Journal, reason: str, *, is_refunded:
             )
             return
         except RefundExceedsPayment:
-            pass  # it is already on its way back: staff decide about what is left then
+            pass  # a refund is already on its way: staff decide about what is left after it
     enrollment = journal.enrollment
     ask_what_to_refund(workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, payment_id=payment_id)
 
 
 def _ask_about_offline_money(journal: Journal) -> None:
-    """What came outside of Stripe can't be sent back by us: staff do it, and reverse the payment."""
+    """Ask staff about money that came outside of Stripe: only they can send it back and reverse the payment."""
     enrollment = journal.enrollment
     if enrollment.payment_status not in PAID:
         return
@@ -107,8 +110,9 @@ def _ask_about_offline_money(journal: Journal) -> None:
 
 
 def ask_what_to_refund(*, workspace_id: int, enrollment_cuid: str, payment_id: int) -> None:
-    """Let staff decide what of a payment goes back, now that the enrollment it paid for has ended; part of the caller's
-    transaction. What a quote has decided by rule is not asked."""
+    """Let staff decide how much of a payment to refund, now that the enrollment it paid for has ended; part of the
+    caller's transaction. They are not asked about what a quote has decided by rule.
+    """
     quoted = QuotedExit.objects.filter(payment=payment_id, enrollment__cuid=enrollment_cuid)
     if quoted.filter(settlement=Settlement.BY_RULE, quote__confirmed_at__isnull=False).exists():
         return

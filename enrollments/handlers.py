@@ -1,4 +1,4 @@
-"""Reactions to what billing says and to the end of enrollments, inside the transaction and at the moment of the event.
+"""Reactions to billing events and to the end of enrollments, inside the transaction and at the moment of the event.
 
 Billing has locked the enrollment and the decision before its own rows, by the purpose registered in `apps.py`.
 """
@@ -92,7 +92,7 @@ def _decision_of(event: MoneyEvent) -> EnrollmentDecision | None:
 
 @handles_together(EnrollmentStatusChanged)
 def follow_ends(events: Sequence[EnrollmentStatusChanged]) -> None:
-    """An exit that was planned for a later day is overtaken by any other end, the completion included."""
+    """Settle planned exits: any other end, completion included, overtakes an exit that was planned for a later day."""
     ended = [event for event in events if event.to_status in (*GIVEN_BACK, *ENDED_PARTICIPATION)]
     if ended:
         cuids = {event.enrollment_cuid for event in ended}
@@ -101,9 +101,9 @@ def follow_ends(events: Sequence[EnrollmentStatusChanged]) -> None:
 
 @handles(PaymentSucceeded)
 def complete_paid_decision(event: PaymentSucceeded) -> None:
-    """The parent paid: the decision is completed and the enrollment paid, and approved where review is automatic.
+    """The parent paid: complete the decision and mark the enrollment paid, and approve it if review is automatic.
 
-    Money for an enrollment that is already funded, or has ended, goes back.
+    Money for an enrollment that is already funded, or has ended, is refunded.
     """
     decision = _decision_of(event)
     if decision is None or decision.payment_id == event.payment_id:
@@ -131,7 +131,7 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
 
 
 def _agreed_at(decision: EnrollmentDecision, now: dt.datetime) -> dt.datetime:
-    """When the payer was shown what is paid for, and by which policy it comes back."""
+    """Return when the payer was shown what is paid for, and which refund policy applies."""
     return decision.checkout.created_at if decision.checkout else now
 
 
@@ -147,7 +147,7 @@ def _refund_reason(decision: EnrollmentDecision, enrollment: Enrollment) -> Refu
 
 
 def _end_refused(decision: EnrollmentDecision, now: dt.datetime) -> None:
-    """A decision whose money is sent back at once waits for no other."""
+    """End a decision whose money is refunded at once, so that it does not wait for another payment."""
     if decision.status == DecisionStatus.CHECKOUT_REQUIRED:
         decision.cancel()
         decision.message = "The payment arrived when it was no longer needed; it is being refunded"
@@ -156,7 +156,7 @@ def _end_refused(decision: EnrollmentDecision, now: dt.datetime) -> None:
 
 @handles(CheckoutExpired)
 def expire_decision(event: CheckoutExpired) -> None:
-    """Nothing was paid in time. The enrollment stays submitted: asking again makes a new decision about it."""
+    """The checkout expired unpaid. The enrollment stays submitted: asking again creates a new decision about it."""
     _end_unpaid(event, "expire", "The checkout expired unpaid")
 
 
@@ -168,7 +168,7 @@ def cancel_unpaid_decision(event: CheckoutCancelled) -> None:
 
 @handles(CheckoutReplaced)
 def ask_the_present_price(event: CheckoutReplaced) -> None:
-    """The price changed before it was paid: the decision waits for the checkout that asks the new one."""
+    """The price changed before it was paid: the decision waits for the checkout with the new price."""
     decision = _decision_of(event)
     if decision is None or decision.checkout_id != event.checkout_id:
         return
@@ -178,13 +178,13 @@ def ask_the_present_price(event: CheckoutReplaced) -> None:
 
 @handles(CheckoutRefused)
 def fail_refused_decision(event: CheckoutRefused) -> None:
-    """Nobody can pay it as it is. The enrollment stays submitted: asking again makes a new decision about it."""
+    """Nobody can pay this checkout. The enrollment stays submitted: asking again creates a new decision about it."""
     _end_unpaid(event, "fail", REFUSAL)
 
 
 @handles(PaymentFailed)
 def fail_decision(event: PaymentFailed) -> None:
-    """The bank said no: the decision failed, and a new request may try another way to pay."""
+    """The bank declined: the decision failed, and a new request may try another way to pay."""
     decision = _end_unpaid(event, "fail", "The payment failed")
     if decision is not None:
         fail_purchase(enrollment_id=decision.enrollment_id, actor=STRIPE, now=event.occurred_at)
@@ -202,7 +202,7 @@ def _end_unpaid(event: MoneyEvent, transition: str, message: str) -> EnrollmentD
 
 @handles(PaymentRefunded)
 def follow_refund(event: PaymentRefunded) -> None:
-    """A partial refund is noted; a full one ends the enrollment it paid for. A refunded duplicate changes nothing."""
+    """Record a partial refund; a full one ends the enrollment it paid for. A refunded duplicate changes nothing."""
     decision = _decision_of(event)
     if decision is None or decision.payment_id != event.payment_id:
         return
@@ -214,14 +214,14 @@ def follow_refund(event: PaymentRefunded) -> None:
 
 @handles(PaymentRefunded)
 def follow_reversed_payment(event: PaymentRefunded) -> None:
-    """A payment outside of Stripe was taken back."""
+    """A payment outside of Stripe was reversed."""
     if event.purpose == OFFLINE_PURPOSE:
         follow_reversal(enrollment_id=key_of(event.subject), payment_id=event.payment_id, now=event.occurred_at)
 
 
 @handles(PaymentRestored)
 def follow_return(event: PaymentRestored) -> None:
-    """Money that had gone back is here again."""
+    """Refunded money has come back."""
     decision = _decision_of(event)
     if decision is not None and decision.payment_id == event.payment_id and not event.refunded_minor:
         now = event.occurred_at

@@ -1,4 +1,4 @@
-"""The record of what happens to an enrollment: each change of a facet is one FSM transition, one row and one event."""
+"""The record of what happens to an enrollment: each change of a facet is one FSM transition, one row, and one event."""
 
 import datetime as dt
 from collections import defaultdict
@@ -29,7 +29,7 @@ FACET_OF_FIELD = {
 }
 
 _FACETS = tuple(FACET_OF_FIELD.items())
-# What lets an enrollment come to the reviewers' desk.
+# The changes that put an enrollment on the reviewers' desk.
 _ARRIVALS = {(Facet.ELIGIBILITY, EligibilityStatus.SUBMITTED), *((Facet.PAYMENT, status) for status in FUNDED)}
 Row = TypeVar("Row", bound=Model)
 
@@ -45,15 +45,15 @@ class Journal:
     actor: Actor
     now: dt.datetime
     note: str = ""  # for colleagues; kept with each change
-    is_answered: bool = False  # whoever asked gets the outcome as the answer, so no mail tells of the steps to it
+    is_answered: bool = False  # the caller gets the outcome in the response, so the steps to it are not mailed
     _rows: list[EnrollmentTransition] = field(default_factory=list)
     _attached: list[Model] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
-    _changed: set[str] = field(default_factory=set)  # of the details
+    _changed: set[str] = field(default_factory=set)  # the changed details
     _touched: set[str] = field(default_factory=lambda: {"updated_at", "transition_count"})
 
     def change(self, transition: str, *, reason: str = "") -> None:
-        """Run the FSM method of this name. Raises TransitionNotAllowed, naming both states, where there is no edge."""
+        """Run the FSM method of this name. Raises TransitionNotAllowed, naming both states, if there is no edge."""
         method = getattr(self.enrollment, transition)
         state_field = method._django_fsm.field.name
         before = getattr(self.enrollment, state_field)
@@ -82,7 +82,7 @@ class Journal:
 
     @property
     def has_news(self) -> bool:
-        """Whether anything has changed that others are told of."""
+        """Return whether anything has changed that is published."""
         return bool(self._rows or self._changed)
 
     def set(self, **values: object) -> None:
@@ -94,11 +94,11 @@ class Journal:
             self._touched.add(name)
 
     def attach(self, *rows: Model) -> None:
-        """Write these rows, which refer to the enrollment and may refer to those before, together with it."""
+        """Write these rows together with the enrollment; they refer to it and may refer to earlier rows."""
         self._attached += rows
 
     def afterwards(self, action: Callable[[], object]) -> None:
-        """Do this once the enrollment is saved, in the same transaction."""
+        """Run this once the enrollment is saved, in the same transaction."""
         self._afterwards.append(action)
 
     def write(self) -> list[EnrollmentEvent]:
@@ -138,14 +138,14 @@ class Journal:
         return events
 
     def _alike(self) -> tuple[object, ...]:
-        """What this journal would save, and from which states: those that save the same can do so together."""
+        """Return what this journal would save, and from which states: equal journals can be saved together."""
         before = {row.facet: row.from_status for row in reversed(self._rows)}
         fields = sorted(self._touched - {"updated_at", "transition_count"})
         states = tuple((name, before.get(facet, getattr(self.enrollment, name))) for name, facet in _FACETS)
         return states, tuple((name, getattr(self.enrollment, name)) for name in fields), len(self._rows)
 
     def _save_if_unmoved(self) -> None:
-        """One UPDATE whose condition is the state we read: the guard behind the row lock."""
+        """Save with one UPDATE on the condition that the state is the one we read: the guard behind the row lock."""
         before = {row.facet: row.from_status for row in reversed(self._rows)}
         states = {name: before.get(facet, getattr(self.enrollment, name)) for name, facet in _FACETS}
         if not update_row(self.enrollment, *sorted(self._touched), where=states):
@@ -189,7 +189,7 @@ class Journal:
 
 
 def _told_by(row: EnrollmentTransition) -> dict[str, Any]:
-    """What an event says of a change that is the same for whomever it happens to."""
+    """Return the part of an event that is the same for every enrollment with this change."""
     return {
         "occurred_at": row.created_at,
         "facet": row.facet,
@@ -200,7 +200,7 @@ def _told_by(row: EnrollmentTransition) -> dict[str, Any]:
 
 
 class Standing(NamedTuple):
-    """What changing a state takes of a saved enrollment, for those of whom there are too many to load each."""
+    """What a state change needs of a saved enrollment, for when there are too many to load each one."""
 
     pk: int
     cuid: str
@@ -213,12 +213,12 @@ class Standing(NamedTuple):
 
     @property
     def states(self) -> dict[str, str]:
-        """By the names of their fields."""
+        """Return the states by field name."""
         return {name: getattr(self, name) for name in FACET_OF_FIELD}
 
 
 def find_standings(enrollments: QuerySet[Enrollment]) -> list[Standing]:
-    """How these enrollments stand, by their ids."""
+    """Return how these enrollments stand, in the order of their ids."""
     columns = ("pk", "cuid", "workspace_id", "instance__cuid", "transition_count", *FACET_OF_FIELD)
     return [Standing(*row) for row in enrollments.order_by("pk").values_list(*columns)]
 
@@ -226,11 +226,12 @@ def find_standings(enrollments: QuerySet[Enrollment]) -> list[Standing]:
 def change_alike(
     standings: Sequence[Standing], transition: str, *, reason: str, actor: Actor, now: dt.datetime
 ) -> list[EnrollmentEvent]:
-    """Make one change of the states of many locked enrollments, as a `Journal` of each would, in few statements;
-    returns the events for the caller to publish.
+    """Make the same state change on many locked enrollments, as a `Journal` of each would, in few statements; returns
+    the events for the caller to publish.
 
-    The state machine looks at nothing but the states, so it is asked once for all that are in the same. Raises
-    TransitionNotAllowed, and StatusMoved if one of them has left the states it was read in; then nothing must be kept.
+    The state machine depends only on the states, so it runs once for all enrollments in the same states. Raises
+    TransitionNotAllowed, and StatusMoved if an enrollment has left the states it was read in; then the caller must roll
+    back.
     """
     groups: dict[tuple[str, ...], list[Standing]] = defaultdict(list)
     for standing in standings:
@@ -263,7 +264,9 @@ def change_alike(
 def _save_alike(
     keys: Sequence[int], states: Mapping[str, Any], values: Mapping[str, Any], *, changes: int, now: dt.datetime
 ) -> None:
-    """One UPDATE of enrollments that change alike, whose condition is the states they were read in."""
+    """Save enrollments that change alike with one UPDATE, on the condition that they are in the states that were
+    read.
+    """
     unmoved = Enrollment.objects.filter(pk__among=keys, **states)
     saved = unmoved.update(**values, transition_count=F("transition_count") + changes, updated_at=now)
     if saved != len(keys):
@@ -271,8 +274,7 @@ def _save_alike(
 
 
 def write_new_together(journals: Sequence[Journal]) -> list[EnrollmentEvent]:
-    """Write the journals of many enrollments that are not saved yet, as `Journal.write` does for one. What is to be
-    done afterwards is the caller's."""
+    """Write many unsaved enrollments' journals, as `Journal.write` does for one; the caller runs their `afterwards`."""
     for journal in journals:
         journal.enrollment.updated_at = journal.now
     insert_with_keys([journal.enrollment for journal in journals])
@@ -285,9 +287,9 @@ def write_new_together(journals: Sequence[Journal]) -> list[EnrollmentEvent]:
 def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[EnrollmentEvent]:
     """Write the journals of many saved, locked enrollments in few statements, as `Journal.write` does for one.
 
-    Enrollments that change alike share an UPDATE, whose condition is the states they were read in; details are each
-    enrollment's own. Raises StatusMoved if one of them is in another, and then nothing must be kept. What is to be done
-    afterwards is the caller's.
+    Enrollments that change alike share an UPDATE, on the condition that their states are the ones that were read;
+    details are saved per enrollment. Raises StatusMoved if an enrollment has left those states, and then the caller
+    must roll back. Running their `afterwards` actions is up to the caller.
     """
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for journal in journals:

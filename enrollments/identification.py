@@ -1,6 +1,7 @@
-"""Whom a new enrollment is about: a lead, a learner, whoever an earlier enrollment was about, or somebody described.
+"""Whom a new enrollment is for: a lead, a learner, the person of an earlier enrollment, or a person described by the
+request.
 
-Each way needs exactly its own facts. Whatever it names is looked up in one workspace.
+Each way needs exactly its own fields. Everything it names is looked up in one workspace.
 """
 
 import datetime as dt
@@ -30,7 +31,7 @@ from .states import IdentificationType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByLead:
-    """A lead. What is unknown of it may be told along; what is known may not."""
+    """A lead. The request may supply what is unknown about it, but not repeat what is known."""
 
     lead_id: str
     first_name: str = ""
@@ -47,14 +48,14 @@ class ByLearner:
 
 @dataclass(frozen=True, slots=True)
 class ByEarlierEnrollment:
-    """Whoever an earlier enrollment was about, who enrolls again."""
+    """The person of an earlier enrollment, who enrolls again."""
 
     enrollment_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByInfo:
-    """Somebody by email and names: the learner who has them, or a new one."""
+    """A person by email and names: the learner who has them, or a new one."""
 
     first_name: str
     last_name: str
@@ -63,7 +64,7 @@ class ByInfo:
 
 Identification = ByLead | ByLearner | ByEarlierEnrollment | ByInfo
 
-# The identity that each type needs, as integrators spell it; customerInfo describes the person instead.
+# The identifier that each type needs, as integrators spell it; customerInfo describes the person instead.
 IDENTITIES = {
     IdentificationType.LEAD_ID: "leadId",
     IdentificationType.CUSTOMER_ID: "customerId",
@@ -73,7 +74,7 @@ _TOLD_OTHERWISE = (IdentificationType.CUSTOMER_ID, IdentificationType.ENROLLMENT
 
 
 def identity_faults(kind: IdentificationType, given: Mapping[str, Any]) -> list[FieldError]:
-    """What a request has too much or too little of, to say whom it is about in this way."""
+    """Return the fields that a request lacks, or has too many of, to identify a person in this way."""
     needed = IDENTITIES.get(kind)
     faults = [
         FieldError(name, "not_allowed", f"identificationType is {kind.value}: leave {name} out.")
@@ -92,7 +93,7 @@ def identity_faults(kind: IdentificationType, given: Mapping[str, Any]) -> list[
 
 @dataclass(frozen=True, slots=True)
 class _Identified:
-    """Whom an identification names, locked; a learner, a lead, or a lead that became a learner."""
+    """The person that an identification names, locked: a learner, a lead, or a lead that became a learner."""
 
     type: IdentificationType
     learner: Learner | None
@@ -110,10 +111,10 @@ def create_enrollment(
     actor: Actor,
     now: dt.datetime,
 ) -> Enrollment:
-    """Enroll somebody as a candidate.
+    """Enroll a person as a candidate.
 
-    A re-enrollment takes the contact and device details of the earlier enrollment where none are given, and leaves its
-    metadata there. If the earlier one was refused in this very instance, it makes way. Raises Invalid naming the fields
+    A re-enrollment copies the contact and device details of the earlier enrollment unless new ones are given, but not
+    its metadata. If the earlier one was refused in this same instance, it is replaced. Raises Invalid naming the fields
     as the API spells them, InstanceClosed, NotFound, and AlreadyEnrolled with the current enrollment of the same person
     in this instance.
     """
@@ -233,7 +234,7 @@ def _withdraw_refused(previous: Enrollment | None, instance: ProgramInstance, ac
 
 
 def _refuse_second(whom: _Identified, instance: ProgramInstance) -> None:
-    """A person has one current enrollment in an instance, be it as a learner or as the lead they were."""
+    """Refuse a second current enrollment of a person in an instance, whether as a learner or as the lead they were."""
     current = Enrollment.objects.current().filter(instance=instance)
     found = None
     if whom.learner is not None:
@@ -258,7 +259,7 @@ def _details_of(details: EnrollmentDetails, previous: Enrollment | None) -> dict
     return {field: getattr(details, field) for field in EnrollmentDetails.__dataclass_fields__}
 
 
-# What the person keeps from one year to the next. Metadata tells of one enrollment: its answers, its exit.
+# What the person keeps from year to year. Metadata belongs to one enrollment: its answers, its exit.
 _INHERITED = (
     "phone",
     "address",

@@ -20,7 +20,7 @@ from .states import IdleSeatStatus
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_idle_seat(request: HttpRequest, token: str) -> HttpResponse:
-    """Whether they still come, and what they said."""
+    """Ask whether the family is still coming, record the answer, and show it."""
     try:
         idle = find_linked_seat(token)
     except NotFound:

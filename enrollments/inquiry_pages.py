@@ -37,7 +37,7 @@ class AnswerForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_inquiry(request: HttpRequest, token: str) -> HttpResponse:
-    """The question, and what was answered."""
+    """Show the question, record the answer, and show it."""
     try:
         inquiry = find_linked_inquiry(token)
     except NotFound:

@@ -1,6 +1,6 @@
-"""What always holds about seats, decisions and enrollments, and about the money that pays for them.
+"""The invariants of seats, decisions, and enrollments, and of the money that pays for them.
 
-Sets of states come from `states.py`, as everywhere; what a guard should have kept true is spelled out.
+Sets of states come from `states.py`, as everywhere else; conditions that a guard should already ensure are spelled out.
 """
 
 import datetime as dt
@@ -66,7 +66,7 @@ from .states import (
     SeatStatus,
 )
 
-# How long money may be on its way from Stripe's yes to an enrollment.
+# The longest time between Stripe's confirmation of a payment and the enrollment.
 MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)
 # The sweep of ended enrollments runs every ten minutes, and may have a million of them to complete.
 EXPIRY_NOTICES_WITHIN = dt.timedelta(hours=6)
@@ -76,7 +76,7 @@ _FACET_FIELDS = {facet: field for field, facet in FACET_OF_FIELD.items()}
 
 
 def seat_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
-    """An allocation's counters are what its SeatAssignment rows add up to."""
+    """An allocation's counters equal the sums of its SeatAssignment rows."""
     rows = (
         extent.of(DistrictSeatAllocation.objects.all(), "district__workspace")
         .annotate(
@@ -110,7 +110,7 @@ def one_held_seat_per_learner_and_allocation(extent: Extent) -> Iterator[Breach]
 
 
 def held_seats_agree_with_their_enrollment(extent: Extent) -> Iterator[Breach]:
-    """Reserved while the enrollment awaits review, used once it is approved, and nothing is held after its end."""
+    """A seat is reserved until its enrollment is approved, used from then on, and released at the enrollment's end."""
     agreeing = Q(status=SeatStatus.RESERVED, enrollment__eligibility_status=EligibilityStatus.SUBMITTED)
     agreeing |= Q(status=SeatStatus.USED, enrollment__eligibility_status=EligibilityStatus.APPROVED)
     held = extent.of(SeatAssignment.objects.all(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
@@ -129,7 +129,9 @@ def one_live_decision_per_enrollment(extent: Extent) -> Iterator[Breach]:
 
 
 def completed_decisions_are_funded(extent: Extent) -> Iterator[Breach]:
-    """By a seat that its own enrollment holds, by a payment, or by a discount that leaves nothing to pay."""
+    """A completed decision is funded by its own enrollment's seat, by a payment, or by a discount that covers
+    everything.
+    """
     by_seat = Q(provision_source=ProvisionSource.DISTRICT, seat__status__in=HELD_SEATS)
     by_seat &= Q(seat__enrollment=F("enrollment"))
     by_money = Q(provision_source=ProvisionSource.PARENT, payment__paid_at__isnull=False)
@@ -148,7 +150,9 @@ def waiting_decisions_can_be_paid(extent: Extent) -> Iterator[Breach]:
 
 
 def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
-    """Money is asked for only while a decision waits for it, or may be taken up again; else it is to be ended."""
+    """Money is requested only while a decision waits for it, or may be resumed; other live checkouts are to be
+    ended.
+    """
     others = EnrollmentDecision.objects.filter(enrollment=OuterRef("enrollment"), status__in=LIVE_DECISIONS)
     wanting = EnrollmentDecision.objects.filter(
         Q(status=DecisionStatus.CHECKOUT_REQUIRED) | Q(status=DecisionStatus.FAILED) & ~Exists(others),
@@ -164,7 +168,7 @@ def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
 
 
 def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
-    """Whatever was paid for a decision funds a live enrollment, or is accounted for otherwise (`idle_payments`)."""
+    """A payment for a decision funds a live enrollment, or is accounted for in another way (`idle_payments`)."""
     funded = EnrollmentDecision.objects.filter(
         payment=OuterRef("pk"),
         status=DecisionStatus.COMPLETED,
@@ -176,7 +180,7 @@ def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
 
 
 def offline_payments_are_at_work(extent: Extent) -> Iterator[Breach]:
-    """Money that came outside of Stripe pays for an enrollment that goes on, or is accounted for otherwise."""
+    """Money that came outside of Stripe pays for a current enrollment, or is accounted for in another way."""
     paid = Enrollment.objects.kept().annotate(subject=Cast("pk", CharField()))
     paid = paid.filter(subject=OuterRef("subject"), eligibility_status__in=GOING_ON, payment_status__in=PAID)
     idle = idle_payments(extent, purpose=OFFLINE_PURPOSE, at_work=paid)
@@ -185,7 +189,7 @@ def offline_payments_are_at_work(extent: Extent) -> Iterator[Breach]:
 
 
 def decisions_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
-    """What a decision brought lasts while not all of its money is back, and its enrollment says how much is."""
+    """What a decision granted lasts until all of its money is refunded, and its enrollment shows how much has been."""
     completed = extent.of(EnrollmentDecision.objects.all()).filter(status=DecisionStatus.COMPLETED)
     for pk in completed.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
         yield Breach(f"decision {pk}", "completed, though all of its money is back")
@@ -194,9 +198,10 @@ def decisions_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
 
 
 def idle_payments(extent: Extent, *, purpose: str, at_work: QuerySet[Any]) -> QuerySet[Payment]:
-    """Money that came for this purpose five minutes ago and does nothing: it has brought none of the rows `at_work`
-    (which refer to it by `OuterRef`), is not back, does not go back in full, and is no task for a person (nor was one:
-    then a person has decided)."""
+    """Return payments for this purpose that arrived over five minutes ago and have no effect: they led to none of the
+    rows `at_work` (which refer to them by `OuterRef`), are not refunded or being refunded in full, and are not the
+    subject of a staff task, open or closed (a closed one means that a person has decided).
+    """
     idle: QuerySet[Payment] = (
         extent.of(Payment.objects.all())
         .filter(purpose=purpose, paid_at__lt=extent.now - MONEY_SETTLES_WITHIN)
@@ -211,7 +216,7 @@ def idle_payments(extent: Extent, *, purpose: str, at_work: QuerySet[Any]) -> Qu
 
 
 def misnoted(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Of rows with an enrollment and the payment for it: those that disagree about what is back."""
+    """Return the rows, among those with an enrollment and its payment, that disagree about what was refunded."""
     is_back = Q(payment__refunded_minor__gt=0)
     paid = EnrollmentPaymentStatus.PAID
     says_less = Q(enrollment__payment_status=paid) & is_back
@@ -220,7 +225,7 @@ def misnoted(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def _going_back() -> Coalesce:
-    """What of a payment is back or on its way by refunds."""
+    """Return how much of a payment was refunded or is being refunded."""
     refunds = Refund.objects.filter(payment=OuterRef("pk"))
     refunds = refunds.exclude(status__in=FAILED_REFUNDS)
     return Coalesce(Subquery(refunds.values("payment").annotate(total=Sum("amount_minor")).values("total")), 0)
@@ -247,7 +252,7 @@ def facets_equal_their_last_transition(extent: Extent) -> Iterator[Breach]:
 
 
 def ended_enrollments_are_completed(extent: Extent) -> Iterator[Breach]:
-    """Nobody takes part in what has been over for a while."""
+    """Nobody takes part in something that ended a while ago."""
     overdue = extent.of(Enrollment.objects.due_to_expire(now=extent.now - EXPIRY_NOTICES_WITHIN))
     for pk in overdue.values_list("pk", flat=True).iterator():
         yield Breach(f"enrollment {pk}", "is active past its end, and no sweep has completed it")
@@ -270,7 +275,7 @@ def transitions_have_no_gaps(extent: Extent) -> Iterator[Breach]:
 
 
 def transitions_form_a_chain(extent: Extent) -> Iterator[Breach]:
-    """Within a facet each transition starts where the one before ended, the first from the facet's beginning."""
+    """Within a facet each transition starts where the previous one ended, the first from the facet's initial state."""
     beginning = Case(
         *(When(facet=facet, then=Value(_initial(field))) for facet, field in _FACET_FIELDS.items()),
         output_field=CharField(),
@@ -288,7 +293,7 @@ def transitions_form_a_chain(extent: Extent) -> Iterator[Breach]:
 
 
 def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
-    """Every edge is one that the state machine has."""
+    """Every transition is an edge of the state machine."""
     allowed = Q()
     for facet, field in _FACET_FIELDS.items():
         for edge in _state_field(field).get_all_transitions(Enrollment):
@@ -299,7 +304,7 @@ def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
 
 
 def deleted_enrollments_hold_nothing(extent: Extent) -> Iterator[Breach]:
-    """What was deleted takes part in nothing, and neither a seat nor a decision lives on by it."""
+    """A deleted enrollment is not active, and neither a seat nor a decision depends on it."""
     over = Q(participation_status__in=ENDED_PARTICIPATION) & ~Q(eligibility_status=EligibilityStatus.APPROVED)
     seats = SeatAssignment.objects.filter(enrollment=OuterRef("pk"), status__in=HELD_SEATS)
     funded = EnrollmentDecision.objects.filter(enrollment=OuterRef("pk"), status=DecisionStatus.COMPLETED)
@@ -309,7 +314,7 @@ def deleted_enrollments_hold_nothing(extent: Extent) -> Iterator[Breach]:
 
 
 def labels_are_what_their_enrollment_names(extent: Extent) -> Iterator[Breach]:
-    """A list by tag or manufacturer finds exactly the enrollments whose fields name it, at their place in the order."""
+    """A list by tag or manufacturer finds exactly the enrollments whose fields name it, in their place in the order."""
     labeled = ~Q(tags=[]) | ~Q(manufacturer_slugs=[]) | Q(labels__isnull=False)
     rows = extent.of(Enrollment.objects.all()).filter(labeled).order_by("pk")
     found = rows.values_list("pk", *LABELED, "labels__kind", "labels__value").iterator()
@@ -344,7 +349,7 @@ def planned_exits_are_of_the_enrolled(extent: Extent) -> Iterator[Breach]:
 
 
 def transitions_have_their_event(extent: Extent) -> Iterator[Breach]:
-    """As long as events are kept."""
+    """Every transition has its event, for as long as events are kept."""
     told = OutboxEvent.objects.annotate(number=Cast(KT("payload__number"), IntegerField())).filter(
         type=EnrollmentStatusChanged.type,
         aggregate=Concat(Value("enrollment:"), OuterRef("enrollment__cuid")),
@@ -357,7 +362,7 @@ def transitions_have_their_event(extent: Extent) -> Iterator[Breach]:
 
 
 def decisions_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
-    """The last event about a decision gives the status it has."""
+    """The last event about a decision has the decision's status."""
     last = OutboxEvent.objects.filter(aggregate=_named("decision", OuterRef("pk"))).order_by("-sequence")
     told = Subquery(last.annotate(status=KT("payload__status")).values("status")[:1], output_field=CharField())
     rows = extent.of(EnrollmentDecision.objects.all()).annotate(told=Coalesce(told, Value("nothing")))
@@ -366,7 +371,7 @@ def decisions_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
 
 
 def seats_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
-    """The last event about a seat is the one of the status it has."""
+    """The last event about a seat is the one for its status."""
     last = OutboxEvent.objects.filter(aggregate=_named("seat", OuterRef("pk"))).order_by("-sequence")
     rows = extent.of(SeatAssignment.objects.all(), "allocation__district__workspace").annotate(
         told=Coalesce(Subquery(last.values("type")[:1]), Value("nothing"))
@@ -377,7 +382,7 @@ def seats_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
 
 
 def _named(kind: str, pk: OuterRef) -> Concat:
-    """How outbox aggregates and staff tasks name a row: "decision:12"."""
+    """Build the name by which outbox aggregates and staff tasks refer to a row: "decision:12"."""
     return Concat(Value(f"{kind}:"), Cast(pk, CharField()), output_field=CharField())
 
 

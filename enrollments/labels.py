@@ -7,12 +7,12 @@ from core.rows import insert_many, insert_rows
 from .models import Enrollment, EnrollmentLabel
 from .states import LabelKind
 
-# The fields that are labels, each with the kind of label it holds.
+# The fields that are labels, each with its kind of label.
 LABELED = {"tags": LabelKind.TAG, "manufacturer_slugs": LabelKind.MANUFACTURER}
 
 
 def relabel(enrollment: Enrollment, *, fields: Collection[str], is_new: bool) -> None:
-    """Make the labels those that these fields of a stored enrollment name; inside the transaction that changed them."""
+    """Update the labels to match these fields of a stored enrollment, inside the transaction that changed them."""
     for field in LABELED.keys() & set(fields):
         kind = LABELED[field]
         wanted: list[str] = getattr(enrollment, field)
@@ -25,7 +25,7 @@ def relabel(enrollment: Enrollment, *, fields: Collection[str], is_new: bool) ->
 
 
 def label_new(enrollments: Sequence[Enrollment]) -> None:
-    """The same for all fields of many enrollments that were just stored."""
+    """Create the labels of all fields for many enrollments that were just stored."""
     insert_many(
         [
             _label(enrollment, kind, value)

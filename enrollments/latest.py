@@ -1,4 +1,4 @@
-"""Who was faster: the latest decision about an enrollment, for whoever comes too late with another."""
+"""Who was faster: the latest decision about an enrollment, for a person who comes too late with another."""
 
 import datetime as dt
 
@@ -20,8 +20,9 @@ _DID = {
 
 
 def tell_latest_change(enrollment: Enrollment, now: dt.datetime) -> str:
-    """ "Ana Ruiz approved it 2 minutes ago."; empty while nothing has been decided. One query or two, so only for
-    somebody who was refused."""
+    """Say, for example, "Ana Ruiz approved it 2 minutes ago."; empty while nothing has been decided. Takes one or two
+    queries, so call it only after a refusal.
+    """
     if enrollment.pk is None:
         return ""
     changes = EnrollmentTransition.objects.filter(enrollment=enrollment.pk, facet=Facet.ELIGIBILITY)
@@ -33,13 +34,13 @@ def tell_latest_change(enrollment: Enrollment, now: dt.datetime) -> str:
 
 
 def not_allowed(enrollment: Enrollment, *, before: str, target: str, now: dt.datetime) -> TransitionNotAllowed:
-    """The refusal that names both states, and whoever brought the enrollment to the one it is in."""
+    """Return the refusal that names both states, and who brought the enrollment to its current one."""
     sentences = (f"An enrollment that is {before} can't become {target}.", tell_latest_change(enrollment, now))
     return TransitionNotAllowed(" ".join(filter(None, sentences)), from_status=before, to_status=target)
 
 
 def name_actor(actor: str) -> str:
-    """Who did something, as colleagues call them; a query at most."""
+    """Return the actor's name as colleagues know it; one query at most."""
     kind, _, number = actor.partition(":")
     if kind == "user":
         user = User.objects.filter(pk=number).first()
@@ -51,7 +52,7 @@ def name_actor(actor: str) -> str:
 
 
 def tell_duration(passed: dt.timedelta) -> str:
-    """ "2 days", "1 hour", "5 minutes"; empty for less than a minute."""
+    """Return, for example, "2 days", "1 hour", or "5 minutes"; empty for less than a minute."""
     minutes = int(passed.total_seconds()) // 60
     for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
         count = minutes // size

@@ -1,4 +1,4 @@
-"""Leaving, for families: choose whom it is for, see what comes back and until when that holds, confirm."""
+"""Leaving, for families: choose whom it is for, see what is refunded and how long that offer holds, and confirm."""
 
 from zoneinfo import ZoneInfo
 
@@ -54,7 +54,7 @@ class LeaveForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def leave(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
-    """Who leaves what: the enrollment that the family came from, and others of theirs along with it."""
+    """Choose who leaves what: the enrollment that the family came from, and others of theirs along with it."""
     theirs = Enrollment.objects.kept().filter(learner__in=learners_of(user))
     asked = theirs.filter(cuid=cuid).first()
     if asked is None:
@@ -81,7 +81,7 @@ def leave(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def ask_refund(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
-    """Ask for a refund of what is over; what goes on is left by a quote, which says what comes back."""
+    """Request a refund for what is over; a current enrollment is left by a quote, which says what is refunded."""
     enrollment = Enrollment.objects.kept().filter(learner__in=learners_of(user), cuid=cuid).first()
     if enrollment is None:
         raise Http404
@@ -113,7 +113,7 @@ def ask_refund(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def show_quote(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
-    """What leaving brings, and until when that holds; confirmed, what it has brought."""
+    """Show what leaving brings and how long the quote holds, or, once confirmed, what it brought."""
     actor = Actor("user", user.pk)
     quote = _quote_or_404(user, cuid, actor)
     form = LeaveForm(request.POST if request.method == "POST" else None)
@@ -147,7 +147,7 @@ def _quote_or_404(user: User, cuid: str, actor: Actor) -> CancellationQuote:
         raise Http404 from error
     theirs = set(learners_of(user).values_list("pk", flat=True))
     if not all(each.enrollment.learner_id in theirs for each in quote.exits.all()):
-        raise Http404  # a child that they are no longer guardian of
+        raise Http404  # a child whose guardian they no longer are
     return quote
 
 

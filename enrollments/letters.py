@@ -1,4 +1,4 @@
-"""What the mails about enrollments say, for those who send or preview them. A workspace may write its own words."""
+"""The texts of the mails about enrollments, for the code that sends or previews them. A workspace may write its own."""
 
 import datetime as dt
 
@@ -30,7 +30,7 @@ SEAT_IDLE = "enrollment_seat_idle"
 QUESTION = "enrollment_question"
 QUESTION_AGAIN = "enrollment_question_again"
 
-# The reason of an end that families are told in their language.
+# The end reasons that families read in their language.
 SEAT_GIVEN_BACK = gettext_noop("We heard nothing from you, so the seat was given back.")
 
 _EVERYWHERE = (
@@ -106,35 +106,35 @@ def write_approval(enrollment: Enrollment) -> Email:
 
 
 def write_on_account(enrollment: Enrollment) -> Email:
-    """That the learner is enrolled, and what is still to be paid."""
+    """The learner is enrolled, and what is still to be paid."""
     return _write(ON_ACCOUNT, enrollment, start=_start_of(enrollment), owed=_owed_for(enrollment))
 
 
 def write_ends_soon(enrollment: Enrollment) -> Email:
-    """That it ends, and what is still to be paid."""
+    """The enrollment ends soon, and what is still to be paid."""
     last_day = require(enrollment.last_day, "who is reminded of an end has one")
     return _write(ENDS_SOON, enrollment, last_day=full_day(last_day), owed=_owed_for(enrollment))
 
 
 def write_payment_recorded(enrollment: Enrollment, *, amount: Money, invoice: str) -> Email:
-    """That money which came outside of Stripe was recorded, and where its invoice is."""
+    """Money that came outside of Stripe was recorded, and where its invoice is."""
     return _write(PAYMENT_RECORDED, enrollment, amount=str(amount), invoice=invoice)
 
 
 def write_question(enrollment: Enrollment, *, question: str, until: dt.date, link: str, is_again: bool) -> Email:
-    """What a reviewer asks, with the address of the page where the family answers."""
+    """A reviewer's question, with the URL of the page where the family answers."""
     kind = QUESTION_AGAIN if is_again else QUESTION
     return _write(kind, enrollment, question=question, until=full_day(until), link=link)
 
 
 def write_seat_idle(enrollment: Enrollment, *, days: int, until: dt.date, link: str) -> Email:
-    """Whether the family still comes, with the address of the page where it says so."""
+    """The question whether the family is still coming, with the URL of the page where it answers."""
     said = ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
     return _write(SEAT_IDLE, enrollment, days=said, until=full_day(until), link=link)
 
 
 def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:
-    """`was_paid` when it was refused: then the money goes back by itself."""
+    """The request was rejected; `was_paid` if it had been paid: then the money is refunded automatically."""
     money = _("There is nothing to pay. If a payment is already on its way, we will return it in full.")
     if was_paid:
         money = _("We are returning the payment in full. We will write again when it is on its way.")
@@ -142,8 +142,9 @@ def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> E
 
 
 def write_end(enrollment: Enrollment, *, reason: str, quoted: Money | None = None) -> Email:
-    """That an enrollment, or the request for one, has ended; and what is known about the money. `quoted` is what the
-    family was told that it gets back by the refund rules."""
+    """An enrollment, or the request for one, has ended, and what is known about the money. `quoted` is what the family
+    was told that it gets back under the refund rules.
+    """
     status = enrollment.payment_status
     deciding = _(
         "We are deciding whether to return some of the payment. If so, we will write again when it is on its way."
@@ -166,7 +167,7 @@ def _tell_quoted(quoted: Money) -> str:
 
 
 def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reason: str, is_another_plan: bool) -> Email:
-    """That it will end; `is_another_plan` if the family was told of another day or reason before."""
+    """The enrollment will end; `is_another_plan` if the family was told of a different day or reason before."""
     return _write(
         EXIT_PLANNED,
         enrollment,
@@ -178,7 +179,7 @@ def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reaso
 
 
 def write_withdrawn_exit(enrollment: Enrollment, *, effective_date: dt.date) -> Email:
-    """That it goes on after all."""
+    """The enrollment continues after all."""
     return _write(EXIT_WITHDRAWN, enrollment, date=plain_day(effective_date))
 
 

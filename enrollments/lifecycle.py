@@ -1,7 +1,7 @@
 """The lifecycle of an enrollment: one use case per transition, each one transaction.
 
-Lock, check, change, record, publish. What the change frees (a seat, an open checkout) is dealt with in the same
-transaction, or recorded there and done right after where a vendor must be asked.
+Lock, check, change, record, publish. What the change frees (a seat, an open checkout) is handled in the same
+transaction, or recorded there and handled right afterwards if a vendor must be called.
 """
 
 import datetime as dt
@@ -69,11 +69,11 @@ def evaluate_enrollment(
     is_eligible: bool | None = None,
     now: dt.datetime,
 ) -> Enrollment:
-    """Decide whether a candidate is eligible, by the instance's rules or by a person's word, `is_eligible`.
+    """Decide whether a candidate is eligible, by the instance's rules or by a person's decision, `is_eligible`.
 
-    A word against somebody needs a `reason`, which the family reads; one for somebody a `note` for colleagues. An
-    eligible enrollment may become ineligible again. Where the rules can't be evaluated, it stays what it is and staff
-    get a task. Raises StatusMoved, TransitionNotAllowed, Invalid.
+    A decision against the candidate needs a `reason`, which the family reads; one in favor needs a `note` for
+    colleagues. An eligible enrollment may become ineligible again. If the rules can't be evaluated, the enrollment
+    stays as it is and staff get a task. Raises StatusMoved, TransitionNotAllowed, Invalid.
     """
     enrollment = lock_enrollment(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
@@ -99,7 +99,7 @@ def submit_enrollment(
     expected_status: str | None = None,
     now: dt.datetime,
 ) -> Enrollment:
-    """Ask for review; where review is automatic and nothing is left to pay, the answer is approval.
+    """Submit for review; if review is automatic and nothing is left to pay, the enrollment is approved.
 
     Raises StatusMoved, TransitionNotAllowed.
     """
@@ -123,7 +123,7 @@ def approve_enrollment(
     expected_status: str | None = None,
     now: dt.datetime,
 ) -> Enrollment:
-    """Accept a submitted enrollment: participation starts, a reserved seat is used, a lead becomes a learner.
+    """Approve a submitted enrollment: participation starts, a reserved seat is used, a lead becomes a learner.
 
     Raises StatusMoved, TransitionNotAllowed, and AlreadyEnrolled if the lead turns out to be a learner who has one.
     """
@@ -145,8 +145,8 @@ def reject_enrollment(
     expected_status: str | None = None,
     now: dt.datetime,
 ) -> Enrollment:
-    """Refuse a submitted enrollment: its seat is free again, an open checkout ends, money that came goes back in full.
-    The family reads the `reason`, and never the `note`.
+    """Reject a submitted enrollment: its seat is freed, an open checkout ends, and money that was paid is refunded in
+    full. The family reads the `reason`, and never the `note`.
 
     Raises StatusMoved, TransitionNotAllowed, and Invalid without a reason.
     """
@@ -168,11 +168,11 @@ def unenroll_enrollment(
     expected_status: str | None = None,
     now: dt.datetime,
 ) -> Enrollment:
-    """End an approved enrollment: its seat or place is free again, the course it bought is taken back, an open checkout
-    ends. The exit reason (which the family reads), the note (which it never does) and metadata are kept.
+    """End an approved enrollment: its seat or place is freed, the course it bought is revoked, and an open checkout
+    ends. The exit reason (which the family reads), the note (which it never does), and the metadata are stored.
 
-    Money is not refunded by itself: staff get a task to decide it. Raises StatusMoved, TransitionNotAllowed, and
-    Invalid without a reason.
+    Money is not refunded automatically: staff get a task to decide about it. Raises StatusMoved, TransitionNotAllowed,
+    and Invalid without a reason.
     """
     reason = require_reason(reason)
     enrollment, seat = lock_to_end(enrollment_id)
@@ -193,10 +193,10 @@ def reconsider_enrollment(
     expected_status: str | None = None,
     now: dt.datetime,
 ) -> Enrollment:
-    """Make an ineligible or rejected enrollment a candidate again, if the criteria changed since it was evaluated.
+    """Make an ineligible or rejected enrollment a candidate again, if the criteria have changed since it was evaluated.
 
-    Raises CriteriaUnchanged if they did not, EnrollmentOver if a new one has taken its place or its money goes back,
-    StatusMoved, TransitionNotAllowed.
+    Raises CriteriaUnchanged if they have not, EnrollmentOver if a new one has replaced it or its money is being
+    refunded, StatusMoved, TransitionNotAllowed.
     """
     enrollment = lock_enrollment(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
@@ -220,7 +220,7 @@ def finish_participation(*, enrollment_id: int, actor: Actor, reason: str, now: 
 def finish_participations(
     *, enrollment_ids: Sequence[int], actor: Actor, reason: str, now: dt.datetime
 ) -> list[Enrollment]:
-    """The same for many, in few statements; returns them by their ids."""
+    """Complete many participations likewise, in few statements; returns the enrollments in the order of their ids."""
     enrollments = lock_enrollments(enrollment_ids)
     active = [each for each in enrollments if each.participation_status == ParticipationStatus.ACTIVE]
     journals = [Journal(enrollment, actor, now) for enrollment in active]
@@ -232,8 +232,8 @@ def finish_participations(
 
 @transaction.atomic
 def resume_participation(*, enrollment_id: int, actor: Actor, reason: str, now: dt.datetime) -> Enrollment:
-    """Make a completed participation active again, because what it was completed by was taken back; one that is active
-    stays so. Its place in the instance is not asked for again: it had one.
+    """Make a completed participation active again, because what completed it was taken back; an active one stays as it
+    is. Capacity is not checked again: the enrollment already had its place.
 
     Raises TransitionNotAllowed for any other, and AlreadyEnrolled if the learner has another enrollment by now.
     """
@@ -248,18 +248,19 @@ def resume_participation(*, enrollment_id: int, actor: Actor, reason: str, now: 
     try:
         with transaction.atomic():
             events = journal.write()
-    except IntegrityError as error:  # another one was made in the same moment
+    except IntegrityError as error:  # another one was created at the same moment
         raise AlreadyEnrolled("The learner is enrolled again by now: change that enrollment.") from error
     publish(*events)
     return enrollment
 
 
-# --- Steps shared with routing and with the reactions to money -------------------------------------------------------
+# --- Steps shared with routing and with the reactions to money --------------------------------------------------------
 
 
 def apply_verdict(*, journal: Journal, verdict: Verdict, reason: str = "") -> None:
-    """Bring a candidate, or an enrollment that was eligible, to where the verdict puts it, and keep the verdict. One
-    that is undecided moves nothing. `follow_up` comes after it. Raises TransitionNotAllowed from any other state."""
+    """Move a candidate, or an eligible enrollment, to the state that the verdict calls for, and store the verdict. An
+    undecided verdict changes no state. Call `follow_up` afterwards. Raises TransitionNotAllowed from any other state.
+    """
     enrollment = journal.enrollment
     status = enrollment.eligibility_status
     stays = status == EligibilityStatus.ELIGIBLE and verdict.outcome != VerdictOutcome.INELIGIBLE
@@ -269,10 +270,10 @@ def apply_verdict(*, journal: Journal, verdict: Verdict, reason: str = "") -> No
 
 
 def evaluate_and_submit(*, journal: Journal, facts: Facts) -> Verdict:
-    """Judge by the instance's criteria and bring the enrollment to where the verdict puts it: submitted or ineligible.
-    One that can't be judged stays what it is.
+    """Evaluate the instance's criteria and make the enrollment submitted or ineligible, as the verdict calls for. If
+    they can't be evaluated, it stays as it is.
 
-    One that was refused before is judged again only if the criteria changed since.
+    An enrollment that was refused before is evaluated again only if the criteria have changed since.
     """
     enrollment = journal.enrollment
     instance = journal.enrollment.instance
@@ -325,14 +326,14 @@ def approve_if_automatic(*, journal: Journal, seat: SeatAssignment | None) -> li
 
 
 def end_submission(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
-    """Reject, write the journal and give back what the enrollment held, money included; returns events to publish."""
+    """Reject, write the journal, and give back what the enrollment held, money included; returns events to publish."""
     journal.change("reject", reason=reason)
     _explain(journal, reason)
     return [*journal.write(), *end_funding(journal, seat, reason, is_refunded=True)]
 
 
 def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
-    """Unenroll and withdraw, write the journal and give back what the enrollment held; returns events to publish."""
+    """Unenroll and withdraw, write the journal, and give back what the enrollment held; returns events to publish."""
     journal.change("unenroll", reason=reason)
     _explain(journal, reason)
     if journal.enrollment.participation_status not in ENDED_PARTICIPATION:
@@ -341,15 +342,15 @@ def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str
 
 
 def lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
-    """Lock an enrollment that is about to end, after all that ends with it."""
-    lock_learner_of(enrollment_id)  # what the apps above hold for it is not moved in the meantime
+    """Lock an enrollment that is about to end, after everything that ends with it."""
+    lock_learner_of(enrollment_id)  # what the apps above hold for it must not move in the meantime
     allocation_id = lock_allocation_of(enrollment_id)
     lock_holdings(enrollment_id)
     return lock_enrollment_behind(allocation_id, enrollment_id)
 
 
 def lock_all_to_end(enrollment_ids: Sequence[int]) -> list[Enrollment]:
-    """The same for several that end together, by their ids: table by table, so that the order holds."""
+    """Lock several that end together, in the order of their ids, table by table to keep the lock order."""
     lock_learner_of(*enrollment_ids)
     allocations = lock_allocations_of(enrollment_ids)
     lock_holdings(*enrollment_ids)
@@ -359,7 +360,7 @@ def lock_all_to_end(enrollment_ids: Sequence[int]) -> list[Enrollment]:
 
 
 def check_open(enrollment: Enrollment, expected_status: str | None, now: dt.datetime) -> None:
-    """Raises NotFound if the (locked) enrollment was deleted, StatusMoved unless it is in the status the caller saw."""
+    """Raise NotFound if the (locked) enrollment was deleted, StatusMoved unless it is in the status the caller saw."""
     refuse_deleted(enrollment)
     if expected_status is not None and enrollment.eligibility_status != expected_status:
         raise StatusMoved(
@@ -370,18 +371,18 @@ def check_open(enrollment: Enrollment, expected_status: str | None, now: dt.date
 
 
 def with_metadata(enrollment: Enrollment, told: dict[str, Any]) -> dict[str, Any]:
-    """The enrollment's metadata with what is told along with a change. Raises Invalid if it can't be kept."""
+    """Return the enrollment's metadata merged with the metadata of a change. Raises Invalid if it can't be stored."""
     merged: dict[str, Any] = check_details({"metadata": enrollment.metadata | told})["metadata"]
     return merged
 
 
 def _explain(journal: Journal, reason: str) -> None:
-    """The reason of the status that the enrollment has come to, in place of why it was eligible."""
+    """Store the reason of the new status, replacing why the enrollment was eligible."""
     journal.set(eligibility_reason=fit(Enrollment, "eligibility_reason", reason))
 
 
 def require_reason(reason: str) -> str:
-    """The reason that the family reads. Raises Invalid without one."""
+    """Return the reason that the family reads. Raises Invalid without one."""
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why.")
     return reason.strip()
@@ -403,7 +404,7 @@ def _begin(
 
 
 def _convert_lead(journal: Journal) -> None:
-    """Make a learner of the lead, or find the one that the lead became or has always been."""
+    """Make a learner of the lead, or find the one that the lead became or always was."""
     enrollment = journal.enrollment
     lead, learner = lock_lead(require(enrollment.lead_id, "an enrollment without a learner is about a lead"))
     if learner is None:
@@ -432,7 +433,7 @@ def _convert_lead(journal: Journal) -> None:
 
 
 def _refuse_nameless(lead: Lead) -> None:
-    """Nobody takes part unless it is known who they are."""
+    """Refuse a lead without a name: nobody takes part unless it is known who they are."""
     missing = missing_of(lead)
     if missing:
         remedy = "It is unknown of this lead, and a learner needs it: change the lead first."

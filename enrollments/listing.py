@@ -1,8 +1,8 @@
 """The enrollments of an instance, newest first, filtered, at a bounded cost however many there are.
 
-Each list is read along one index that is in the order of the list: the most telling filter chooses which. What other
-filters leave of it is looked for among the next SCANNED rows of that index, until the page is full; a page that is not
-full after that says where to go on. See docs/decisions/0056.
+Each list is read along one index in the order of the list; the most selective filter chooses the index. The other
+filters are applied to the next SCANNED rows of that index until the page is full; a page that is still not full says
+where to continue. See docs/decisions/0056.
 """
 
 import datetime as dt
@@ -23,14 +23,13 @@ from .models import Enrollment, EnrollmentLabel, PlannedExit, ProgramInstance
 from .states import ExitStatus, LabelKind
 
 SCANNED = 10_000
-# So many people may have the address, or a name that begins so; more are no way to find anybody.
+# This many people may have the address, or a name that begins with the text; beyond that, it is no way to find anybody.
 PEOPLE = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What a list is narrowed to; all that are given hold together. `search` is the beginning of a last name or of an
-    email address."""
+    """The filters of a list, combined with AND. `search` is the beginning of a last name or of an email address."""
 
     status: str = ""
     tag: str = ""
@@ -44,33 +43,34 @@ class Filters:
 
 @dataclass(slots=True)
 class _Way:
-    """The rows of one index in the list's order, and what is left to look for among them. `path` leads from them to the
-    enrollment, `number` names the enrollment's id. `shown` is true of those that a list shows at all."""
+    """The rows of one index in the list's order, and the conditions left to check on them. `path` leads from them to
+    the enrollment, `number` names the enrollment's id. `shown` is the condition for being listed at all.
+    """
 
     rows: QuerySet[Any]
     path: str = ""
     number: str = "id"
     shown: Q = field(default_factory=Q)
     rest: Q = field(default_factory=Q)
-    is_short: bool = False  # so few that all of them may be looked at
+    is_short: bool = False  # few enough to look at all of them
 
     def ordered(self, after: Position | None = None) -> QuerySet[Any]:
         return before(self.rows, after, number=self.number).order_by("-created_at", f"-{self.number}")
 
     def end(self, after: Position | None = None) -> Position | None:
-        """The last row that is looked at; None if all of them are."""
+        """Return the position of the last row to look at; None if all are looked at."""
         if not self.rest or self.is_short:
             return None
         last = list(self.ordered(after).values_list("created_at", self.number)[SCANNED - 1 : SCANNED + 1])
         return Position(*last[0]) if len(last) == 2 else None
 
     def matching(self, after: Position | None, end: Position | None) -> QuerySet[Any]:
-        """In order, what passes the rest of the filters."""
+        """Return, in order, the rows that pass the remaining filters."""
         return down_to(self.ordered(after).filter(self.shown, self.rest), end, number=self.number)
 
 
 def list_enrollments(*, instance: ProgramInstance, filters: Filters, asked: Asked) -> Found:
-    """One page of the instance's enrollments, each with what its representation shows."""
+    """Return one page of the instance's enrollments, each with what its representation shows."""
     way = _find_way(instance, filters)
     end = way.end(asked.after)
     wanted = asked.per_page + 1
@@ -82,7 +82,7 @@ def list_enrollments(*, instance: ProgramInstance, filters: Filters, asked: Aske
 
 
 def get_enrollment(*, workspace_id: int, cuid: str) -> Enrollment:
-    """An enrollment of the workspace with what its representation shows. Raises NotFound."""
+    """Return an enrollment of the workspace with what its representation shows. Raises NotFound."""
     kept = with_representation(Enrollment.objects.kept().filter(workspace=workspace_id))
     enrollment = kept.filter(cuid=cuid).first()
     if enrollment is None:
@@ -91,19 +91,19 @@ def get_enrollment(*, workspace_id: int, cuid: str) -> Enrollment:
 
 
 def matching_enrollments(*, instance: ProgramInstance, filters: Filters) -> QuerySet[Enrollment]:
-    """All that pass the filters, each with what its representation shows: for whoever reads through them all."""
+    """Return all enrollments that pass the filters, with what their representation shows, for callers that read all."""
     rows = _created_within(Enrollment.objects.kept().filter(instance=instance), filters)
     return with_representation(rows.filter(*_conditions(filters).values()))
 
 
 def find_enrollments(*, workspace_id: int, cuids: Collection[str]) -> list[Enrollment]:
-    """Those of the workspace that have one of these CUIDs, each with what its representation shows."""
+    """Return the workspace's enrollments with these CUIDs, each with what its representation shows."""
     kept = Enrollment.objects.kept().filter(workspace=workspace_id, cuid__in=cuids)
     return list(with_representation(kept).order_by("pk"))
 
 
 def with_representation(rows: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
-    """With all that an enrollment's representation shows; `exit_date` is the day of a planned exit."""
+    """Add everything that an enrollment's representation shows; `exit_date` is the day of a planned exit."""
     planned = PlannedExit.objects.filter(enrollment=OuterRef("pk"), status=ExitStatus.PLANNED)
     return rows.select_related("instance", "learner", "lead", "previous").annotate(
         exit_date=Subquery(planned.values("effective_date"))
@@ -116,13 +116,13 @@ def _load(ids: list[int]) -> list[Enrollment]:
 
 
 def _count(way: _Way, end: Position | None) -> tuple[int, bool]:
-    """How many there are down to the end of what is looked at, and whether that is all; no further than is cheap."""
+    """Count the rows down to the end, no further than is cheap; return whether the count is complete."""
     counted = way.matching(None, end)[: REACH + 1].count()
     return min(counted, REACH), counted <= REACH and end is None
 
 
 def _find_way(instance: ProgramInstance, filters: Filters) -> _Way:
-    """The most telling filter first: the people, or else what the fewest have."""
+    """Return the most selective way: by the people, or else by the filter that matches the fewest."""
     left = _conditions(filters)
     kept = Enrollment.objects.kept().filter(instance=instance)
     people = _find_people(instance.workspace_id, filters)
@@ -138,7 +138,7 @@ def _find_way(instance: ProgramInstance, filters: Filters) -> _Way:
 
 
 def _ways(instance: ProgramInstance, filters: Filters) -> dict[str, _Way]:
-    """The filters that have an index in the order of the list, each as the way along it; without any, all there are."""
+    """Return the way along each filter that has an index in the order of the list; without any, all rows."""
     kept = Enrollment.objects.kept().filter(instance=instance)
     ways = {}
     if filters.reference_id:
@@ -156,7 +156,7 @@ def _ways(instance: ProgramInstance, filters: Filters) -> dict[str, _Way]:
 
 
 def _fewest(ways: dict[str, _Way]) -> tuple[str, _Way]:
-    """The shortest way, counted as far as SCANNED; the first of those that are longer."""
+    """Return the shortest way, counting up to SCANNED; the first one if all are longer."""
     if len(ways) == 1:
         return next(iter(ways.items()))
     lengths = {name: way.rows[: SCANNED + 1].count() for name, way in ways.items()}
@@ -179,7 +179,7 @@ def _labeled(instance: ProgramInstance, kind: LabelKind, value: str) -> _Way:
 
 
 def _conditions(filters: Filters) -> dict[str, Q]:
-    """Each filter that is given, as a condition on an enrollment."""
+    """Return each given filter as a condition on an enrollment."""
     found: dict[str, Q] = {}
     if filters.status:
         found["status"] = Q(eligibility_status=filters.status)
@@ -199,7 +199,7 @@ def _has_label(kind: LabelKind, value: str) -> Q:
 
 
 def _about_people(filters: Filters) -> dict[str, Q]:
-    """The filters that tell of the person, as conditions on a learner or a lead."""
+    """Return the filters about the person as conditions on a learner or a lead."""
     found: dict[str, Q] = {}
     if filters.email:
         found["email"] = Q(email=filters.email)
@@ -210,7 +210,7 @@ def _about_people(filters: Filters) -> dict[str, Q]:
 
 
 def _find_people(workspace_id: int, filters: Filters) -> Q | None:
-    """The enrollments of the people whom the filters name; None if they name nobody in particular, or too many."""
+    """Return the condition for the people whom the filters name; None if they name nobody, or too many."""
     about = _about_people(filters)
     if not about:
         return None
@@ -228,7 +228,7 @@ def _few(people: QuerySet[Any]) -> list[int] | None:
 
 
 def _by_way_of(path: str, condition: Q) -> Q:
-    """A condition on the row at the end of `path`."""
+    """Return a condition on the row at the end of `path`."""
     children: list[Any] = list(condition.children)
     moved = Q(_connector=condition.connector, _negated=condition.negated)
     moved.children = [

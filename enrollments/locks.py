@@ -1,7 +1,7 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
 application < idle seat < learner < allocation < enrollment < instance < decision < checkout < payment, within a table
-by primary key. A learner is locked by the upsert of `accounts.learners`; checkouts and payments by billing.
+by primary key. The upsert of `accounts.learners` locks learners; billing locks checkouts and payments.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from .states import HELD_SEATS, EligibilityStatus
 
 
 def lock_idle_seat(idle_seat_id: int) -> IdleSeat:
-    """The question about an idle seat, before all that its answer may end."""
+    """Lock the question about an idle seat, before everything that its answer may end."""
     rows = IdleSeat.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("seat__allocation__district__workspace", "seat__enrollment__instance").get(
         pk=idle_seat_id
@@ -31,7 +31,7 @@ def lock_allocation(allocation_id: int) -> DistrictSeatAllocation:
 
 
 def lock_allocation_of(enrollment_id: int) -> int | None:
-    """The allocation of the seat that the enrollment holds, if it holds one; returns its id."""
+    """Lock the allocation of the seat that the enrollment holds, if any; returns its id."""
     seat = held_seat(enrollment_id)
     if seat is not None:
         lock_allocation(seat.allocation_id)
@@ -39,32 +39,32 @@ def lock_allocation_of(enrollment_id: int) -> int | None:
 
 
 def lock_allocations_of(enrollment_ids: Sequence[int]) -> set[int]:
-    """The allocations of the seats that these enrollments hold; returns their ids."""
+    """Lock the allocations of the seats that these enrollments hold; returns their ids."""
     found = find_allocations_of(enrollment_ids)
     lock_rows(DistrictSeatAllocation, *found)
     return found
 
 
 def find_allocations_of(enrollment_ids: Sequence[int]) -> set[int]:
-    """The ids of the allocations of the seats that these enrollments hold."""
+    """Return the ids of the allocations of the seats that these enrollments hold."""
     held = SeatAssignment.objects.filter(enrollment__pk__among=enrollment_ids, status__in=HELD_SEATS)
     return set(held.values_list("allocation_id", flat=True))
 
 
 def lock_learner_of(*enrollment_ids: int) -> None:
-    """The learners of enrollments, before all else that is locked for them."""
+    """Lock the learners of enrollments, before everything else that is locked for them."""
     lock_owner_of(Enrollment.objects.filter(pk__in=enrollment_ids))
 
 
 def lock_enrollment(enrollment_id: int) -> Enrollment:
-    """The enrollment alone, with its instance; for changes that can't touch a seat."""
+    """Lock the enrollment alone, with its instance; for changes that can't affect a seat."""
     return (
         Enrollment.objects.select_for_update(of=("self",), no_key=True).select_related("instance").get(pk=enrollment_id)
     )
 
 
-# What no criterion reads, no verdict changes and no mail is addressed by. Most of what a candidate costs is the reading
-# of its columns.
+# Columns that no criterion reads, no verdict changes, and no mail address comes from. Reading columns is most of the
+# cost of a candidate.
 _NOT_EVALUATED = (
     *("identification_type", "reference_id", "reference_description", "previous", "start_date", "end_date"),
     *("updated_at", "deleted_at", "learner__cuid", "learner__workspace", "learner__identity", "learner__person"),
@@ -74,9 +74,10 @@ _NOT_EVALUATED = (
 
 
 def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
-    """Those of these enrollments that are candidates and not deleted, each with its learner and lead, by their ids.
+    """Lock those of these enrollments that are candidates and not deleted, each with its learner and lead, in the order
+    of their ids.
 
-    They come with what an evaluation reads and no more: to ask one for another field costs a query.
+    They carry only what an evaluation reads: accessing another field costs a query.
     """
     rows = Enrollment.objects.kept().filter(pk__among=enrollment_ids, eligibility_status=EligibilityStatus.CANDIDATE)
     locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
@@ -84,7 +85,7 @@ def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
 
 
 def lock_current(instance: ProgramInstance, learner_ids: Sequence[int]) -> list[Enrollment]:
-    """The current enrollments of these learners in the instance, with their learner and lead, by their ids."""
+    """Lock these learners' current enrollments in the instance, with learner and lead, in the order of their ids."""
     rows = Enrollment.objects.current().filter(instance=instance, learner__id__among=learner_ids)
     locked = list(rows.select_for_update(of=("self",), no_key=True).select_related("learner", "lead").order_by("pk"))
     for enrollment in locked:
@@ -93,22 +94,23 @@ def lock_current(instance: ProgramInstance, learner_ids: Sequence[int]) -> list[
 
 
 def lock_enrollments(enrollment_ids: Sequence[int]) -> list[Enrollment]:
-    """These enrollments with their instance, by their ids."""
+    """Lock these enrollments with their instance, in the order of their ids."""
     rows = Enrollment.objects.filter(pk__among=enrollment_ids)
     locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
     return list(locked.select_related("instance"))
 
 
 def lock_unlocked(enrollment_ids: Sequence[int]) -> list[int]:
-    """Those of these enrollments that nobody else has locked, by their ids; the others are left out, not waited for."""
+    """Lock those of these enrollments that nobody else has locked, in the order of their ids, without waiting."""
     found = Enrollment.objects.filter(pk__among=enrollment_ids)
     locked = found.select_for_update(no_key=True, skip_locked=True).order_by("pk")
     return list(locked.values_list("pk", flat=True))
 
 
 def lock_together(enrollment_ids: Sequence[int], *, wait: bool) -> list[Enrollment]:
-    """These enrollments by their ids, with what names them and how they stand; another field costs a query. Without
-    `wait`, those that somebody else has locked are left out."""
+    """Lock these enrollments in the order of their ids, with what identifies them and their states; accessing another
+    field costs a query. Without `wait`, those that somebody else has locked are skipped.
+    """
     rows = Enrollment.objects.filter(pk__among=enrollment_ids)
     locked = rows.select_for_update(of=("self",), no_key=True, skip_locked=not wait).order_by("pk")
     return list(locked.only("cuid", "workspace", "eligibility_status", "participation_status", "payment_status"))
@@ -121,16 +123,16 @@ def refuse_deleted(enrollment: Enrollment) -> None:
 
 
 def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
-    """The enrollment and the seat it holds, the seat's allocation locked first.
+    """Lock the enrollment and the seat it holds, the seat's allocation first.
 
-    The seat is looked up before anything is locked and again after: a seat released, taken or transferred in between is
-    seen.
+    The seat is looked up before anything is locked and again afterwards, so a seat that is released, taken, or
+    transferred in between is noticed.
     """
     return lock_enrollment_behind(lock_allocation_of(enrollment_id), enrollment_id)
 
 
 def lock_enrollment_behind(allocation_id: int | None, enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
-    """The enrollment and the seat it holds, by whoever has locked the seat's allocation."""
+    """Lock the enrollment and the seat it holds, for a caller that has locked the seat's allocation."""
     enrollment = lock_enrollment(enrollment_id)
     seat = held_seat(enrollment_id)
     if seat is not None and seat.allocation_id != allocation_id:
@@ -139,14 +141,16 @@ def lock_enrollment_behind(allocation_id: int | None, enrollment_id: int) -> tup
 
 
 def lock_allocations_out_of_order(*allocation_ids: int) -> None:
-    """Allocations to which seats were transferred before the enrollment was locked. To wait for one now could wait for
-    somebody who waits for the enrollment: raises OperationalError if it is not free, and the request is repeated."""
+    """Lock allocations to which seats were transferred before the enrollment was locked. Waiting for one now could
+    deadlock with a transaction that waits for the enrollment: raises OperationalError if one is not free, and the
+    request is repeated.
+    """
     rows = DistrictSeatAllocation.objects.filter(pk__in=allocation_ids).order_by("pk")
     list(rows.select_for_update(no_key=True, nowait=True).values_list("pk"))
 
 
 def held_seat(enrollment_id: int) -> SeatAssignment | None:
-    """The seat that a locked enrollment holds."""
+    """Return the seat that a locked enrollment holds."""
     return _held_seat.first(enrollment_id)
 
 
@@ -156,7 +160,7 @@ def _held_seat(enrollment_id: int) -> QuerySet[SeatAssignment]:
 
 
 def lock_instance(instance_id: int) -> ProgramInstance:
-    """An instance that has a capacity, while its places are counted."""
+    """Lock an instance with a capacity while its places are counted."""
     return ProgramInstance.objects.select_for_update(no_key=True).get(pk=instance_id)
 
 
@@ -169,8 +173,7 @@ def lock_decision(decision_id: int) -> EnrollmentDecision:
 
 
 def lock_decision_subject(subject: str) -> None:
-    """What billing calls before it locks one of our checkouts: the enrollment, then the decision that asked for
-    money."""
+    """Lock the enrollment, then the decision; billing calls this before it locks one of our checkouts."""
     decision_id = key_of(subject)
     enrollment_id = EnrollmentDecision.objects.values_list("enrollment_id", flat=True).get(pk=decision_id)
     lock_enrollment_with_seat(enrollment_id)

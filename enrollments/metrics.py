@@ -1,4 +1,4 @@
-"""What operators watch of enrollments, decisions and districts' seats."""
+"""The operators' metrics of enrollments, decisions, and districts' seats."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from .states import ExitStatus
 
 
 def _is_late(now: dt.datetime) -> Q:
-    """Of an exit: its day, which is a day of its workspace, is over. Until then it waits for that day."""
+    """Return the condition that an exit's day, in its workspace's time zone, has passed."""
     return ~is_not_over(now=now, date="effective_date", zone="enrollment__workspace__timezone")
 
 
@@ -35,7 +35,7 @@ WORK = (
 
 
 def _seats(now: dt.datetime) -> Iterator[Reading]:
-    """Of allocations that are switched on, whatever their dates."""
+    """Yield the seats of allocations that are switched on, whatever their dates."""
     rows = DistrictSeatAllocation.objects.filter(is_active=True).annotate(
         workspace=F("district__workspace__slug"),
         tenant=F("district__tenant_id"),

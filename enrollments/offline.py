@@ -1,7 +1,7 @@
 """Enrollments that are paid outside of Stripe: in cash, by transfer, at a terminal.
 
-An open checkout is ended at Stripe first, so that nobody pays twice; should the payer have been faster, that payment
-counts and this one is refused. A payment of Stripe's that arrives later all the same goes back as a duplicate.
+An open checkout is ended at Stripe first, so that nobody pays twice; if the payer was faster, that payment counts and
+this one is refused. A Stripe payment that arrives later anyway is refunded as a duplicate.
 """
 
 import datetime as dt
@@ -33,7 +33,7 @@ from .refund_rules import find_policy
 from .sellers import find_sales
 from .states import OFFLINE_PURPOSE, PAID, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
-# How often a checkout may be opened anew between ending the last one and the lock.
+# How often a checkout may be reopened between ending the last one and taking the lock.
 ATTEMPTS = 3
 
 
@@ -43,12 +43,12 @@ def pay_offline(
     proof: Proof,
     now: dt.datetime,
 ) -> Payment:
-    """Record that an enrollment was paid outside of Stripe, at the price of its program instance; it is approved where
-    review is automatic, its invoice is issued and the family is told.
+    """Record that an enrollment was paid outside of Stripe, at the price of its program instance; it is approved if
+    review is automatic, its invoice is issued, and the family is told.
 
-    An amount or a currency that the proof names must be the price. Not inside a transaction: Stripe is asked to end
-    an open checkout. Raises NotFound, AlreadyPaid, NothingToPay, NotForSale, EnrollmentOver, PaymentOnItsWay, Invalid,
-    and PaymentProviderDown while a checkout can't be ended.
+    If the proof names an amount or a currency, it must match the price. Must not run inside a transaction: Stripe is
+    called to end an open checkout. Raises NotFound, AlreadyPaid, NothingToPay, NotForSale, EnrollmentOver,
+    PaymentOnItsWay, Invalid, and PaymentProviderDown while a checkout can't be ended.
     """
     for _ in range(ATTEMPTS):
         enrollment = Enrollment.objects.select_related("instance__price").get(pk=enrollment_id)
@@ -64,13 +64,14 @@ def pay_offline(
 
 
 def lock_offline_subject(subject: str) -> None:
-    """What billing calls before it locks a payment outside of Stripe: the enrollment, which may end with it."""
+    """Lock the enrollment, which may end; billing calls this before it locks a payment outside of Stripe."""
     lock_to_end(key_of(subject))
 
 
 def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) -> None:
-    """A payment outside of Stripe was reversed. Money that was given back ends what it paid for, as any full refund
-    does; money that never came leaves the enrollment waiting for it. Part of the reversing transaction."""
+    """Follow the reversal of a payment outside of Stripe. Money that was given back ends what it paid for, as any full
+    refund does; money that never came leaves the enrollment waiting for it. Part of the reversing transaction.
+    """
     reversal = Refund.objects.filter(payment=payment_id).latest("pk")
     actor = Actor.read(reversal.actor)
     enrollment = lock_enrollment(enrollment_id)
@@ -85,7 +86,7 @@ def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) ->
 
 @transaction.atomic
 def _record(enrollment_id: int, proof: Proof, now: dt.datetime) -> Payment | None:
-    """None if a checkout was opened since the others were ended: whoever opens one holds the enrollment's lock."""
+    """Return None if a checkout was opened since the others were ended: opening one requires the enrollment's lock."""
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
     money = _check_payable(enrollment, proof, now)
     if _live_checkouts(enrollment_id, now):
@@ -111,7 +112,7 @@ def _record(enrollment_id: int, proof: Proof, now: dt.datetime) -> Payment | Non
 
 
 def _check_payable(enrollment: Enrollment, proof: Proof, now: dt.datetime) -> Money:
-    """What is to be paid for the enrollment."""
+    """Return what is left to pay for the enrollment."""
     check_open(enrollment, None, now)
     if enrollment.payment_status in (*PAID, EnrollmentPaymentStatus.REFUNDED):
         raise AlreadyPaid(f"Its payment is {enrollment.get_payment_status_display().lower()}.")
@@ -133,14 +134,14 @@ def _check_payable(enrollment: Enrollment, proof: Proof, now: dt.datetime) -> Mo
 
 
 def _live_checkouts(enrollment_id: int, now: dt.datetime) -> list[Checkout]:
-    """By which the enrollment could still be paid at Stripe, whoever asked for the money."""
+    """Return the checkouts by which the enrollment could still be paid at Stripe, whoever asked for the money."""
     decided = Checkout.objects.live().filter(pk__in=find_open_checkouts(enrollment_id)).order_by("pk")
     sold = [sale.checkout for sale in find_sales([enrollment_id], now).values() if sale.checkout.is_live]
     return [*decided, *sold]
 
 
 def _buyer_of(enrollment: Enrollment) -> Buyer:
-    """The learner's guardian, or the learner where nobody answers for them."""
+    """Return the learner's guardian, or the learner if they have none."""
     guardians = (
         Guardian.objects.filter(guardianships__learner=enrollment.learner_id).exclude(email=None).exclude(email="")
     )

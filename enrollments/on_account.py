@@ -23,9 +23,9 @@ from .states import IdentificationType
 @transaction.atomic
 def enroll_on_account(*, workspace_id: int, course_id: int, user_id: str, actor: Actor, now: dt.datetime) -> Enrollment:
     """Enroll the learner with this external id in the program instance with this number: approved and active at once,
-    the payment pending where there is a price. The family gets a confirmation.
+    with the payment pending if there is a price. The family gets a confirmation.
 
-    Criteria and capacity count as everywhere; nobody reviews it, whatever the review mode (docs/decisions/0063). Raises
+    Criteria and capacity apply as everywhere; nobody reviews it, whatever the review mode (docs/decisions/0063). Raises
     Invalid naming `course_id` or `user_id`, InstanceClosed, AlreadyEnrolled, Ineligible, NotEvaluated, InstanceFull;
     then nothing has changed.
     """

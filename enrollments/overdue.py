@@ -1,4 +1,4 @@
-"""What waits for a sweep and never for long; `enrollments.invariants` gives it to the doctor."""
+"""What waits for a sweep, and never for long; `enrollments.invariants` passes it to the doctor."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from .states import (
     InquiryStatus,
 )
 
-# The sweep of planned exits runs every five minutes; what has been due for this long is ended by nobody.
+# The sweep of planned exits runs every five minutes; an exit that has been due for this long was missed.
 EXITS_WITHIN = dt.timedelta(minutes=30)
 # The sweep of applications runs every hour.
 APPLICATIONS_WITHIN = dt.timedelta(hours=6)
@@ -24,7 +24,7 @@ APPLICATIONS_WITHIN = dt.timedelta(hours=6)
 REVIEWS_WITHIN = dt.timedelta(minutes=15)
 # The sweep of questions to families runs every 15 minutes.
 INQUIRIES_WITHIN = dt.timedelta(hours=2)
-# The sweep of idle seats runs every 15 minutes, and tries again in an hour what it could not take back.
+# The sweep of idle seats runs every 15 minutes, and retries in an hour what it could not take back.
 IDLE_SEATS_WITHIN = dt.timedelta(hours=2)
 
 
@@ -37,14 +37,14 @@ def planned_exits_are_carried_out(extent: Extent) -> Iterator[Breach]:
 
 
 def unconfirmed_applications_are_deleted(extent: Extent) -> Iterator[Breach]:
-    """Nothing that somebody told without proving their address stays long after its time."""
+    """What a person told us without proving their address is deleted soon after the link expires."""
     forgotten = Application.objects.filter(confirmed_at__isnull=True, expires_at__lt=extent.now - APPLICATIONS_WITHIN)
     for pk, expired in extent.of(forgotten).values_list("pk", "expires_at").iterator():
         yield Breach(f"application {pk}", f"expired at {expired:%Y-%m-%d %H:%M}, and no sweep has deleted it")
 
 
 def held_reviews_are_carried_out(extent: Extent) -> Iterator[Breach]:
-    """A reviewer's answer is held for seconds: then it is carried out, undone or refused."""
+    """A reviewer's answer is held for seconds, and then carried out, undone, or refused."""
     held = extent.of(HeldReview.objects.all(), "enrollment__workspace").filter(status=HeldReviewStatus.HELD)
     late = held.filter(created_at__lt=extent.now - REVIEWS_WITHIN)
     for pk, created_at in late.values_list("pk", "created_at").iterator():
@@ -52,7 +52,7 @@ def held_reviews_are_carried_out(extent: Extent) -> Iterator[Breach]:
 
 
 def unanswered_inquiries_are_reported(extent: Extent) -> Iterator[Breach]:
-    """Staff learn of a question to a family whose time is over."""
+    """Staff are notified of a question to a family whose deadline has passed."""
     late = extent.of(Inquiry.objects.all(), "enrollment__workspace").filter(
         status=InquiryStatus.OPEN,
         reported_at=None,
@@ -65,7 +65,7 @@ def unanswered_inquiries_are_reported(extent: Extent) -> Iterator[Breach]:
 
 
 def idle_seats_are_settled(extent: Extent) -> Iterator[Breach]:
-    """A seat that nobody kept in time is taken back, and what was taken back is free."""
+    """A seat that nobody kept before the deadline is taken back, and a seat that was taken back is free."""
     rows = extent.of(IdleSeat.objects.all(), "seat__allocation__district__workspace")
     late = rows.filter(status=IdleSeatStatus.ASKED, due_at__lt=extent.now - IDLE_SEATS_WITHIN)
     for pk, due_at in late.values_list("pk", "due_at").iterator():

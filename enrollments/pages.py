@@ -1,4 +1,4 @@
-"""Where a parent lands after paying or leaving the payment page."""
+"""The pages that a parent reaches after paying or leaving the payment page."""
 
 from zoneinfo import ZoneInfo
 
@@ -32,8 +32,9 @@ from .models import EnrollmentDecision
 @require_safe
 @never_cache
 def show_return(request: HttpRequest) -> HttpResponse:
-    """After the payment page. It shows only what the holder of the unguessable session id needs: the learner's first
-    name, the program, the amount and where things stand."""
+    """Show the page after the payment page. It shows only what the holder of the unguessable session id needs: the
+    learner's first name, the program, the amount, and the status.
+    """
     decision = _decision_or_404(session_id=request.GET.get("session_id", ""))
     is_confirmed = catch_up_with_stripe(checkout=decision.checkout, visit="return", now=utc_now())
     return _render_outcome(request, decision, is_confirmed)
@@ -42,8 +43,9 @@ def show_return(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def show_cancelled(request: HttpRequest) -> HttpResponse:
-    """After leaving the payment page. Stripe fills the session id into the return address only, so this one names the
-    enrollment. If it was paid in another tab, or has ended, the page says so."""
+    """Show the page after leaving the payment page. Stripe fills the session id into the success URL only, so this URL
+    names the enrollment. If it was paid in another tab, or has ended, the page says so.
+    """
     if session_id := request.GET.get("session_id", ""):
         decision = _decision_or_404(session_id=session_id)
     else:

@@ -1,4 +1,4 @@
-"""What this app knows of people, and what erasing one of them does to it (`core.personal`)."""
+"""The personal data that this app stores, and what erasing a person does to it (`core.personal`)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,14 +39,14 @@ def _of(model: type[Model]) -> Callable[[Person], QuerySet[Any]]:
 
 
 def _made_for(model: type[Model]) -> Callable[[Person], QuerySet[Any]]:
-    """Rows that have a learner beside their enrollment."""
+    """Return a query for rows that have a learner in addition to their enrollment."""
     return lambda person: model._default_manager.filter(
         Q(learner__in=person.learners) | Q(enrollment__in=person.enrollments)
     )
 
 
 def _applications(person: Person) -> QuerySet[Application]:
-    """Those that became an enrollment of theirs, and those under an address of theirs that never did."""
+    """Return the applications that became the person's enrollments, and the unconfirmed ones under their addresses."""
     unconfirmed = Q(confirmed_at__isnull=True, email__in=person.addresses, workspace=person.workspace)
     return Application.objects.filter(Q(enrollment__in=person.enrollments) | unconfirmed)
 
@@ -56,7 +56,7 @@ def _files(person: Person) -> QuerySet[ApplicationFile]:
 
 
 def _erase_files(person: Person) -> int:
-    """The row first, and its file once that is committed: what a crash leaves behind is swept."""
+    """Delete the row first, and its file after the commit: a sweep removes what a crash leaves behind."""
     gone = list(_files(person).order_by("pk"))
     for file in gone:
         transaction.on_commit(partial(file.content.storage.delete, str(file.content.name)), robust=True)
@@ -73,7 +73,7 @@ def _uploads(person: Person) -> QuerySet[ImportJob]:
 
 
 def _erase_uploads(person: Person) -> int:
-    """The whole file goes: what it was good for is done."""
+    """Delete the whole file: it has served its purpose."""
     jobs = list(_uploads(person).order_by("pk"))
     for job in jobs:
         drop_file(job, now=person.moment)
@@ -182,7 +182,7 @@ PERSONAL = (
 )
 
 
-# Not decided, and nobody has paid for it or is asked to: it can end without anybody noticing.
+# Undecided, not paid for, and no payment requested: it can end without anybody noticing.
 _WAITS = ~Q(eligibility_status__in=GOING_ON) & Q(payment_status=EnrollmentPaymentStatus.NOT_REQUIRED)
 
 
@@ -191,13 +191,13 @@ def _current(person: Person) -> QuerySet[Enrollment]:
 
 
 def end_what_waits(person: Person, *, actor: Actor) -> None:
-    """Delete the enrollments that wait for a decision: of somebody who was erased there is none to make."""
+    """Delete the enrollments that wait for a decision: there is none to make about an erased person."""
     for enrollment_id in _current(person).filter(_WAITS).order_by("pk").values_list("pk", flat=True):
         delete_enrollment(enrollment_id=enrollment_id, actor=actor, now=person.moment)
 
 
 def obstacles(person: Person) -> list[str]:
-    """What of the learner's is going on: what it is, and what to do first."""
+    """Return the learner's current obligations: what each is, and what to do first."""
     going_on = _current(person).exclude(_WAITS)
     held = HeldReview.objects.filter(enrollment__in=person.enrollments, status=HeldReviewStatus.HELD)
     running = ImportJob.objects.filter(workspace=person.workspace, status__in=UNFINISHED)

@@ -1,4 +1,4 @@
-"""A whole program at once: what it is, its instance, criteria, form, price and seats, or nothing of it."""
+"""Creating a whole program at once: the program, its instance, criteria, form, price, and seats, or none of it."""
 
 import datetime as dt
 from collections import Counter
@@ -35,7 +35,7 @@ class QuestionPlan:
 
 @dataclass(frozen=True, slots=True)
 class SeatsPlan:
-    """Seats of a district of the workspace, for this program alone."""
+    """Seats of a district of the workspace, for this program only."""
 
     district_id: int
     total: int
@@ -43,7 +43,7 @@ class SeatsPlan:
 
 @dataclass(frozen=True, slots=True)
 class ProgramPlan:
-    """A program to make, with its first instance. Without a price it is free."""
+    """A program to create, with its first instance. Without a price it is free."""
 
     code: str
     title: str
@@ -62,8 +62,7 @@ class ProgramPlan:
 
 @transaction.atomic
 def set_up_program(*, workspace_id: int, plan: ProgramPlan, actor: Actor, now: dt.datetime) -> ProgramInstance:
-    """Make all that the plan names. Raises Invalid, naming the fields of the plan (`rules[1].value`), and
-    ProgramExists."""
+    """Create all that the plan names. Raises ProgramExists, and Invalid naming the plan's fields (`rules[1].value`)."""
     districts = _find_districts(workspace_id, plan.seats)
     refuse([*_faults_of_questions(plan.questions), *_faults_of_seats(plan.seats, districts)])
     program = create_program(workspace_id=workspace_id, code=plan.code, title=plan.title, description=plan.description)
@@ -100,7 +99,7 @@ def set_up_program(*, workspace_id: int, plan: ProgramPlan, actor: Actor, now: d
 
 
 def list_criteria_of(plan: ProgramPlan) -> list[CriterionDraft]:
-    """The criteria that the plan's rules are, each with a name of its own. Raises Invalid naming the rule's field."""
+    """Return the plan's rules as criteria, each with a name of its own. Raises Invalid naming the rule's field."""
     drafts: list[CriterionDraft] = []
     counts: Counter[str] = Counter()
     faults = []
@@ -120,7 +119,7 @@ def list_criteria_of(plan: ProgramPlan) -> list[CriterionDraft]:
 
 
 def _create(workspace_id: int, code: str, facts: dict[str, Any], actor: Actor, now: dt.datetime) -> ProgramInstance:
-    """The instance; what is wrong with a criterion is told of the rule that it was made of."""
+    """Create the instance; faults in a criterion are reported on the rule that it came from."""
     try:
         return create_instance(workspace_id=workspace_id, program_code=code, facts=facts, actor=actor, now=now)
     except Invalid as refusal:

@@ -26,17 +26,17 @@ from .refund_rules import set_refund_policy
 CODE_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 _code = re.compile(CODE_PATTERN)
 _listed_code = re.compile(r"[A-Za-z0-9_-]+")
-RESERVED_CODES = ("browse", "enrolled")  # addresses beside those of the courses
+RESERVED_CODES = ("browse", "enrolled")  # URL paths next to those of the courses
 PROPOSED_LENGTH = 30
 
 
 def list_programs(*, workspace_id: int) -> QuerySet[Program]:
-    """The workspace's programs, newest first."""
+    """Return the workspace's programs, newest first."""
     return Program.objects.filter(workspace=workspace_id).order_by("-id")
 
 
 def get_program(*, workspace_id: int, code: str) -> Program:
-    """One of them. Raises NotFound."""
+    """Return one of them. Raises NotFound."""
     program = list_programs(workspace_id=workspace_id).filter(code=code).first()
     if program is None:
         raise NotFound("There is no program with this code in this workspace.")
@@ -55,7 +55,9 @@ def create_program(
     provider: str = "",
     audience: str = "",
 ) -> Program:
-    """Raises ProgramExists, and Invalid for a code that could not stand in an address, or not in the catalog's."""
+    """Create a program. Raises ProgramExists, and Invalid for a code that is not fit for a URL, or for the
+    catalog's.
+    """
     if not _code.fullmatch(code):
         raise invalid_field(
             "code", "invalid", "Use letters, digits and . _ - only; a code begins and ends with a letter or digit."
@@ -81,8 +83,7 @@ def create_program(
 
 
 def check_listed_code(code: str, *, program_id: int | None = None) -> None:
-    """Raise Invalid, naming `code`, unless a program (this one, if it is there already) can be in the catalog with
-    it."""
+    """Raise Invalid, naming `code`, unless a program (this one, if it exists) can be in the catalog under it."""
     if not _listed_code.fullmatch(code) or code in RESERVED_CODES:
         raise invalid_field(
             "code",
@@ -95,7 +96,7 @@ def check_listed_code(code: str, *, program_id: int | None = None) -> None:
 
 
 def propose_code(*, workspace_id: int, title: str) -> str:
-    """A code for a new program with this title, which neither the workspace nor the catalog has yet."""
+    """Return a code for a new program with this title that neither the workspace nor the catalog uses yet."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().upper()
     words = "-".join(re.findall(r"[A-Z0-9]+", plain))[:PROPOSED_LENGTH].strip("-") or "PROGRAM"
     same = Program.objects.filter(Q(workspace=workspace_id) | Q(listed=True), code__startswith=words)
@@ -106,8 +107,9 @@ def propose_code(*, workspace_id: int, title: str) -> str:
 
 @transaction.atomic
 def change_program(*, workspace_id: int, code: str, changes: dict[str, Any]) -> Program:
-    """Change title, description or whether it is active; the code names it for good. Raises NotFound, and Invalid if it
-    would be switched off while one of its instances is the default."""
+    """Change the title, the description, or whether the program is active; the code never changes. Raises NotFound, and
+    Invalid for switching it off while one of its instances is the default.
+    """
     program = get_program(workspace_id=workspace_id, code=code)
     if changes.get("active") is False and program.instances.filter(is_default=True).exists():
         raise invalid_field("active", "default", "One of its instances is the default: make another the default first.")
@@ -118,13 +120,13 @@ def change_program(*, workspace_id: int, code: str, changes: dict[str, Any]) -> 
 
 
 def list_instances(*, workspace_id: int) -> QuerySet[ProgramInstance]:
-    """The workspace's program instances with what their representation shows, newest first."""
+    """Return the workspace's program instances with what their representation shows, newest first."""
     found = ProgramInstance.objects.filter(workspace=workspace_id)
     return found.select_related("program", "price", "workspace").order_by("-id")
 
 
 def get_instance(*, workspace_id: int, cuid: str) -> ProgramInstance:
-    """One of them. Raises NotFound."""
+    """Return one of them. Raises NotFound."""
     instance = list_instances(workspace_id=workspace_id).filter(cuid=cuid).first()
     if instance is None:
         raise NotFound("There is no such program instance in this workspace.")
@@ -132,7 +134,7 @@ def get_instance(*, workspace_id: int, cuid: str) -> ProgramInstance:
 
 
 def find_instance_anywhere(reference: str) -> ProgramInstance:
-    """An instance by its CUID or its number, for operators, who look into every workspace. Raises NotFound."""
+    """Return an instance by CUID or number, for operators, who may access every workspace. Raises NotFound."""
     number = parse_whole_number(reference)
     rows = ProgramInstance.objects.select_related("program", "workspace")
     instance = rows.filter(cuid=reference).first() if number is None else rows.filter(pk=number).first()
@@ -145,10 +147,9 @@ def find_instance_anywhere(reference: str) -> ProgramInstance:
 def create_instance(
     *, workspace_id: int, program_code: str, facts: dict[str, Any], actor: Actor, now: dt.datetime
 ) -> ProgramInstance:
-    """An instance of a program of the workspace.
+    """Create an instance of a program of the workspace.
 
-    `facts` are those of `change_instance`, the name among them. Raises Invalid naming the fields as the API spells
-    them.
+    `facts` are those of `change_instance`, including the name. Raises Invalid naming the fields as the API spells them.
     """
     program = Program.objects.filter(workspace=workspace_id, code=program_code).first()
     if program is None:
@@ -163,9 +164,9 @@ def create_instance(
 def change_instance(
     *, workspace_id: int, cuid: str, changes: dict[str, Any], actor: Actor, now: dt.datetime
 ) -> ProgramInstance:
-    """Change what is named among `name`, `external_id`, `start_date`, `end_date`, `review_mode`, `capacity`, `active`,
-    `is_default` (true only: another one takes it over), `criteria` (drafts of all of them), `refund_tiers`, and
-    `price_minor`, `currency` and `tax_rate`, of which those left out stay.
+    """Change any of `name`, `external_id`, `start_date`, `end_date`, `review_mode`, `capacity`, `active`, `is_default`
+    (true only: another instance takes over the default), `criteria` (drafts of all of them), `refund_tiers`, and
+    `price_minor`, `currency`, and `tax_rate`, each of which stays if it is left out.
 
     Raises NotFound, and Invalid naming the fields as the API spells them.
     """
@@ -178,7 +179,7 @@ def change_instance(
 
 
 def _completed(instance: ProgramInstance, facts: dict[str, Any], actor: Actor, now: dt.datetime) -> ProgramInstance:
-    """The stored instance with what has use cases of its own."""
+    """Apply the facts that have use cases of their own to a stored instance, and return it."""
     if facts.get("is_default") and not instance.is_default:
         instance.is_default = make_default(instance_id=instance.pk).is_default
     if "criteria" in facts:
@@ -197,7 +198,7 @@ def _completed(instance: ProgramInstance, facts: dict[str, Any], actor: Actor, n
 
 
 def _tell(instance: ProgramInstance, facts: dict[str, Any]) -> None:
-    """Set what is told of an instance, and refuse what can't be."""
+    """Set the given facts on an instance, and refuse those that are not allowed."""
     if external_id := facts.get("external_id"):
         others = ProgramInstance.objects.filter(workspace=instance.workspace_id, external_id=external_id)
         if others.exclude(pk=instance.pk).exists():
@@ -216,7 +217,7 @@ def _tell(instance: ProgramInstance, facts: dict[str, Any]) -> None:
 
 
 def _price(instance: ProgramInstance, facts: dict[str, Any]) -> Price | None:
-    """The price of these terms, of which the present price gives those that are left out; None for no price."""
+    """Return the price with these facts; the current price supplies what is left out. None for no price."""
     known = instance.price
     amount = facts.get("price_minor", known.amount_minor if known else None)
     currency = facts.get("currency", known.currency if known else None)
@@ -238,14 +239,15 @@ def _price(instance: ProgramInstance, facts: dict[str, Any]) -> Price | None:
 
 @transaction.atomic
 def make_default(*, instance_id: int) -> ProgramInstance:
-    """Make an instance the one where the router enrolls learners who name none; the one before stops being it.
+    """Make this instance the default, in which the router enrolls learners whose request names none; the previous
+    default no longer is.
 
-    Raises NotFound, and Invalid for an instance that takes no enrollments.
+    Raises NotFound, and Invalid for an instance that does not accept enrollments.
     """
     found = ProgramInstance.objects.filter(pk=instance_id).values_list("workspace_id", flat=True).first()
     if found is None:
         raise NotFound("There is no such program instance.")
-    Workspace.objects.select_for_update().get(pk=found)  # two changes of the default wait for each other
+    Workspace.objects.select_for_update().get(pk=found)  # serializes concurrent changes of the default
     instance = ProgramInstance.objects.select_related("program").get(pk=instance_id)
     if not (instance.active and instance.program.active):
         raise invalid_field("active", "inactive", "Only an active instance of an active program can be the default.")

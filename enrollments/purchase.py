@@ -1,4 +1,4 @@
-"""Buying a way into a program, for the apps above that sell one: the enrollment's side of it.
+"""Buying a way into a program, for the apps above that sell one: the enrollment's side of the purchase.
 
 Each function is part of the caller's transaction, which holds the locks that come before the enrollment.
 """
@@ -30,14 +30,14 @@ MONEY_IS_BACK = "A refund came back from the bank, or a dispute was won"
 
 
 def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor, now: dt.datetime) -> Enrollment:
-    """The learner's enrollment in this instance, evaluated, submitted and waiting to be paid.
+    """Return the learner's enrollment in this instance, evaluated, submitted, and waiting for its payment.
 
     Raises Ineligible, NotEvaluated, and AlreadyEnrolled if it is approved without a payment to wait for, or already
     paid.
     """
     current = current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
     enrollment = lock_enrollment(current.pk) if current else None
-    if enrollment is None or not enrollment.is_current:  # ended before it was locked
+    if enrollment is None or not enrollment.is_current:  # it ended before it was locked
         enrollment = _new_enrollment(learner, instance, now)
     elif must_be_renewed(enrollment) and instance.criteria_version > enrollment.criteria_version:
         make_way(enrollment=enrollment, actor=actor, now=now)
@@ -58,13 +58,14 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
 
 
 def may_be_paid(enrollment: Enrollment) -> bool:
-    """Whether a payment that arrives now still pays for this (locked) enrollment."""
+    """Return whether a payment that arrives now still pays for this (locked) enrollment."""
     return enrollment.payment_status == EnrollmentPaymentStatus.PENDING and enrollment.is_going_on
 
 
 def complete_purchase(*, enrollment: Enrollment, agreed_at: dt.datetime, actor: Actor, now: dt.datetime) -> None:
-    """The money is there: the (locked) enrollment is paid and approved; what is sold at a counter is not reviewed. The
-    refund policy is the one that the payer was shown, at `agreed_at`."""
+    """The money arrived: mark the (locked) enrollment paid and approve it; purchases are not reviewed. The refund
+    policy is the one that the payer was shown, at `agreed_at`.
+    """
     seat = held_seat(enrollment.pk)
     journal = Journal(enrollment, actor, now)
     journal.change("mark_paid")
@@ -76,8 +77,7 @@ def complete_purchase(*, enrollment: Enrollment, agreed_at: dt.datetime, actor: 
 
 
 def complete_free_purchase(*, enrollment: Enrollment, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """A discount takes all of the price off: the (locked) enrollment needs no payment, and is approved as if it had
-    come."""
+    """Complete a purchase that a discount made free: the (locked) enrollment is approved as if it had been paid."""
     seat = held_seat(enrollment.pk)
     journal = Journal(enrollment, actor, now)
     journal.change("waive_payment", reason=reason)
@@ -88,7 +88,7 @@ def complete_free_purchase(*, enrollment: Enrollment, reason: str, actor: Actor,
 
 
 def fail_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None:
-    """The bank refused an asynchronous payment; another may follow."""
+    """The bank declined an asynchronous payment; another may follow."""
     enrollment = lock_enrollment(enrollment_id)
     if enrollment.payment_status == EnrollmentPaymentStatus.PENDING:
         journal = Journal(enrollment, actor, now)
@@ -97,7 +97,7 @@ def fail_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None
 
 
 def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """Money went back: in part it is noted, in full it ends the enrollment it paid for."""
+    """Money was refunded: record a partial refund; a full one ends the enrollment it paid for."""
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
     journal = Journal(enrollment, actor, now)
     if not fully:
@@ -119,7 +119,7 @@ def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Acto
 
 
 def restore_purchase(*, enrollment_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """All that had gone back in part is here again. What ended by a full refund stays ended."""
+    """Everything that had been partially refunded has come back. What ended by a full refund stays ended."""
     enrollment = lock_enrollment(enrollment_id)
     if enrollment.payment_status == EnrollmentPaymentStatus.PARTIALLY_REFUNDED:
         journal = Journal(enrollment, actor, now)

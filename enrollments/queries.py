@@ -1,4 +1,4 @@
-"""Reads that more than one caller needs. Each takes the workspace or an id that was looked up in it."""
+"""Reads that more than one caller needs. Each takes the workspace, or an id that was looked up in it."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -32,16 +32,16 @@ def _instance_by_cuid(workspace_id: int, cuid: str) -> QuerySet[ProgramInstance]
 
 
 def _instances_to_enroll_in() -> QuerySet[ProgramInstance]:
-    """With what is asked of their program and workspace, neither of which is read for itself."""
+    """Return instances with the columns needed of their program and workspace, neither of which is read in full."""
     is_open = ExpressionWrapper(Q(active=True, program__active=True), BooleanField())
     return ProgramInstance.objects.annotate(is_open=is_open, workspace_timezone=F("workspace__timezone"))
 
 
 def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.datetime) -> ProgramInstance:
-    """The program instance a request means, by CUID or integer id, or the workspace's default one.
+    """Return the program instance that a request names, by CUID or integer id, or the workspace's default one.
 
-    Raises Invalid naming the field when it does not exist in this workspace, is switched off or has ended by `now`, and
-    NoDefaultInstance when the request names none and there is no default.
+    Raises Invalid naming the field if it does not exist in this workspace, is switched off, or has ended by `now`, and
+    NoDefaultInstance if the request names none and there is no default.
     """
     field = "context.program_instance_id"
     if reference is None:
@@ -61,13 +61,13 @@ def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.dat
 
 
 def refuse_closed(instance: ProgramInstance, now: dt.datetime) -> None:
-    """Raise InstanceClosed for an instance (selected with its program) where nobody can enroll by `now`."""
+    """Raise InstanceClosed for an instance (selected with its program) in which nobody can enroll at `now`."""
     if closed := _why_closed(instance, instance.active and instance.program.active, now):
         raise InstanceClosed(closed[1])
 
 
 def why_closed(instance: ProgramInstance, now: dt.datetime) -> str:
-    """`inactive` or `ended` where nobody can enroll by `now`, else empty; of an instance selected with its program."""
+    """Return `inactive` or `ended` if nobody can enroll at `now`, else an empty text; select the program along."""
     closed = _why_closed(instance, instance.active and instance.program.active, now)
     return closed[0] if closed else ""
 
@@ -81,12 +81,12 @@ def _why_closed(instance: ProgramInstance, is_open: bool, now: dt.datetime) -> t
 
 
 def current_enrollment(*, learner_id: int, instance_id: int) -> Enrollment | None:
-    """The learner's one enrollment in this instance that has not ended."""
+    """Return the learner's one enrollment in this instance that has not ended."""
     return Enrollment.objects.current().filter(learner=learner_id, instance=instance_id).first()
 
 
 def decisions_of(workspace_id: int) -> QuerySet[EnrollmentDecision]:
-    """All decisions of a workspace with what their representation shows, newest first."""
+    """Return all decisions of a workspace with what their representation shows, newest first."""
     return (
         EnrollmentDecision.objects.filter(workspace=workspace_id)
         .select_related("enrollment", "guardian", "checkout", "seat__allocation")
@@ -95,7 +95,7 @@ def decisions_of(workspace_id: int) -> QuerySet[EnrollmentDecision]:
 
 
 def get_decision(*, workspace_id: int, decision_id: int) -> EnrollmentDecision:
-    """One of them. Raises NotFound."""
+    """Return one of them. Raises NotFound."""
     decision = decisions_of(workspace_id).filter(pk=decision_id).first()
     if decision is None:
         raise NotFound(f"There is no decision {decision_id} in this workspace.")
@@ -103,7 +103,7 @@ def get_decision(*, workspace_id: int, decision_id: int) -> EnrollmentDecision:
 
 
 def find_live_decision(*, enrollment_id: int) -> EnrollmentDecision | None:
-    """The decision that funds an enrollment or waits for its payment."""
+    """Return the decision that funds an enrollment or waits for its payment."""
     return (
         EnrollmentDecision.objects.filter(enrollment=enrollment_id, status__in=LIVE_DECISIONS)
         .select_related("enrollment", "guardian", "checkout", "seat__allocation")
@@ -112,12 +112,12 @@ def find_live_decision(*, enrollment_id: int) -> EnrollmentDecision | None:
 
 
 def describe_decision(subject: str) -> tuple[str, str]:
-    """What staff read where billing names a decision as the thing paid for: a label and the page to look at."""
+    """Return what staff read where billing refers to a decision as the thing paid for: a label and its page."""
     return f"Routing decision {subject}", reverse("admin:enrollments_enrollmentdecision_change", args=[subject])
 
 
 def find_matters_of_decisions(subjects: Collection[str]) -> dict[str, Matter]:
-    """What the checkouts of these decisions are about."""
+    """Return what the checkouts of these decisions are about."""
     rows = EnrollmentDecision.objects.filter(pk__in=map(key_of, subjects))
     return {
         as_subject(decision.pk): Matter(
@@ -130,24 +130,24 @@ def find_matters_of_decisions(subjects: Collection[str]) -> dict[str, Matter]:
 
 
 def find_decisions_of_learners(learner_ids: Collection[int]) -> list[str]:
-    """The decisions about these learners, as their checkouts name them."""
+    """Return the decisions about these learners, as their checkouts name them."""
     rows = EnrollmentDecision.objects.filter(learner__in=learner_ids)
     return [as_subject(pk) for pk in rows.values_list("pk", flat=True)]
 
 
 def find_learner_of_decision(subject: str) -> int | None:
-    """For whom a decision was made, by the subject of its checkout."""
+    """Return the learner of a decision, by the subject of its checkout."""
     return EnrollmentDecision.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
 
 
 def describe_enrollment(subject: str) -> tuple[str, str]:
-    """What staff read where billing names an enrollment as the thing paid for."""
+    """Return what staff read where billing refers to an enrollment as the thing paid for."""
     enrollment = Enrollment.objects.select_related("instance__program").get(pk=key_of(subject))
     return enrollment.instance.full_title, reverse("admin:enrollments_enrollment_change", args=[subject])
 
 
 def find_matters_of_enrollments(subjects: Collection[str]) -> dict[str, Matter]:
-    """What the payments outside of Stripe for these enrollments are about."""
+    """Return what the payments outside of Stripe for these enrollments are about."""
     rows = Enrollment.objects.filter(pk__in=map(key_of, subjects))
     return {
         as_subject(enrollment.pk): Matter(
@@ -160,22 +160,22 @@ def find_matters_of_enrollments(subjects: Collection[str]) -> dict[str, Matter]:
 
 
 def find_enrollments_of_learners(learner_ids: Collection[int]) -> list[str]:
-    """The enrollments of these learners, as payments outside of Stripe name them."""
+    """Return the enrollments of these learners, as payments outside of Stripe name them."""
     return [as_subject(pk) for pk in Enrollment.objects.filter(learner__in=learner_ids).values_list("pk", flat=True)]
 
 
 def find_learner_of_enrollment(subject: str) -> int | None:
-    """Whose enrollment was paid for outside of Stripe."""
+    """Return the learner whose enrollment was paid for outside of Stripe."""
     return Enrollment.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
 
 
 def find_service_of_enrollment(subject: str) -> Service | None:
-    """What is provided for the price of an enrollment."""
+    """Return what is provided for the price of an enrollment."""
     return _service(Enrollment.objects.filter(pk=key_of(subject)))
 
 
 def find_service_of_decision(subject: str) -> Service | None:
-    """What is provided for the price that a decision asks for."""
+    """Return what is provided for the price that a decision asks for."""
     return _service(Enrollment.objects.filter(decisions=key_of(subject)))
 
 
@@ -187,19 +187,19 @@ def _service(enrollments: QuerySet[Enrollment]) -> Service | None:
 
 
 def find_prices_of_enrollments(subjects: Collection[str]) -> dict[str, int | None]:
-    """The present price of what each enrollment is in."""
+    """Return the current price of the instance of each enrollment."""
     rows = Enrollment.objects.filter(pk__in=[key_of(subject) for subject in subjects])
     return {str(pk): price_id for pk, price_id in rows.values_list("pk", "instance__price")}
 
 
 def find_prices_of_decisions(subjects: Collection[str]) -> dict[str, int | None]:
-    """The present price of what each decision is about, by the subject of its checkout."""
+    """Return the current price of the instance of each decision, by the subject of its checkout."""
     rows = EnrollmentDecision.objects.filter(pk__in=[key_of(subject) for subject in subjects])
     return {str(pk): price_id for pk, price_id in rows.values_list("pk", "instance__price")}
 
 
 def find_instance_id(*, workspace_id: int, reference: str | int | None) -> int | None:
-    """The id of an instance given by CUID or id, None for none. Raises Invalid if it is not in the workspace."""
+    """Return the id of an instance given by CUID or id; None for none. Raises Invalid if it is not in the workspace."""
     if reference is None:
         return None
     by = Q(pk=reference) if isinstance(reference, int) else Q(cuid=reference)
@@ -210,7 +210,7 @@ def find_instance_id(*, workspace_id: int, reference: str | int | None) -> int |
 
 
 def allocations_of(workspace_id: int, *, active_only: bool = False) -> QuerySet[DistrictSeatAllocation]:
-    """The seat allocations of a workspace's districts."""
+    """Return the seat allocations of a workspace's districts."""
     rows = DistrictSeatAllocation.objects.filter(district__workspace=workspace_id)
     rows = rows.filter(is_active=True) if active_only else rows
     return rows.select_related("district", "instance").order_by("district__tenant_id", "id")
@@ -224,8 +224,9 @@ def find_allocation(
     allocation_id: int | None = None,
     now: dt.datetime,
 ) -> DistrictSeatAllocation:
-    """A district's general allocation, or the one for an instance: of several the one that is named, else the first
-    whose seats may be taken today, else the next one to begin, else the last. Raises NotFound."""
+    """Return a district's general allocation, or the one for an instance: if there are several, the one that is named,
+    or else the first whose seats may be taken today, the next one to begin, or the last. Raises NotFound.
+    """
     rows = allocations_of(workspace_id).filter(district__tenant_id=tenant_id)
     if allocation_id is not None:
         rows = rows.filter(pk=allocation_id)
@@ -243,20 +244,20 @@ def find_allocation(
 
 
 def undecided(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
-    """Those that a reviewer can decide: submitted, with nothing left to pay."""
+    """Return those that a reviewer can decide: submitted, with nothing left to pay."""
     return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED).exclude(payment_status__in=UNPAID)
 
 
 def awaiting_review(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
-    """Those of them that wait for a reviewer, and not for what the family was asked."""
+    """Return those that wait for a reviewer, and not for the family's answer to a question."""
     return undecided(enrollments).exclude(pk__in=waiting_for_families().values("enrollment"))
 
 
 def waiting_for_families() -> QuerySet[Inquiry]:
-    """The questions for whose answers cases wait: until staff were told that none came in time."""
+    """Return the questions for whose answers cases wait, until staff hear that none came before the deadline."""
     return Inquiry.objects.filter(status=InquiryStatus.OPEN, reported_at=None)
 
 
 def awaiting_payment(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
-    """Those that are submitted and not paid for, whether or not a checkout is open."""
+    """Return those that are submitted and not paid for, whether or not a checkout is open."""
     return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED, payment_status__in=UNPAID)

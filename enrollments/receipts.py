@@ -1,5 +1,4 @@
-"""Which payment paid for an enrollment, whichever way it came: by a routing decision, by a sale of the apps above, or
-outside of Stripe."""
+"""Which payment paid for an enrollment: for a routing decision, for a sale of the apps above, or outside of Stripe."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -15,8 +14,9 @@ from .states import OFFLINE_PURPOSE
 
 
 def find_payments(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> dict[int, Payment]:
-    """The latest payment that counts, or did before it went back, of each enrollment that has one, by the enrollment's
-    id; a constant number of queries."""
+    """Return, by enrollment id, the latest payment that counts, or did before it was refunded, for each enrollment that
+    has one; a constant number of queries.
+    """
     ids = [enrollment.pk for enrollment in enrollments]
     found: dict[int, list[Payment]] = {pk: [] for pk in ids}
     for sold, sale in find_sales(ids, now).items():
@@ -32,5 +32,5 @@ def find_payments(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> dic
 
 
 def find_invoice_urls(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> dict[int, str]:
-    """Where the invoice of each paid enrollment can be read by whoever has the address."""
+    """Return the URL of the invoice of each paid enrollment; anybody who has the URL can read it."""
     return {pk: invoice_url(payment) for pk, payment in find_payments(enrollments, now=now).items()}

@@ -1,6 +1,6 @@
-"""Which refund policy is in force for whom: set for a program or an instance, and kept with each purchase.
+"""Which refund policy applies: it is set for a program or an instance, and kept with each purchase.
 
-A policy is replaced, never changed: whoever bought under an earlier one leaves by that one.
+A policy is replaced, never changed: purchases made under an earlier one keep it.
 """
 
 import datetime as dt
@@ -21,8 +21,7 @@ MAX_TIERS = 6
 
 
 def find_policy(instance: ProgramInstance, *, at: dt.datetime) -> RefundPolicy | None:
-    """The policy that was in force for an instance at this moment: its own, else its program's; None where staff
-    decide."""
+    """Return the policy then in force for an instance: its own, or else its program's; None if staff decide."""
     found = _policies_at.all(instance.pk, instance.program_id, at)
     own = next((policy for policy in found if policy.instance_id is not None), None)
     return own or next(iter(found), None)
@@ -36,7 +35,7 @@ def _policies_at(instance_id: int, program_id: int, at: dt.datetime) -> QuerySet
 
 
 def find_policies(instances: Collection[ProgramInstance], *, at: dt.datetime) -> dict[int, RefundPolicy]:
-    """The policy of each of these instances that has one, by the instance's id; a constant number of queries."""
+    """Return the policy of each of these instances that has one, by instance id; a constant number of queries."""
     concerned = Q(instance__in=instances) | Q(instance=None, program__in={each.program_id for each in instances})
     rows = RefundPolicy.objects.filter(concerned, Q(replaced_at=None) | Q(replaced_at__gt=at), created_at__lte=at)
     found = {(row.program_id, row.instance_id): row for row in rows.order_by("pk").prefetch_related("tiers")}
@@ -45,13 +44,13 @@ def find_policies(instances: Collection[ProgramInstance], *, at: dt.datetime) ->
 
 
 def own_policy(program: Program, instance: ProgramInstance | None) -> RefundPolicy | None:
-    """The policy that was set for just this program, or just this instance, and is in force."""
+    """Return the policy that is in force and was set for just this program, or just this instance."""
     rows = RefundPolicy.objects.filter(program=program, instance=instance, replaced_at=None)
     return rows.prefetch_related("tiers").first()
 
 
 def policy_of_purchase(enrollment: Enrollment) -> RefundPolicy | None:
-    """The policy under which an enrollment was bought; None where there was none, so that staff decide."""
+    """Return the policy under which an enrollment was bought; None if there was none, so that staff decide."""
     if enrollment.refund_policy_id is None:
         return None
     return RefundPolicy.objects.prefetch_related("tiers").get(pk=enrollment.refund_policy_id)
@@ -67,14 +66,14 @@ def set_refund_policy(
     actor: Actor,
     now: dt.datetime,
 ) -> RefundPolicy | None:
-    """Put these tiers in force for what is bought from now on, of the program or of one instance. No tiers end the
-    policy: an instance then goes by its program's, and without one staff decide. The same tiers change nothing.
+    """Put these tiers in force for future purchases of the program or of one instance. Passing no tiers ends the
+    policy: an instance then follows its program's, and without that, staff decide. The same tiers change nothing.
 
     Raises Invalid, naming the tiers that are wrong.
     """
     check_tiers(program=program, instance=instance, tiers=tiers, currency=currency)
     fee_currency = _currency_of_fees(tiers, currency)
-    Program.objects.select_for_update(no_key=True).get(pk=program.pk)  # two changes wait for each other
+    Program.objects.select_for_update(no_key=True).get(pk=program.pk)  # serializes concurrent changes
     present = own_policy(program, instance)
     if present is not None and present.rules == list(tiers) and present.currency == fee_currency:
         return present
@@ -98,7 +97,7 @@ def set_refund_policy(
 def check_tiers(
     *, program: Program, instance: ProgramInstance | None, tiers: Sequence[RefundTier], currency: str
 ) -> None:
-    """Raises Invalid, naming what is wrong with which tier, unless these could be put in force."""
+    """Raise Invalid, naming what is wrong with which tier, unless these tiers could be put in force."""
     if len(tiers) > MAX_TIERS:
         raise Invalid(errors=(FieldError("refundTiers", "too_many", f"At most {MAX_TIERS} tiers, please."),))
     faults = [
@@ -116,7 +115,7 @@ def _currency_of_fees(tiers: Sequence[RefundTier], currency: str) -> str:
 
 
 def _faults(tier: RefundTier, earlier: RefundTier | None) -> list[tuple[str, str, str]]:
-    """What is wrong with a tier, by itself and after the one before it."""
+    """Return what is wrong with a tier, by itself and in relation to the previous one."""
     days = tier.days_before_start
     date = tier.until_date
     faults = []
@@ -141,7 +140,7 @@ def _faults(tier: RefundTier, earlier: RefundTier | None) -> list[tuple[str, str
 
 
 def _check_currency(program: Program, instance: ProgramInstance | None, currency: str) -> None:
-    """A fee is in the currency of the price that it is kept of."""
+    """Require a fee to be in the currency of the price that it is deducted from."""
     if not currency:
         return
     sold = ProgramInstance.objects.filter(program=program, active=True, price__isnull=False)

@@ -1,6 +1,6 @@
 """Reminders that an enrollment ends: 14 and 3 days before its last day, each once (docs/decisions/0091).
 
-A reminder is a row with a unique key, so neither two sweeps at once nor a moved date makes a second one.
+A reminder is a row with a unique key, so neither concurrent sweeps nor a moved date creates a second one.
 """
 
 import datetime as dt
@@ -19,16 +19,17 @@ from .emails import addresses_about, hears_from_us
 from .letters import ENDS_SOON, write_ends_soon
 from .models import Enrollment
 
-# Days before the end, the last reminder first: when the time of one has come, those before it are over.
+# Days before the end, the last reminder first: once it is due, the earlier ones are no longer sent.
 DAYS_BEFORE = (3, 14)
 BATCH = 500
-# A mail that waits goes out although the end was moved by so much: it gives the date as it is then.
+# A queued mail is still sent if the end was moved by no more than this: it gives the new date.
 SLACK = dt.timedelta(days=7)
 
 
 def remind_of_ends(*, at_most: int, size: int = BATCH, clock: Callable[[], dt.datetime]) -> int:
-    """Sweep: write to the families of those whose enrollment is about to end; returns how many enrollments were looked
-    at. Each is looked at once, so families that can't be written to keep nobody else waiting."""
+    """Sweep: write to the families of enrollments that are about to end; returns how many enrollments were looked at.
+    Each is looked at once, so families that can't be reached delay nobody else.
+    """
     seen = 0
     for days in DAYS_BEFORE:
         last = 0
@@ -61,8 +62,10 @@ def _remind(days: int, *, after: int, limit: int, now: dt.datetime) -> list[int]
 
 
 def due_to_remind(*, days: int, now: dt.datetime) -> QuerySet[Enrollment]:
-    """The enrollments in which somebody takes part, whose end is near enough for this reminder and too far away for the
-    next one, and whose family has not got it. Who began later than that has just been told."""
+    """Return the active enrollments whose end is near enough for this reminder but not for the next one, and whose
+    family has not received it. Enrollments that began later than that are left out, because their family has just been
+    told.
+    """
     zone = "workspace__timezone"
     key = Concat(Value("enrollment:"), Cast("pk", CharField()), Value(f"/ends/{days}"), output_field=CharField())
     reminded = Notification.objects.filter(kind=ENDS_SOON, subject_key=OuterRef("reminder_key"))
@@ -77,7 +80,7 @@ def due_to_remind(*, days: int, now: dt.datetime) -> QuerySet[Enrollment]:
 
 
 def render_ends_soon(notification: Notification) -> Email | None:
-    """None if it has ended meanwhile, or if the end was moved out of reach: nobody needs to hear of it yet."""
+    """Return None if it has ended in the meantime, or if the end was moved so far that nobody needs to be told yet."""
     reach = notification.created_at + dt.timedelta(days=int(notification.params["days"])) + SLACK
     near = has_come(now=reach, date="ends_on", zone="workspace__timezone")
     found = Enrollment.objects.ending().filter(near, pk=notification.params["enrollment"])

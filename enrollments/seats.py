@@ -34,7 +34,7 @@ class SeatCounts:
         return self.total - self.reserved - self.used
 
 
-# PostgreSQL and SQLite both know RETURNING, which spares a second statement while the hot row is locked.
+# PostgreSQL and SQLite both support RETURNING, which saves a second statement while the hot row is locked.
 _TAKE = """
     UPDATE enrollments_districtseatallocation
        SET reserved_seats = reserved_seats + %s, used_seats = used_seats + %s, updated_at = %s
@@ -49,9 +49,9 @@ _TAKE = """
 def take_seat(
     *, allocation_id: int, as_status: SeatStatus, now: dt.datetime, today: dt.date | None = None
 ) -> SeatCounts:
-    """Count one more seat as reserved or used, if one is free. Raises SeatsExhausted and changes nothing otherwise.
+    """Count one more seat as reserved or used, if one is free. Otherwise raises SeatsExhausted and changes nothing.
 
-    `today` is the day it is in the allocation's district, looked up unless the caller knows it.
+    `today` is the current day in the allocation's district, looked up unless the caller passes it.
 
     The caller writes the SeatAssignment in the same transaction.
     """
@@ -70,7 +70,7 @@ def take_seat(
 
 
 def use_seat(*, seat: SeatAssignment, workspace_id: int, enrollment_cuid: str, now: dt.datetime) -> SeatUsed | None:
-    """Turn a reserved seat into a used one, its allocation being locked. Returns its event, None if that was done."""
+    """Turn a reserved seat into a used one, its allocation being locked. Returns the event; None if it was used."""
     moved = SeatAssignment.objects.filter(pk=seat.pk, status=SeatStatus.RESERVED).update(
         status=SeatStatus.USED, used_at=now
     )
@@ -91,7 +91,7 @@ def use_seat(*, seat: SeatAssignment, workspace_id: int, enrollment_cuid: str, n
 def release_seat(
     *, seat: SeatAssignment, workspace_id: int, enrollment_cuid: str, reason: str, now: dt.datetime
 ) -> SeatReleased | None:
-    """Give a held seat back, its allocation being locked. Returns its event, None if it was released before."""
+    """Release a held seat while its allocation is locked. Returns its event; None if it was released before."""
     counter = "reserved_seats" if seat.status == SeatStatus.RESERVED else "used_seats"
     moved = SeatAssignment.objects.filter(pk=seat.pk, status=seat.status, status__in=HELD_SEATS).update(
         status=SeatStatus.RELEASED, released_at=now, release_reason=fit(SeatAssignment, "release_reason", reason)
@@ -122,12 +122,12 @@ def create_allocation(
     seat_price: Money | None = None,
     now: dt.datetime,
 ) -> DistrictSeatAllocation:
-    """Seats for a district, which is created if this workspace has none with this tenant id.
+    """Create seats for a district, which is created too if this workspace has none with this tenant id.
 
-    Without `instance_id` the seats are good for any program. Seats for certain days are told from the district's others
-    by their `term`, which is those days unless it is given. Raises NotFound for an instance of another workspace,
-    Invalid for a total out of range and for days in the wrong order, AllocationExists if the district has one of this
-    term for the same.
+    Without `instance_id` the seats are valid for any program. Seats for certain days are distinguished from the
+    district's others by their `term`, which defaults to those days. Raises NotFound for an instance of another
+    workspace, Invalid for a total out of range and for days in the wrong order, AllocationExists if the district has
+    one of this term for the same programs.
     """
     _check_total(total_seats)
     term = term.strip() or term_of(valid_from, valid_until)
@@ -171,7 +171,7 @@ def update_allocation(
     reason: str = "",
     now: dt.datetime,
 ) -> DistrictSeatAllocation:
-    """Change the total or switch an allocation on or off, and keep who did so and why.
+    """Change the total or switch an allocation on or off, and record who did so and why.
 
     Raises AllocationBelowUse, changing nothing, if more seats are reserved and used than the new total.
     """
@@ -203,7 +203,7 @@ def update_allocation(
 
 
 def check_total_covers(allocation: DistrictSeatAllocation, total_seats: int) -> None:
-    """Raise AllocationBelowUse if more seats are held than that, as far as this row knows."""
+    """Raise AllocationBelowUse if more seats than that are held, as far as this row knows."""
     if total_seats < allocation.reserved_seats + allocation.used_seats:
         raise _below_use(allocation)
 
@@ -216,14 +216,14 @@ def _below_use(allocation: DistrictSeatAllocation) -> AllocationBelowUse:
 
 
 def term_of(valid_from: dt.date | None, valid_until: dt.date | None) -> str:
-    """What the days are called when nobody names them; nothing for any day."""
+    """Return the default name of a term with these days; empty if it has none."""
     if valid_from and valid_until:
         return f"{valid_from} to {valid_until}"
     return f"from {valid_from}" if valid_from else f"until {valid_until}" if valid_until else ""
 
 
 def check_days(valid_from: dt.date | None, valid_until: dt.date | None) -> None:
-    """Raise Invalid for days that nobody means, or in the wrong order."""
+    """Raise Invalid for implausible days, or days in the wrong order."""
     for field, date in (("valid_from", valid_from), ("valid_until", valid_until)):
         if date is not None:
             check_date(date, field)
@@ -235,7 +235,7 @@ def check_days(valid_from: dt.date | None, valid_until: dt.date | None) -> None:
 def recount_seats(*, allocation_id: int, now: dt.datetime) -> tuple[int, int]:
     """Set the counters to what is held; returns the reserved and the used seats.
 
-    Raises AllocationBelowUse if more are held than there are: then the total is to be raised, or a seat given back.
+    Raises AllocationBelowUse if more are held than there are: then raise the total, or give back a seat.
     """
     allocation = lock_allocation(allocation_id)
     held = SeatAssignment.objects.filter(allocation=allocation_id).aggregate(

@@ -1,6 +1,7 @@
 from django.db import models
 
-# Names, in billing, what this app asks money for: the subject of such a checkout is the id of a routing decision.
+# The purpose, in billing, of what this app asks money for: the subject of such a checkout is the id of a routing
+# decision.
 PURPOSE = "enrollment_decision"
 # Money for an enrollment that came outside of Stripe: its subject is the enrollment's id.
 OFFLINE_PURPOSE = "enrollment"
@@ -28,8 +29,8 @@ class VerdictOutcome(models.TextChoices):
     """What an evaluation says."""
 
     ELIGIBLE = "eligible", "Eligible"  # every criterion holds, or a person says so
-    INELIGIBLE = "ineligible", "Ineligible"  # one does not hold, or a person says so
-    UNDECIDED = "undecided", "Could not be evaluated"  # the enrollment stays what it was, and staff look at it
+    INELIGIBLE = "ineligible", "Ineligible"  # a criterion does not hold, or a person says so
+    UNDECIDED = "undecided", "Could not be evaluated"  # the enrollment keeps its status, and staff look at it
 
 
 class ParticipationStatus(models.TextChoices):
@@ -50,26 +51,26 @@ class EnrollmentPaymentStatus(models.TextChoices):
 
 # A payment was requested and has not arrived.
 UNPAID = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
-# At least part of the money is here.
+# At least part of the money has been paid.
 PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 # A payment may still complete the enrollment.
 PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, *UNPAID)
-# Nothing more has to be paid before the learner may take part.
+# Nothing is left to pay before the learner may take part.
 FUNDED = (EnrollmentPaymentStatus.NOT_REQUIRED, *PAID)
-# What the criteria decide about: a candidate, and an eligible one again once the criteria have changed.
+# The criteria decide about these: a candidate, and an eligible enrollment again once the criteria have changed.
 EVALUATED = (EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE)
-# What a reviewer may answer.
+# A reviewer's possible answers.
 REVIEWED = (EligibilityStatus.APPROVED, EligibilityStatus.REJECTED)
-# Waits for review or has been accepted: an enrollment that a seat or a payment is for.
+# Waits for review or has been accepted, so that a seat or a payment has a purpose.
 GOING_ON = (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED)
-# Was refused by the criteria or by a person; it may be reconsidered once the criteria change.
+# Refused by the criteria or by a person; it may be reconsidered once the criteria change.
 REFUSED = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
-# Came to an end; the family is told the reason.
+# Ended; the family is told the reason.
 OVER = (*REFUSED, EligibilityStatus.UNENROLLED)
-# Was refused by a person, or ended: what was held for it is given back.
+# Refused by a person, or ended: what was held for it is given back.
 GIVEN_BACK = (EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
 
-# Was accepted at some time: who has left was accepted before.
+# Accepted at some time: an enrollment that was left was accepted before.
 ACCEPTED_ONCE = (EligibilityStatus.APPROVED, EligibilityStatus.UNENROLLED)
 
 # An enrollment in none of the ended states is the learner's current one in its instance; there is at most one.
@@ -78,26 +79,26 @@ ENDED_PARTICIPATION = (ParticipationStatus.COMPLETED, ParticipationStatus.WITHDR
 
 
 class ExitStatus(models.TextChoices):
-    """What became of an exit that was planned for a later day."""
+    """The outcome of an exit that was planned for a later day."""
 
     PLANNED = "planned", "Planned"  # waits for its day
     CARRIED_OUT = "carried_out", "Carried out"  # the day came, and the enrollment ended
-    REPLACED = "replaced", "Replaced"  # another day or another reason was given before it came
-    WITHDRAWN = "withdrawn", "Withdrawn"  # staff took it back
-    OVERTAKEN = "overtaken", "Overtaken"  # the enrollment had ended otherwise
+    REPLACED = "replaced", "Replaced"  # a different day or reason was given before it came
+    WITHDRAWN = "withdrawn", "Withdrawn"  # by staff
+    OVERTAKEN = "overtaken", "Overtaken"  # the enrollment ended in another way
 
 
 class HeldReviewStatus(models.TextChoices):
-    """What became of a reviewer's answer at the desk."""
+    """The outcome of a reviewer's answer at the desk."""
 
     HELD = "held", "Held"  # waits for its time, and can be undone
     CARRIED_OUT = "carried_out", "Carried out"
-    UNDONE = "undone", "Undone"  # by whoever gave it
-    REFUSED = "refused", "Refused"  # it was no longer possible when its time came
+    UNDONE = "undone", "Undone"  # by the reviewer who gave it
+    REFUSED = "refused", "Refused"  # it was no longer possible when it was due
 
 
 class InquiryStatus(models.TextChoices):
-    """What became of a question to a family."""
+    """The outcome of a question to a family."""
 
     OPEN = "open", "Open"  # the family can answer
     ANSWERED = "answered", "Answered"
@@ -105,7 +106,7 @@ class InquiryStatus(models.TextChoices):
 
 
 class IdentificationType(models.TextChoices):
-    """How the enrollment said whom it is about."""
+    """How the enrollment identified its person."""
 
     LEAD_ID = "leadId", "Lead"
     CUSTOMER_ID = "customerId", "Learner"
@@ -114,14 +115,14 @@ class IdentificationType(models.TextChoices):
 
 
 class LabelKind(models.TextChoices):
-    """Which field of an enrollment a label stands for."""
+    """The enrollment field that a label comes from."""
 
     TAG = "tag", "Tag"
     MANUFACTURER = "manufacturer", "Manufacturer"
 
 
 class ImportStage(models.TextChoices):
-    """What the work on a file of candidates is about."""
+    """What the job does with a file of candidates."""
 
     REHEARSAL = "rehearsal", "Rehearsal"  # finds out what an import would do
     IMPORT = "import", "Import"
@@ -130,7 +131,7 @@ class ImportStage(models.TextChoices):
 
 
 class DuplicatePolicy(models.TextChoices):
-    """What an import does about somebody who has a current enrollment already."""
+    """What an import does with a person who already has a current enrollment."""
 
     SKIP = "skip", "Leave as it is"
     UPDATE = "update", "Change what the file says"
@@ -146,7 +147,7 @@ class AllocationStanding(models.TextChoices):
     """Whether an allocation's seats may be taken on a day."""
 
     OPEN = "open", "Open"
-    COMING = "coming", "Coming"  # its first day is still to come
+    COMING = "coming", "Coming"  # its first day is in the future
     OVER = "over", "Over"  # its last day has passed
     OFF = "off", "Switched off"
 
@@ -161,14 +162,14 @@ HELD_SEATS = (SeatStatus.RESERVED, SeatStatus.USED)
 
 
 class IdleSeatStatus(models.TextChoices):
-    """What became of a seat whose family shows no activity."""
+    """The outcome for a seat whose family shows no activity."""
 
     ASKED = "asked", "Family was asked"  # waits for an answer
-    KEPT = "kept", "Kept"  # the family still comes, as it or staff say
-    ACTIVE = "active", "Active again"  # the family was seen since
+    KEPT = "kept", "Kept"  # the family is still coming, as it or staff say
+    ACTIVE = "active", "Active again"  # the family has been active since
     RECLAIMED = "reclaimed", "Taken back"
-    STOPPED = "stopped", "Never asked again"  # staff say so
-    OVERTAKEN = "overtaken", "Overtaken"  # the enrollment ended otherwise, or the rule did
+    STOPPED = "stopped", "Never asked again"  # staff decided so
+    OVERTAKEN = "overtaken", "Overtaken"  # the enrollment, or the allocation's rule, ended
 
 
 class ProvisionSource(models.TextChoices):
@@ -182,7 +183,7 @@ class DecisionStatus(models.TextChoices):
     FAILED = "failed", "Failed"  # ineligible, or the payment provider was down (then asking again continues it)
     EXPIRED = "expired", "Expired"  # the checkout ended unpaid
     CANCELLED = "cancelled", "Canceled"  # the checkout was ended on purpose
-    RELEASED = "released", "Released"  # the seat or the money went back
+    RELEASED = "released", "Released"  # the seat or the money was given back
 
 
 LIVE_DECISIONS = (DecisionStatus.COMPLETED, DecisionStatus.CHECKOUT_REQUIRED)
@@ -200,7 +201,7 @@ class DecisionReason(models.TextChoices):
 
 
 class QuestionKind(models.TextChoices):
-    """What a question of a self-enrollment form asks for."""
+    """The kind of answer that a question of a self-enrollment form expects."""
 
     SHORT_TEXT = "short_text", "Short text"  # one line
     LONG_TEXT = "long_text", "Long text"
@@ -212,14 +213,14 @@ class QuestionKind(models.TextChoices):
 
 
 class Applicant(models.TextChoices):
-    """Who fills in a self-enrollment form: the address it gives is theirs."""
+    """Who fills in a self-enrollment form: the address in it is theirs."""
 
     GUARDIAN = "guardian", "A parent or guardian"
     LEARNER = "learner", "The learner"
 
 
 class FormState(models.TextChoices):
-    """Whether an instance's self-enrollment form can be filled in, seen by whoever follows its link."""
+    """Whether an instance's self-enrollment form can be filled in, as a visitor who follows its link sees it."""
 
     OPEN = "open", "Open"
     FULL = "full", "Full"
@@ -228,7 +229,7 @@ class FormState(models.TextChoices):
 
 
 class Settlement(models.TextChoices):
-    """How the money of an enrollment that ends by a quote is settled."""
+    """How the money of an enrollment that ends by a quote is handled."""
 
     NO_MONEY = "no_money", "Nothing was paid"
     BY_RULE = "by_rule", "By the refund policy"

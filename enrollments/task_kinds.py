@@ -1,4 +1,4 @@
-"""What enrollments ask staff to look at."""
+"""The kinds of staff tasks that enrollments creates."""
 
 from accounts.states import Role
 from accounts.task_kinds import Urgency, register_kind

@@ -1,4 +1,4 @@
-"""Work in the background: each task takes ids or finds its work in the database, and calls one use case."""
+"""Background tasks: each takes ids or finds its work in the database, and calls one use case."""
 
 from celery import shared_task
 
@@ -39,25 +39,25 @@ def carry_out_held_reviews() -> None:
 
 @shared_task
 def follow_inquiries() -> None:
-    """Remind families of open questions, and tell staff of those that nobody answered."""
+    """Remind families of open questions, and notify staff of those that nobody answered."""
     in_batches(inquiries.follow_inquiries, size=100, at_most=100)
 
 
-# So many are completed by one sweep, and the next one goes on.
+# One sweep completes this many, and the next one continues.
 EXPIRED_AT_ONCE = 100_000
 LOOKED_AT_ONCE = 10_000
 
 
 @shared_task
 def expire_enrollments() -> None:
-    """Complete what is past its end."""
+    """Complete enrollments that are past their end."""
     for _ in expire_in_batches(at_most=EXPIRED_AT_ONCE, clock=utc_now):
         pass
 
 
 @shared_task
 def remind_of_ends() -> None:
-    """Write to the families of those whose enrollment is about to end."""
+    """Write to the families of enrollments that are about to end."""
     reminders.remind_of_ends(at_most=LOOKED_AT_ONCE, clock=utc_now)
 
 
@@ -90,13 +90,13 @@ def continue_due_imports() -> None:
 
 @shared_task
 def forget_import_files() -> None:
-    """Delete the files of imports whose time is over."""
+    """Delete the files of imports after their retention period."""
     forget_old_files(now=utc_now())
 
 
 @shared_task
 def forget_imported_rows() -> None:
-    """Delete what imports noted of their rows, a bounded number of batches at a time."""
+    """Delete the rows of old imports, a bounded number of batches at a time."""
     in_batches(forget_old_rows, size=5_000, at_most=100)
 
 
@@ -107,13 +107,13 @@ def write_about_seats_in_use() -> None:
 
 @shared_task
 def ask_about_idle_seats() -> None:
-    """Ask the families of seats that lie idle whether they still come."""
+    """Ask the families of idle seats whether they are still coming."""
     ask_idle(now=utc_now())
 
 
 @shared_task
 def reclaim_idle_seats() -> None:
-    """Take back what nobody kept in time."""
+    """Take back idle seats that nobody kept before the deadline."""
     in_batches(reclaim_due, size=50, at_most=20)
 
 

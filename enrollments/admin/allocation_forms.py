@@ -1,4 +1,4 @@
-"""What staff are asked about the seats of districts, and what they are told before anything changes."""
+"""The forms for district seats, and the previews that staff see before anything changes."""
 
 from django import forms
 
@@ -69,7 +69,7 @@ class AllocationForm(StaffForm):
 
 
 def foresee_seats_added(_: None, form: AllocationForm) -> Preview:
-    """How many they are, and what they cost."""
+    """Preview how many seats are added and what they cost."""
     told = form.cleaned_data
     check_days(told["valid_from"], told["valid_until"])
     sentences = tell_seats_added(
@@ -92,7 +92,7 @@ class SeatsForm(RequiredNoteForm):
 
 
 def foresee_total(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
-    """How many are left then, and who waits for one. Raises AllocationBelowUse."""
+    """Preview how many seats would be left and who is waiting for one. Raises AllocationBelowUse."""
     total = form.cleaned_data["total_seats"]
     check_total_covers(allocation, total)
     sentences = tell_total(allocation, total_seats=total, is_active=form.cleaned_data["is_active"])
@@ -122,7 +122,7 @@ class IdleRuleForm(StaffForm):
 
 
 def foresee_idle_rule(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
-    """How many would be asked today."""
+    """Preview how many families would be asked today."""
     days = form.cleaned_data["idle_days"]
     if days is None:
         return Preview(("Nobody is asked from now on. Whoever was asked before keeps the seat.",))
@@ -140,7 +140,7 @@ def foresee_idle_rule(allocation: DistrictSeatAllocation, form: StaffForm) -> Pr
 
 
 class RenewalForm(StaffForm):
-    """The next term of one allocation, or of several alike."""
+    """The next term of one allocation, or of several of the same kind."""
 
     term = forms.CharField(max_length=80, required=False, help_text="Spring 2027, for example. Empty: its days.")
     valid_from = forms.DateField(
@@ -157,7 +157,7 @@ class RenewalForm(StaffForm):
 
 
 class RosterForm(StaffForm):
-    """Learners of a list, and the program in which they are enrolled."""
+    """A list of learners, and the program they are enrolled in."""
 
     instance = forms.ModelChoiceField(queryset=ProgramInstance.objects.none(), label="Program", empty_label=None)
     roster = forms.CharField(
@@ -178,7 +178,7 @@ class RosterForm(StaffForm):
 
 
 def foresee_roster(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
-    """What would become of each line; the faults first, each with its line."""
+    """Preview the outcome of each line; faults come first, each with its line."""
     chosen = form.cleaned_data
     tried = try_roster(allocation=allocation, instance=chosen["instance"], text=chosen["roster"])
     faults = [f"Line {line.number} {line.name}: {line.fault}" for line in tried if line.fault]

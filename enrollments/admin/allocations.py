@@ -1,4 +1,4 @@
-"""What districts have bought: seats for certain programs and days, their totals, and those of the next term."""
+"""The seats that districts have bought for certain programs and days: their totals, and the seats for the next term."""
 
 from django.contrib import admin, messages
 from django.db import models
@@ -49,7 +49,7 @@ from .standings import standing_badge
 
 @admin.register(DistrictSeatAllocation)
 class AllocationAdmin(WorkspaceScopedAdmin):
-    """Counters are changed by `seats.py` alone; staff change the total and switch an allocation on and off."""
+    """Only `seats.py` changes the counters; staff change the total and switch an allocation on and off."""
 
     workspace_path = "district__workspace"
     ordering = ("district", "id")
@@ -247,7 +247,7 @@ def changes_of_allocation(request: HttpRequest, allocation: DistrictSeatAllocati
 
 @admin.register(AllocationChange)
 class AllocationChangeAdmin(WorkspaceScopedAdmin):
-    """Read only: `seats.py` writes a row with each change."""
+    """Read-only: `seats.py` writes a row with each change."""
 
     workspace_path = "allocation__district__workspace"
     actor_fields = ("actor",)
@@ -270,7 +270,7 @@ class AllocationChangeAdmin(WorkspaceScopedAdmin):
 
 
 def describe_change(change: AllocationChange) -> str:
-    """What was changed, in words: the total, whether seats are taken, or both."""
+    """Describe what changed: the total, whether seats may be taken, or both."""
     told = []
     if change.total_before != change.total_after:
         told.append(f"{change.total_before:,} to {change.total_after:,} seats")

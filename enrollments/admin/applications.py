@@ -1,4 +1,4 @@
-"""Self-enrollment forms: their questions on the instance's page, what waits for a proven address, and the answers."""
+"""Self-enrollment forms: the questions on the instance page, applications waiting for confirmation, and the answers."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class QuestionForm(forms.ModelForm):
 
 
 class QuestionFormSet(BaseInlineFormSet):
-    """What a form may hold: so many questions that a phone can show them, so many files that one request can carry."""
+    """The limits of a form: no more questions than a phone can show, and no more files than one request can carry."""
 
     def clean(self) -> None:
         super().clean()
@@ -60,7 +60,7 @@ class QuestionFormSet(BaseInlineFormSet):
 
 @inline_of(ProgramInstance)
 class QuestionsInline(ScopedInline):
-    """None is deleted: one that is no longer asked keeps its answers readable."""
+    """Questions are never deleted: the answers to a question that is no longer asked stay readable."""
 
     model = ApplicationQuestion
     form = QuestionForm
@@ -97,7 +97,7 @@ class ConfirmedFilter(DropdownFilter):
 
 @admin.register(Application)
 class ApplicationAdmin(WorkspaceScopedAdmin):
-    """Who has filled in a form, and whether they have confirmed it. Before that its answers are nobody's to read."""
+    """Who has filled in a form, and whether they have confirmed it. Until then nobody may read the answers."""
 
     list_display = ("number", "email", "instance", "state_badge", "created_at", "expires_at", "workspace")
     list_filter = (
@@ -173,7 +173,7 @@ class ApplicationAdmin(WorkspaceScopedAdmin):
         return [download, *super().get_urls()]
 
     def download(self, request: HttpRequest, object_id: str, file_id: int) -> HttpResponseBase:
-        """A file of a confirmed application, for those who decide about it; each download is on record."""
+        """Return a file of a confirmed application to those who decide about it; each download is recorded."""
         application = self.get_visible(request, object_id)
         file = application and application.files.filter(pk=file_id, application__enrollment__isnull=False).first()
         if not file:
@@ -210,7 +210,7 @@ def answers_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 
 @neighbors_of(Learner)
 def files_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    """What the family uploaded with its applications."""
+    """Return the card of files that the family uploaded with its applications."""
     files = ApplicationFile.objects.filter(application__enrollment__learner=learner).select_related("question")
     rows = [
         Neighbor(title=file.name, url=url_of(file), note=file.question.label, at=file.created_at)
@@ -221,7 +221,7 @@ def files_of_learner(request: HttpRequest, learner: Learner) -> Card:
 
 @neighbors_of(ProgramInstance)
 def form_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
-    """The public form, and what became of those who filled it in."""
+    """Return the card of the public form and the outcomes of its applications."""
     now = utc_now()
     state = form_state(instance, now=now)
     waiting = instance.applications.filter(confirmed_at__isnull=True, expires_at__gt=now).count()

@@ -1,4 +1,4 @@
-"""What a button on a list is about to do to all that were selected, by how many and how much; in a few queries."""
+"""Previews of what a list button is about to do to all selected rows: counts and amounts, from a few queries."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from .allocation_forms import plan_of
 
 
 def foresee_approvals(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
-    """Who takes part in what from now on, with which seats, and how many mails go out."""
+    """Preview who starts which program, the seats they use, and how many mails are sent."""
     reserved = SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS).count()
     sentences = [f"In {instance} from now on: {number}." for instance, number in _by_instance(enrollments)]
     sentences += tell_number("Reserved seats that are used", reserved)
@@ -32,14 +32,14 @@ def foresee_approvals(enrollments: Sequence[Enrollment], form: StaffForm) -> Pre
 
 
 def foresee_rejections(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
-    """Who is refused where, what is free again and goes back, and how many mails go out."""
+    """Preview who is rejected where, what is freed and refunded, and how many mails are sent."""
     sentences = tell_numbers("Not accepted in", [each.instance for each in enrollments])
     sentences += tell_end_of_many(enrollments, now=utc_now())
     return Preview(tuple(sentences), mails=_tell_mails(enrollments, REJECTED, EligibilityStatus.REJECTED))
 
 
 def foresee_submissions(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
-    """Who waits for a reviewer, who takes part at once, and how many mails go out."""
+    """Preview who waits for a reviewer, who is approved at once, and how many mails are sent."""
     at_once = [each for each in enrollments if each.instance.review_mode == ReviewMode.AUTOMATIC and each.is_funded]
     passed = {each.pk for each in at_once}
     waiting = [each for each in enrollments if each.pk not in passed]
@@ -53,13 +53,13 @@ def foresee_submissions(enrollments: Sequence[Enrollment], form: StaffForm) -> P
 
 
 def foresee_evaluations(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
-    """By whose criteria how many are judged."""
+    """Preview how many are evaluated under which criteria."""
     sentences = tell_numbers("Judged by the criteria of", [each.instance for each in enrollments])
     return Preview(tuple(sentences), mails="Families hear what is found, as after any evaluation.")
 
 
 def foresee_transfers(seats: Sequence[SeatAssignment], form: StaffForm) -> Preview:
-    """How many are counted elsewhere, how many are left in both, and why some stay."""
+    """Preview how many seats move to another allocation, how many are left in both, and why some stay."""
     target: DistrictSeatAllocation = form.cleaned_data["allocation"]
     now = utc_now()
     there = set(target.seats.filter(status__in=HELD_SEATS).values_list("learner", flat=True))
@@ -82,7 +82,7 @@ def foresee_transfers(seats: Sequence[SeatAssignment], form: StaffForm) -> Previ
 
 
 def foresee_renewals(allocations: Sequence[DistrictSeatAllocation], form: StaffForm) -> Preview:
-    """How many seats are made in all, and what they cost."""
+    """Preview how many seats are created in total and what they cost."""
     plans: list[RenewalPlan] = []
     refused: list[str] = []
     for allocation in allocations:
@@ -107,7 +107,7 @@ def _by_instance(enrollments: Sequence[Enrollment]) -> list[tuple[str, int]]:
 
 
 def _tell_mails(enrollments: Sequence[Enrollment], kind: str, status: EligibilityStatus) -> str:
-    """How many families are written to."""
+    """Say how many families are sent a mail."""
     hearing = find_hearers(enrollments, status)
     is_off = {key: is_switched_off(kind=kind, workspace_id=key) for key in {each.workspace_id for each in hearing}}
     known = addresses_of_families([each.learner for each in hearing if each.learner is not None])

@@ -169,7 +169,7 @@ def events_of_decision(request: HttpRequest, decision: EnrollmentDecision) -> Ca
 
 @neighbors_of(EnrollmentDecision)
 def trace_of_decision(request: HttpRequest, decision: EnrollmentDecision) -> Card:
-    """The rules that led here, in the order they were asked."""
+    """Return the card of the rules that led to the decision, in the order they were evaluated."""
     rows = []
     for number, step in enumerate(decision.trace, start=1):
         inputs = ", ".join(f"{name}: {value}" for name, value in step.items() if name not in ("rule", "answer"))

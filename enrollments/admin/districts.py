@@ -45,13 +45,13 @@ class DistrictAdmin(WorkspaceScopedAdmin):
         return district.zone
 
     def save_model(self, request: HttpRequest, obj: District, form: Any, change: bool) -> None:
-        """A new contact has not stopped the mails that the one before stopped."""
+        """A new contact starts out receiving mails, even if the previous contact had stopped them."""
         if "contact_email" in form.changed_data:
             obj.contact_stopped_at = None
         super().save_model(request, obj, form, change)
 
     def get_readonly_fields(self, request: HttpRequest, obj: District | None = None) -> list[str]:
-        """The district's portal knows it by this number for good."""
+        """The tenant id is read-only once set: the district's portal identifies the district by it permanently."""
         return [*super().get_readonly_fields(request, obj), *(["tenant_id"] if obj else [])]
 
 

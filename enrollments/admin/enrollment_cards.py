@@ -1,4 +1,4 @@
-"""What stands beside an enrollment, and the enrollments beside a learner or a lead."""
+"""The cards on an enrollment page, and the enrollment cards on the pages of learners and leads."""
 
 from django.db.models import Prefetch
 from django.http import HttpRequest
@@ -42,7 +42,7 @@ def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 
 
 def tell_funding(enrollment: Enrollment) -> str:
-    """Who pays for it, or how it was paid."""
+    """Say who pays for the enrollment, or how it was paid."""
     now = utc_now()
     seat = enrollment.seats.filter(status__in=HELD_SEATS).select_related("allocation__district").first()
     if seat is not None:

@@ -59,7 +59,7 @@ def while_in(*statuses: EligibilityStatus) -> Any:
 
 
 def call(use_case: Any, request: HttpRequest, enrollment: Enrollment, form: StaffForm, **more: Any) -> str:
-    """Run a lifecycle use case on the state the person saw; it refuses if somebody was faster."""
+    """Run a lifecycle use case on the state the user saw; it refuses if the enrollment has changed since."""
     changed = use_case(
         enrollment_id=enrollment.pk,
         actor=actor_of(request),
@@ -74,7 +74,7 @@ def call(use_case: Any, request: HttpRequest, enrollment: Enrollment, form: Staf
 
 
 class WaitingFilter(DropdownFilter):
-    """The submitted ones by what they wait for."""
+    """Filters submitted enrollments by what they are waiting for."""
 
     title = "waiting for"
     parameter_name = "waiting"
@@ -187,11 +187,11 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
     metadata_text = json_column("metadata")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The newest first; those who wait for a reviewer as they stand in line at the desk."""
+        """The newest first; enrollments that wait for a reviewer come in the order of the desk."""
         return LINE if asks_for_reviews(request) else ("-id",)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """For reviewers what those who wait differ by, instead of states in which they are all alike."""
+        """While reviews are listed, show columns in which the rows differ instead of states that are all the same."""
         columns = super().get_list_display(request)
         if not asks_for_reviews(request):
             return columns
@@ -213,7 +213,7 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
         return str(row.get_eligibility_status_display()).lower()
 
     def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
-        """Also by the serial number of the device that it is about."""
+        """Also search by the serial number of the enrollment's device."""
         found = (
             Enrollment.objects.exclude(serial_number="")
             .filter(serial_number=term)

@@ -1,4 +1,4 @@
-"""Leaving a program: what staff are asked and told about it, the list of planned exits, and taking one back."""
+"""Leaving a program: the form and preview for staff, the list of planned exits, and withdrawing one."""
 
 import datetime as dt
 
@@ -54,7 +54,7 @@ class ExitForm(ReasonForm):
 
     @property
     def is_later(self) -> bool:
-        """Whether the day is still to come in the workspace."""
+        """Return whether the day is still in the future in the workspace's time zone."""
         chosen: dt.date = self.cleaned_data["effective_date"]
         return chosen > local_date(utc_now(), self.row.instance.zone)
 
@@ -67,7 +67,7 @@ class ExitForm(ReasonForm):
 
 
 def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
-    """Who leaves, what they give back, and the mail about it."""
+    """Preview who leaves, what they give back, and the mail about it."""
     leaves_on = form.cleaned_data["effective_date"]
     sentences = (
         f"{enrollment.learner} leaves {enrollment.instance} {f'on {day(leaves_on)}' if form.is_later else 'now'}.",
@@ -87,7 +87,7 @@ def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
 
 
 def foresee_withdrawal(plan: PlannedExit, form: StaffForm) -> Preview:
-    """Who stays, and the mail about it."""
+    """Preview who stays, and the mail about it."""
     email = write_withdrawn_exit(plan.enrollment, effective_date=plan.effective_date)
     sentences = (f"{plan.enrollment.person} stays in {plan.enrollment.instance}.",)
     return Preview(sentences, letters_to_family(plan.enrollment, EXIT_WITHDRAWN, email))
@@ -95,7 +95,7 @@ def foresee_withdrawal(plan: PlannedExit, form: StaffForm) -> Preview:
 
 @neighbors_of(Enrollment)
 def exits_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    """The planned one and what became of those before it."""
+    """Return the card with the planned exit and the outcomes of earlier ones."""
     plans = enrollment.planned_exits.order_by("-pk")[:10]
     rows = [
         neighbor(plan, title=f"On {day(plan.effective_date)}", status="status", note=plan.reason, at=plan.created_at)
@@ -106,7 +106,7 @@ def exits_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 
 @admin.register(PlannedExit)
 class PlannedExitAdmin(WorkspaceScopedAdmin):
-    """Who will leave on which day; another day is given on the enrollment's page."""
+    """Who will leave on which day; staff change the day on the enrollment page."""
 
     workspace_path = "enrollment__workspace"
     list_display = ("effective_date", "person", "instance", "status_label", "reason", "planned_by", "created_at")

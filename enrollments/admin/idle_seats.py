@@ -1,4 +1,4 @@
-"""Idle seats: whose family was asked, what became of each seat, and what was saved by it."""
+"""Idle seats: the families that were asked, the outcome for each seat, and the savings."""
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -29,7 +29,7 @@ def is_open(idle: IdleSeat) -> bool:
 
 
 def foresee_reclaim(idle: IdleSeat, form: StaffForm) -> Preview:
-    """Who loses the seat, who is next, and the mail about the end."""
+    """Preview who loses the seat, who is next in line, and the mail about the end."""
     if is_active_since(idle):
         return Preview((f"{idle.seat.learner} was seen since the family was asked: the seat stays theirs.",))
     waiting = list_waiting(idle.seat.allocation, utc_now())
@@ -47,7 +47,7 @@ def foresee_reclaim(idle: IdleSeat, form: StaffForm) -> Preview:
 
 @admin.register(IdleSeat)
 class IdleSeatAdmin(WorkspaceScopedAdmin):
-    """The families asked whether they still come; the rule is the allocation's."""
+    """The families that were asked whether they are still coming; the allocation defines the rule."""
 
     workspace_path = "seat__allocation__district__workspace"
     actor_fields = ("settled_by",)
@@ -159,7 +159,7 @@ def idle_seats_of_district(request: HttpRequest, district: District) -> Card:
 
 
 def _card(query: dict[str, int], **about: object) -> Card:
-    """The savings, and who is being asked."""
+    """Return the card with the savings and the families being asked."""
     idle_seats = IdleSeat.objects.filter(**about)
     savings = sum_up_savings(idle_seats)
     asked = idle_seats.filter(status=IdleSeatStatus.ASKED).select_related("seat__learner")

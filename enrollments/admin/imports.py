@@ -1,4 +1,4 @@
-"""Imports of candidates: how far each has come, what it would do or has done, and what is wrong with which line."""
+"""Candidate imports: how far each one is, what it would do or has done, and the faults by line."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ class CarryOutForm(StaffForm):
 
 
 def options_of(told: dict[str, Any]) -> Options:
-    """What an upload asks for, which is rehearsed first."""
+    """Return the options of an upload, which is always rehearsed first."""
     return Options(
         is_rehearsal=True,
         evaluate=told["evaluate"],
@@ -98,20 +98,20 @@ def _is_rehearsed(job: ImportJob) -> bool:
 
 
 def foresee_import(job: ImportJob, form: StaffForm) -> Preview:
-    """What the rehearsal found."""
+    """Preview what the rehearsal found."""
     is_mailed = job.options["evaluate"] and job.options["tell_families"]
     return Preview(describe(job), mails="Families are mailed what was found." if is_mailed else "No mail is sent.")
 
 
 def foresee_undo(job: ImportJob, form: StaffForm) -> Preview:
-    """What is deleted and changed back. Raises UndoTooLate."""
+    """Preview what is deleted and what is reverted. Raises UndoTooLate."""
     check_undoable(job, now=utc_now())
     return Preview(describe_undo(job), mails="A family whose planned exit is withdrawn gets a mail; no other does.")
 
 
 @admin.register(ImportJob)
 class ImportJobAdmin(WorkspaceScopedAdmin):
-    """The files of candidates of a workspace, which are sent on the page of the instance, and its rosters."""
+    """A workspace's rosters and its candidate files, which staff upload on the instance page."""
 
     list_display = ("cuid", "about", "stage", "status_label", "progress", "workspace", "created_at", "finished_at")
     list_filter = (
@@ -163,7 +163,7 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
         return format_html(bar, max(job.total, 1), job.done, f"{job.done:,}", f"{job.total:,}")
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """A page about work that goes on looks again by itself, with or without scripts."""
+        """The page of a running job refreshes by itself, with or without scripts."""
         response = super().change_view(request, object_id, *args, **kwargs)
         job = self.get_visible(request, object_id)
         if job is not None and not job.is_finished:

@@ -1,4 +1,4 @@
-"""Recording, at an enrollment's page, that it was paid outside of Stripe."""
+"""Recording, on the enrollment page, that an enrollment was paid outside of Stripe."""
 
 from django import forms
 from django.http import HttpRequest
@@ -53,7 +53,7 @@ class PaymentForm(NoteForm):
 
 
 def foresee_payment(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """What the money does, and what it ends."""
+    """Preview what the payment brings about and what it ends."""
     money = Money(form.cleaned_data["amount"], enrollment.instance.price.money.currency)  # type: ignore[union-attr]
     means = OfflineMeans(form.cleaned_data["means"]).label.lower()
     sentences = (
@@ -64,7 +64,7 @@ def foresee_payment(enrollment: Enrollment, form: StaffForm) -> Preview:
 
 
 class OfflinePayments:
-    """Part of the enrollments' pages."""
+    """A mixin for the enrollment admin."""
 
     @staff_action(
         description="Record payment",
@@ -73,7 +73,7 @@ class OfflinePayments:
         form=PaymentForm,
         preview=foresee_payment,
         icon="payments",
-        reaches_out=True,  # an open payment page is ended at Stripe first
+        reaches_out=True,  # Stripe ends an open payment page first
         variant=ActionVariant.PRIMARY,
         explanation="For money that came outside of Stripe: by transfer, in cash, at a terminal. It can be reversed on "
         "the payment's page.",

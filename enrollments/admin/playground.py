@@ -1,4 +1,4 @@
-"""The playground: an instance's criteria edited, tried on a sample and on everybody who is enrolled, then saved."""
+"""The playground: staff edit an instance's criteria, try them on a sample and on everybody enrolled, then save them."""
 
 import json
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _LABELS = {"eligible": "eligible", "ineligible": "not eligible", "undecided": "c
 
 
 class SampleField(forms.JSONField):
-    """One JSON object, which stays on the page as it was typed."""
+    """One JSON object, which stays on the page exactly as it was typed."""
 
     def to_python(self, value: Any) -> Any:
         if not value or not str(value).strip():
@@ -59,7 +59,7 @@ class SampleField(forms.JSONField):
 
 
 class CriteriaForm(StaffForm):
-    """A row of fields for each criterion and a few empty ones. An emptied row is left out; `order` moves rows."""
+    """A row of fields for each criterion, plus a few empty rows. An emptied row is dropped; `order` moves rows."""
 
     sample = SampleField(
         label="A person to try them on",
@@ -101,7 +101,7 @@ class CriteriaForm(StaffForm):
         return [[self[f"{name}_{index}"] for name in ON_PAGE] for index in range(self.row_count)]
 
     def drafts(self) -> list[tuple[int, CriterionDraft]]:
-        """The rows that are filled in, in their order, each with its number on the page."""
+        """Return the filled-in rows in their order, each with its number on the page."""
         filled = []
         for index in range(self.row_count):
             texts = {name: self.cleaned_data.get(f"{name}_{index}", "") for name in FIELDS}
@@ -111,7 +111,7 @@ class CriteriaForm(StaffForm):
         return [(index, draft) for _, index, draft in sorted(filled, key=lambda row: row[:2])]
 
     def show(self, refusal: DomainError, drafts: list[tuple[int, CriterionDraft]]) -> None:
-        """Put each fault beside the field it is about."""
+        """Put each fault next to the field it concerns."""
         for fault in refusal.errors:
             item = read_item(fault.field)
             if item is not None and item[2] in FIELDS:
@@ -124,7 +124,7 @@ class CriteriaForm(StaffForm):
 
 @dataclass(kw_only=True)
 class Playground(RowButton):
-    """A button whose page does more than ask: it tries, shows what it found, and saves when one is content."""
+    """A button whose page also tries the criteria, shows the result, and saves on request."""
 
     def press(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         instance = self.find_row(model_admin, request, object_id)
@@ -143,7 +143,7 @@ class Playground(RowButton):
 
 
 def edit_criteria(*_: Any) -> str:
-    """Nothing: the page of its own has two answers, which `Playground.press` gives."""
+    """Do nothing: the button's own page has two submit actions, which `Playground.press` handles."""
     return ""
 
 

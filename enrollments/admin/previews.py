@@ -1,4 +1,4 @@
-"""What a button on an enrollment is about to do, with the mail that the family will get, told before it is pressed."""
+"""Previews of what a button on an enrollment is about to do, with the mail that the family will receive."""
 
 from collections.abc import Iterable
 
@@ -28,20 +28,20 @@ from ..states import PAID, UNPAID, EligibilityStatus, ReviewMode
 
 
 def foresee_eligible(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """Who may be submitted, whatever the criteria say."""
+    """Preview who becomes eligible for submission, whatever the criteria say."""
     sentences = (f"{enrollment.person} counts as eligible, whatever the criteria say.",)
     return Preview(sentences, letters_of_step(enrollment, ELIGIBLE, write_eligible(enrollment)))
 
 
 def foresee_ineligible(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """Who is refused, and the mail about it."""
+    """Preview who becomes ineligible, and the mail about it."""
     email = write_ineligible(enrollment, reason=form.cleaned_data["reason"])
     sentences = (f"{enrollment.person} counts as not eligible, until the criteria change.",)
     return Preview(sentences, letters_of_step(enrollment, INELIGIBLE, email))
 
 
 def foresee_submission(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """Who comes into review, or past it."""
+    """Preview who goes to review, or is approved without one."""
     if enrollment.instance.review_mode == ReviewMode.AUTOMATIC and enrollment.is_funded:
         return foresee_approval(enrollment, form)
     sentences = (f"{enrollment.person} waits for a reviewer of {enrollment.instance}.",)
@@ -49,13 +49,13 @@ def foresee_submission(enrollment: Enrollment, form: StaffForm) -> Preview:
 
 
 def foresee_approval(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """Who takes part from now on, with which seat, and the mail about it."""
+    """Preview who takes part from now on, with which seat, and the mail about it."""
     sentences = consequences_of_approval(enrollment, has_seat=held_seat(enrollment.pk) is not None)
     return Preview(sentences, letters_of_step(enrollment, APPROVED, write_approval(enrollment)))
 
 
 def consequences_of_approval(enrollment: Enrollment, *, has_seat: bool) -> tuple[str, ...]:
-    """What an approval brings, a sentence each."""
+    """Return the consequences of an approval, one sentence each."""
     sentences = [f"{enrollment.person} takes part in {enrollment.instance} from now on."]
     if has_seat:
         sentences.append("The seat that was reserved is used.")
@@ -67,7 +67,7 @@ def consequences_of_approval(enrollment: Enrollment, *, has_seat: bool) -> tuple
 
 
 def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """Who is refused, what goes back, and the mail about it."""
+    """Preview who is rejected, what is given back, and the mail about it."""
     is_paid = enrollment.payment_status in PAID
     email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
     sentences = consequences_of_rejection(enrollment)
@@ -77,13 +77,13 @@ def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
 def consequences_of_rejection(
     enrollment: Enrollment, *, held: Iterable[SeatAssignment] | None = None
 ) -> tuple[str, ...]:
-    """What a rejection brings, a sentence each. `held`: its seats, where they are known."""
+    """Return the consequences of a rejection, one sentence each. `held` are the enrollment's seats, if known."""
     told = tell_end(enrollment, is_refunded=True, now=utc_now(), held=held)
     return (f"{enrollment.person} is not accepted.", *told)
 
 
 def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """What vanishes, what is given back, and what becomes of the money."""
+    """Preview what is hidden, what is given back, and what happens to the money."""
     was_enrolled = enrollment.eligibility_status == EligibilityStatus.APPROVED
     sentences = (
         f"{enrollment.person}, {enrollment.instance} is shown nowhere any more; the history stays.",
@@ -93,22 +93,22 @@ def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
 
 
 def readers_of_approval(enrollment: Enrollment) -> tuple[str, ...]:
-    """Whom an approval writes to."""
+    """Return the addresses that receive mail about an approval."""
     return _readers(enrollment, APPROVED) if hears_of_step(enrollment, EligibilityStatus.APPROVED) else ()
 
 
 def readers_of_rejection(enrollment: Enrollment) -> tuple[str, ...]:
-    """Whom a rejection writes to."""
+    """Return the addresses that receive mail about a rejection."""
     return _readers(enrollment, REJECTED) if hears_from_us(enrollment) else ()
 
 
 def letters_to_family(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
-    """A mail about the end. Families of a district's learners hear of it from the integrator."""
+    """Return the mail about the end. The integrator informs families whose learners hold a district seat."""
     return _letters(enrollment, kind, email) if hears_from_us(enrollment) else ()
 
 
 def letters_of_step(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
-    """A mail about the way there, `kind` being what it is about."""
+    """Return the mail about a step before approval; `kind` names the step."""
     return _letters(enrollment, kind, email) if hears_of_step(enrollment, _STATUS_OF[kind]) else ()
 
 
@@ -126,6 +126,6 @@ def _letters(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, .
 
 
 def _readers(enrollment: Enrollment, kind: str) -> tuple[str, ...]:
-    """Nobody if the workspace has switched that mail off, or nobody's address is known."""
+    """Return the recipients; empty if the workspace has switched off this mail or no address is known."""
     to = tuple(addresses_about(enrollment))
     return to if to and not is_switched_off(kind=kind, workspace_id=enrollment.workspace_id) else ()

@@ -1,4 +1,4 @@
-"""The fields of a new program on its guided page, and the plan that they come to."""
+"""The fields of the guided page for a new program, and the plan they produce."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ _OF_PLAN = {
 
 
 class ProgramTexts:
-    """What stands on the page: the plain fields and the three lists, as texts that need not be valid."""
+    """The contents of the page as raw text: the plain fields and the three lists, valid or not."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -51,7 +51,7 @@ class ProgramTexts:
 
     @classmethod
     def blank(cls, workspace: Workspace) -> "ProgramTexts":
-        """A free program with a form, for everybody, which nobody has to review."""
+        """A free program with a form, open to everybody, without review."""
         made = cls(workspace)
         last = Price.objects.filter(workspace=workspace).order_by("-pk").values_list("currency", flat=True).first()
         made.plain = {
@@ -146,7 +146,7 @@ class ProgramForm(GuidedForm):
 
     @property
     def sections(self) -> dict[str, list[dict[str, Any]]]:
-        """What the page shows of each list."""
+        """Return what the page shows for each list."""
         return {
             name: [
                 {"number": number, "fields": [self[rows.field_name(number, each)] for each in rows.fields]}
@@ -162,7 +162,7 @@ class ProgramForm(GuidedForm):
         return cleaned
 
     def plan(self) -> ProgramPlan:
-        """What the valid form asks for."""
+        """Return the plan that the valid form describes."""
         told = self.cleaned_data
         price = Money(told["amount"], told["currency"].lower()) if told["amount"] else None
         return ProgramPlan(

@@ -1,4 +1,4 @@
-"""The guided page on which staff set up a program with criteria, form, price and seats, and see what families get."""
+"""The guided page to set up a program with criteria, form, price, and seats, with a preview of what families see."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -30,18 +30,18 @@ from ..models import Program, ProgramInstance
 from ..program_setup import ProgramPlan, set_up_program
 from .program_form import ABOUT, MONEY, TERM, ProgramForm, ProgramTexts
 
-TRIED_AT_MOST = 500  # the newest: somebody waits for the page
+TRIED_AT_MOST = 500  # the newest ones, since a person is waiting for the page
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What creating would come to."""
+    """What creating the program would produce."""
 
     facts: tuple[tuple[str, str], ...]
     criteria: tuple[CriterionDraft, ...]
     tried: int
     outcomes: tuple[tuple[str, int], ...]
-    page: str  # the public form, as families will get it; empty if there is none
+    page: str  # the public form as families will see it; empty if there is none
 
 
 def program_setup_url(**query: object) -> str:
@@ -49,7 +49,7 @@ def program_setup_url(**query: object) -> str:
 
 
 def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The page, and what its buttons do."""
+    """Show the page and handle its buttons."""
     workspace = find_workspace(request, power=Power.MANAGE)
     if workspace is None:
         return choose_workspace(model_admin, request, title="New program", power=Power.MANAGE, to=program_setup_url)
@@ -67,7 +67,7 @@ def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
 def _answer(
     model_admin: Any, request: HttpRequest, workspace: Workspace, texts: ProgramTexts, *, is_wanted: bool
 ) -> HttpResponse:
-    """Show what would be made; make it if that was seen before and has not been edited since."""
+    """Show what would be created; create it only if this preview was already shown and the form is unchanged."""
     form = ProgramForm(request.POST, texts=texts, request=request, row=workspace)
     if not form.is_valid():
         return _page(model_admin, request, form)
@@ -133,7 +133,7 @@ def _outcomes(trial: Trial) -> tuple[tuple[str, int], ...]:
 
 
 def _public_form(request: HttpRequest, instance: ProgramInstance) -> str:
-    """The form as somebody who is not signed in gets it."""
+    """Return the form as an anonymous visitor sees it."""
     form = ApplyForm(questions=list_asked(instance_id=instance.pk))
     context = {"instance": instance, "form": form, "is_preview": False, "refusal": None}
     visitor = {"user": AnonymousUser(), "messages": ()}

@@ -291,7 +291,7 @@ guides_from(
 
 @neighbors_of(ProgramInstance, early=True)
 def what_is_set_up(request: HttpRequest, instance: ProgramInstance) -> Card:
-    """What families and districts find of it, and what is missing, each with the page where it is done."""
+    """Return the card of what families and districts find, and what is missing, each with a link to set it up."""
     criteria = len(list_criteria(instance.pk, instance.criteria_version))
     questions = instance.questions.filter(is_asked=True).count()
     seats = sum(instance.allocations.filter(is_active=True).values_list("total_seats", flat=True))

@@ -1,4 +1,4 @@
-"""Ending an enrollment by its refund policy: staff see what comes back, and that is what comes back."""
+"""Ending an enrollment under its refund policy: staff see what is refunded, and exactly that is refunded."""
 
 from django import forms
 
@@ -18,7 +18,7 @@ from .previews import letters_to_family
 
 
 class QuoteForm(ReasonForm):
-    """Remembers what the preview told. While nobody confirms, that is what would come back just now."""
+    """Carries what the preview quoted. Until staff confirm, that is what would be refunded right now."""
 
     told = forms.CharField(widget=forms.HiddenInput, required=False)
 
@@ -29,7 +29,7 @@ class QuoteForm(ReasonForm):
 
 
 def can_be_quoted(enrollment: Enrollment) -> bool:
-    """Whether it can be left; asked for the page of one enrollment."""
+    """Return whether the enrollment can be left by a quote; called for a single enrollment's page."""
     return (
         enrollment.eligibility_status == EligibilityStatus.APPROVED
         and find_leavable(Enrollment.objects.filter(pk=enrollment.pk)).exists()
@@ -37,13 +37,13 @@ def can_be_quoted(enrollment: Enrollment) -> bool:
 
 
 def foresee(enrollment: Enrollment) -> QuotedExit:
-    """What leaving just now would bring."""
+    """Return what leaving right now would bring."""
     (planned,) = foresee_exits([enrollment], now=utc_now())
     return planned
 
 
 def foresee_quoted_exit(enrollment: Enrollment, form: QuoteForm) -> Preview:
-    """Who leaves, what is given back, what comes back of the money, and the mail about it."""
+    """Preview who leaves, what is given back, what is refunded, and the mail about it."""
     planned = foresee(enrollment)
     sentences = [f"{enrollment.person} leaves {enrollment.instance} now.", *_tell_money(planned)]
     sentences += tell_freed(enrollment, now=utc_now())
@@ -52,7 +52,7 @@ def foresee_quoted_exit(enrollment: Enrollment, form: QuoteForm) -> Preview:
 
 
 def end_by_quote(enrollment: Enrollment, form: QuoteForm, *, actor: Actor) -> QuotedExit:
-    """Carry out what the preview told, or nothing. Raises QuoteOutdated if something else would come back by now."""
+    """Carry out exactly what the preview quoted, or raise QuoteOutdated if the result would now be different."""
     now = utc_now()
     quote = quote_exits(workspace_id=enrollment.workspace_id, enrollment_cuids=[enrollment.cuid], actor=actor, now=now)
     planned = quote.exits.get()
@@ -82,6 +82,6 @@ def _tell_money(planned: QuotedExit) -> list[str]:
 
 
 def sum_up(planned: QuotedExit) -> str:
-    """What was told of it, in one line that the form keeps."""
+    """Summarize the preview in one line that the form carries along."""
     names = ("settlement", "payment_id", "paid_minor", "back_minor", "returned_minor", "place", "frees_seat")
     return "|".join(str(getattr(planned, name)) for name in names)

@@ -1,4 +1,4 @@
-"""The refund rules of a program and of an instance, set on a form that tells by examples what families would get."""
+"""The refund rules of programs and instances, edited on a form that shows examples of what families would get back."""
 
 import datetime as dt
 from typing import Any
@@ -24,8 +24,8 @@ from ..family.refunds import tell_rules
 from ..models import Program, ProgramInstance, RefundPolicyTier
 from ..refund_rules import MAX_TIERS, check_tiers, find_policy, own_policy, set_refund_policy
 
-EXAMPLE = Money(100_00, "usd")  # where nothing is sold yet
-# How the API names the fields of a tier, and how the form does.
+EXAMPLE = Money(100_00, "usd")  # where nothing has been sold yet
+# The names of a tier's fields in the API, mapped to those of the form.
 _FIELDS = {"daysBeforeStart": "days", "untilDate": "date", "keptPercent": "percent"}
 
 
@@ -34,7 +34,7 @@ def _split(row: Program | ProgramInstance) -> tuple[Program, ProgramInstance | N
 
 
 def _price_of(row: Program | ProgramInstance) -> Money:
-    """What the example leaves; the price that a fee is kept of."""
+    """Return the price that the example starts from, of which a fee is kept."""
     sold = row.instances.filter(active=True, price__isnull=False) if isinstance(row, Program) else [row]
     return next((instance.price.money for instance in sold if instance.price), EXAMPLE)
 
@@ -98,7 +98,7 @@ class RefundRulesForm(StaffForm):
 
     @property
     def _numbers(self) -> list[int]:
-        """Of the tiers that were filled in."""
+        """Return the numbers of the tiers that were filled in."""
         told = self.cleaned_data
         names = ("days", "date", "percent", "fee")
         return [n for n in range(1, MAX_TIERS + 1) if any(told.get(f"{name}_{n}") is not None for name in names)]
@@ -118,7 +118,7 @@ class RefundRulesForm(StaffForm):
 
 
 def foresee_rules(row: Program | ProgramInstance, form: StaffForm) -> Preview:
-    """The rules in the families' words, and who gets what on which day."""
+    """Preview the rules in the words families read, and who gets what back on which day."""
     assert isinstance(form, RefundRulesForm)
     tiers = form.tiers
     price = _price_of(row)
@@ -147,7 +147,7 @@ def _start_of(row: Program | ProgramInstance) -> dt.date | None:
 
 
 class RefundRules:
-    """Part of the pages of programs and of instances."""
+    """A mixin for the admin pages of programs and instances."""
 
     @staff_action(
         description="Refund rules",

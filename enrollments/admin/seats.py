@@ -76,7 +76,7 @@ def foresee_transfer(seat: SeatAssignment, form: StaffForm) -> Preview:
 
 
 def foresee_release(seat: SeatAssignment, form: StaffForm) -> Preview:
-    """What ending the enrollment brings, as its own button tells it."""
+    """Preview what ending the enrollment brings, in the same words as its own button."""
     if seat.status == SeatStatus.RESERVED:
         return foresee_rejection(seat.enrollment, form)
     email = write_end(seat.enrollment, reason=form.cleaned_data["reason"])

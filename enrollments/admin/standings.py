@@ -1,4 +1,4 @@
-"""How an allocation stands today, as a badge: the same wherever it is shown."""
+"""An allocation's standing today, as a badge that looks the same wherever it is shown."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""What enrollments tell of themselves on pages about them: changes, decisions, seats, mails, tasks and webhooks."""
+"""What enrollments contribute to the story on related pages: changes, decisions, seats, mails, tasks, and webhooks."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -85,7 +85,7 @@ register_chapter(
 )
 register_chapter(
     Enrollment,
-    # Those with trouble: that integrators were told as they should be is no news to staff.
+    # Only failed deliveries: staff don't need to know that integrators were notified as they should be.
     lambda ids: (
         WebhookDelivery.objects.filter(event__aggregate__in=_subjects(ids))
         .exclude(last_error="")
@@ -95,7 +95,7 @@ register_chapter(
     tell=tell_delivery,
 )
 
-# --- From the objects of pages to what things happen to -----------------------------------------------------------
+# --- From the object of a page to the rows its story is about --------------------------------------------------------
 
 
 def _enrollments_of(person: Learner | Lead) -> Iterable[int]:
@@ -103,7 +103,7 @@ def _enrollments_of(person: Learner | Lead) -> Iterable[int]:
 
 
 def _payments_of(enrollment_ids: Iterable[int]) -> list[int]:
-    """By routing decisions and outside of Stripe; the apps above add those of what they sell."""
+    """Return the payments for routing decisions and outside of Stripe; the apps above add those for what they sell."""
     ids = list(enrollment_ids)
     checkouts = list(EnrollmentDecision.objects.filter(enrollment__in=ids).values_list("checkout", flat=True))
     by_hand = Q(purpose=OFFLINE_PURPOSE, subject__in=[as_subject(key) for key in ids])

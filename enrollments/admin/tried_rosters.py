@@ -1,4 +1,4 @@
-"""A roster tried with the seats that a what-if proposes: the form, and the page of what would come of it."""
+"""Trying a roster with the seats that a what-if proposes: the form, and the page with the result."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ LINES_SHOWN = 500
 
 
 class TriedRosterForm(StaffForm):
-    """Learners of one district, and the program that they would ask for."""
+    """Learners of one district, and the program they would request."""
 
     district = forms.ModelChoiceField(queryset=District.objects.none(), empty_label=None)
     instance = forms.ModelChoiceField(queryset=ProgramInstance.objects.none(), label="Program", empty_label=None)
@@ -48,7 +48,7 @@ class TriedRosterForm(StaffForm):
 def show_tried_roster(
     model_admin: WorkspaceScopedAdmin, request: HttpRequest, what_if: WhatIf, form: StaffForm
 ) -> HttpResponse:
-    """The page, by as many queries for ten thousand lines as for one."""
+    """Show the page; ten thousand lines take as many queries as one."""
     told = form.cleaned_data
     outcome, lines = fund_roster(
         instance=told["instance"],

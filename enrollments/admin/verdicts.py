@@ -1,4 +1,4 @@
-"""Why an enrollment is eligible or not, on its page, and the evaluations of whole instances."""
+"""Why an enrollment is eligible or not, on its page, and the evaluation jobs of whole instances."""
 
 import json
 
@@ -29,7 +29,7 @@ _BADGES = {True: ("eligible", "holds"), False: ("ineligible", "does not hold"), 
 
 @neighbors_of(Enrollment, early=True)
 def verdict_on_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    """The newest verdict with each criterion, what it read and what it answered; the earlier ones in a line each."""
+    """Return the card of the newest verdict with each criterion's inputs and answer, and the earlier ones in brief."""
     verdicts = list(enrollment.verdicts.order_by("-id")[:VERDICTS_SHOWN])
     if not verdicts:
         return Card("Eligibility", empty="Not evaluated by criteria.")
@@ -63,7 +63,7 @@ def _inputs(answer: dict[str, object]) -> str:
 
 @admin.register(EvaluationJob)
 class EvaluationJobAdmin(WorkspaceScopedAdmin):
-    """How far the evaluation of an instance's candidates has come. It is asked for on the instance's page."""
+    """How far the evaluation of an instance's candidates is. Staff request it on the instance page."""
 
     list_display = ("cuid", "instance", "status_label", "progress", "workspace", "created_at", "finished_at")
     list_filter = (

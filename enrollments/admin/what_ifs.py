@@ -1,4 +1,4 @@
-"""What-ifs in the back office: asked, changed, read as a table or a file, and made into allocations."""
+"""What-ifs in the back office: asking, changing, reading them as a table or file, and turning them into allocations."""
 
 import csv
 from typing import Any
@@ -57,7 +57,7 @@ class WhatIfForm(StaffForm):
 
 
 class TotalsForm(StaffForm):
-    """A number for each proposal."""
+    """A number field for each proposal."""
 
     def prepare(self) -> None:
         for proposal in self.row.proposals.select_related("district", "instance").order_by("district__name", "id"):
@@ -67,7 +67,7 @@ class TotalsForm(StaffForm):
 
 
 def totals_of(form: StaffForm) -> dict[int, int]:
-    """By the ids of the proposals."""
+    """Return the totals by proposal id."""
     return {int(name.removeprefix("seats_")): total for name, total in form.cleaned_data.items()}
 
 
@@ -115,7 +115,7 @@ def foresee_allocations(what_if: WhatIf, form: StaffForm) -> Preview:
 
 @admin.register(WhatIf)
 class WhatIfAdmin(WorkspaceScopedAdmin):
-    """Questions come from their use cases; what is calculated is read only."""
+    """What-ifs are created by their use cases; calculated values are read-only."""
 
     list_display = ("name", "workspace", "first_day", "last_day", "would_have_seats", "changed", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter),)
@@ -152,7 +152,7 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         return [path("<path:object_id>/file.csv", page, name="enrollments_whatif_file"), *super().get_urls()]
 
     def write_file(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Everybody who asked, what became of it, and what would have."""
+        """Return a file with everybody who asked, the actual outcome, and the outcome under the proposals."""
         what_if = self.get_visible(request, object_id)
         if what_if is None:
             raise Http404("There is no such what-if.")
@@ -250,7 +250,7 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
 
 
 def figures_of(what_if: WhatIf) -> dict[str, Any]:
-    """The two columns of the table: what happened, and what would have."""
+    """Return the two columns of the table: what happened, and what would have happened."""
     happened = what_if.result["happened"]
     supposed = what_if.result["supposed"]
     proposals = list(what_if.proposals.select_related("district", "instance").order_by("district__name", "id"))
@@ -274,7 +274,7 @@ def figures_of(what_if: WhatIf) -> dict[str, Any]:
 
 
 def rows_of(what_if: WhatIf) -> list[tuple[Any, ...]]:
-    """The file's rows, in order of time, by a constant number of queries."""
+    """Return the file's rows in chronological order, from a constant number of queries."""
     answers = answer_what_if(what_if)
     decisions = EnrollmentDecision.objects.filter(workspace=what_if.workspace_id)
     names = {
@@ -322,7 +322,7 @@ def changed_by_what_if(request: HttpRequest, what_if: WhatIf) -> Card:
 
 @admin.register(ProposedSeats)
 class ProposedSeatsAdmin(WorkspaceScopedAdmin):
-    """Read only: the buttons of a what-if change them."""
+    """Read-only: a what-if's buttons change them."""
 
     workspace_path = "what_if__workspace"
     list_display = ("what_if", "district", "instance", "total_seats", "funded", "cost")

@@ -1,7 +1,7 @@
-"""The district's contact, who reads about its seats: in the district's language, and for as long as they want to.
+"""The district's contact, who receives mails about its seats in the district's language until they opt out.
 
-The address in each mail names the district and is signed by us, so nothing secret is kept; its holder can stop these
-mails or have them again.
+The URL in each mail names the district and is signed by us, so no secret is stored; whoever has the URL can stop these
+mails or resume them.
 """
 
 import datetime as dt
@@ -24,19 +24,20 @@ _GONE = "This address is about no emails of ours."
 
 
 def hears_of_seats(district: District) -> bool:
-    """Whether somebody of the district is written to."""
+    """Return whether anybody at the district receives mails."""
     return bool(district.contact_email) and district.contact_stopped_at is None
 
 
 def stop_url(district: District) -> str:
-    """Where the contact stops these mails. It names the address too: a new contact has not stopped them."""
+    """Return the URL where the contact stops these mails. It contains the address, so it never affects a new
+    contact.
+    """
     token = _signer.sign(f"{district.pk}:{district.contact_email}")
     return f"{settings.PUBLIC_URL}{reverse('district-emails', args=[token])}"
 
 
 def find_linked_district(token: str) -> District:
-    """The district whose contact has this address. Raises NotFound for one that is forged, and for that of a contact
-    before."""
+    """Return the district of this link. Raises NotFound for a forged link, and for one sent to a previous contact."""
     try:
         key, _, email = _signer.unsign(token).partition(":")
     except BadSignature as error:
@@ -49,13 +50,13 @@ def find_linked_district(token: str) -> District:
 
 @transaction.atomic
 def stop_mails(*, district_id: int, now: dt.datetime) -> None:
-    """Write to the contact no more about seats. Again changes nothing."""
+    """Stop the mails about seats to the contact. A repeated call changes nothing."""
     if District.objects.filter(pk=district_id, contact_stopped_at=None).update(contact_stopped_at=now):
         after_commit(log.info, "district_mails_stopped", district=district_id)
 
 
 @transaction.atomic
 def resume_mails(*, district_id: int) -> None:
-    """Write to the contact again."""
+    """Resume the mails to the contact."""
     if District.objects.filter(pk=district_id, contact_stopped_at__isnull=False).update(contact_stopped_at=None):
         after_commit(log.info, "district_mails_resumed", district=district_id)

@@ -1,4 +1,4 @@
-"""Until when an allocation's seats last, at the pace at which they were taken on some days."""
+"""How long an allocation's seats last, at the rate at which they were taken over some days."""
 
 import datetime as dt
 import math
@@ -14,7 +14,7 @@ from ..models import DistrictSeatAllocation, SeatAssignment
 from ..states import HELD_SEATS
 
 WINDOW = dt.timedelta(weeks=4)
-# Below these a pace is chance.
+# With fewer than these, a rate is mere chance.
 LEAST_DAYS = 7
 LEAST_SEATS = 5
 FARTHEST = dt.timedelta(days=3 * 365)
@@ -22,10 +22,10 @@ FARTHEST = dt.timedelta(days=3 * 365)
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What becomes of the seats that are `left` if seats go on being taken as in `days` days, in which `taken` were.
+    """What happens to the `left` seats if seats continue to be taken at the rate of `taken` in `days` days.
 
-    `runs_out_on` is the day on which none is left; if their last day comes first, `unused` are left on that. Both are
-    None where nothing can be said, or none is left.
+    `runs_out_on` is the day on which none is left; if the allocation ends first, `unused` are left on its last day.
+    Both are None if no forecast is possible or no seat is left.
     """
 
     left: int
@@ -52,7 +52,7 @@ class Forecast:
 
 
 def foresee(allocation: DistrictSeatAllocation, *, taken: int, days: int, today: dt.date) -> Forecast:
-    """The forecast of an allocation of whose seats so many were taken in so many days up to today."""
+    """Return the forecast of an allocation of which `taken` seats were taken in the `days` days up to today."""
     left = allocation.available_seats
     ends = allocation.valid_until
     is_over = ends is not None and ends < today
@@ -70,8 +70,9 @@ def foresee(allocation: DistrictSeatAllocation, *, taken: int, days: int, today:
 
 
 def forecast_seats(allocations: Sequence[DistrictSeatAllocation], *, now: dt.datetime) -> dict[int, Forecast]:
-    """The forecast of each of these allocations, with its district and workspace, by the last four weeks; one query
-    for all. Seats that were given back do not count as taken."""
+    """Return the forecast of each of these allocations, which come with their district and workspace, based on the last
+    four weeks; one query for all. Seats that were given back do not count as taken.
+    """
     held = SeatAssignment.objects.filter(
         allocation__in=allocations, status__in=HELD_SEATS, reserved_at__gt=now - WINDOW
     )

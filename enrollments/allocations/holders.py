@@ -1,4 +1,4 @@
-"""Seats by hand: given up, passed on to another learner, or counted in another allocation."""
+"""Changing seats by hand: releasing them, passing them on to another learner, or moving them to another allocation."""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
@@ -25,10 +25,10 @@ from ..states import HELD_SEATS, LIVE_DECISIONS, EligibilityStatus, SeatStatus
 
 
 def release_holder(*, seat_id: int, actor: Actor, reason: str, note: str = "", now: dt.datetime) -> Enrollment:
-    """End the enrollment that holds a seat, which is free then: reject what waits for review, unenroll what was
-    approved. The family reads the reason.
+    """End the enrollment that holds a seat, which frees the seat: reject it if it waits for review, unenroll it if it
+    was approved. The family reads the reason.
 
-    Raises SeatGone if nobody holds it any more, and what ending an enrollment raises.
+    Raises SeatGone if nobody holds the seat any more, and whatever ending an enrollment raises.
     """
     enrollment = _holder(seat_id)
     end = reject_enrollment if enrollment.eligibility_status == EligibilityStatus.SUBMITTED else unenroll_enrollment
@@ -53,12 +53,11 @@ def reassign_seat(
     note: str = "",
     now: dt.datetime,
 ) -> EnrollmentDecision:
-    """End the enrollment that holds a seat, and enroll another learner of the workspace with that very seat of the
-    allocation, in the same program instance unless another is given: both, or neither. Nobody else can take it in
-    between.
+    """End the enrollment that holds a seat, and enroll another learner of the workspace with that same seat, in the
+    same program instance unless another is given: both, or neither. Nobody else can take the seat in between.
 
     Raises SeatGone, NotFound for a learner of another workspace, the router's refusal of the other learner, and
-    SeatsUnsuited if the router would fund them otherwise.
+    SeatsUnsuited if the router would fund them differently.
     """
     enrollment = _holder(seat_id)
     seat = SeatAssignment.objects.select_related("allocation__district").get(pk=seat_id)
@@ -91,8 +90,9 @@ def enroll_with_seat(
     actor: Actor,
     now: dt.datetime,
 ) -> EnrollmentDecision:
-    """Route a learner as any request, with the seats of one allocation to choose from. Part of the caller's
-    transaction, which rolls back when this raises: the router's refusal, or SeatsUnsuited without a seat."""
+    """Route a learner like any other request, but with only one allocation's seats to choose from. Part of the caller's
+    transaction, which rolls back when this raises: the router's refusal, or SeatsUnsuited if no seat was used.
+    """
     others = DistrictSeatAllocation.objects.filter(district=allocation.district_id).exclude(pk=allocation.pk)
     context: dict[str, Any] = {
         "tenant_id": allocation.district.tenant_id,
@@ -120,7 +120,7 @@ def enroll_with_seat(
 
 
 def profile_of(learner: Learner) -> LearnerProfile:
-    """A known learner as a request describes one."""
+    """Describe a known learner the way a request does."""
     return LearnerProfile(
         email=learner.email,
         first_name=learner.first_name,
@@ -139,8 +139,8 @@ def profile_of(learner: Learner) -> LearnerProfile:
 
 @transaction.atomic
 def transfer_seat(*, seat_id: int, allocation_id: int, now: dt.datetime) -> SeatAssignment:
-    """Give a held seat back and take one of another allocation of the same district for the same enrollment, whose
-    decision has that one then. Returns it.
+    """Give back a held seat and take one from another allocation of the same district for the same enrollment; its
+    decision then refers to the new seat. Returns the new seat.
 
     Raises SeatGone, SeatsExhausted, and SeatsUnsuited for an allocation that can't fund this enrollment.
     """
@@ -175,8 +175,9 @@ def why_unsuited(
     holders: Collection[int] | None = None,
     left: int | None = None,
 ) -> str:
-    """Why a held seat can't be counted in this allocation; empty if it can, a free one being there. Whoever asks about
-    many says which learners hold seats there by then, and how many are left."""
+    """Return why a held seat can't be moved to this allocation; empty if it can, provided a seat is free. A caller
+    checking many passes which learners hold seats there by then, and how many are left.
+    """
     if target.pk == seat.allocation_id:
         return "It is counted there already."
     if target.district_id != seat.allocation.district_id:
@@ -193,7 +194,9 @@ def why_unsuited(
 
 
 def suited_allocations(seat: SeatAssignment) -> QuerySet[DistrictSeatAllocation]:
-    """Where a held seat may be counted, if one is free: seats of its district for its program, or for any."""
+    """Return where a held seat may be moved if a seat is free: allocations of its district for its program, or
+    for any.
+    """
     same = DistrictSeatAllocation.objects.filter(district=seat.allocation.district_id, is_active=True)
     fitting = Q(instance__isnull=True) | Q(instance=seat.enrollment.instance_id)
     return same.filter(fitting).exclude(pk=seat.allocation_id).order_by("-valid_until", "id")
@@ -215,8 +218,9 @@ def _holder(seat_id: int) -> Enrollment:
 def lock_to_pass_on(
     enrollment: Enrollment, *, allocation_id: int, learner_ids: Sequence[int], enrollment_ids: Sequence[int]
 ) -> None:
-    """All that changes when a seat goes from an enrollment to one of these learners, before any of it does: learners,
-    allocation, holdings, enrollments."""
+    """Lock everything that changes when a seat passes from an enrollment to one of these learners, before any of it
+    changes: learners, allocation, holdings, enrollments.
+    """
     owners = {pk for pk in (enrollment.learner_id, *learner_ids) if pk is not None}
     lock_rows(Learner, *owners)
     lock_learner_of(enrollment.pk)

@@ -1,5 +1,6 @@
-"""A change of seats that is carried out, or only tried: done in a transaction that is rolled back, so that what is told
-of it can't differ from what it would do."""
+"""Carrying out a change of seats, or only trying it: a trial runs in a transaction that is rolled back, so its result
+can't differ from that of the real change.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,7 +11,7 @@ Done = TypeVar("Done")
 
 
 def carry_out(change: Callable[[], Done], *, dry_run: bool) -> Done:
-    """Make the change and return what it returns; keep nothing of it if it is only tried. It must call no vendor."""
+    """Make the change and return its result; roll it back if it is only tried. The change must not call a vendor."""
     with transaction.atomic():
         done = change()
         if dry_run:

@@ -1,7 +1,7 @@
-"""Seats for the next term, made of those of this one: how many, for which program instance and on which days.
+"""Seats for the next term, derived from this term's: how many, for which program instance, and on which days.
 
-What is proposed follows from use alone: a seat for everybody who holds one, and one for each learner who was turned
-away because all were taken.
+The proposal depends only on use: one seat for every current holder, and one for each learner who was turned away
+because all seats were taken.
 """
 
 import datetime as dt
@@ -18,12 +18,12 @@ from ..models import DistrictSeatAllocation, EnrollmentDecision, ProgramInstance
 from ..seats import MAX_SEATS, check_days, create_allocation, term_of
 from ..states import DecisionReason
 
-A_YEAR = 365  # days, of seats whose first day nobody told
+A_YEAR = 365  # days, for seats without a known first day
 
 
 @dataclass(frozen=True, slots=True)
 class RenewalPlan:
-    """What a renewal would make: the allocation's next one. `held` and `turned_away` say where the total comes from."""
+    """What a renewal would create: the allocation's successor. `held` and `turned_away` explain the total."""
 
     allocation: DistrictSeatAllocation
     instance: ProgramInstance | None
@@ -43,9 +43,10 @@ def plan_renewal(
     valid_until: dt.date | None = None,
     total_seats: int | None = None,
 ) -> RenewalPlan:
-    """The allocation's next one. Its days follow this one's and are as many, unless they are given; so does the total.
+    """Plan the allocation's successor. Unless they are given, its days follow this one's and are as many; the total is
+    derived likewise.
 
-    Raises Invalid where this one never ends, and where the program has no instance yet on those days.
+    Raises Invalid if this allocation never ends, or if the program has no instance on those days yet.
     """
     begins, ends = _next_days(allocation, valid_from, valid_until)
     check_days(begins, ends)
@@ -73,8 +74,9 @@ def renew_allocation(
     total_seats: int | None = None,
     now: dt.datetime,
 ) -> DistrictSeatAllocation:
-    """Make an allocation's next one as planned, at the same price. One that was renewed before has it already: that one
-    is returned, as it is. Raises what `plan_renewal` and `create_allocation` raise."""
+    """Create an allocation's successor as planned, at the same price. An allocation that was already renewed returns
+    the existing successor unchanged. Raises what `plan_renewal` and `create_allocation` raise.
+    """
     allocation = lock_allocation(allocation_id)
     existing = DistrictSeatAllocation.objects.filter(renewed_from=allocation).first()
     if existing is not None:
@@ -99,10 +101,10 @@ def renew_allocation(
 
 
 def count_turned_away(allocation: DistrictSeatAllocation) -> int:
-    """How many learners were sent to their parents while all of these seats were taken.
+    """Return how many learners were sent to their parents while all of these seats were taken.
 
-    A general allocation counts those of programs for which the district has no seats of their own. Of several for the
-    same programs and days, the first counts them all.
+    A general allocation counts those of programs for which the district has no seats of their own. If several
+    allocations cover the same programs and days, the first counts them all.
     """
     siblings = DistrictSeatAllocation.objects.filter(district=allocation.district_id)
     same = siblings.filter(instance=allocation.instance_id, valid_until=allocation.valid_until, pk__lt=allocation.pk)
@@ -120,7 +122,7 @@ def count_turned_away(allocation: DistrictSeatAllocation) -> int:
 
 
 def _while_valid(allocation: DistrictSeatAllocation) -> dict[str, dt.datetime]:
-    """The moments in which its days lie, as a filter of `created_at`."""
+    """Return a filter on `created_at` for the allocation's days."""
     limits = {}
     if allocation.valid_from is not None:
         limits["created_at__gte"] = _midnight(allocation.valid_from, allocation.zone)
@@ -157,8 +159,7 @@ def _shift(date: dt.date, days: int) -> dt.date:
 
 
 def _next_instance(allocation: DistrictSeatAllocation, begins: dt.date) -> ProgramInstance | None:
-    """The instance of the same program that is on when the next seats begin, the soonest to end; none for general
-    seats."""
+    """Return the program's instance that runs when the next seats begin, the soonest to end; none for general seats."""
     if allocation.instance is None:
         return None
     going_on = Q(end_date__isnull=True) | Q(end_date__gte=begins)

@@ -1,6 +1,7 @@
-"""What was asked of the router, asked again of other seats: in order of time, by the router's own choice, in memory.
+"""Replaying past requests to the router against other seats: in chronological order, by the router's own choice, in
+memory.
 
-Nothing is locked, written, published or mailed: the seats are rows that are never saved.
+Nothing is locked, written, published, or mailed: the seats are rows that are never saved.
 """
 
 import datetime as dt
@@ -15,20 +16,20 @@ from ..models import DistrictSeatAllocation, EnrollmentDecision, EnrollmentTrans
 from ..routing.offer import choose_allocation, in_asking_order
 from ..states import GIVEN_BACK, Facet, ProvisionSource
 
-MOST_REQUESTS = 50_000  # what one question may be about
+MOST_REQUESTS = 50_000  # the limit for one question
 
 
 class Funding(StrEnum):
-    """Who pays for somebody who asked."""
+    """Who pays for a learner who asked."""
 
     DISTRICT = "district"
     PARENT = "parent"
-    NOBODY = "nobody"  # refused, whatever seats there are
+    NOBODY = "nobody"  # refused regardless of seats
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody who asked to be enrolled, when they did so first, and what became of it in the end."""
+    """A learner who asked to be enrolled, when they first did, and the final outcome."""
 
     at: dt.datetime
     decision_id: int
@@ -41,7 +42,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What those seats would have meant for somebody who asked; `allocation_id` is the supposed one."""
+    """What those seats would have meant for a learner who asked; `allocation_id` is the supposed one."""
 
     asked: Asked
     funding: Funding
@@ -51,7 +52,7 @@ class Answered:
 def list_requests(
     *, workspace_id: int, begins: dt.datetime, ends: dt.datetime
 ) -> tuple[list[Asked], dict[int, dt.datetime]]:
-    """Who asked in this time, once per enrollment, and when enrollments of theirs were given up.
+    """Return who asked in this period, once per enrollment, and when their enrollments were given up.
 
     Raises Invalid for more than MOST_REQUESTS decisions.
     """
@@ -88,8 +89,10 @@ def replay(
     given_up: Mapping[int, dt.datetime],
     supply: Iterable[DistrictSeatAllocation],
 ) -> list[Answered]:
-    """Ask again, of allocations that are supposed: each gets the seat that the router would choose, as long as one is
-    free. A seat is free again when its enrollment was given up. Those who were refused then are refused now."""
+    """Replay the requests against the supposed allocations: each request gets the seat that the router would choose, as
+    long as one is free. A seat is freed when its enrollment was given up. Requests that were refused then are refused
+    now.
+    """
     shelves = Supply(supply)
     answers: dict[int, Answered] = {}
     for at, enrollment_id, one in _in_time(asked, given_up):
@@ -103,7 +106,7 @@ def replay(
 def _in_time(
     asked: Sequence[Asked], given_up: Mapping[int, dt.datetime]
 ) -> list[tuple[dt.datetime, int, Asked | None]]:
-    """Who asked and what was given up, in order of time; of the same moment, the asking comes first."""
+    """Merge requests and given-up enrollments in chronological order; at the same moment, requests come first."""
     moments: list[tuple[dt.datetime, int, Asked | None]] = [(one.at, one.enrollment_id, one) for one in asked]
     moments += [
         (at, one.enrollment_id, None) for one in asked if (at := given_up.get(one.enrollment_id)) and at >= one.at
@@ -112,7 +115,7 @@ def _in_time(
 
 
 class Supply:
-    """The supposed seats while they are taken and given back: counted here, for the allocations stay as they are."""
+    """The supposed seats as they are taken and given back, counted here because the allocations must not change."""
 
     def __init__(self, allocations: Iterable[DistrictSeatAllocation]) -> None:
         self._by_district: dict[int, list[DistrictSeatAllocation]] = defaultdict(list)
@@ -120,10 +123,10 @@ class Supply:
             self._by_district[allocation.district.tenant_id].append(allocation)
         self._left = {each.pk: each.total_seats for seats in self._by_district.values() for each in seats}
         self._exhausted = {pk for pk, left in self._left.items() if not left}
-        self._held: dict[int, dict[int, int]] = defaultdict(dict)  # allocations, by learner and enrollment
+        self._held: dict[int, dict[int, int]] = defaultdict(dict)  # allocation ids, by learner and enrollment
 
     def answer(self, one: Asked, at: dt.datetime) -> Answered:
-        """Give whoever asks the seat that the router would choose, if one is free."""
+        """Give the learner the seat that the router would choose, if one is free."""
         if one.happened == Funding.NOBODY:
             return Answered(one, Funding.NOBODY)
         seats = self._by_district.get(one.tenant_id, []) if one.tenant_id is not None else []

@@ -1,4 +1,4 @@
-"""Seats for the learners of a list: tried first, then given, each as one request to the router."""
+"""Seats for a list of learners: tried first, then assigned, each as one request to the router."""
 
 import csv
 import datetime as dt
@@ -23,12 +23,12 @@ from ..states import HELD_SEATS
 from .holders import enroll_with_seat, profile_of
 
 COLUMNS = ("learner_id", "email", "first_name", "last_name", "grade_level", "school")
-MOST_LINES = 500  # which take some seconds
+MOST_LINES = 500  # these take a few seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a list: whom it is about, or what is wrong with it; `decision_id` once a seat was given."""
+    """One line of a list: the learner, or what is wrong with the line; `decision_id` once a seat was assigned."""
 
     number: int
     profile: LearnerProfile | None = None
@@ -42,8 +42,9 @@ class Line:
 
 
 def try_roster(*, allocation: DistrictSeatAllocation, instance: ProgramInstance, text: str) -> list[Line]:
-    """What would become of each line, as far as it can be told beforehand: the program's criteria are asked only when
-    the seats are given. Changes nothing. Raises Invalid for a text that is no such list."""
+    """Return the outcome of each line as far as it can be predicted: the program's criteria are evaluated only when the
+    seats are assigned. Changes nothing. Raises Invalid if the text is not such a list.
+    """
     left = allocation.available_seats
     tried = []
     for line in _read(allocation, text):
@@ -54,8 +55,9 @@ def try_roster(*, allocation: DistrictSeatAllocation, instance: ProgramInstance,
 
 
 def assign_roster(*, allocation_id: int, instance_id: int, text: str, actor: Actor, now: dt.datetime) -> list[Line]:
-    """Give each learner of the list a seat of the allocation, one after the other, each in a transaction of their own.
-    Whoever can't have one is told with the reason, and the others go on. Raises Invalid for a text that is no list."""
+    """Give each learner of the list a seat of the allocation, one by one, each in its own transaction. A line that
+    fails gets its reason, and the others continue. Raises Invalid if the text is not such a list.
+    """
     allocation = DistrictSeatAllocation.objects.select_related("district__workspace").get(pk=allocation_id)
     instance = ProgramInstance.objects.get(pk=instance_id, workspace=allocation.district.workspace_id)
     done = []
@@ -81,7 +83,7 @@ def _give(
             )
     except DomainError as refusal:
         return Line(line.number, line.profile, line.learner_id, refusal.detail or refusal.title)
-    except IntegrityError:  # somebody else enrolled them in this moment
+    except IntegrityError:  # somebody else enrolled them at the same moment
         return Line(
             line.number, line.profile, line.learner_id, "Somebody else was enrolling them: try this line again."
         )
@@ -89,7 +91,7 @@ def _give(
 
 
 def _foreseen(line: Line, allocation: DistrictSeatAllocation, instance: ProgramInstance) -> str:
-    """Why a known learner can't have a seat, seats or none."""
+    """Return why a known learner can't have a seat, regardless of how many are left."""
     if line.learner_id is None:
         return ""
     if SeatAssignment.objects.filter(learner=line.learner_id, allocation=allocation, status__in=HELD_SEATS).exists():
@@ -101,7 +103,7 @@ def _foreseen(line: Line, allocation: DistrictSeatAllocation, instance: ProgramI
 
 
 def _read(allocation: DistrictSeatAllocation, text: str) -> list[Line]:
-    """The lines, each with the learner whom it is about where one is known."""
+    """Return the lines, each with its learner if known."""
     reader = csv.reader(io.StringIO(text.strip()), delimiter="\t" if "\t" in text.partition("\n")[0] else ",")
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
@@ -147,7 +149,7 @@ def _new_profile(told: Mapping[str, str], email: str, reference: str | None) -> 
 
 
 def _once_each(lines: list[Line]) -> list[Line]:
-    """The lines, with a fault at each that is about somebody of an earlier one."""
+    """Return the lines, with a fault on each that repeats somebody from an earlier line."""
     seen: dict[object, int] = {}
     checked = []
     for line in lines:

@@ -1,7 +1,7 @@
-"""Mails to staff and to the district's contact about an allocation's use: at 75, 90 and 100 percent, when its seats lie
-idle, and how many were taken back on a day.
+"""Mails to staff and to the district's contact about an allocation's use: at 75, 90, and 100 percent, when its seats
+are idle, and how many were taken back on a day.
 
-Each is sent once, and again after the total has changed: a mail's key names allocation, total and threshold or day.
+Each is sent once, and again after the total has changed: a mail's key names allocation, total, and threshold or day.
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ from .idle.reclaiming import sum_up_savings
 SEATS_TAKEN = "seats_taken"
 SEATS_IDLE = "seats_idle"
 SEATS_RECLAIMED = "seats_reclaimed"
-# The same to the contact of the district, who has no back office.
+# The same mails for the district's contact, who has no access to the back office.
 TO_CONTACT = {
     SEATS_TAKEN: "district_seats_taken",
     SEATS_IDLE: "district_seats_idle",
@@ -73,8 +73,9 @@ for _wording in (
 
 
 def write_about_seats(*, now: dt.datetime) -> int:
-    """Write to whoever manages seats, and to the districts' contacts, about what has come to a threshold, lies idle or
-    was taken back yesterday; returns how many mails that were."""
+    """Write to staff who manage seats and to the districts' contacts about allocations that reached a threshold, are
+    idle, or had seats taken back yesterday; returns how many mails were written.
+    """
     readers = _Readers()
     written = 0
     for allocation, kind, key in _worth_a_mail(now):
@@ -102,7 +103,7 @@ def write_about_seats(*, now: dt.datetime) -> int:
 
 
 def _worth_a_mail(now: dt.datetime) -> Iterator[tuple[DistrictSeatAllocation, str, str]]:
-    """Allocations that are open, each with the kind of its mail and what it is about: a threshold, or `idle`."""
+    """Yield open allocations, each with the kind of its mail and what it is about: a threshold, or `idle`."""
     begun = DistrictSeatAllocation.objects.filter(is_active=True, total_seats__gt=0)
     rows = begun.select_related("district__workspace").order_by("id")
     well_used = Q(reserved_seats__gte=F("total_seats") * THRESHOLDS[-1] / 100 - F("used_seats"))
@@ -119,7 +120,7 @@ def _worth_a_mail(now: dt.datetime) -> Iterator[tuple[DistrictSeatAllocation, st
 
 
 def reclaimed_on(allocation: DistrictSeatAllocation, date: dt.date) -> QuerySet[IdleSeat]:
-    """Its seats that were taken back on a day of its district."""
+    """Return the allocation's seats that were taken back on a day in its district."""
     begins, ends = (
         to_instant(date=each, time=dt.time(), zone=allocation.zone).at for each in (date, date + dt.timedelta(days=1))
     )
@@ -133,14 +134,14 @@ def _reclaimed_lately(now: dt.datetime) -> QuerySet[IdleSeat]:
 
 
 def threshold_of(allocation: DistrictSeatAllocation) -> int | None:
-    """The highest threshold that its use has come to."""
+    """Return the highest threshold that the allocation's use has reached."""
     taken = allocation.reserved_seats + allocation.used_seats
     reached = (percent for percent in THRESHOLDS if taken * 100 >= percent * allocation.total_seats)
     return next(reached, None)
 
 
 def is_idle(allocation: DistrictSeatAllocation, now: dt.datetime) -> bool:
-    """Open for long enough, with seats left, none of which was taken meanwhile. The row knows when `last_taken`."""
+    """Return whether it has been open long enough with seats left and none taken. The row carries `last_taken`."""
     last_taken: dt.datetime | None = allocation.last_taken  # type: ignore[attr-defined]  # comes with the row
     begins = allocation.created_at
     if allocation.valid_from is not None:
@@ -156,7 +157,7 @@ def _quiet(rows: QuerySet[DistrictSeatAllocation], now: dt.datetime) -> QuerySet
 
 
 class _Readers:
-    """Who is written to in each workspace, looked up once."""
+    """The recipients in each workspace, looked up once."""
 
     def __init__(self) -> None:
         self._known: dict[int, list[tuple[int, str]]] = {}
@@ -169,7 +170,7 @@ class _Readers:
 
 
 def render_to_staff(notification: Notification) -> Email | None:
-    """None if it is not so any more, or if the person no longer manages seats here."""
+    """Return None if this is no longer true, or if the person no longer manages seats here."""
     member = Membership.objects.filter(pk=notification.params["membership"], role__in=_READERS)
     allocation = _find(notification)
     if not (_is_so_still(allocation, notification) and member.exists()):
@@ -180,7 +181,7 @@ def render_to_staff(notification: Notification) -> Email | None:
 
 
 def render_to_contact(notification: Notification) -> Email | None:
-    """None if it is not so any more, or if the contact is another one now, or has stopped these mails."""
+    """Return None if this is no longer true, or if the contact was replaced or has stopped these mails."""
     allocation = _find(notification)
     district = allocation.district
     is_theirs = hears_of_seats(district) and district.contact_email == notification.recipient

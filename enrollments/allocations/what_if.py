@@ -1,4 +1,4 @@
-"""What-ifs: a question about seats, with its proposals, its answer, and the allocations that are made of it."""
+"""What-ifs: a question about seats, with its proposals, its answer, and the allocations created from it."""
 
 import datetime as dt
 from collections import Counter
@@ -18,8 +18,8 @@ from ..models import District, DistrictSeatAllocation, EnrollmentDecision, Progr
 from ..seats import MAX_SEATS, check_days, create_allocation
 from .replay import Answered, Funding, list_requests, replay
 
-Seats = tuple[int, int | None]  # whose: the ids of a district, and of an instance or of none
-CHANGES_KEPT = 50  # of those for whom another would pay, shown with the result
+Seats = tuple[int, int | None]  # the ids of a district and of an instance, or None for any instance
+CHANGES_KEPT = 50  # of the requests that another would pay for, shown with the result
 
 
 @transaction.atomic
@@ -33,9 +33,9 @@ def ask_what_if(
     actor: Actor,
     now: dt.datetime,
 ) -> WhatIf:
-    """Ask about these days, and suppose for a start the seats that districts had on them, but for the `totals`.
+    """Ask about these days, starting from the seats that districts had on them, except for the given `totals`.
 
-    Raises Invalid for days in the wrong order, and for more requests than one question may be about.
+    Raises Invalid if the days are in the wrong order or there are more requests than one question may cover.
     """
     check_days(first_day, last_day)
     what_if = WhatIf.objects.create(
@@ -57,7 +57,7 @@ def ask_what_if(
 
 @transaction.atomic
 def propose_seats(*, what_if_id: int, totals: Mapping[int, int], now: dt.datetime) -> WhatIf:
-    """Suppose these totals, by the ids of the proposals, and calculate again."""
+    """Set the proposals to these totals, by proposal id, and recalculate."""
     what_if = _lock(what_if_id)
     proposals = list(what_if.proposals.filter(pk__in=totals))
     for proposal in proposals:
@@ -76,8 +76,9 @@ def add_proposal(
     seat_price: Money | None = None,
     now: dt.datetime,
 ) -> WhatIf:
-    """Suppose seats for a district and programs that have none yet; those that are there are changed. Raises NotFound
-    for a district or an instance of another workspace."""
+    """Propose seats for a district and programs that have none yet; existing proposals are changed instead. Raises
+    NotFound for a district or an instance of another workspace.
+    """
     what_if = _lock(what_if_id)
     if not District.objects.filter(pk=district_id, workspace=what_if.workspace_id).exists():
         raise NotFound("district: there is no such district in this workspace.")
@@ -101,9 +102,9 @@ def add_proposal(
 def make_allocations(
     *, what_if_id: int, term: str, valid_from: dt.date, valid_until: dt.date, now: dt.datetime
 ) -> list[DistrictSeatAllocation]:
-    """Give the districts the seats that are proposed, for these days; what was made before is not made again.
+    """Give the districts the proposed seats for these days; a proposal whose allocation was already created is skipped.
 
-    Raises what `create_allocation` raises, and Invalid where nothing is left to make.
+    Raises what `create_allocation` raises, and Invalid if nothing is left to create.
     """
     what_if = _lock(what_if_id)
     made = []
@@ -127,20 +128,20 @@ def make_allocations(
 
 
 def open_proposals(what_if: WhatIf) -> list[ProposedSeats]:
-    """The proposals of which allocations can be made, each with its district and instance."""
+    """Return the proposals from which allocations can be created, each with its district and instance."""
     rows = what_if.proposals.filter(allocation__isnull=True, total_seats__gt=0)
     return list(rows.select_related("district__workspace", "instance").order_by("district__name", "id"))
 
 
 def answer_what_if(what_if: WhatIf) -> list[Answered]:
-    """Who asked, and who would pay for them with the seats that are proposed, in order of time."""
+    """Return who asked, and who would pay for them with the proposed seats, in chronological order."""
     begins, ends = _time_of(what_if)
     asked, given_up = list_requests(workspace_id=what_if.workspace_id, begins=begins, ends=ends)
     return replay(asked=asked, given_up=given_up, supply=suppose(what_if))
 
 
 def _time_of(what_if: WhatIf) -> tuple[dt.datetime, dt.datetime]:
-    """From when to when its days are, where the workspace is."""
+    """Return the start and end of its days in the workspace's time zone."""
     zone = what_if.workspace.timezone
     midnights = (what_if.first_day, what_if.last_day + dt.timedelta(days=1))
     begins, ends = (to_instant(date=date, time=dt.time(), zone=zone).at for date in midnights)
@@ -148,7 +149,7 @@ def _time_of(what_if: WhatIf) -> tuple[dt.datetime, dt.datetime]:
 
 
 def suppose(what_if: WhatIf) -> list[DistrictSeatAllocation]:
-    """The proposals as allocations that nobody saves, open on any day."""
+    """Return the proposals as unsaved allocations, open on any day."""
     proposals = what_if.proposals.select_related("district__workspace").order_by("id")
     return [
         DistrictSeatAllocation(
@@ -185,7 +186,7 @@ def _sum_up(answers: Sequence[Answered]) -> dict[str, Any]:
 
 
 def _figures(fundings: list[tuple[int, Funding]]) -> dict[str, Any]:
-    """How many each would pay for, and what parents would pay at the present prices, by currency."""
+    """Return how many each funder would pay for, and what parents would pay at current prices, by currency."""
     asked = Counter(instance for instance, funding in fundings if funding == Funding.PARENT)
     prices = ProgramInstance.objects.filter(pk__in=asked, price__isnull=False)
     paid: Counter[str] = Counter()
@@ -196,8 +197,9 @@ def _figures(fundings: list[tuple[int, Funding]]) -> dict[str, Any]:
 
 
 def _seats_as_they_were(what_if: WhatIf) -> list[ProposedSeats]:
-    """One proposal for all that a district had for the same programs on these days, and one without seats for each
-    other district that was named."""
+    """Return one proposal for everything a district had for the same programs on these days, and one without seats for
+    each other district that was named.
+    """
     begun = Q(valid_from__isnull=True) | Q(valid_from__lte=what_if.last_day)
     not_over = Q(valid_until__isnull=True) | Q(valid_until__gte=what_if.first_day)
     had = DistrictSeatAllocation.objects.filter(begun, not_over, district__workspace=what_if.workspace_id)
@@ -224,7 +226,7 @@ def _seats_as_they_were(what_if: WhatIf) -> list[ProposedSeats]:
 
 
 def cost_of(proposals: Iterable[ProposedSeats]) -> dict[str, int]:
-    """What districts pay for these seats by currency, as far as the prices of seats are known."""
+    """Return what districts pay for these seats by currency, as far as seat prices are known."""
     sums: Counter[str] = Counter()
     for proposal in proposals:
         if cost := proposal.cost:

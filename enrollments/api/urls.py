@@ -1,4 +1,4 @@
-"""A package for each document that describes a part of the API."""
+"""One package for each document that describes a part of the API."""
 
 from django.urls import include, path
 

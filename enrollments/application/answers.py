@@ -1,4 +1,4 @@
-"""Answers as an enrollment keeps them, in its metadata under ANSWERS by the question's key, and as staff read them."""
+"""Answers as an enrollment stores them, in its metadata under ANSWERS by the question's key, and as staff read them."""
 
 import datetime as dt
 import json
@@ -12,13 +12,13 @@ from ..states import QuestionKind
 ANSWERS = "answers"
 SHORT_TEXT_LENGTH = 200
 LONG_TEXT_LENGTH = 2_000
-# An enrollment's metadata hold 16 kB, of which integrators get their share.
+# An enrollment's metadata holds 16 kB, part of which is reserved for integrators.
 ANSWERS_MAX_BYTES = 12_000
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerTold:
-    """A question with its answer in words; `file` where the answer is one that was uploaded."""
+    """A question with its answer in words; `file` if the answer is an upload."""
 
     question: str
     text: str
@@ -27,7 +27,7 @@ class AnswerTold:
 
 
 def keep_answer(value: Any) -> Any:
-    """A form's value as JSON has it: dates by ISO 8601, numbers as numbers."""
+    """Return a form's value as JSON stores it: dates in ISO 8601, numbers as numbers."""
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Decimal):
@@ -36,12 +36,12 @@ def keep_answer(value: Any) -> Any:
 
 
 def size_of(answers: dict[str, Any]) -> int:
-    """How many bytes the answers take in an enrollment's metadata."""
+    """Return how many bytes the answers take in an enrollment's metadata."""
     return len(json.dumps(answers, ensure_ascii=False).encode())
 
 
 def tell_answers(enrollment: Enrollment) -> list[AnswerTold]:
-    """What was answered when somebody applied, in the order of the form; questions that are no longer asked as well."""
+    """Return the application's answers in the order of the form, including those to questions no longer asked."""
     answers = enrollment.metadata.get(ANSWERS)
     if not isinstance(answers, dict):
         return []

@@ -1,7 +1,8 @@
-"""The button behind the mailed link was pressed: the address is proven, and the application becomes an enrollment.
+"""Confirming an application: the button behind the mailed link proves the address, and the application becomes an
+enrollment.
 
-It is evaluated, and submitted if it is eligible: then a place of the instance is taken. Where there is a price, the
-payment comes next and the review after it, as with the router (docs/decisions/0058).
+It is evaluated, and submitted if it is eligible, which takes a place of the instance. If there is a price, payment
+comes next and review after it, as with the router (docs/decisions/0058).
 """
 
 import datetime as dt
@@ -38,12 +39,12 @@ log = structlog.get_logger(__name__)
 
 @transaction.atomic
 def confirm_application(*, token: str, now: dt.datetime) -> Application:
-    """Make an enrollment of the application; pressed again, it is the same one.
+    """Turn the application into an enrollment; a repeated call returns the same one.
 
-    A candidate whom the workspace knows already is taken up. Somebody who was refused gets a new enrollment, judged by
-    what they tell now. Raises NotFound, ApplicationOver, ApplicationsClosed, InstanceFull, and AlreadyEnrolled (naming
-    the enrollment) if the learner's enrollment is in review or accepted: then nothing is changed, and the link works
-    until it expires.
+    If the workspace already has a candidate for this person, the application continues that enrollment. A person who
+    was refused gets a new enrollment, evaluated by the new answers. Raises NotFound, ApplicationOver,
+    ApplicationsClosed, InstanceFull, and AlreadyEnrolled (naming the enrollment) if the learner's enrollment is in
+    review or accepted: then nothing is changed, and the link works until it expires.
     """
     application = Application.objects.select_for_update().filter(token_digest=digest_of(token)).first()
     if application is None:
@@ -108,7 +109,9 @@ def _enroll(application: Application, learner: Learner, now: dt.datetime) -> Enr
 
 
 def _take_up(found: Enrollment, told: dict[str, Any], actor: Actor, now: dt.datetime) -> Enrollment:
-    """The learner's current enrollment, which the application continues if nothing has been asked of anybody yet."""
+    """Return the learner's current enrollment if the application can continue it: nobody has been asked for
+    anything.
+    """
     enrollment = lock_enrollment(found.pk)
     if enrollment.eligibility_status not in EVALUATED:
         raise AlreadyEnrolled(enrollment_id=enrollment.cuid)
@@ -116,14 +119,13 @@ def _take_up(found: Enrollment, told: dict[str, Any], actor: Actor, now: dt.date
 
 
 def _kept_of(refused: Enrollment | None) -> dict[str, Any]:
-    """What the workspace itself noted of somebody who applies again, for criteria that read it: the answers are given
-    anew."""
+    """Return what the workspace recorded about a person who applies again, for criteria; the answers are given anew."""
     known = refused.metadata if refused else {}
     return {key: value for key, value in known.items() if key != ANSWERS}
 
 
 def _forget_what_moved(application: Application) -> None:
-    """The enrollment and its learner have it now; two copies would be one too many to erase."""
+    """Clear what the enrollment and its learner now hold; a second copy would only have to be erased too."""
     application.first_name = ""
     application.last_name = ""
     application.grade_level = ""

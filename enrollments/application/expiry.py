@@ -1,4 +1,4 @@
-"""Applications that nobody confirmed in their time are deleted, with everything they told."""
+"""Deleting applications that nobody confirmed before their link expired, with everything they contain."""
 
 import datetime as dt
 
@@ -19,7 +19,7 @@ def forget_unconfirmed(*, now: dt.datetime) -> int:
     gone = 0
     while keys := list(expired.order_by("expires_at").values_list("pk", flat=True)[:BITE]):
         with transaction.atomic():
-            # One that was given a new link in the meantime stays.
+            # An application that was given a new link in the meantime stays.
             for application in expired.select_for_update().filter(pk__in=keys).order_by("pk"):
                 delete_application(application)
                 gone += 1

@@ -1,6 +1,6 @@
-"""Files that come with an application: what they may be, where they are kept, and when they go.
+"""Files uploaded with an application: which kinds are accepted, where they are stored, and when they are deleted.
 
-The row is written first and deleted first; what a crash in between leaves in the storage, `forget_orphans` finds.
+The row is written first and deleted first; `forget_orphans` finds what a crash in between leaves in the storage.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ KINDS = {
 }
 MEDIA_TYPES = ",".join(KINDS)  # for the browser's dialog
 KINDS_IN_WORDS = "PDF, JPEG, PNG, WebP or HEIC"
-SNIFFED_BYTES = 8_192  # as many as filetype looks at
+SNIFFED_BYTES = 8_192  # as many as filetype reads
 LONGEST_NAME = 100
 UPLOAD_TAKES_AT_MOST = dt.timedelta(days=1)
 BITE = 500
@@ -40,7 +40,7 @@ BITE = 500
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it was received for a question, with the media type that its first bytes show."""
+    """A file as it was received for a question, with the media type detected from its first bytes."""
 
     question_id: int
     name: str
@@ -49,8 +49,9 @@ class Upload:
 
 
 def find_media_type(content: "File[bytes]") -> str | None:
-    """What the file is, by its first bytes: neither its name nor what the browser says of it is believed. None for
-    what is not taken."""
+    """Return the file's media type, detected from its first bytes: neither its name nor the browser's claim is trusted.
+    None if the type is not accepted.
+    """
     content.seek(0)
     found = filetype.guess_mime(content.read(SNIFFED_BYTES))
     content.seek(0)
@@ -58,7 +59,7 @@ def find_media_type(content: "File[bytes]") -> str | None:
 
 
 def find_fault(content: "File[bytes]") -> str:
-    """Why the file is not taken; empty if it is."""
+    """Return why the file is not accepted; empty if it is."""
     if content.size is None or content.size > FILE_MAX_BYTES:
         return _("The file is larger than 5 MB. Choose a smaller one.")
     if find_media_type(content) is None:
@@ -67,8 +68,9 @@ def find_fault(content: "File[bytes]") -> str:
 
 
 def keep_files(application: Application, uploads: Iterable[Upload], *, now: dt.datetime) -> None:
-    """Store what was uploaded, as part of the caller's transaction; what was stored for it before goes. Raises
-    Unavailable if the storage takes nothing."""
+    """Store the uploads, as part of the caller's transaction; files stored earlier for the application are deleted.
+    Raises Unavailable if the storage fails.
+    """
     drop_files(application)
     for upload in uploads:
         file = ApplicationFile(
@@ -96,7 +98,7 @@ def drop_files(application: Application) -> None:
 
 
 def forget_orphans(*, now: dt.datetime) -> int:
-    """Delete contents without a row, which a crash left behind; returns how many."""
+    """Delete stored files without a row, which a crash left behind; returns how many."""
     storage = files_of_applications()
     if not storage.exists(FOLDER):
         return 0

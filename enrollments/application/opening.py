@@ -1,4 +1,4 @@
-"""Which form an address leads to, and whether it can be filled in now."""
+"""Which form a URL leads to, and whether it can be filled in now."""
 
 import datetime as dt
 
@@ -12,13 +12,13 @@ from ..states import FormState
 
 
 def find_form(*, code: str, cuid: str) -> ProgramInstance | None:
-    """The instance that a form's address names, whether or not its form is open."""
+    """Return the instance that a form's URL names, whether or not its form is open."""
     instances = ProgramInstance.objects.select_related("program", "workspace", "price")
     return instances.filter(cuid=cuid, program__code=code).first()
 
 
 def form_state(instance: ProgramInstance, *, now: dt.datetime) -> FormState:
-    """Whether somebody can apply at `now`."""
+    """Return whether somebody can apply at `now`, and if not, why."""
     closed = why_closed(instance, now)
     can_be_paid = instance.price is None or instance.price.active
     if not (instance.takes_applications and can_be_paid) or closed == "inactive":
@@ -29,7 +29,7 @@ def form_state(instance: ProgramInstance, *, now: dt.datetime) -> FormState:
 
 
 def require_open(instance: ProgramInstance, *, now: dt.datetime) -> None:
-    """Raises ApplicationsClosed, or InstanceFull, if nobody can apply now."""
+    """Raise ApplicationsClosed or InstanceFull if nobody can apply now."""
     state = form_state(instance, now=now)
     if state == FormState.FULL:
         raise InstanceFull(_("All places of %(instance)s are taken.") % {"instance": instance.name})

@@ -1,4 +1,4 @@
-"""What is to be paid after an application: the router's own payment page."""
+"""Paying after an application, on the router's own payment page."""
 
 import datetime as dt
 
@@ -12,11 +12,11 @@ from ..routing.route import route_learner
 
 
 def open_payment_page(*, application: Application, voucher: str = "", now: dt.datetime) -> None:
-    """Have a payment page ready for a confirmed application that waits for its payment; one that is open stays. A code
-    that leaves nothing to pay completes it at once.
+    """Prepare a payment page for a confirmed application that waits for its payment; an open one is kept. A code that
+    leaves nothing to pay completes it at once.
 
-    Outside any transaction. Raises what routing raises: PaymentProviderDown, PaymentRejected, NotForSale, Unavailable,
-    VoucherNotAccepted, VoucherTooLate.
+    Call this outside any transaction. Raises what routing raises: PaymentProviderDown, PaymentRejected, NotForSale,
+    Unavailable, VoucherNotAccepted, VoucherTooLate.
     """
     enrollment = require(application.enrollment, "what is paid for is an enrollment")
     learner = require(enrollment.learner, "an application makes a learner")

@@ -1,4 +1,4 @@
-"""What a form asks."""
+"""The questions of a form."""
 
 from ..models import ApplicationQuestion
 from ..states import QuestionKind
@@ -7,12 +7,12 @@ QUESTIONS_IN_FORM = 30
 
 
 def list_asked(*, instance_id: int) -> list[ApplicationQuestion]:
-    """The questions of an instance's form in their order, without those that are no longer asked."""
+    """Return the questions of an instance's form in their order, without those that are no longer asked."""
     return list(ApplicationQuestion.objects.filter(instance=instance_id, is_asked=True).order_by("position", "pk"))
 
 
 def find_fault(*, kind: str, choices: list[str]) -> str:
-    """Why nobody could answer a question of this kind with these options; empty if they can."""
+    """Return why nobody could answer a question of this kind with these options; empty if they can."""
     if kind == QuestionKind.CHOICE and len(choices) < 2:
         return "Give a choice two options or more, one in each line."
     if kind != QuestionKind.CHOICE and choices:

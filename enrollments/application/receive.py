@@ -1,7 +1,7 @@
-"""A form is filled in: what it told is kept, and a link is mailed to the address that it gave.
+"""Receiving a filled-in form: its contents are stored, and a link is mailed to the address it gives.
 
-Nobody is told whether the workspace knows the learner or has an application of theirs: whoever types an address learns
-nothing before its mailbox is proven.
+The responses never reveal whether the workspace knows the learner or has an application for them: a person who types an
+address learns nothing until they prove that the mailbox is theirs.
 """
 
 import datetime as dt
@@ -31,8 +31,8 @@ from .opening import require_open
 log = structlog.get_logger(__name__)
 
 LIFETIME = dt.timedelta(days=7)
-MAILS_TO_ADDRESS = 5  # a day, of all forms together: a large family, and no flood
-MAILS_FROM_WORKSPACE = 2_000  # a day
+MAILS_TO_ADDRESS = 5  # per day, across all forms: enough for a large family, but no flood
+MAILS_FROM_WORKSPACE = 2_000  # per day
 
 
 class TooManyApplications(DomainError):
@@ -47,7 +47,7 @@ class TooManyApplications(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class FilledForm:
-    """What somebody typed, checked by the form. `answers` are by the questions' keys, as an enrollment keeps them."""
+    """What the person typed, validated by the form. `answers` are keyed by question, as an enrollment stores them."""
 
     applicant: Applicant
     email: str
@@ -64,11 +64,12 @@ class FilledForm:
 def receive_application(
     *, instance_id: int, submission: str, filled: FilledForm, now: dt.datetime
 ) -> tuple[Application, str]:
-    """Keep a filled form; returns it with the secret of the link to mail, which can't be had again.
+    """Store a filled-in form; returns the application with the secret for the link to mail, which can't be retrieved
+    again.
 
-    The same `submission` again is the same application: its secret is empty once a link has been mailed, and until
-    then it tells what was sent last. Raises ApplicationsClosed, InstanceFull, ConsentMissing, and Invalid for answers
-    too long to keep.
+    The same `submission` again is the same application: its secret is empty once a link has been mailed, and until then
+    its contents are replaced. Raises ApplicationsClosed, InstanceFull, ConsentMissing, and Invalid for answers that are
+    too long to store.
     """
     instance = ProgramInstance.objects.select_related("program", "workspace", "price").get(pk=instance_id)
     require_open(instance, now=now)
@@ -92,9 +93,9 @@ def receive_application(
 
 
 def mail_link(*, application: Application, token: str, now: dt.datetime) -> None:
-    """Mail the link, which names nobody: the address may be mistyped.
+    """Mail the link. The mail names nobody, because the address may be mistyped.
 
-    Raises TooManyApplications, and Unavailable if the mail server does not take it; the application stays.
+    Raises TooManyApplications, and Unavailable if the mail server does not accept it; the application stays.
     """
     exceeded = find_exceeded(
         {
@@ -120,8 +121,9 @@ def mail_link(*, application: Application, token: str, now: dt.datetime) -> None
 
 @transaction.atomic
 def renew_link(*, application_id: int, now: dt.datetime) -> tuple[Application, str]:
-    """Give an unconfirmed application a new link, and a week from now; the link before ends. Raises NotFound,
-    ApplicationOver."""
+    """Give an unconfirmed application a new link, valid for a week; the old one ends. Raises NotFound,
+    ApplicationOver.
+    """
     application = _lock(pk=application_id)
     token = give_link(application, now=now)
     application.save(update_fields=["token_digest", "expires_at"])
@@ -130,33 +132,32 @@ def renew_link(*, application_id: int, now: dt.datetime) -> tuple[Application, s
 
 @transaction.atomic
 def discard_application(*, token: str = "", application_id: int | None = None) -> None:
-    """Delete an unconfirmed application with its files, named by its link or its number. Raises NotFound,
-    ApplicationOver."""
+    """Delete an unconfirmed application and its files, by its link or its id. Raises NotFound, ApplicationOver."""
     application = _lock(pk=application_id) if application_id is not None else _lock(token_digest=digest_of(token))
     delete_application(application)
 
 
 def find_application(*, token: str) -> Application | None:
-    """The application whose link has this secret."""
+    """Return the application whose link has this secret."""
     rows = Application.objects.select_related("instance__program", "instance__workspace", "instance__price")
     return rows.select_related("workspace", "enrollment").filter(token_digest=digest_of(token)).first()
 
 
 def list_unconfirmed(*, address: str, now: dt.datetime) -> list[Application]:
-    """The applications that wait for whoever reads this address to confirm them."""
+    """Return the applications that wait to be confirmed from this address."""
     waiting = Application.objects.filter(email=address, confirmed_at=None, expires_at__gt=now)
     return list(waiting.select_related("instance__program", "workspace").order_by("expires_at", "pk"))
 
 
 def give_link(application: Application, *, now: dt.datetime) -> str:
-    """Set a new secret and a week from now; the caller saves. Returns the secret."""
+    """Set a new secret that is valid for a week; the caller saves. Returns the secret."""
     token, application.token_digest = new_secret()
     application.expires_at = now + LIFETIME
     return token
 
 
 def delete_application(application: Application) -> None:
-    """Delete a (locked) application and all that it told, in the caller's transaction."""
+    """Delete a (locked) application and everything in it, in the caller's transaction."""
     drop_files(application)
     application.delete()
 

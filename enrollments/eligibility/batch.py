@@ -1,4 +1,4 @@
-"""Judging many enrollments of one instance with few queries."""
+"""Evaluating many enrollments of one instance with few queries."""
 
 import datetime as dt
 from collections import defaultdict
@@ -11,8 +11,9 @@ from .verdicts import CriteriaSet, Verdict
 
 
 def judge_many(enrollments: Sequence[Enrollment], *, criteria: CriteriaSet, now: dt.datetime) -> list[Verdict]:
-    """The verdict on each of these enrollments, which are of one instance and come with their learner and lead. They
-    need not be saved."""
+    """Return the verdicts on these enrollments of one instance, fetched with learner and lead. They need not be
+    saved.
+    """
     if not enrollments:
         return []
     others = _others(enrollments) if "enrollments" in criteria.reads else None
@@ -24,7 +25,7 @@ def judge_many(enrollments: Sequence[Enrollment], *, criteria: CriteriaSet, now:
 
 
 def _others(enrollments: Sequence[Enrollment]) -> list[list[dict[str, str]]]:
-    """What else the learner or lead of each is enrolled in, the newest first."""
+    """Return what else each learner or lead is enrolled in, the newest first."""
     by_learner = _named("learner_id", {enrollment.learner_id for enrollment in enrollments})
     by_lead = _named("lead_id", {enrollment.lead_id for enrollment in enrollments if enrollment.learner_id is None})
     found = []

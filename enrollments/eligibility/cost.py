@@ -1,8 +1,8 @@
-"""What an expression can cost at most, worked out from its tree before it is ever evaluated.
+"""The maximum cost of an expression, calculated from its tree before it is ever evaluated.
 
-Each node costs a unit each time it is evaluated; what handles texts and lists costs more the larger they can be. The
-largest sizes follow from the bounds of the variables, loops multiply, and copies add up: so an expression that doubles
-a text twenty times is refused for what it would cost, not for how it looks. Measured with `make bench`, a unit is at
+Each node costs a unit each time it is evaluated; operations on texts and lists cost more the larger these can be. The
+maximum sizes follow from the bounds of the variables, loops multiply, and copies add up: so an expression that doubles
+a text twenty times is refused for what it would cost, not for how it looks. Measured with `make bench`, a unit takes at
 most 0.1 microseconds, so LIMIT keeps one evaluation well below 50 milliseconds.
 """
 
@@ -14,12 +14,12 @@ from .syntax import Call, Constant, Items, Loop, Name, Node, Select, children
 from .variables import OTHER_ENROLLMENTS, VARIABLES, Kind, Variable
 
 LIMIT = 300_000
-MOST_STEPS = 10_000  # of all loops of an evaluation together; the runtime ends it there
+MOST_STEPS = 10_000  # of all loops of an evaluation together; the runtime stops it there
 DEEPEST_LOOPS = 2
 PATTERN_LENGTH = 200
 
-_COPIED = 8  # characters a unit copies or compares
-_SCANNED = 64  # characters a unit searches
+_COPIED = 8  # characters that a unit copies or compares
+_SCANNED = 64  # characters that a unit searches
 _SCALAR_RESULTS = {
     *("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "_&&_", "_||_", "!_", "-_", "_-_", "_*_", "_/_", "_%_", "@in"),
     *(
@@ -54,7 +54,7 @@ class TooCostly(Exception):
 
 
 class UnknownField(Exception):
-    """A map whose fields are known has none of this name."""
+    """A map with known fields has no field of this name."""
 
     def __init__(self, node: Node, name: str, fields: tuple[str, ...]) -> None:
         self.node = node
@@ -65,8 +65,9 @@ class UnknownField(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The most that a value can hold: characters in all, and elements if it is a list or a map. What one of its
-    elements holds is `element`; a value of any kind may hold itself."""
+    """The most that a value can hold: total characters, and the number of elements if it is a list or a map. `element`
+    is the size of one element; a value of unknown kind may contain itself.
+    """
 
     characters: int = 0
     elements: int = 0
@@ -78,7 +79,7 @@ class Size:
         return self.element or self
 
     def share(self) -> "Size":
-        """An element as a loop meets it: all of them together hold no more than the whole."""
+        """Return the size of an element inside a loop: all elements together hold no more than the whole."""
         count = max(self.elements, 1)
         if self.element is None:
             return replace(self, characters=-(-self.characters // count), elements=-(-self.elements // count))
@@ -89,8 +90,9 @@ SCALAR = Size()
 
 
 def check_cost(root: Node) -> list[Constant]:
-    """The patterns that `root` matches texts with. Raises UnknownField, and TooCostly if one evaluation might cost more
-    than LIMIT."""
+    """Return the patterns that `root` matches against. Raises UnknownField, and TooCostly if it might cost more than
+    LIMIT.
+    """
     cost = _Cost()
     cost.add(root, 1, {name: _size_of(variable) for name, variable in VARIABLES.items()}, 0)
     if cost.units > LIMIT:
@@ -112,7 +114,9 @@ def _size_of(variable: Variable) -> Size:
 
 
 class _Cost:
-    """Adds up what a tree costs. `times` is how often a node is evaluated, `sizes` what the names in scope can hold."""
+    """Adds up the cost of a tree. `times` is how often a node is evaluated, `sizes` what the names in scope can
+    hold.
+    """
 
     def __init__(self) -> None:
         self.units = 0
@@ -166,7 +170,7 @@ class _Cost:
         elif name in ("contains", "startsWith", "endsWith", "size", "_[_]", "_?_:_"):
             self.units += times * (characters // _SCANNED)
         elif name.startswith("get") and len(found) > 1:
-            self.units += times * 100  # a time zone by its name
+            self.units += times * 100  # looking up a time zone by name
         else:
             self.units += times * (characters // _COPIED + elements)
         if name in _SCALAR_RESULTS:
@@ -200,8 +204,9 @@ def _pattern_of(node: Call) -> Constant:
 
 
 def _pattern_cost(node: Constant, pattern: str, text: Size) -> int:
-    """The pattern is compiled each time and may become a large machine: its length times all its repetitions, where a
-    class of letters stands for thousands of them (RE2 has no other way to be slow)."""
+    """Return the cost of a match. The pattern is compiled each time and may become a large machine: its length times
+    all its repetitions, where a class of letters stands for thousands of them (the only way in which RE2 is slow).
+    """
     machine = len(pattern) + 10 * len(_WIDE_CLASS.findall(pattern)) + 15_000 * len(_UNICODE_CLASS.findall(pattern))
     for least, most in _REPETITION.findall(pattern):
         machine *= max(int(least[:6]), int(most[:6] or 0), 1)

@@ -1,4 +1,4 @@
-"""The criteria of a program instance: sets in versions, of which the newest applies and all are kept."""
+"""The criteria of a program instance: versioned sets, of which the newest applies and all are kept."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from ..models import Criterion, ProgramInstance
 from .expressions import ExpressionFault, compile_expression
 
 MAX_CRITERIA = 20
-FIRST_VERSION = 1  # what an instance begins with: no criteria
+FIRST_VERSION = 1  # the version a new instance has: no criteria
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class CriterionDraft:
 
 
 def list_criteria(instance_id: int, version: int | None = None) -> list[Criterion]:
-    """The instance's criteria in their order: those that apply, or those of an earlier version."""
+    """Return the instance's criteria in their order: those that apply, or those of an earlier version."""
     rows = Criterion.objects.filter(instance=instance_id)
     if version is None:
         version = ProgramInstance.objects.values_list("criteria_version", flat=True).get(pk=instance_id)
@@ -41,10 +41,10 @@ def list_criteria(instance_id: int, version: int | None = None) -> list[Criterio
 def change_criteria(
     *, instance_id: int, drafts: Sequence[CriterionDraft], actor: Actor, now: dt.datetime
 ) -> ProgramInstance:
-    """Replace the instance's criteria. The same set again changes nothing; another one gets the next version, by which
-    learners who were refused may try again.
+    """Replace the instance's criteria. An identical set changes nothing; any other gets the next version, which lets
+    learners who were refused try again.
 
-    Raises NotFound, and Invalid with an error for each field, such as `criteria[0].expression` with line, column and
+    Raises NotFound, and Invalid with an error for each field, such as `criteria[0].expression` with line, column, and
     what was expected.
     """
     drafts = check_criteria(drafts)
@@ -75,7 +75,9 @@ def change_criteria(
 
 
 def check_criteria(drafts: Sequence[CriterionDraft]) -> list[CriterionDraft]:
-    """The drafts as they are kept, without spaces at their ends. Raises Invalid, naming every field that is wrong."""
+    """Return the drafts as they are stored, without surrounding whitespace. Raises Invalid naming every faulty
+    field.
+    """
     if len(drafts) > MAX_CRITERIA:
         raise Invalid(errors=(FieldError("criteria", "too_many", f"At most {MAX_CRITERIA} criteria, please."),))
     kept = [
@@ -93,7 +95,7 @@ def check_criteria(drafts: Sequence[CriterionDraft]) -> list[CriterionDraft]:
 
 
 def as_draft(criterion: Criterion) -> CriterionDraft:
-    """A stored criterion as somebody might write it again."""
+    """Return a stored criterion as the draft that would produce it."""
     return CriterionDraft(criterion.name, criterion.expression, criterion.otherwise, criterion.because)
 
 

@@ -1,7 +1,7 @@
-"""CEL, the Common Expression Language, by way of the one library that compiles and evaluates it. Only this module names
-it.
+"""CEL, the Common Expression Language, through the one library that compiles and evaluates it. Only this module imports
+the library.
 
-An expression is compiled once per process and text. It is type-checked against the variables, must answer true or
+An expression is compiled once per process and text. It is type-checked against the variables, must evaluate to true or
 false, and is refused if evaluating it could take too long: see docs/decisions/0053-expressions.md.
 """
 
@@ -21,7 +21,7 @@ from .syntax import Node, TooIntricate, Tree, list_reads, read_tree
 from .variables import VARIABLES, Kind, excess
 
 MAX_LENGTH = 1_000
-LONGEST_INPUT = 300  # characters of a value that is kept with an answer
+LONGEST_INPUT = 300  # characters of a value that is stored with an answer
 
 _TEXT = cel.Type.STRING
 _TYPES = {
@@ -32,7 +32,7 @@ _TYPES = {
     Kind.RECORDS: cel.Type.List(cel.Type.Map(_TEXT, _TEXT)),
 }
 _MISSING_KEY = re.compile(r'Key not found in map : "?([^"]*)"?')
-# What the runtime says when it gives up, and what people are told. None of these words comes from somebody's data.
+# The runtime's messages when it gives up, and what people read instead. None of these words comes from anybody's data.
 _FAILURES = (
     ("Iteration budget exceeded", "there is too much data to go through"),
     ("divide by zero", "it divides by zero"),
@@ -51,7 +51,7 @@ _FAILURES = (
 
 
 class ExpressionFault(Exception):
-    """The text is no expression that can be used; `faults` says where and what was expected, the first one first."""
+    """The text is not a usable expression; `faults` says where and what was expected, in order of position."""
 
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults
@@ -60,7 +60,7 @@ class ExpressionFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """True, false, or None with the `problem` that kept the expression from being evaluated."""
+    """True, false, or None with the `problem` that prevented the evaluation."""
 
     value: bool | None
     problem: str = ""
@@ -68,14 +68,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression, with the paths of what it reads."""
+    """A compiled expression, with the paths of the values it reads."""
 
     text: str
     reads: tuple[tuple[str, ...], ...]
     _program: Any
 
     def inputs(self, known: "Known") -> dict[str, Any]:
-        """What the expression reads of this, by its path; what is missing is left out."""
+        """Return the values that the expression reads, by path; missing values are left out."""
         found: dict[str, Any] = {}
         for path in self.reads:
             value, is_there = _look_up(known.values, path)
@@ -84,7 +84,7 @@ class Expression:
         return found
 
     def answer(self, known: "Known") -> Answer:
-        """What the expression says of this. Never raises, whatever the data is."""
+        """Evaluate the expression. Never raises, whatever the data is."""
         for path in self.reads:
             if path[0] in known.unusable:
                 return Answer(None, known.unusable[path[0]])
@@ -94,7 +94,7 @@ class Expression:
                 value = result.value()
                 return Answer(value) if isinstance(value, bool) else Answer(None, "it answers neither true nor false")
             failure = str(result.plain_value())
-        except Exception as raised:  # whatever the library makes of odd data must not stop an evaluation
+        except Exception as raised:  # whatever the library raises on odd data must not stop an evaluation
             failure = str(raised)
         return Answer(None, self._problem(failure, known))
 
@@ -106,7 +106,7 @@ class Expression:
 
 
 class Known:
-    """What is known of somebody, ready to be asked by any number of expressions: only what they read is handed over."""
+    """What is known about a person, ready for any number of expressions: each receives only what it reads."""
 
     def __init__(self, facts: Mapping[str, Any], reads: frozenset[str]) -> None:
         self.values: dict[str, Any] = {}
@@ -132,11 +132,11 @@ _EMPTY: dict[Kind, Any] = {
 
 @lru_cache(maxsize=2_000)
 def compile_expression(text: str) -> Expression:
-    """The expression that `text` is. Raises ExpressionFault, which says where and what was expected."""
+    """Compile `text`. Raises ExpressionFault, which says where and what was expected."""
     _check_text(text)
     try:
         program = _environment().compile(text)
-    except Exception as refusal:  # the library raises RuntimeError, and others for texts it can't take at all
+    except Exception as refusal:  # the library raises RuntimeError, and other errors for texts it can't parse at all
         raise _compile_fault(str(refusal), text) from refusal
     answers = program.return_type()
     if answers != cel.Type.BOOL:
@@ -207,7 +207,7 @@ def _look_up(values: Mapping[str, Any], path: tuple[str, ...]) -> tuple[Any, boo
 
 
 def _kept(value: Any) -> Any:
-    """A value as it is kept with the answer; a long one by its size."""
+    """Return a value as it is stored with the answer; a long value is replaced by its size."""
     if isinstance(value, str | list | dict) and len(str(value)) > LONGEST_INPUT:
         return _by_size(value)
     return value

@@ -1,4 +1,4 @@
-"""What is known of somebody who wants to enroll, under the names that criteria use."""
+"""What is known about a person who wants to enroll, under the names that criteria use."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +13,9 @@ from .variables import OTHER_ENROLLMENTS, VARIABLES
 class Facts(Mapping[str, Any]):
     """The facts of one enrollment, each looked up when a criterion reads it.
 
-    What the person gave with the enrollment comes before what their record says. `received` is what a request says of
-    them just now, by the same names. `others` are the learner's other enrollments, if the caller has read them already.
+    What the person gave with the enrollment takes precedence over their record. `received` is what the current request
+    says about them, under the same names. `others` are the learner's other enrollments, if the caller has already read
+    them.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Facts(Mapping[str, Any]):
 
 
 def describe_instance(instance: ProgramInstance) -> dict[str, str]:
-    """The variable programInstance. A date that is not set is missing."""
+    """Return the variable programInstance. A date that is not set is left out."""
     dates = {"startDate": instance.start_date, "endDate": instance.end_date}
     return {
         "id": instance.cuid,
@@ -56,12 +57,12 @@ def describe_instance(instance: ProgramInstance) -> dict[str, str]:
 
 
 def today_of(instance: ProgramInstance, now: dt.datetime) -> str:
-    """The variable today."""
+    """Return the variable today."""
     return local_date(now, instance.zone).isoformat()
 
 
 def list_others(enrollment: Enrollment) -> list[dict[str, str]]:
-    """The variable enrollments: what else the same learner, or the same lead, is or was enrolled in."""
+    """Return the variable enrollments: what else the same learner, or the same lead, is or was enrolled in."""
     if enrollment.learner_id is not None:
         theirs = Enrollment.objects.kept().filter(learner=enrollment.learner_id)
     else:

@@ -1,4 +1,4 @@
-"""What is wrong with an expression, in plain words with its place, from what the compiler says of it."""
+"""The faults of an expression in plain words with their positions, derived from the compiler's report."""
 
 import difflib
 import re
@@ -51,7 +51,7 @@ _SPELLED_OUT = {"and": "&&", "or": "||", "AND": "&&", "OR": "||"}
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What was expected where; line and column count from 1."""
+    """What was expected, and where; line and column count from 1."""
 
     line: int
     column: int
@@ -62,7 +62,7 @@ class Fault:
 
 
 def read_faults(report: str, text: str) -> list[Fault]:
-    """The faults in a compiler's report about `text`, in the order of their places."""
+    """Return the faults in a compiler's report about `text`, in order of position."""
     found: dict[tuple[int, int], Fault] = {}
     for line, column, message in _ENTRY.findall(report.replace(" [INVALID_ARGUMENT]", "")):
         if int(line) > 0:
@@ -72,14 +72,14 @@ def read_faults(report: str, text: str) -> list[Fault]:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """` (did you mean x?)` for the known name that is most like this one, empty if none is."""
+    """Return ` (did you mean x?)` for the most similar known name, or an empty text if none is similar."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     like = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return f" (did you mean {by_lower[like[0]]}?)" if like else ""
 
 
 def in_words(type_name: str) -> str:
-    """A type as people who write criteria call it."""
+    """Return a type in the words of people who write criteria."""
     plain = type_name.strip().split("(")[0].split("<")[0]
     return _TYPES.get(plain, _TYPES.get(plain.lower(), "something else"))
 
@@ -93,7 +93,7 @@ def _fault(line: int, column: int, message: str, text: str) -> Fault:
 
 
 def _unknown_name(line: int, column: int, reference: str, text: str) -> Fault:
-    """The compiler points behind the name; people look for its beginning."""
+    """Report an unknown name at its beginning, where people look for it; the compiler points behind it."""
     name = reference.split(".")[0]
     source = text.split("\n")[line - 1]
     start = source.rfind(name, 0, max(column - 1, 0) + len(name))
@@ -165,7 +165,7 @@ def _end(found: str) -> str:
 
 
 def _split(types: str) -> list[str]:
-    """The types of a call, which commas separate; those inside a type don't."""
+    """Split the types of a call at the commas between them, but not at those inside a type."""
     parts: list[str] = []
     depth = 0
     for character in types:

@@ -1,4 +1,4 @@
-"""Help for those who write criteria: examples, each with what it asks. A test compiles them all."""
+"""Help for people who write criteria: examples, each with what it checks. A test compiles them all."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What always holds about criteria and the verdicts they led to; `enrollments.invariants` gives it to the doctor."""
+"""The invariants of criteria and verdicts; `enrollments.invariants` passes them to the doctor."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from .criteria import FIRST_VERSION
 
 
 def criteria_are_of_a_version_that_was_counted(extent: Extent) -> Iterator[Breach]:
-    """No set of criteria is newer than its instance says, and each counts its criteria 1, 2, 3 …
+    """No set of criteria is newer than its instance's version, and the criteria of each set count 1, 2, 3 …
 
     The newest set may have no rows: an instance without criteria.
     """
@@ -31,8 +31,9 @@ def criteria_are_of_a_version_that_was_counted(extent: Extent) -> Iterator[Breac
 
 
 def verdicts_are_by_criteria_that_exist(extent: Extent) -> Iterator[Breach]:
-    """A verdict names a version that its instance has had, and asked criteria that are kept; an enrollment was last
-    evaluated by such a version."""
+    """A verdict names a version that its instance has had, and evaluated criteria that are still stored; an enrollment
+    was last evaluated by such a version.
+    """
     asked = Criterion.objects.filter(instance=OuterRef("enrollment__instance"), version=OuterRef("criteria_version"))
     never_was = Q(criteria_version__lt=FIRST_VERSION)
     never_was |= Q(criteria_version__gt=F("enrollment__instance__criteria_version"))
@@ -46,7 +47,9 @@ def verdicts_are_by_criteria_that_exist(extent: Extent) -> Iterator[Breach]:
 
 
 def verdicts_follow_from_their_answers(extent: Extent) -> Iterator[Breach]:
-    """The first criterion that does not hold decides; without answers a person decided, or nothing was asked."""
+    """The first criterion that does not hold decides; a verdict without answers came from a person or had no
+    criteria.
+    """
     rows = extent.of(EligibilityVerdict.objects.all(), "enrollment__workspace")
     for pk, outcome, answers in rows.values_list("pk", "outcome", "answers").iterator():
         if outcome not in _outcomes_of(answers):

@@ -1,4 +1,4 @@
-"""Criteria in plain words: what staff choose from a list becomes the expression and the reason that families read."""
+"""Criteria in plain words: a choice from a list becomes the expression and the reason that families read."""
 
 import datetime as dt
 import re
@@ -13,30 +13,30 @@ from .criteria import CriterionDraft
 
 GRADES = ("PK", "K", *(str(number) for number in range(1, 13)))
 OLDEST = 120
-_RANGE = re.compile(r"\s*(\w+)\s*(?:to|-|–)\s*(\w+)\s*")  # people type the dash that books have
+_RANGE = re.compile(r"\s*(\w+)\s*(?:to|-|–)\s*(\w+)\s*")  # people also type dashes as books print them
 _REGION = re.compile(r"[A-Za-z]{2,3}")
 _POSTAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class PlainRule:
-    """A rule of a kind with what was typed for it."""
+    """A rule of a kind with the value that was typed for it."""
 
     kind: str
     value: str = ""
-    reason: str = ""  # told to families whom it excludes; empty: in the words of the kind
+    reason: str = ""  # shown to families whom the rule excludes; if empty, the kind's own wording
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What staff choose: its label with an example, and how it becomes a name, an expression and a reason."""
+    """What staff choose: its label with an example, and how it becomes a name, an expression, and a reason."""
 
     label: str
     read: Callable[[str, dt.date | None], tuple[str, str, str]]
 
 
 def as_criterion(rule: PlainRule, *, start_date: dt.date | None) -> CriterionDraft:
-    """The criterion that the rule is. Raises Invalid, naming `kind` or `value`, with what would be right."""
+    """Convert the rule to a criterion. Raises Invalid naming `kind` or `value`, with what would be right."""
     kind = KINDS.get(rule.kind)
     if kind is None:
         raise _fault("kind", "Choose what has to hold.")
@@ -100,7 +100,7 @@ def _ages(value: str, start_date: dt.date | None) -> tuple[str, str, str]:
 
 
 def _years_before(date: dt.date, years: int) -> dt.date:
-    """The same day so many years earlier; February 28 for a leap day that is not there."""
+    """Return the same day that many years earlier; February 28 if the year has no leap day."""
     try:
         return date.replace(year=date.year - years)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Keeping a verdict with its enrollment, and asking staff where there is none."""
+"""Storing a verdict with its enrollment, and asking staff if there is none."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from .verdicts import NOTHING_TO_MEET, Verdict
 
 
 def keep_verdict(journal: Journal, verdict: Verdict, *, reason: str = "") -> None:
-    """Remember with the enrollment what was said, why and by which version of the criteria. `follow_up` comes after it.
+    """Store the verdict with the enrollment: the outcome, the reason, and the version of the criteria. Call `follow_up`
+    afterwards.
 
-    Only a decision counts as the last evaluation. An instance without criteria has said nothing that needs an
-    explanation: no row is kept of it.
+    Only a decision counts as the last evaluation. An instance without criteria gives a verdict that needs no
+    explanation, so no row is stored.
     """
     enrollment = journal.enrollment
     reason = reason or verdict.reason
@@ -38,7 +39,7 @@ def keep_verdict(journal: Journal, verdict: Verdict, *, reason: str = "") -> Non
 
 
 def follow_up(judged: Sequence[tuple[Enrollment, Verdict]], *, workspace_id: int, now: dt.datetime) -> None:
-    """Ask staff to look at enrollments that could not be evaluated; what they were asked is settled by a decision."""
+    """Ask staff to look at enrollments that could not be evaluated; a decision settles the task."""
     settled = [_subject(enrollment) for enrollment, verdict in judged if verdict.is_decided]
     asked = {
         _subject(enrollment): f"Enrollment {enrollment.pk}: {verdict.reason}"

@@ -1,8 +1,8 @@
-"""The parsed expression as a tree: which names it reads, what it calls and over what it loops.
+"""A parsed expression as a tree: which names it reads, what it calls, and what it loops over.
 
-The compiler gives its tree only as the bytes of a `CheckedExpr` message
-(github.com/google/cel-spec, proto/cel/expr/checked.proto and syntax.proto; the encoding is that of protobuf.dev). It is
-read here field by field, because the messages themselves are in no package of ours.
+The compiler returns its tree only as the bytes of a `CheckedExpr` message (github.com/google/cel-spec,
+proto/cel/expr/checked.proto and syntax.proto; the encoding is described at protobuf.dev). It is decoded here field by
+field, because no package of ours contains the messages themselves.
 """
 
 import struct
@@ -14,12 +14,12 @@ MAX_NODES = 400
 
 
 class TooIntricate(Exception):
-    """The tree has more levels or nodes than anybody would read."""
+    """The tree has more levels or nodes than anybody could read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Whatever stands in an expression; `id` leads to its place in the text."""
+    """Any node of an expression; `id` leads to its position in the text."""
 
     id: int
 
@@ -36,7 +36,7 @@ class Name(Node):
 
 @dataclass(frozen=True, slots=True)
 class Select(Node):
-    """`operand.field`, or `has(operand.field)` where it only asks."""
+    """`operand.field`, or `has(operand.field)` if it only tests for presence."""
 
     operand: Node
     field: str
@@ -53,15 +53,16 @@ class Call(Node):
 
 @dataclass(frozen=True, slots=True)
 class Items(Node):
-    """A list that is written out, or the keys and values of such a map."""
+    """A list literal, or the keys and values of a map literal."""
 
     elements: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Loop(Node):
-    """What `all`, `exists`, `exists_one`, `map` and `filter` become: one variable over a range, and a result that
-    grows with each step."""
+    """The form of `all`, `exists`, `exists_one`, `map`, and `filter`: one variable over a range, and a growing
+    result.
+    """
 
     variable: str
     range: Node
@@ -81,7 +82,7 @@ class Tree:
 
 
 def read_tree(message: bytes) -> Tree:
-    """The tree in the bytes that the compiler gives for an expression. Raises TooIntricate."""
+    """Decode the tree from the bytes that the compiler returns for an expression. Raises TooIntricate."""
     checked = _only(message, 2)  # inside an Any: type_url = 1, value = 2
     offsets: dict[int, int] = {}
     for number, value in _fields(_only(checked, 5)):  # source_info; positions = 4
@@ -92,7 +93,7 @@ def read_tree(message: bytes) -> Tree:
 
 
 def children(node: Node) -> tuple[Node, ...]:
-    """The nodes directly below a node."""
+    """Return the nodes directly below a node."""
     if isinstance(node, Select):
         return (node.operand,)
     if isinstance(node, Call):
@@ -105,8 +106,9 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def list_reads(root: Node) -> tuple[tuple[str, ...], ...]:
-    """What of the variables an expression looks at, as paths: `metadata.device.model` is ("metadata", "device",
-    "model"), and a variable that is used whole, as the range of a loop is, is its name alone."""
+    """Return the variables an expression reads, as paths: `metadata.device.model` is ("metadata", "device", "model"),
+    and a variable that is used whole, such as the range of a loop, is its name alone.
+    """
     found: dict[tuple[str, ...], None] = {}
     _collect(root, frozenset(), found)
     return tuple(path for path in found if not any(path[:length] in found for length in range(1, len(path))))
@@ -143,7 +145,7 @@ def _path(node: Node) -> tuple[str, ...] | None:
 
 
 class _Reader:
-    """Builds nodes from their messages, counting them."""
+    """Builds nodes from their messages and counts them."""
 
     def __init__(self) -> None:
         self._nodes = 0
@@ -226,7 +228,7 @@ def _int(value: int | bytes) -> int:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The numbered fields of an encoded message, in their order."""
+    """Yield the numbered fields of an encoded message, in their order."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -238,7 +240,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
             length, at = _varint(message, at)
             yield key >> 3, message[at : at + length]
             at += length
-        else:  # a double or a fixed number of 8 or 4 bytes, of which only the presence matters
+        else:  # a double, or a fixed number of 8 or 4 bytes; only its presence matters
             size = struct.calcsize("<q") if wire == 1 else struct.calcsize("<i")
             yield key >> 3, message[at : at + size]
             at += size

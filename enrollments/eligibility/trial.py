@@ -1,4 +1,4 @@
-"""Trying criteria before they apply: what they say of a sample and of everybody enrolled. Nothing is written."""
+"""Trying criteria before they apply: their verdict on a sample and on everybody enrolled. Nothing is written."""
 
 import datetime as dt
 from collections import Counter
@@ -17,7 +17,7 @@ from .faults import closest
 from .variables import VARIABLES
 from .verdicts import CriteriaSet, Verdict
 
-TRIED_AT_MOST = 5_000  # the newest, where a person waits for the answer
+TRIED_AT_MOST = 5_000  # the newest, when a person is waiting for the answer
 LISTED = 100
 _BATCH = 500
 
@@ -35,8 +35,9 @@ class Prospect:
 
     @property
     def would_be(self) -> str:
-        """The status after an evaluation, and after reconsidering those who were refused. Who was submitted or accepted
-        stays so: that is for people to decide."""
+        """Return the status after an evaluation, or after reconsideration for those who were refused. A submitted or
+        approved enrollment keeps its status: a person decides about it.
+        """
         status = self.status
         if status in EVALUATED and self.verdict.is_decided:
             return str(self.verdict.outcome)
@@ -51,8 +52,9 @@ class Prospect:
 
 @dataclass(slots=True)
 class Trial:
-    """What the criteria say of the current enrollments: `tried` of `total`, counted by outcome, with those who would
-    change first in the list."""
+    """The verdicts on current enrollments: `tried` of `total`, counted by outcome, those that would change listed
+    first.
+    """
 
     total: int
     tried: int = 0
@@ -89,8 +91,8 @@ def try_criteria(
     progress: Callable[[int, int], None] = lambda done, total: None,
     now: dt.datetime,
 ) -> Trial:
-    """What each current enrollment of the instance would become under these criteria, the newest first. With
-    `among_workspace` it is those of all instances of the workspace, as though they asked for this one.
+    """Return what each current enrollment of the instance would become under these criteria, the newest first. With
+    `among_workspace`, it covers the enrollments of all instances of the workspace, as though they requested this one.
 
     Raises Invalid, naming the fields, for criteria that could not be saved.
     """
@@ -117,8 +119,9 @@ def try_sample(
     sample: Mapping[str, Any],
     now: dt.datetime,
 ) -> Verdict:
-    """What these criteria would say of somebody of whom the sample is known. Raises Invalid for a name that no variable
-    has, and for criteria that could not be saved."""
+    """Return the verdict of these criteria on a person described by the sample. Raises Invalid for a name that no
+    variable has, and for criteria that could not be saved.
+    """
     unknown = [
         FieldError(f"sample.{name}", "unknown", f"There is no such variable{closest(name, VARIABLES)}.")
         for name in sample

@@ -1,7 +1,7 @@
-"""What a criterion may ask about: the variables of its expression, with the bounds that keep its cost known.
+"""What a criterion may read: the variables of its expression, with the bounds that limit its cost.
 
-The bounds hold for every evaluation: what exceeds them is not looked at, and a criterion that reads it can't be
-evaluated. They are what the fields of an enrollment hold at most, so that nobody meets them who uses the API or a form.
+The bounds apply to every evaluation: a value beyond them is not read, and a criterion that needs it can't be evaluated.
+They match the maximum sizes of an enrollment's fields, so nobody who uses the API or a form runs into them.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from core.postal import PARTS
 
 
 class Kind(Enum):
-    """What a variable is, in words for people who write criteria."""
+    """What kind of value a variable is, in words for people who write criteria."""
 
     TEXT = "text"
     TEXTS = "list of texts"
@@ -22,7 +22,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable: `characters` and `values` it holds at most, all in all; `fields` if its map's keys are known."""
+    """One variable: the `characters` and `values` it may hold in total; `fields` if its map's keys are known."""
 
     name: str
     kind: Kind
@@ -79,13 +79,13 @@ VARIABLES = {
     )
 }
 
-OTHER_ENROLLMENTS = 100  # the newest; with more, those before are not told
+OTHER_ENROLLMENTS = 100  # the newest; earlier ones beyond this limit are left out
 DEEPEST = 8  # levels of maps and lists in a variable
 
 
 def measure(value: object) -> tuple[int, int, int]:
-    """How many characters and values there are in a value, and how many levels. Stops counting levels past DEEPEST."""
-    if isinstance(value, str):  # as most are
+    """Return the number of characters, values, and levels in a value. Stops counting levels past DEEPEST."""
+    if isinstance(value, str):  # the most common case
         return len(value), 1, 1
     characters = 0
     values = 0
@@ -108,7 +108,7 @@ def measure(value: object) -> tuple[int, int, int]:
 
 
 def excess(variable: Variable, value: object) -> str:
-    """What of a value is beyond the variable's bounds; empty if nothing is."""
+    """Return what exceeds the variable's bounds in a value; empty if nothing does."""
     characters, values, depth = measure(value)
     if depth > DEEPEST:
         return f"{variable.name} is nested more than {DEEPEST} levels deep"

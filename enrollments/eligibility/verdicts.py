@@ -1,4 +1,4 @@
-"""Whether somebody meets a program instance's criteria, and why."""
+"""Whether a person meets a program instance's criteria, and why."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,9 @@ UNREADABLE = "its expression can't be read any more"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome with its reason in words. `answers` has each criterion with its inputs and its answer, as the verdict
-    is kept. `rule` is what decided where no criterion was asked."""
+    """The outcome with its reason in words. `answers` contains each criterion with its inputs and its answer, as the
+    verdict is stored. `rule` is what decided if no criterion was evaluated.
+    """
 
     outcome: VerdictOutcome
     reason: str
@@ -28,7 +29,7 @@ class Verdict:
 
     @property
     def trace(self) -> tuple[dict[str, Any], ...]:
-        """What was asked, as a routing decision keeps it."""
+        """Return what was evaluated, in the form that a routing decision stores."""
         if self.rule is not None:
             return (self.rule,)
         return tuple({"rule": "eligibility.criterion", **answer} for answer in self.answers)
@@ -43,19 +44,19 @@ class Verdict:
 
 
 def assess(*, instance: ProgramInstance, facts: Mapping[str, Any]) -> Verdict:
-    """What the instance's criteria say of somebody of whom these facts are known."""
+    """Return the verdict of the instance's criteria on a person with these facts."""
     return criteria_of(instance).judge(facts)
 
 
 def criteria_of(instance: ProgramInstance) -> "CriteriaSet":
-    """The criteria that apply to the instance, by the version it was read with."""
-    if instance.criteria_version == FIRST_VERSION:  # nothing to read, which routing is glad of
+    """Return the criteria that apply to the instance, by the version it was read with."""
+    if instance.criteria_version == FIRST_VERSION:  # nothing to read, which saves routing a query
         return CriteriaSet(())
     return CriteriaSet(list_criteria(instance.pk, instance.criteria_version))
 
 
 class CriteriaSet:
-    """Criteria that are compiled once, to judge many by."""
+    """Criteria that are compiled once to evaluate many enrollments."""
 
     def __init__(self, criteria: Sequence[Criterion | CriterionDraft]) -> None:
         self._criteria = [(criterion, _compiled(criterion.expression)) for criterion in criteria]
@@ -63,8 +64,7 @@ class CriteriaSet:
         self.reads = frozenset(reads)
 
     def judge(self, facts: Mapping[str, Any]) -> Verdict:
-        """All criteria are asked. The first that does not hold, in their order, decides; one that can't be evaluated
-        leaves it open."""
+        """Evaluate all criteria. The first, in their order, that does not hold or can't be evaluated decides."""
         if not self._criteria:
             return NOTHING_TO_MEET
         known = Known(facts, self.reads)
@@ -90,7 +90,7 @@ NOTHING_TO_MEET = Verdict(
 
 
 def _compiled(expression: str) -> Expression | None:
-    """None for a stored expression that the compiler takes no longer."""
+    """Return None for a stored expression that the compiler no longer accepts."""
     try:
         return compile_expression(expression)
     except ExpressionFault:

@@ -1,4 +1,4 @@
-"""The newest verdict on an enrollment, retold for its family: what was asked, and how it stands."""
+"""The newest verdict on an enrollment in words for its family: what was checked, and how it turned out."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ..models import EligibilityVerdict
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One criterion in words: whether it is met, and None if that could not be found out."""
+    """One criterion in words, and whether it is met; None if that could not be determined."""
 
     is_met: bool | None
     sentence: str
@@ -22,7 +22,7 @@ class Check:
 
 
 def list_checks(verdict: EligibilityVerdict | None) -> list[Check]:
-    """The criteria as the family reads them: the reasons that staff wrote for it, and no expressions and no inputs."""
+    """Return the criteria in the words that staff wrote for families, without expressions and inputs."""
     if verdict is None:
         return []
     return [_check(answer["name"], answer["answer"], answer["reason"]) for answer in verdict.answers]

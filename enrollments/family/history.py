@@ -1,4 +1,4 @@
-"""An enrollment's transitions retold for its family."""
+"""An enrollment's transitions in words for its family."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 from ..models import EnrollmentTransition
 from ..states import OVER, EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
 
-# What is not here is bookkeeping to a family.
+# Transitions that are missing here are mere bookkeeping to a family.
 _SENTENCES: dict[tuple[str, str], str] = {
     (Facet.ELIGIBILITY, EligibilityStatus.CANDIDATE): gettext_noop("Looked at again, because the criteria changed"),
     (Facet.ELIGIBILITY, EligibilityStatus.INELIGIBLE): gettext_noop("Does not meet the program's criteria"),
@@ -30,7 +30,7 @@ _SENTENCES: dict[tuple[str, str], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One thing that happened, with its reason where the family should know it."""
+    """One thing that happened, with its reason if the family should know it."""
 
     at: dt.datetime
     sentence: str
@@ -38,12 +38,12 @@ class Moment:
 
 
 def retell(*, asked_at: dt.datetime, transitions: Iterable[EnrollmentTransition]) -> list[Moment]:
-    """What happened, oldest first, beginning with the request itself."""
+    """Return what happened, oldest first, beginning with the request itself."""
     moments = [Moment(asked_at, _("Asked to enroll"))]
     for change in transitions:
         sentence = _SENTENCES.get((change.facet, change.to_status))
         if sentence:
-            # Elsewhere the reason may be an internal note.
+            # For other transitions the reason may be an internal note.
             explained = change.facet == Facet.ELIGIBILITY and change.to_status in OVER
             moments.append(Moment(change.created_at, _(sentence), change.reason if explained else ""))
     return moments

@@ -1,4 +1,4 @@
-"""What comes back to a family that leaves, in plain words."""
+"""What a family that leaves gets back, in plain words."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from ..models import RefundPolicy
 
 
 def tell_rules(tiers: Sequence[RefundTier], currency: str, *, starts_on: dt.date | None) -> list[str]:
-    """A sentence for each tier, by its date where the start is known, and one for the time after the last."""
+    """Return a sentence for each tier, with its date if the start is known, and one for the time after the last."""
     told = [_tell_tier(tier, currency, starts_on) for tier in tiers]
     return [*told, _("After that, nothing comes back.")] if tiers else []
 
 
 def tell_policy(policy: RefundPolicy | None, *, starts_on: dt.date | None) -> list[str]:
-    """What comes back to whoever buys under this policy; without one, that the program decides."""
+    """Return what buyers get back under this policy; without a policy, that the program decides."""
     if policy is None:
         return [_("The program decides what comes back when somebody leaves.")]
     return tell_rules(policy.rules, policy.currency, starts_on=starts_on)

@@ -1,4 +1,4 @@
-"""What a family may know of its enrollments: where each one stands, in words that need no glossary."""
+"""What a family may know about its enrollments: where each one stands, in words that need no glossary."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ENROLLMENTS_SHOWN = 200
 
 
 class Standing(models.TextChoices):
-    """Where an enrollment is, seen from a family, where its purchase does not say it (`billing.outcomes.Outcome`)."""
+    """Where an enrollment stands for a family, unless its purchase determines that (`billing.outcomes.Outcome`)."""
 
     BEING_CHECKED = "being_checked", _("Being checked")
     IN_REVIEW = "in_review", _("In review")
@@ -48,8 +48,9 @@ _BY_ELIGIBILITY = {
 
 @dataclass(frozen=True, slots=True)
 class FamilyView:
-    """One enrollment as its family sees it, with its `purchase` if money was asked for it, and its `sale` if it was
-    bought and not routed."""
+    """One enrollment as its family sees it: its `purchase` if a payment was requested, its `sale` if it was not
+    routed.
+    """
 
     enrollment: Enrollment
     decision: EnrollmentDecision | None
@@ -67,28 +68,28 @@ class FamilyView:
 
     @property
     def pay_url(self) -> str:
-        """Where to pay, while that is possible."""
+        """Return the URL to pay at, while that is possible."""
         return self.purchase.pay_url if self.purchase and self.standing == Outcome.TO_PAY else ""
 
     @property
     def is_unpaid_sale(self) -> bool:
-        """Whether it was bought and nothing has been paid: still open, at a bank, or ended so."""
+        """Return whether it was bought and nothing has been paid: still open, at a bank, or ended unpaid."""
         unpaid = (Outcome.TO_PAY, Outcome.PROCESSING, *UNPAID_IN_THE_END)
         return self.sale is not None and self.standing in unpaid
 
     @property
     def again_url(self) -> str:
-        """Where to buy once more what was not paid in the end."""
+        """Return the URL to buy again after nothing was paid in the end."""
         return self.sale.again_url if self.sale and self.standing in UNPAID_IN_THE_END else ""
 
     @property
     def is_over_unpaid(self) -> bool:
-        """Whether nothing was paid in the end, or all of it went back."""
+        """Return whether nothing was paid in the end, or everything was refunded."""
         return self.standing in (*UNPAID_IN_THE_END, Outcome.REFUNDED)
 
     @property
     def is_paid_by_family(self) -> bool:
-        """Whether the family pays, has paid or got its money back."""
+        """Return whether the family pays, has paid, or got its money back."""
         return self.purchase is not None or self.enrollment.payment_status != EnrollmentPaymentStatus.NOT_REQUIRED
 
     @property
@@ -97,7 +98,7 @@ class FamilyView:
 
     @property
     def refunded(self) -> Money | None:
-        """What went back or is on its way back, None if nothing is."""
+        """Return what was refunded or is being refunded; None if nothing is."""
         return self.purchase.refunded if self.purchase else None
 
 
@@ -109,10 +110,10 @@ def view_enrollment(
     sale: Sale | None = None,
     is_confirmed: bool = True,
 ) -> FamilyView:
-    """Say where an enrollment stands by this decision about it (its latest one, or the one being paid), or by its sale
-    if that is newer.
+    """Return where an enrollment stands by this decision about it (its latest one, or the one being paid), or by its
+    sale if that is newer.
 
-    `is_confirmed` tells whether Stripe has confirmed an open checkout to be open.
+    `is_confirmed` says whether Stripe has confirmed that an open checkout is open.
     """
     if sale is not None and decision is not None and decision.created_at > sale.checkout.created_at:
         sale = None
@@ -144,12 +145,12 @@ def _decisions() -> models.QuerySet[EnrollmentDecision]:
 
 
 def get_decision(*, decision_id: int) -> EnrollmentDecision:
-    """A decision that was looked up before, as it stands now, with all that a FamilyView reads."""
+    """Reload a decision that was looked up before, with everything that a FamilyView reads."""
     return _decisions().get(pk=decision_id)
 
 
 def get_decision_by_session(*, session_id: str) -> EnrollmentDecision:
-    """The decision that this Stripe session pays for; its holder came from the payment page. Raises NotFound."""
+    """Return the decision that this Stripe session, known from the payment page, pays for. Raises NotFound."""
     paid_by = Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id)
     subject = paid_by.values_list("subject", flat=True).first() if session_id.isprintable() else None
     decision = _decisions().filter(pk=key_of(subject)).first() if subject else None
@@ -159,7 +160,7 @@ def get_decision_by_session(*, session_id: str) -> EnrollmentDecision:
 
 
 def get_decision_by_enrollment(*, cuid: str) -> EnrollmentDecision:
-    """The latest decision about this enrollment that asked for a payment. Raises NotFound."""
+    """Return the latest decision about this enrollment that asked for a payment. Raises NotFound."""
     asked = _decisions().filter(enrollment__cuid=cuid, checkout__isnull=False).order_by("-id")
     decision = asked.first() if is_cuid(cuid) else None
     if decision is None:
@@ -168,7 +169,7 @@ def get_decision_by_enrollment(*, cuid: str) -> EnrollmentDecision:
 
 
 def view_latest(*, cuid: str, now: dt.datetime) -> FamilyView:
-    """An enrollment that was looked up before, by the latest decision about it."""
+    """View an enrollment that was looked up before, by its latest decision."""
     found = Enrollment.objects.select_related("instance__program", "instance__workspace", "learner", "workspace")
     enrollment = found.get(cuid=cuid)
     decision = _decisions().filter(enrollment=enrollment).order_by("-id").first()
@@ -176,7 +177,7 @@ def view_latest(*, cuid: str, now: dt.datetime) -> FamilyView:
 
 
 def list_family_enrollments(*, user: User) -> list[Enrollment]:
-    """The enrollments of the learners this person may act for, as their list shows them.
+    """Return the enrollments of the learners this person may act for, as their list shows them.
 
     Newest first, at most ENROLLMENTS_SHOWN; a constant number of queries, whatever the family's size.
     """
@@ -184,7 +185,7 @@ def list_family_enrollments(*, user: User) -> list[Enrollment]:
 
 
 def get_family_enrollment(*, user: User, cuid: str) -> Enrollment:
-    """One of those, with its history and its verdicts. Raises NotFound for anybody else's."""
+    """Return one of those enrollments, with its history and its verdicts. Raises NotFound for anybody else's."""
     found = (
         _of_family(user)
         .filter(cuid=cuid)

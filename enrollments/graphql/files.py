@@ -1,5 +1,4 @@
-"""Imports and exports in GraphQL: how far they have come, and what may be done about them. Files themselves come and go
-by REST."""
+"""Imports and exports in GraphQL: their progress, and the actions on them. REST uploads and downloads the files."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""Changing programs, instances and enrollments: the bodies of REST, checked by the same serializers, for the same use
-cases."""
+"""Changing programs, instances, and enrollments: the bodies, serializers, and use cases are those of REST."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
-"""One batch of an import: who is new or enrolled already is dealt with set by set, everybody else by the use case of a
-request."""
+"""One batch of an import: new and enrolled people are processed set by set, others by the use case of a single
+request.
+"""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ def import_batch(job: ImportJob, records: Sequence[Record], *, now: dt.datetime)
 
 
 def enroll_candidates(batch: Batch, candidates: Sequence[Candidate]) -> None:
-    """Those who are new set by set, then the others one by one."""
+    """Enroll the new people set by set, then the others one by one."""
     for candidate in _enroll_new(batch, candidates):
         _enroll_one(batch, candidate)
 
@@ -61,12 +62,13 @@ def _read(batch: Batch, records: Sequence[Record]) -> Iterator[Candidate]:
             fail(batch, record.line, refusal.errors)
 
 
-# --- All who are new --------------------------------------------------------------------------------------------------
+# --- New people -------------------------------------------------------------------------------------------------------
 
 
 def _enroll_new(batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Enroll those of whom nothing but a new enrollment has to be written, and follow the policy for those who are
-    enrolled; returns the others."""
+    """Enroll those who need only a new enrollment, apply the policy to those already enrolled, and return the
+    others.
+    """
     learners = _learners_of(batch, candidates)
     enrolled = _known_people(batch, learners)
     repeated = _repeated_people(batch, learners)
@@ -88,7 +90,7 @@ def _enroll_new(batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate
 
 
 def _learners_of(batch: Batch, candidates: Sequence[Candidate]) -> dict[int, Learner]:
-    """The learner of each line that describes one or names one: locked, or just made."""
+    """Return the learner for each line that describes or names one: locked, or just created."""
     described: dict[str, Learner] = {}
     person_of: dict[int, str] = {}
     named: dict[int, str] = {}
@@ -120,14 +122,14 @@ def _learners_of(batch: Batch, candidates: Sequence[Candidate]) -> dict[int, Lea
 
 
 def _known_people(batch: Batch, learners: Mapping[int, Learner]) -> set[int]:
-    """Those who are enrolled in the instance."""
+    """Return the learners who are enrolled in the instance."""
     keys = list({learner.pk for learner in learners.values()})
     current = Enrollment.objects.current().filter(instance=batch.instance, learner__id__among=keys)
     return {pk for pk in current.values_list("learner", flat=True) if pk is not None}
 
 
 def _repeated_people(batch: Batch, learners: Mapping[int, Learner]) -> set[int]:
-    """Those who would be enrolled by an earlier batch, of which a rehearsal has kept nothing else."""
+    """Return the learners whom an earlier batch of this rehearsal, which leaves no other trace, would enroll."""
     if batch.job.stage != ImportStage.REHEARSAL:
         return set()
     keys = {person_key(batch, learner): learner.pk for learner in learners.values()}
@@ -148,7 +150,7 @@ def _write_new(batch: Batch, new: Sequence[tuple[Candidate, Learner]]) -> None:
             end_date=batch.instance.end_date,
             created_at=batch.now,
         )
-        # Each family is told below, with all others of the batch.
+        # Families are notified below, together with all others of the batch.
         journal = Journal(enrollment, batch.actor, batch.now, is_answered=True)
         journal.set(**{name: getattr(candidate.details, name) for name in SPELLING})
         enrollments.append(enrollment)
@@ -178,11 +180,11 @@ def _judge(
     return list(zip(enrollments, verdicts, strict=True))
 
 
-# --- All others -------------------------------------------------------------------------------------------------------
+# --- Everybody else ---------------------------------------------------------------------------------------------------
 
 
 def _enroll_one(batch: Batch, candidate: Candidate) -> None:
-    """As a request would: a lead, somebody who enrolls again, and whoever is enrolled already."""
+    """Process one line as a request would: a lead, a person who enrolls again, or somebody already enrolled."""
     if candidate.line in batch.repeated:
         _follow_policy(batch, candidate, _repeated())
         return
@@ -215,13 +217,13 @@ def _repeated() -> AlreadyEnrolled:
 
 
 def _person_of(batch: Batch, enrollment: Enrollment) -> str:
-    """As `_person_key`; leads are there before the rehearsal, and keep their number."""
+    """Like `_person_key`; leads exist before the rehearsal, so they keep their id."""
     learner = enrollment.learner
     return person_key(batch, learner) if learner is not None else f"lead:{enrollment.lead_id}:{enrollment.instance_id}"
 
 
 def _is_rehearsed_before(batch: Batch, person: str) -> bool:
-    """Whether an earlier batch of the rehearsal would enroll them; one of this batch did."""
+    """Return whether an earlier batch of the rehearsal would enroll the person; an enrollment of this batch exists."""
     is_rehearsal = batch.job.stage == ImportStage.REHEARSAL
     return is_rehearsal and ImportedRow.objects.filter(job=batch.job, person=person).exists()
 
@@ -229,14 +231,14 @@ def _is_rehearsed_before(batch: Batch, person: str) -> bool:
 def _follow_policy(batch: Batch, candidate: Candidate, refusal: AlreadyEnrolled) -> None:
     if batch.options.on_duplicate != DuplicatePolicy.UPDATE:
         leave(batch, candidate, refusal)
-    elif refusal.enrollment_id is None:  # rehearsed, so there is nothing yet to change
+    elif refusal.enrollment_id is None:  # the existing enrollment is only rehearsed, so there is nothing to change yet
         batch.rows[UPDATED] += 1
     else:
         _update(batch, candidate, refusal.enrollment_id)
 
 
 def _update(batch: Batch, candidate: Candidate, cuid: str) -> None:
-    """Change what the line says, and evaluate again whom the criteria decide about."""
+    """Apply the line's changes, and evaluate the enrollment again if the criteria decide about it."""
     enrollment = Enrollment.objects.select_related("instance").get(cuid=cuid)
     told = {name: getattr(candidate.details, name) for name in candidate.told}
     before = {name: getattr(enrollment, name) for name in told}

@@ -1,4 +1,4 @@
-"""A record of a file as a candidate: whom it is about, and what is told of them. The rules are those of the API."""
+"""A record of a file as a candidate: the person, and what is stored about them. The rules are those of the API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,9 @@ _OBJECTS = ("address", "metadata")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What one record says. `details` are checked; `told` names those that it has, as the code spells them."""
+    """The contents of one record. `details` are validated; `told` are the names of its fields as the code spells
+    them.
+    """
 
     line: int
     identification: Identification
@@ -40,7 +42,7 @@ class Candidate:
 
 
 def read_candidate(line: int, document: Mapping[str, Any]) -> Candidate:
-    """Raises Invalid naming every field at fault."""
+    """Parse a record. Raises Invalid naming every faulty field."""
     given = {name: value for name, value in document.items() if value is not None and value != ""}
     faults = [fault for name, value in given.items() if (fault := _type_fault(name, value))]
     refuse(faults)
@@ -73,7 +75,9 @@ def _type_fault(name: str, value: Any) -> FieldError | None:
 
 
 def _kind_of(given: Mapping[str, Any]) -> IdentificationType:
-    """What the record says, else what it has: exactly one id, or the person described in full."""
+    """Return the type that the record names, or that its fields imply: exactly one id, or a person's full
+    description.
+    """
     said = given.get("identificationType")
     if said is None:
         return next((kind for kind, name in IDENTITIES.items() if name in given), IdentificationType.CUSTOMER_INFO)

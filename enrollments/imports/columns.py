@@ -1,4 +1,4 @@
-"""The columns a CSV file may have, and how the cells of a row become the document that the API takes as JSON."""
+"""The columns a CSV file may have, and how the cells of a row become the document that the API accepts as JSON."""
 
 import re
 from collections.abc import Sequence
@@ -26,17 +26,17 @@ TEXTS = (
 )
 COLUMNS = (*TEXTS, *PARTS, *LISTS)
 METADATA = "metadata."
-NAMING = ("leadId", "customerId", "enrollmentId", "email")  # at least one of these says whom a row is about
+NAMING = ("leadId", "customerId", "enrollmentId", "email")  # at least one of these identifies the person of a row
 MAX_COLUMNS = 200
 
 _folded = {name.lower(): name for name in COLUMNS}
-# What a JSON number of a size that all clients hold looks like; 007 is none, and stays the text that it is.
+# A JSON number small enough for every client to hold; 007 is not one, and stays text.
 _number = re.compile(r"-?(0|[1-9][0-9]{0,14})([.][0-9]{1,6})?")
 _truths = {"true": True, "false": False}
 
 
 def read_header(line: int, cells: Sequence[str]) -> list[str]:
-    """The columns in the spelling of the API. Letter case, spaces, - and _ do not matter. Raises UnreadableFile."""
+    """Return the columns as the API spells them. Letter case, spaces, - and _ do not matter. Raises UnreadableFile."""
     columns: list[str] = []
     if len(cells) > MAX_COLUMNS:
         raise UnreadableFile(line, f"There are {len(cells):,} columns, and {MAX_COLUMNS} are the most.", code="header")
@@ -54,7 +54,7 @@ def read_header(line: int, cells: Sequence[str]) -> list[str]:
 
 
 def find_column(cell: str) -> str | None:
-    """The column that a cell of the header names, None if it names none."""
+    """Return the column that a header cell names; None if it names none."""
     text = cell.strip()
     if text.startswith(METADATA) and len(text) > len(METADATA):
         return text
@@ -72,7 +72,7 @@ def _unknown(cell: str, position: int) -> str:
 
 
 def to_document(columns: Sequence[str], cells: Sequence[str]) -> dict[str, Any] | FieldError:
-    """A row as JSON has it, without its empty cells; or why it is none."""
+    """Return a row as the API's JSON, without its empty cells, or the reason it can't be converted."""
     if len(cells) != len(columns):
         remedy = (
             f"The row has {len(cells):,} cells, and the header names {len(columns):,}. Put cells that hold a separator "
@@ -96,7 +96,7 @@ def to_document(columns: Sequence[str], cells: Sequence[str]) -> dict[str, Any] 
 
 
 def _value(text: str) -> Any:
-    """Metadata is what criteria compare: a number is one, and so is a yes or no as JSON spells it."""
+    """Convert a metadata value, which criteria compare: numbers, and true and false as JSON spells them."""
     if text in _truths:
         return _truths[text]
     if found := _number.fullmatch(text):

@@ -1,10 +1,10 @@
-"""What is wrong with a file as a whole: it is refused before anything is done with it."""
+"""Faults of a file as a whole, which is refused before any of it is processed."""
 
 from core.errors import FieldError, Invalid
 
 
 class UnreadableFile(Invalid):
-    """Says in which line, counted from 1 with the header, and what would be right."""
+    """Says in which line, counted from 1 including the header, and what would be right."""
 
     code = "unreadable_file"
     title = "The file can't be read"

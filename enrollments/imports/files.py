@@ -1,5 +1,6 @@
-"""Where the records of a file wait for their turn: in the private storage, one JSON document in each line, so that a
-job continues at the byte where it was left. They go with the job's last batch, or after seven days."""
+"""The stored records of a file until they are processed: in the private storage, one JSON document per line, so that a
+job continues at the byte where it stopped. They are deleted with the job's last batch, or after seven days.
+"""
 
 import datetime as dt
 import json
@@ -27,7 +28,7 @@ MAX_RECORDS = 2_000_000
 
 
 def storage_of_imports() -> Storage:
-    """Outside of what the web serves. Nobody reads it but the job."""
+    """Return the storage outside of what the web server serves. Only the job reads it."""
     return storages["private"]
 
 
@@ -36,9 +37,9 @@ def name_of(job: ImportJob) -> str:
 
 
 def keep_records(job: ImportJob, found: Iterable[Record]) -> None:
-    """Read all records, keep them for the job, and note with it how many there are.
+    """Read all records, store them for the job, and set its record count.
 
-    Raises UnreadableFile, and then nothing is kept; Unavailable if the storage takes nothing.
+    Raises UnreadableFile, and then nothing is stored; Unavailable if the storage fails.
     """
     with NamedTemporaryFile("w+b") as records:
         job.total = 0
@@ -57,7 +58,7 @@ def keep_records(job: ImportJob, found: Iterable[Record]) -> None:
 
 
 def read_from(job: ImportJob, *, at_most: int) -> tuple[list[Record], int]:
-    """The next records of the job, and where the ones after them begin."""
+    """Return the next records of the job, and the position of the ones after them."""
     with storage_of_imports().open(name_of(job), "rb") as file:
         file.seek(job.position)
         records = list(_records(file, at_most))
@@ -65,15 +66,15 @@ def read_from(job: ImportJob, *, at_most: int) -> tuple[list[Record], int]:
 
 
 def drop_file(job: ImportJob, *, now: dt.datetime) -> None:
-    """Delete the records of a job, which the caller saves: once that is committed, or a batch that is done again would
-    find nothing."""
+    """Delete the records of a job, which the caller saves. The file is deleted only after the commit; otherwise a batch
+    that is repeated would find nothing.
+    """
     transaction.on_commit(partial(storage_of_imports().delete, name_of(job)))
     job.file_deleted_at = now
 
 
 def forget_old_files(*, now: dt.datetime) -> int:
-    """Delete the files of finished jobs whose time is over, and those that a crash left without a job; returns how
-    many."""
+    """Delete files of finished jobs after their retention period, and files without a job; returns how many."""
     gone = 0
     for job in ImportJob.objects.filter(file_deleted_at__isnull=True, created_at__lt=now - KEPT_FOR):
         if job.is_finished:
@@ -110,5 +111,5 @@ def _records(file: "File[bytes]", at_most: int) -> Iterator[Record]:
         line = file.readline()
         if not line:
             return
-        number, document, fault, *name = json.loads(line)  # files kept by the version before name none
+        number, document, fault, *name = json.loads(line)  # files stored by the previous version name none
         yield Record(number, document, None if fault is None else FieldError(*fault), *name)

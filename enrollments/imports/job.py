@@ -1,5 +1,4 @@
-"""Importing a file of candidates, or a roster, in the background: accept it, go through it in batches, undo what was
-imported."""
+"""Importing a file of candidates, or a roster, in the background: accept it, process it in batches, and undo it."""
 
 import datetime as dt
 from dataclasses import replace
@@ -31,17 +30,18 @@ from .retention import is_forgotten
 from .undo import undo_batch
 
 BATCH = 1_000
-# A worker turns to other work after so many batches; the job waits in line again.
+# After this many batches a worker turns to other work, and the job goes back into the queue.
 BATCHES_IN_A_ROW = 10
-ENDS_AT_MOST = 0.1  # of the current enrollments, without a second confirmation
+ENDS_AT_MOST = 0.1  # share of the current enrollments that may end without a second confirmation
 TASK = "enrollments.tasks.import_candidates"
 
 
 def receive_import(
     *, instance_id: int, file: IO[bytes], kind: Format, options: Options, actor: Actor, now: dt.datetime
 ) -> ImportJob:
-    """Take a file of candidates for the instance: it is read to its end and kept, and what it says is done in the
-    background. Raises UnreadableFile, InstanceClosed, Unavailable; then nothing is kept."""
+    """Accept a file of candidates for the instance: it is read to its end and stored, and processed in the background.
+    Raises UnreadableFile, InstanceClosed, Unavailable; then nothing is stored.
+    """
     instance = ProgramInstance.objects.select_related("program", "workspace").get(pk=instance_id)
     refuse_closed(instance, now)
     job = ImportJob(workspace_id=instance.workspace_id, instance=instance)
@@ -54,8 +54,9 @@ def receive_import(
 def receive_roster(
     *, workspace_id: int, file: IO[bytes], options: Options, actor: Actor, now: dt.datetime
 ) -> ImportJob:
-    """The same for a OneRoster archive, which names districts, people and classes itself. Raises UnreadableFile,
-    Unavailable."""
+    """Accept a OneRoster archive, which names districts, people, and classes itself. Raises UnreadableFile,
+    Unavailable.
+    """
     job = ImportJob(workspace_id=workspace_id)
     with open_roster(file) as roster:
         keep_records(job, roster.records())
@@ -76,19 +77,19 @@ def _accept(job: ImportJob, options: Options, actor: Actor, now: dt.datetime) ->
 
 
 def _first_stage(options: Options) -> ImportStage:
-    """What could end enrollments is rehearsed first: the brake must know how many before the first one ends."""
+    """Rehearse first what could end enrollments: the brake must know how many before the first one ends."""
     if options.is_rehearsal or (options.can_end_enrollments and not options.may_end_many):
         return ImportStage.REHEARSAL
     return ImportStage.IMPORT
 
 
 def list_imports(*, workspace_id: int) -> QuerySet[ImportJob]:
-    """The workspace's imports with their instance."""
+    """Return the workspace's imports with their instance."""
     return ImportJob.objects.filter(workspace=workspace_id).select_related("instance")
 
 
 def get_import(*, workspace_id: int, cuid: str) -> ImportJob:
-    """One of them. Raises NotFound."""
+    """Return one of them. Raises NotFound."""
     job = list_imports(workspace_id=workspace_id).filter(cuid=cuid).first()
     if job is None:
         raise NotFound("There is no such import in this workspace.")
@@ -97,8 +98,9 @@ def get_import(*, workspace_id: int, cuid: str) -> ImportJob:
 
 @transaction.atomic
 def carry_out_rehearsed(*, job_id: int, may_end_many: bool, actor: Actor, now: dt.datetime) -> ImportJob:
-    """Import the file that was rehearsed, or that the brake stopped. Raises ImportNotReady if its rehearsal goes on, if
-    it was carried out before, or if its file is gone."""
+    """Import the file that was rehearsed, or that the brake stopped. Raises ImportNotReady if its rehearsal is still
+    running, if it was already carried out, or if its file is gone.
+    """
     job = ImportJob.objects.select_for_update(no_key=True).get(pk=job_id)
     if not job.is_finished or job.stage not in (ImportStage.REHEARSAL, ImportStage.STOPPED):
         raise ImportNotReady("Wait until its rehearsal is done; an import is carried out once.")
@@ -113,8 +115,9 @@ def carry_out_rehearsed(*, job_id: int, may_end_many: bool, actor: Actor, now: d
 
 @transaction.atomic
 def undo_import(*, job_id: int, actor: Actor, now: dt.datetime) -> ImportJob:
-    """Take back, in the background, what the import has done: its enrollments are deleted, and what it changed is
-    changed back. Raises ImportNotReady unless it has ended, and UndoTooLate if something was decided since."""
+    """Undo the import in the background: the enrollments it created are deleted, and its changes are reverted. Raises
+    ImportNotReady unless it has finished, and UndoTooLate if something was decided since.
+    """
     job = ImportJob.objects.select_for_update(no_key=True).get(pk=job_id)
     if job.stage == ImportStage.UNDO:
         return job
@@ -126,7 +129,7 @@ def undo_import(*, job_id: int, actor: Actor, now: dt.datetime) -> ImportJob:
 
 
 def check_undoable(job: ImportJob, *, now: dt.datetime) -> None:
-    """Raise ImportNotReady or UndoTooLate, as undoing it would."""
+    """Raise ImportNotReady or UndoTooLate if undoing it would."""
     if not job.is_finished or job.stage != ImportStage.IMPORT:
         raise ImportNotReady("Only an import that has ended can be undone.")
     if is_forgotten(job, now=now):
@@ -136,7 +139,7 @@ def check_undoable(job: ImportJob, *, now: dt.datetime) -> None:
 
 
 def count_changed_since(job: ImportJob) -> int:
-    """How many of its enrollments somebody, or something, has changed after it."""
+    """Return how many of its enrollments have been changed since by a person or a process."""
     return job.rows.filter(enrollment__isnull=False).exclude(enrollment__updated_at=F("written_at")).count()
 
 
@@ -161,14 +164,14 @@ def _forget_rehearsal(job: ImportJob) -> None:
 
 
 def import_candidates(*, job_id: int, now: dt.datetime) -> None:
-    """Go on with the job, if it is due and nobody else has it."""
+    """Continue the job, if it is due and nobody else holds it."""
     jobs = ImportJob.objects.filter(pk=job_id)
     if run_job(jobs, step=_do_batch, give_up=_tell_staff, at_most=BATCHES_IN_A_ROW, now=now):
         nudge(signature(TASK), job_id)
 
 
 def continue_due_imports(*, limit: int, now: dt.datetime) -> int:
-    """Sweep: take up the jobs that were never begun, or left by a worker that died."""
+    """Sweep: pick up the jobs that were never started, or left behind by a worker that died."""
     found = list(due_jobs(ImportJob.objects.all(), now=now)[:limit])
     for job in found:
         import_candidates(job_id=job.pk, now=now)
@@ -190,7 +193,9 @@ def _do_batch(job: ImportJob, now: dt.datetime) -> bool:
 
 
 def _has_more_stages(job: ImportJob, now: dt.datetime) -> bool:
-    """At the end of the file: what was rehearsed for the brake only is carried out now, unless the brake holds it."""
+    """Move to the next stage after the file's end: carry out what was rehearsed for the brake, unless the brake
+    holds it.
+    """
     if job.stage == ImportStage.IMPORT:
         drop_file(job, now=now)
         return False
@@ -209,8 +214,9 @@ def _has_more_stages(job: ImportJob, now: dt.datetime) -> bool:
 
 
 def ends_too_many(job: ImportJob) -> bool:
-    """Whether so many enrollments would end, or become ineligible, by it that somebody has to confirm it once more: of
-    the instance, or for a roster of the workspace."""
+    """Return whether the import would end, or make ineligible, so many enrollments of the instance (for a roster: of
+    the workspace) that a person has to confirm it again.
+    """
     current = Enrollment.objects.current()
     whose = current.filter(workspace=job.workspace_id) if job.is_roster else current.filter(instance=job.instance_id)
     return bool(job.counts.get(ENDING, 0) > ENDS_AT_MOST * whose.count())

@@ -1,5 +1,6 @@
-"""Those of a batch who are enrolled already, set by set: left alone, told, or changed and evaluated again, as the
-policy for duplicates says. What is written of each is what `change_enrollment` and `evaluate_enrollment` write."""
+"""People in a batch who are already enrolled, set by set: skipped, reported, or changed and evaluated again, as the
+policy for duplicates says. The writes are the same as those of `change_enrollment` and `evaluate_enrollment`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from .outcome import ENDING, SKIPPED, UPDATED, Batch, fail, keep, undoing
 
 @dataclass(slots=True)
 class _Change:
-    """What a line makes of an enrollment. `before` has the details that it changes as they were."""
+    """The effect of a line on an enrollment. `before` holds the previous values of the details it changes."""
 
     candidate: Candidate
     journal: Journal
@@ -41,8 +42,7 @@ class _Change:
 
 
 def follow_policy_together(batch: Batch, known: Mapping[int, tuple[Candidate, Learner]]) -> list[Candidate]:
-    """Follow the policy for lines about these learners, each of whom has but one; returns the lines about those who are
-    enrolled no longer."""
+    """Apply the policy to these learners' only lines; returns the lines of learners who are no longer enrolled."""
     enrollments = {enrollment.learner_id: enrollment for enrollment in lock_current(batch.instance, list(known))}
     changes = []
     for pk, (candidate, _) in known.items():
@@ -59,7 +59,7 @@ def follow_policy_together(batch: Batch, known: Mapping[int, tuple[Candidate, Le
 
 
 def leave(batch: Batch, candidate: Candidate, refusal: AlreadyEnrolled) -> None:
-    """Change nothing about somebody who is enrolled: skip the line, or tell it as a fault."""
+    """Leave an enrolled person unchanged: skip the line, or report it as a fault."""
     if batch.options.on_duplicate == DuplicatePolicy.FAIL:
         remedy = f"{refusal.detail} Take the line out, or have duplicates skipped or updated."
         fail(batch, candidate.line, [FieldError("row", refusal.code, remedy)])
@@ -72,7 +72,7 @@ def _change_of(batch: Batch, candidate: Candidate, enrollment: Enrollment) -> _C
     before = {name: getattr(enrollment, name) for name in told}
     if "metadata" in told:
         told["metadata"] = merged(enrollment.metadata, told["metadata"])
-    # Each family is told below, with all others of the batch.
+    # Families are notified below, together with all others of the batch.
     journal = Journal(enrollment, batch.actor, batch.now, is_answered=True)
     journal.set(**check_details(told))
     before = {name: undoing(value, getattr(enrollment, name)) for name, value in before.items()}

@@ -9,9 +9,9 @@ from typing import IO
 from .faults import UnreadableFile
 
 MAX_LINE = 1_000_000  # characters
-LOOKED_AT = 4_096  # bytes, to tell what kind of file it is
+LOOKED_AT = 4_096  # bytes that are read to detect the kind of file
 
-# By their first bytes: what is no text, and what to send instead.
+# Detected by their first bytes: files that are not text, and what to send instead.
 _NO_TEXT = (
     (b"PK\x03\x04", "This is a ZIP archive or a workbook (XLSX). Unpack it, or save the sheet as CSV in UTF-8."),
     (b"PK\x05\x06", "This is an empty ZIP archive. Send the CSV or JSON lines file itself."),
@@ -25,7 +25,7 @@ _NO_TEXT = (
     (codecs.BOM_UTF32_LE, "This file is in UTF-32. Save it as UTF-8."),
     (codecs.BOM_UTF32_BE, "This file is in UTF-32. Save it as UTF-8."),
 )
-# Bytes that stand for no character in Windows-1252, as Python carries what is no UTF-8.
+# Bytes that are undefined in Windows-1252, in the form in which Python carries bytes that are not UTF-8.
 _UNDEFINED = frozenset("\udc81\udc8d\udc8f\udc90\udc9d")
 READ_AS_WINDOWS = (
     "The file is not in UTF-8. It was read as Windows-1252: look whether names with accents are right, or save it "
@@ -35,19 +35,19 @@ READ_AS_WINDOWS = (
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The name by which Python knows it, and what its sender should know of the guess."""
+    """The encoding's Python name, and what the sender should know if it was guessed."""
 
     name: str
     notice: str = ""
 
 
 def read_lines(file: IO[bytes], encoding: Encoding) -> Iterator[tuple[int, str]]:
-    """The lines with their numbers from 1, ends included. Raises UnreadableFile."""
+    """Yield the lines, with their line endings, numbered from 1. Raises UnreadableFile."""
     return _lines(file, encoding.name, errors="strict")
 
 
 def find_encoding(file: IO[bytes]) -> Encoding:
-    """How to read the file, which is read once from its beginning. Raises UnreadableFile for what is no text."""
+    """Return the file's encoding, reading the file once from its beginning. Raises UnreadableFile if it is not text."""
     file.seek(0)
     start = file.read(LOOKED_AT)
     if not start:
@@ -63,7 +63,7 @@ def find_encoding(file: IO[bytes]) -> Encoding:
 
 
 def _wide_encoding(start: bytes) -> str:
-    """UTF-16 by its mark, or by the zeros that it puts beside each Latin letter; else empty."""
+    """Return UTF-16 if its byte order mark is there, or a zero next to each Latin letter; otherwise an empty text."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     pairs = len(start) // 2
@@ -74,7 +74,7 @@ def _wide_encoding(start: bytes) -> str:
 
 
 def _narrow_encoding(file: IO[bytes]) -> Encoding:
-    """UTF-8 if all of it is, Windows-1252 if nothing that looks like UTF-8 speaks against it."""
+    """Return UTF-8 if the whole file is valid, or Windows-1252 if it has nothing that looks like UTF-8."""
     first_other = 0
     has_utf8 = False
     undefined = 0
@@ -115,8 +115,8 @@ def _lines(file: IO[bytes], encoding: str, *, errors: str) -> Iterator[tuple[int
         remedy = "The text breaks off in the middle of a character, or holds half of one. Save the file in UTF-8."
         raise UnreadableFile(number, remedy, code="broken_text") from error
     finally:
-        if not file.closed:  # as it is where nobody reads to the end
-            text.detach()  # or the file would be closed with it
+        if not file.closed:  # it is open if nobody read to the end
+            text.detach()  # or it would close the file too
 
 
 def _refuse_nul(number: int, line: str) -> None:

@@ -1,4 +1,4 @@
-"""What whoever sends a file decides about its import. A job keeps them as its `options`."""
+"""The sender's choices about an import, stored as the job's `options`."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,7 +9,8 @@ from ..states import DuplicatePolicy
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """`may_end_many` is the second confirmation. Without it, an import that would make more than a tenth of the current
-    enrollments ineligible stops before it has changed anything. `has_endings` says of a roster that it ends some."""
+    enrollments ineligible stops before it changes anything. `has_endings` says that a roster ends some.
+    """
 
     evaluate: bool = False
     on_duplicate: str = DuplicatePolicy.SKIP
@@ -20,7 +21,7 @@ class Options:
 
     @property
     def can_end_enrollments(self) -> bool:
-        """Whether an enrollment that exists can end, or become ineligible, by the import."""
+        """Return whether an existing enrollment can end, or become ineligible, because of the import."""
         return self.has_endings or (self.evaluate and self.on_duplicate == DuplicatePolicy.UPDATE)
 
     def as_json(self) -> dict[str, Any]:

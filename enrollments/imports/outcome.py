@@ -1,4 +1,4 @@
-"""What becomes of the records of a batch: counted, noted for whoever undoes it, or told as a fault."""
+"""The outcomes of a batch's records: counted, recorded for undoing, or reported as faults."""
 
 import datetime as dt
 import hashlib
@@ -24,13 +24,12 @@ IMPORTED = "imported"
 UPDATED = "updated"
 SKIPPED = "skipped"
 FAILED = "failed"
-ENDING = "becoming_ineligible"  # had been candidates or eligible, and would not stay so
+ENDING = "becoming_ineligible"  # were candidates or eligible, and would no longer be
 
 
 @dataclass(slots=True)
 class Batch:
-    """The work on some records of a job, and what becomes of them: `rows` counts the records, `verdicts` what the
-    criteria say of them."""
+    """Processing some records of a job: `rows` counts them by outcome, `verdicts` by the verdict of the criteria."""
 
     job: ImportJob
     instance: ProgramInstance
@@ -41,18 +40,18 @@ class Batch:
     verdicts: Counter[str] = field(default_factory=Counter)
     kept: list[ImportedRow] = field(default_factory=list)
     faults: list[ImportFault] = field(default_factory=list)
-    file: str = ""  # of an archive
-    repeated: set[int] = field(default_factory=set)  # lines about somebody whom an earlier batch of a rehearsal had
-    made: set[int] = field(default_factory=set)  # learners
+    file: str = ""  # the name of the file within an archive
+    repeated: set[int] = field(default_factory=set)  # lines about people whom an earlier batch of a rehearsal had
+    made: set[int] = field(default_factory=set)  # ids of the learners that were created
 
 
 class _Rehearsed(Exception):
-    """All of it was tried, and nothing of it is kept."""
+    """Everything was tried, and is rolled back."""
 
 
 @contextmanager
 def undone_if(is_rehearsal: bool) -> Iterator[None]:
-    """Roll back what is done within this block, if it was to be rehearsed."""
+    """Roll back what is done within this block if it is a rehearsal."""
     try:
         with transaction.atomic():
             yield
@@ -63,13 +62,13 @@ def undone_if(is_rehearsal: bool) -> Iterator[None]:
 
 
 def fail(batch: Batch, line: int, faults: Sequence[FieldError]) -> None:
-    """Refuse a line, and tell what is wrong with it."""
+    """Refuse a line, and report what is wrong with it."""
     batch.rows[FAILED] += 1
     batch.faults += [fault_of(batch.job, line, fault, file=batch.file) for fault in faults]
 
 
 def fault_of(job: ImportJob, line: int, fault: FieldError, *, file: str = "") -> ImportFault:
-    """The row that tells what is wrong with a line."""
+    """Return the row that reports a fault of a line."""
     return ImportFault(
         job=job,
         file=file,
@@ -90,7 +89,7 @@ def keep(
     made: str = "",
     before: dict[str, Any] | None = None,
 ) -> None:
-    """Count what became of a line, and note the enrollment. A rehearsal notes the person instead."""
+    """Count the outcome of a line, and record the enrollment. A rehearsal records the person instead."""
     is_rehearsal = batch.job.stage == ImportStage.REHEARSAL
     batch.rows[outcome] += 1
     batch.kept.append(
@@ -108,15 +107,16 @@ def keep(
 
 
 def person_key(batch: Batch, learner: Learner) -> str:
-    """Stays the same from one batch of a rehearsal to the next, which makes its new learners anew. A roster has them in
-    several instances, and tells by their ids who is who."""
+    """Return a key that stays the same between the batches of a rehearsal, which creates its new learners anew. A
+    roster has the same learners in several instances, so their external ids identify them.
+    """
     if batch.job.is_roster:
         return hashlib.sha256(f"{batch.instance.pk} {learner.identity}".encode()).hexdigest()
     return learner.person
 
 
 def undoing(value: Any, now: Any) -> Any:
-    """What changes a detail back: metadata is merged, so that what has come has to be taken away by name."""
+    """Return the value that reverts a change. Metadata is merged, so added keys must be removed by name."""
     if isinstance(value, dict) and isinstance(now, dict) and value != now:
         return {**value, **{name: None for name in now if name not in value}}
     return value

@@ -1,7 +1,7 @@
 """CSV and JSON lines as one stream of records, each with the line where it begins. Memory does not grow with the file.
 
-What is wrong with one record is told with it, and the others go on. What makes it unclear where records begin and end
-(a quote that is never closed, a line without an end) refuses the file: UnreadableFile.
+A fault in one record is reported with it, and the others continue. If it is unclear where records begin and end (a
+quote that is never closed, a line without an end), the whole file is refused: UnreadableFile.
 """
 
 import csv
@@ -23,21 +23,22 @@ SEPARATORS = ",;\t|"
 
 
 class Format(models.TextChoices):
-    """What a file of candidates may be."""
+    """The accepted formats of a file of candidates."""
 
     CSV = "csv", "CSV"
     JSON_LINES = "ndjson", "JSON lines"
 
 
 def kind_of(name: str) -> Format:
-    """What the name of a file says it is: CSV unless it ends as files of JSON lines do."""
+    """Return the format that a file's name implies: CSV unless it has an extension for JSON lines."""
     return Format.JSON_LINES if name.lower().endswith((".jsonl", ".ndjson", ".json")) else Format.CSV
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in a line, or in several if a cell has line breaks; or why nothing can be made of it. `file` is the
-    one of an archive, empty where there is but one."""
+    """The contents of a line, or of several if a cell has line breaks, or the reason they can't be used. `file` is the
+    file's name within an archive; otherwise empty.
+    """
 
     line: int
     document: dict[str, Any]
@@ -46,7 +47,7 @@ class Record:
 
 
 def read_records(file: IO[bytes], kind: Format) -> tuple[Encoding, Iterator[Record]]:
-    """How the file is encoded, and its records. Raises UnreadableFile, now or while they are read."""
+    """Return the file's encoding and its records. Raises UnreadableFile, now or while they are read."""
     encoding = find_encoding(file)
     lines = read_lines(file, encoding)
     return encoding, _read_csv(lines) if kind is Format.CSV else _read_json_lines(lines)
@@ -95,7 +96,7 @@ def _json_fault(refusal: APIException) -> FieldError:
 
 
 class CountedLines:
-    """The lines for the CSV reader, which asks for another one while a quote is open."""
+    """The lines for the CSV reader, which requests another one while a quote is open."""
 
     def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
         self._lines = lines
@@ -110,7 +111,7 @@ class CountedLines:
         return line
 
     def peek(self) -> str:
-        """The line that comes next, empty at the end."""
+        """Return the next line without consuming it; empty at the end."""
         if not self._held:
             found = next(self._lines, None)
             if found is None:
@@ -120,7 +121,7 @@ class CountedLines:
 
 
 def _find_separator(lines: CountedLines) -> str:
-    """The one that makes the most known columns of the first line. A line `sep=;`, as Excel writes it, says it."""
+    """Return the separator that yields the most known columns; a first line `sep=;`, as Excel writes it, decides."""
     while (first := lines.peek()) and not first.strip():
         next(lines)
     said = first.strip()
@@ -135,7 +136,7 @@ def _find_separator(lines: CountedLines) -> str:
 
 
 def closed_rows(rows: Any, lines: CountedLines) -> Iterator[list[str]]:
-    """The rows. A quote that never closes swallows what follows, so nothing of the file can be trusted."""
+    """Yield the rows. A quote that never closes swallows everything after it, so nothing in the file can be trusted."""
     begins = lines.number + 1
     while True:
         try:

@@ -1,5 +1,6 @@
-"""What a rehearsal found, in sentences: who would be new, changed or refused, who would lose their standing, and what
-seats, places and money it would take if everybody who is eligible enrolled."""
+"""The results of a rehearsal in sentences: who would be new, changed, or refused, who would lose their status, and
+which seats, places, and money it would take if everybody eligible enrolled.
+"""
 
 from django.db.models import F, Sum
 
@@ -14,7 +15,7 @@ from .outcome import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 
 
 def describe(job: ImportJob) -> tuple[str, ...]:
-    """One sentence for each thing that would happen."""
+    """Return one sentence for each thing that would happen."""
     counts = job.counts
     options = Options(**job.options)
     told = [
@@ -40,7 +41,7 @@ def describe(job: ImportJob) -> tuple[str, ...]:
 
 
 def _of_roster(job: ImportJob) -> list[str]:
-    """Districts, people and classes, each with what would become of them; nothing of what there is none of."""
+    """Return sentences about districts, people, and classes and their outcomes, leaving out zero counts."""
     told = []
     for name, called in (("districts", "Districts"), ("guardians", "Guardians"), ("learners", "Learners")):
         new, changed, unchanged = (job.counts.get(f"{name}_{what}", 0) for what in ("new", "changed", "unchanged"))
@@ -71,7 +72,7 @@ def _endings(job: ImportJob) -> list[str]:
 
 
 def _demand(instance: ProgramInstance, eligible: int) -> list[str]:
-    """What those who are eligible would take, beside what is there."""
+    """Return what the eligible candidates would take, next to what is available."""
     told = []
     seats = DistrictSeatAllocation.objects.filter(instance=instance, is_active=True)
     free = seats.aggregate(free=Sum(F("total_seats") - F("reserved_seats") - F("used_seats")))["free"]

@@ -1,5 +1,6 @@
-"""What an import noted of its rows goes 90 days after it ended: what it made of which line, and what was wrong with
-some. Its counts stay. See docs/decisions/0106-rows-of-imports-are-kept-for-90-days.md."""
+"""Deleting an import's rows 90 days after it ended: what it did with which line, and the faults. Its counts stay. See
+docs/decisions/0106-rows-of-imports-are-kept-for-90-days.md.
+"""
 
 import datetime as dt
 
@@ -14,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 def is_forgotten(job: ImportJob, *, now: dt.datetime) -> bool:
-    """Whether its rows are gone, or may be gone at any moment."""
+    """Return whether its rows are gone, or may be deleted at any moment."""
     return job.finished_at is not None and job.finished_at < _oldest_kept(now)
 
 

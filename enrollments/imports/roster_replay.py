@@ -1,5 +1,6 @@
-"""A roster that nobody has enrolled yet, asked of supposed seats line by line: nothing is written, and no more than a
-line of the file is in memory at a time."""
+"""Replaying a roster of learners who are not enrolled yet against supposed seats, line by line: nothing is written, and
+no more than one line of the file is in memory at a time.
+"""
 
 import datetime as dt
 from collections import Counter
@@ -21,7 +22,7 @@ MOST_LINES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FundedLine:
-    """Who would pay for whom a line is about, or what is wrong with it; `allocation_id` is the supposed one."""
+    """Who would pay for the learner of a line, or what is wrong with the line; `allocation_id` is the supposed one."""
 
     number: int
     name: str = ""
@@ -32,8 +33,9 @@ class FundedLine:
 
 @dataclass(slots=True)
 class RosterOutcome:
-    """What the lines come to: for how many each would pay, how many seats of each supposed allocation are taken, and
-    how many lines are at fault."""
+    """The totals over all lines: how many each funder would pay for, how many seats of each supposed allocation are
+    taken, and how many lines are faulty.
+    """
 
     price: Money | None
     counted: Counter[Funding] = field(default_factory=Counter)
@@ -50,7 +52,7 @@ class RosterOutcome:
 
     @property
     def parents_pay(self) -> dict[str, int]:
-        """By currency, at the present price of the program."""
+        """Return the amounts by currency, at the current price of the program."""
         if self.price is None or not self.counted[Funding.PARENT]:
             return {}
         return {self.price.currency: self.counted[Funding.PARENT] * self.price.minor}
@@ -65,10 +67,10 @@ def fund_roster(
     supply: Iterable[DistrictSeatAllocation],
     now: dt.datetime,
 ) -> tuple[RosterOutcome, Iterator[FundedLine]]:
-    """Suppose that the learners of the file ask for the program in the order of their lines, all of this district. The
-    outcome is whole once the lines have been read.
+    """Suppose that the learners of the file, all from this district, request the program in the order of their lines.
+    The outcome is complete once the lines have been read.
 
-    Everybody is supposed to meet the program's criteria. A line at fault says why, and the others go on. Raises
+    Everybody is assumed to meet the program's criteria. A faulty line says why, and the others continue. Raises
     UnreadableFile, and Invalid for more than MOST_LINES, now or while the lines are read.
     """
     _, records = read_records(file, kind)
@@ -104,7 +106,7 @@ def _lines(
 
 
 def _read(record: Record) -> Candidate | FieldError:
-    """The candidate of a line, or its first fault."""
+    """Return the candidate of a line, or its first fault."""
     if record.fault is not None:
         return record.fault
     try:
@@ -114,7 +116,7 @@ def _read(record: Record) -> Candidate | FieldError:
 
 
 def _person(who: Identification) -> object:
-    """What two lines about one learner have in common."""
+    """Return a key that two lines about the same learner share."""
     return who.lead_id if isinstance(who, ByLead) else who
 
 

@@ -1,5 +1,4 @@
-"""Taking back what an import has done, batch by batch and last things first. Whatever has changed since is left as it
-is, and counted."""
+"""Undoing an import, batch by batch, in reverse order. Whatever has changed since is left as it is, and counted."""
 
 import datetime as dt
 from collections import Counter
@@ -25,11 +24,11 @@ from .oneroster.undo import take_back
 
 UNDONE = "undone"
 KEPT = "kept"
-LEARNERS_KEPT = "learners_kept"  # made by the import; the records of their deleted enrollments name them
+LEARNERS_KEPT = "learners_kept"  # created by the import; the records of their deleted enrollments refer to them
 
 
 def describe_undo(job: ImportJob) -> tuple[str, ...]:
-    """What undoing an import would do, a sentence each, as long as nothing is changed until then."""
+    """Describe what undoing an import would do, one sentence each, provided nothing changes until then."""
     of_enrollments = job.rows.filter(enrollment__isnull=False)
     changed = of_enrollments.filter(before__isnull=False).annotate(was=KT("before__status"))
     kept = changed.exclude(enrollment__eligibility_status=F("was")).count()
@@ -70,7 +69,7 @@ def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
 
 
 def _learner_of(row: ImportedRow) -> int | None:
-    """The learner whom the row has made or changed."""
+    """Return the learner whom the row created or changed."""
     kind, _, key = row.subject.partition(":")
     return int(key) if kind == "learner" else None
 
@@ -81,7 +80,9 @@ def _is_untouched(row: ImportedRow, enrollments: dict[int, Enrollment]) -> bool:
 
 
 def _delete(enrollments: Sequence[Enrollment], actor: Actor, now: dt.datetime) -> None:
-    """As `delete_enrollment` does each. Nothing was decided about them, so they hold neither seat nor money."""
+    """Delete enrollments as `delete_enrollment` does. Nothing was decided about them: they hold no seat and no
+    money.
+    """
     journals = [Journal(enrollment, actor, now, is_answered=True) for enrollment in enrollments]
     for journal in journals:
         journal.change("withdraw", reason=DELETED)
@@ -101,7 +102,7 @@ def _delete(enrollments: Sequence[Enrollment], actor: Actor, now: dt.datetime) -
 
 
 def _change_back(row: ImportedRow, enrollments: dict[int, Enrollment], actor: Actor, now: dt.datetime) -> bool:
-    """False for one whose status the import has changed: no edge leads back from there."""
+    """Return False for an enrollment whose status the import changed: no transition leads back."""
     before = dict(row.before or {})
     status = before.pop("status", "")
     enrollment = enrollments[row.enrollment_id or 0]

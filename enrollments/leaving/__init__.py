@@ -1,4 +1,4 @@
-"""Leaving by a quote: what it brings is told, frozen for a while, and carried out as told."""
+"""Leaving by a quote: its result is told, frozen for a while, and carried out exactly as told."""
 
 from .asking import Wish, ask_for_refund, can_ask, has_asked
 from .confirm import confirm_quote

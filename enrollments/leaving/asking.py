@@ -1,5 +1,6 @@
-"""A family asks for a refund where no quote can be made: the enrollment is over, and its money is still with the
-program. Staff decide, and answer as they do about every refund."""
+"""A family requests a refund when no quote can be made: the enrollment is over, and the program still has its money.
+Staff decide, and answer as for every refund.
+"""
 
 import datetime as dt
 
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Wish(models.TextChoices):
-    """Why a family asks. One of a few, so that no task holds what somebody wrote about a child."""
+    """Why a family asks. A fixed set, so that no task contains what somebody wrote about a child."""
 
     NOT_HELD = "not_held", _("Classes did not take place")
     NOT_ATTENDED = "not_attended", _("We could not attend, for example because of an illness")
@@ -43,10 +44,10 @@ _REASONS = {
 
 @transaction.atomic
 def ask_for_refund(*, enrollment_id: int, wish: str, actor: Actor, now: dt.datetime) -> StaffTask:
-    """Ask staff whether something comes back. While they have not answered, asking again changes nothing.
+    """Ask staff for a refund. Asking again before they have answered changes nothing.
 
-    Raises NotFound, Invalid for a reason that is none, and NothingToRefund if it can be left by a quote, was not paid,
-    or all has gone back.
+    Raises NotFound, Invalid for an unknown reason, and NothingToRefund if the enrollment can be left by a quote, was
+    not paid, or was fully refunded.
     """
     if wish not in Wish.values:
         raise invalid_field("wish", "invalid", "Choose one of the reasons.")
@@ -64,14 +65,14 @@ def ask_for_refund(*, enrollment_id: int, wish: str, actor: Actor, now: dt.datet
 
 
 def can_ask(enrollment: Enrollment, *, now: dt.datetime) -> bool:
-    """Whether money of theirs is with the program, and no quote can say what comes back of it."""
+    """Return whether the program has money of theirs that no quote covers."""
     payment = find_payments([enrollment], now=now).get(enrollment.pk)
     is_leavable = find_leavable(Enrollment.objects.filter(pk=enrollment.pk)).exists()
     return payment is not None and _is_here(payment) and not is_leavable
 
 
 def has_asked(enrollment: Enrollment) -> bool:
-    """Whether staff have not answered yet."""
+    """Return whether staff still have to answer."""
     open_tasks = StaffTask.objects.filter(kind=REFUND_ASKED.name, status=TaskStatus.OPEN)
     return open_tasks.filter(subject=_subject(enrollment)).exists()
 

@@ -1,4 +1,4 @@
-"""Carrying out a quote: all of its enrollments end and the money that it told goes back, or nothing happens."""
+"""Carrying out a quote: all of its enrollments end and the money that it quoted is refunded, or nothing happens."""
 
 import datetime as dt
 
@@ -24,11 +24,12 @@ from .settlement import foresee_exits, says_the_same
 def confirm_quote(
     *, workspace_id: int | None, cuid: str, reason: str, note: str = "", actor: Actor, now: dt.datetime
 ) -> CancellationQuote:
-    """End what the quote names, send back just what it told, free places and seats. Where it says that staff decide
-    about the money, they get their task.
+    """End the enrollments of the quote, refund exactly what it quoted, and free places and seats. If it says that staff
+    decide about the money, they get their task.
 
-    The family reads the `reason` and never the `note`. A repeat by whoever confirmed it answers as before. Raises
-    NotFound, QuoteOver if its time has passed, and QuoteOutdated if something it tells has changed; then nothing has.
+    The family reads the `reason` and never the `note`. A repeated call by the same actor returns the same result.
+    Raises NotFound, QuoteOver if it has expired, and QuoteOutdated if something it says has changed; then nothing else
+    has.
     """
     reason = require_reason(reason)
     quote = find_quote(workspace_id=workspace_id, cuid=cuid, actor=actor)
@@ -48,7 +49,7 @@ def confirm_quote(
 
 
 def _claim(quote: CancellationQuote) -> bool:
-    """One statement decides: whoever confirms in time, once."""
+    """Claim the quote in one statement, so that it is confirmed only in time and only once."""
     unconfirmed = CancellationQuote.objects.filter(pk=quote.pk, confirmed_at=None, expires_at__gt=Now())
     return unconfirmed.update(confirmed_at=Now()) == 1
 

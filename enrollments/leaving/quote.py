@@ -20,7 +20,7 @@ MOST_TOGETHER = 20
 
 
 def find_leavable(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
-    """Those among these that somebody can leave."""
+    """Return those of these enrollments that can be left."""
     approved = enrollments.filter(pk__in=Enrollment.objects.current(), eligibility_status=EligibilityStatus.APPROVED)
     return approved.select_related("instance__program", "instance__workspace", "learner", "lead").order_by("pk")
 
@@ -29,9 +29,9 @@ def find_leavable(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
 def quote_exits(
     *, workspace_id: int, enrollment_cuids: Sequence[str], actor: Actor, now: dt.datetime
 ) -> CancellationQuote:
-    """Say what leaving these enrollments today would bring. It is kept as told until the quote expires.
+    """Quote what leaving these enrollments today would bring. The quote is stored and stays unchanged until it expires.
 
-    Raises Invalid for none, too many or the same twice, NotFound for one that is not in the workspace, and CantLeave
+    Raises Invalid for none, too many, or the same twice, NotFound for one that is not in the workspace, and CantLeave
     for one that is not approved or has ended.
     """
     if not 0 < len(enrollment_cuids) <= MOST_TOGETHER or len(set(enrollment_cuids)) != len(enrollment_cuids):
@@ -52,7 +52,7 @@ def quote_exits(
 
 
 def find_quote(*, workspace_id: int | None, cuid: str, actor: Actor) -> CancellationQuote:
-    """A quote of whoever asked for it, with its exits; families ask without a workspace. Raises NotFound."""
+    """Return the actor's own quote with its exits; families ask without a workspace. Raises NotFound."""
     rows = CancellationQuote.objects.filter(cuid=cuid, actor=str(actor))
     if workspace_id is not None:
         rows = rows.filter(workspace=workspace_id)
@@ -66,7 +66,7 @@ def find_quote(*, workspace_id: int | None, cuid: str, actor: Actor) -> Cancella
 
 
 def list_open_quotes(*, actor: Actor) -> list[CancellationQuote]:
-    """What somebody asked and can still confirm, by the database's clock, the newest first."""
+    """Return the actor's quotes that can still be confirmed, by the database's clock, the newest first."""
     quotes = CancellationQuote.objects.filter(actor=str(actor), confirmed_at=None, expires_at__gt=Now())
     return list(
         quotes.select_related("workspace").prefetch_related("exits__enrollment__instance__program").order_by("-pk")
@@ -74,5 +74,5 @@ def list_open_quotes(*, actor: Actor) -> list[CancellationQuote]:
 
 
 def is_open(quote: CancellationQuote) -> bool:
-    """Whether it can still be confirmed, by the database's clock."""
+    """Return whether it can still be confirmed, by the database's clock."""
     return CancellationQuote.objects.filter(pk=quote.pk, confirmed_at=None, expires_at__gt=Now()).exists()

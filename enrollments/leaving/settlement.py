@@ -1,5 +1,4 @@
-"""What leaving brings for one enrollment as things stand: the one rule by which a quote is made, and checked again when
-it is confirmed."""
+"""What leaving now brings for an enrollment: the one rule that quotes are made by and checked with on confirmation."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from ..states import PAID, Settlement
 
 
 def foresee_exits(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> list[QuotedExit]:
-    """What each of these brings if its learner leaves today, not saved."""
+    """Return, unsaved, what each of these brings if its learner leaves today."""
     payments = find_payments(enrollments, now=now)
     holdings = find_holdings([enrollment.pk for enrollment in enrollments], now)
     return [
@@ -65,6 +64,6 @@ def _settle(planned: QuotedExit, payment: Payment, starts_on: dt.date | None, no
 
 
 def says_the_same(quoted: QuotedExit, found: QuotedExit) -> bool:
-    """Whether nothing that a quote says has changed but the day: the rule of the day on which it was made holds."""
+    """Return whether only the day has changed since the quote; the refund rule is the one of the day it was made."""
     names = ("settlement", "payment_id", "currency", "paid_minor", "back_minor", "place", "frees_seat")
     return all(getattr(quoted, name) == getattr(found, name) for name in names)

@@ -1,4 +1,4 @@
-"""What the commands that import a file have in common: their options, the bar, and how they end."""
+"""What the commands that import a file share: their options, the progress bar, and how they end."""
 
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -19,7 +19,7 @@ FAULTS_TOLD = 20
 
 
 def a_file(text: str) -> Path:
-    """An argument type: a file that is there."""
+    """Parse an argument as a file that exists."""
     path = Path(text)
     if not path.is_file():
         raise ArgumentTypeError(f"there is no file {text}")
@@ -55,7 +55,7 @@ class ImportCommand(UseCaseCommand):
         )
 
     def work_on(self, job: ImportJob, *, is_quiet: bool) -> None:
-        """Do the work in this process, unless a worker's sweep has taken it up."""
+        """Do the work in this process, unless a worker's sweep has picked it up."""
         with self.progress(hide=is_quiet) as progress:
             while not job.is_finished:
                 before = (job.stage, job.done)
@@ -67,7 +67,7 @@ class ImportCommand(UseCaseCommand):
 
     @staticmethod
     def report(job: ImportJob, counts: dict[str, int]) -> dict[str, Any]:
-        """What became of it. Raises CommandError if it was given up, or if the brake holds it."""
+        """Return the outcome. Raises CommandError if the import failed, or if the brake holds it."""
         if job.status == JobStatus.FAILED:
             raise CommandError(f"Import {job.cuid} was given up: {job.last_error}")
         if job.stage == ImportStage.STOPPED:

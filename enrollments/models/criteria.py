@@ -8,10 +8,10 @@ from .programs import ProgramInstance
 
 
 class Criterion(models.Model):
-    """One question of a program instance's set of criteria: an expression that answers true or false.
+    """One question of a program instance's set of criteria: an expression that is true or false.
 
-    Invariant: the sets of earlier versions are kept as they were, so that a verdict can be explained years later. The
-    set that applies is the one of the instance's `criteria_version`; it has no rows if there are no criteria.
+    Invariant: the sets of earlier versions stay unchanged, so that a verdict can be explained years later. The set that
+    applies is the one of the instance's `criteria_version`; it has no rows if there are no criteria.
     """
 
     instance = models.ForeignKey(ProgramInstance, on_delete=models.PROTECT, related_name="criteria")
@@ -36,11 +36,11 @@ class Criterion(models.Model):
 
 
 class EligibilityVerdict(models.Model):
-    """What one evaluation said of an enrollment, and why. Append-only; the newest is the one with the highest id.
+    """The result of one evaluation of an enrollment, and why. Append-only; the newest is the one with the highest id.
 
-    `answers` has the criteria that were asked, in their order: `name`, `expression`, the `inputs` that the expression
-    read and nothing more, its `answer` (null if it could not be evaluated) and the `reason` in words. It is empty where
-    a person decided, or where there were no criteria.
+    `answers` contains the criteria that were evaluated, in their order: `name`, `expression`, the `inputs` that the
+    expression read and nothing more, its `answer` (null if it could not be evaluated), and the `reason` in words. It is
+    empty if a person decided, or if there were no criteria.
     """
 
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="verdicts")

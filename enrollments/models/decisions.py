@@ -34,7 +34,7 @@ class EnrollmentDecision(models.Model):
     provision_source = models.CharField(max_length=8, choices=ProvisionSource.choices, null=True)
     status = FSMField(max_length=17, choices=DecisionStatus.choices, protected=True)
     reason = models.CharField(max_length=22, choices=DecisionReason.choices)
-    trace = models.JSONField(default=list)  # every rule that was asked, with its inputs and its answer
+    trace = models.JSONField(default=list)  # every rule that was evaluated, with its inputs and its answer
     message = models.CharField(max_length=300)
     actor = models.CharField(max_length=64)
     request_id = models.CharField(max_length=64, blank=True)
@@ -85,12 +85,12 @@ class EnrollmentDecision(models.Model):
 
     @transition(field=status, source=DecisionStatus.CHECKOUT_REQUIRED, target=DecisionStatus.FAILED)
     def fail(self) -> None:
-        """The payment provider was down, or the money did not come."""
+        """The payment provider was down, or the money did not arrive."""
 
     @transition(field=status, source=DecisionStatus.FAILED, target=DecisionStatus.CHECKOUT_REQUIRED)
     def retry(self) -> None:
-        """The request came again after the payment provider was down."""
+        """The request was repeated after the payment provider was down."""
 
     @transition(field=status, source=DecisionStatus.COMPLETED, target=DecisionStatus.RELEASED)
     def release(self) -> None:
-        """The seat or the money went back."""
+        """The seat or the money was given back."""

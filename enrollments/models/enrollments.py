@@ -39,37 +39,36 @@ _NO_MONEY = models.Q(payment_status=EnrollmentPaymentStatus.NOT_REQUIRED)
 
 class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
     def kept(self) -> "EnrollmentQuerySet":
-        """Those that were not deleted: all that lists, pages and queues show."""
+        """Return those that were not deleted: everything that lists, pages, and queues show."""
         return self.filter(_KEPT)
 
     def current(self) -> "EnrollmentQuerySet":
-        """Those that have neither ended nor been deleted; a learner or lead has one at most in an instance."""
+        """Return those that have neither ended nor been deleted; a learner or lead has at most one in an instance."""
         return self.filter(_CURRENT)
 
     def binding(self) -> "EnrollmentQuerySet":
-        """Those that more than a candidacy came of: somebody was accepted once, waits for review, or was to pay."""
+        """Return those that went beyond a candidacy: they were once accepted, wait for review, or were asked to pay."""
         in_review = _CURRENT & models.Q(eligibility_status=EligibilityStatus.SUBMITTED)
         return self.filter(_ACCEPTED | in_review | ~_NO_MONEY)
 
     def came_to_nothing(self) -> "EnrollmentQuerySet":
-        """Those that are over, and nobody was ever accepted or to pay."""
+        """Return those that ended without ever having been accepted or asked to pay."""
         withdrawn = models.Q(participation_status=ParticipationStatus.WITHDRAWN)
         is_over = models.Q(eligibility_status__in=REFUSED) | withdrawn | ~_KEPT
         return self.filter(~_ACCEPTED, _NO_MONEY, is_over)
 
     def ending(self) -> "EnrollmentQuerySet":
-        """Those that are active and have an end, `ends_on`: the last day of their instance, or their own where it has
-        none."""
+        """Return those that are active and have an end, `ends_on`: their instance's last day, or else their own."""
         active = self.kept().filter(participation_status=ParticipationStatus.ACTIVE)
         return active.annotate(ends_on=Coalesce("instance__end_date", "end_date")).filter(ends_on__isnull=False)
 
     def due_to_expire(self, *, now: dt.datetime) -> "EnrollmentQuerySet":
-        """Those that are active and past their end: `ends_on` is over in their workspace's zone."""
+        """Return those that are active and past their end: `ends_on` is over in their workspace's time zone."""
         return self.ending().filter(~is_not_over(now=now, date="ends_on", zone="workspace__timezone"))
 
 
 class Enrollment(ConcurrentTransitionMixin, models.Model):
-    """One learner (or lead) in one program instance: the spine everything else hangs on.
+    """One learner (or lead) in one program instance: the record that everything else refers to.
 
     Invariant: a learner or lead has at most one current enrollment in an instance; every change of a facet has its
     EnrollmentTransition, numbered without gaps up to `transition_count`. A deleted enrollment stays as a record.
@@ -95,8 +94,8 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         default=EnrollmentPaymentStatus.NOT_REQUIRED,
         protected=True,
     )
-    phone = models.CharField(max_length=32, blank=True, default="", db_default="")  # as E.164 writes it
-    address = models.JSONField(default=dict, blank=True, db_default={})  # {} where none is known
+    phone = models.CharField(max_length=32, blank=True, default="", db_default="")  # in E.164 format
+    address = models.JSONField(default=dict, blank=True, db_default={})  # {} if none is known
     manufacturer_slugs = models.JSONField(default=list, blank=True, db_default=[])
     serial_number = models.CharField(max_length=200, blank=True, default="", db_default="")
     reference_id = models.CharField(max_length=200, blank=True, default="", db_default="")
@@ -106,7 +105,7 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     previous = models.ForeignKey(
         "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="renewals"
     )
-    # The one in force when it was bought. Only the money's way back reads it, so no index.
+    # The policy in force when it was bought. Only refunds read it, so it has no index.
     refund_policy = models.ForeignKey(
         RefundPolicy, null=True, blank=True, editable=False, db_index=False, on_delete=models.PROTECT, related_name="+"
     )
@@ -116,7 +115,7 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     updated_at = models.DateTimeField(default=utc_now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # Since when a reviewer can decide: it was submitted, or the payment for it arrived, whichever came later.
+    # Since when a reviewer can decide: when it was submitted, or when its payment arrived, whichever came later.
     waiting_since = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
 
     objects = EnrollmentQuerySet.as_manager()
@@ -175,35 +174,35 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
 
     @property
     def person(self) -> Learner | Lead:
-        """Whom it is about: the learner, or the lead while there is none."""
+        """Return the person: the learner, or the lead while there is no learner."""
         if self.learner is not None:
             return self.learner
         return require(self.lead, "an enrollment without a learner is about a lead")
 
     @property
     def first_day(self) -> dt.date | None:
-        """When it starts: with its instance, or by itself where the instance has no start."""
+        """Return when it starts: with its instance, or on its own date if the instance has no start."""
         return self.instance.start_date or self.start_date
 
     @property
     def last_day(self) -> dt.date | None:
-        """When it ends, as `ending` finds it: with its instance, or by itself where the instance has no end."""
+        """Return when it ends, as `ending` finds it: with its instance, or on its own date if that has no end."""
         return self.instance.end_date or self.end_date
 
     @property
     def is_going_on(self) -> bool:
-        """Whether it waits for review or has been accepted: a seat or a payment has something to be for."""
+        """Return whether it waits for review or has been accepted, so that a seat or a payment has a purpose."""
         return self.eligibility_status in GOING_ON and self.deleted_at is None
 
     @property
     def is_current(self) -> bool:
-        """Whether it has neither ended nor been deleted."""
+        """Return whether it has neither ended nor been deleted."""
         ended = self.eligibility_status in ENDED_ELIGIBILITY or self.participation_status in ENDED_PARTICIPATION
         return not ended and self.deleted_at is None
 
     @property
     def is_funded(self) -> bool:
-        """Whether nothing more has to be paid before the learner may take part."""
+        """Return whether nothing is left to pay before the learner may take part."""
         return self.payment_status in FUNDED
 
     # --- eligibility ---------------------------------------------------------------------------------------------
@@ -222,15 +221,15 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
 
     @transition(field=eligibility_status, source=EligibilityStatus.ELIGIBLE, target=EligibilityStatus.SUBMITTED)
     def submit(self) -> None:
-        """Ask for review."""
+        """Submit for review."""
 
     @transition(field=eligibility_status, source=EligibilityStatus.SUBMITTED, target=EligibilityStatus.APPROVED)
     def approve(self) -> None:
-        """Accept into the program."""
+        """Accept the learner into the program."""
 
     @transition(field=eligibility_status, source=EligibilityStatus.SUBMITTED, target=EligibilityStatus.REJECTED)
     def reject(self) -> None:
-        """Refuse, with a reason."""
+        """Reject, with a reason."""
 
     @transition(field=eligibility_status, source=EligibilityStatus.APPROVED, target=EligibilityStatus.UNENROLLED)
     def unenroll(self) -> None:
@@ -256,7 +255,7 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
 
     @transition(field=participation_status, source=ParticipationStatus.COMPLETED, target=ParticipationStatus.ACTIVE)
     def resume(self) -> None:
-        """What it was completed by was taken back."""
+        """What completed it was taken back."""
 
     @transition(
         field=participation_status,
@@ -282,11 +281,11 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         target=EnrollmentPaymentStatus.NOT_REQUIRED,
     )
     def waive_payment(self) -> None:
-        """A district seat replaced the payment that never came, or that the bank refused."""
+        """A district seat replaced a payment that never came, or that the bank declined."""
 
     @transition(field=payment_status, source=EnrollmentPaymentStatus.PENDING, target=EnrollmentPaymentStatus.PAID)
     def mark_paid(self) -> None:
-        """The whole amount is there."""
+        """The whole amount has been paid."""
 
     @transition(field=payment_status, source=EnrollmentPaymentStatus.PAID, target=EnrollmentPaymentStatus.PENDING)
     def mark_unpaid(self) -> None:
@@ -294,19 +293,19 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
 
     @transition(field=payment_status, source=EnrollmentPaymentStatus.PENDING, target=EnrollmentPaymentStatus.FAILED)
     def mark_payment_failed(self) -> None:
-        """The bank answered no."""
+        """The bank declined."""
 
     @transition(
         field=payment_status, source=EnrollmentPaymentStatus.PAID, target=EnrollmentPaymentStatus.PARTIALLY_REFUNDED
     )
     def mark_partially_refunded(self) -> None:
-        """Some of the money went back; access stays."""
+        """Some of the money was refunded; access stays."""
 
     @transition(
         field=payment_status, source=EnrollmentPaymentStatus.PARTIALLY_REFUNDED, target=EnrollmentPaymentStatus.PAID
     )
     def mark_paid_again(self) -> None:
-        """What had gone back is here again; access had stayed."""
+        """Refunded money has come back; access had stayed."""
 
     @transition(
         field=payment_status,
@@ -314,7 +313,7 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         target=EnrollmentPaymentStatus.REFUNDED,
     )
     def mark_refunded(self) -> None:
-        """All of the money went back."""
+        """All of the money was refunded."""
 
 
 class EnrollmentTransition(models.Model):
@@ -328,7 +327,7 @@ class EnrollmentTransition(models.Model):
     facet = models.CharField(max_length=13, choices=Facet.choices)
     from_status = models.CharField(max_length=18)
     to_status = models.CharField(max_length=18)
-    reason = models.CharField(max_length=300, blank=True)  # where it is an end, the family reads it
+    reason = models.CharField(max_length=300, blank=True)  # if it is an end, the family reads it
     note = models.CharField(max_length=300, blank=True, default="", db_default="")  # for colleagues only
     actor = models.CharField(max_length=64)
     request_id = models.CharField(max_length=64, blank=True)

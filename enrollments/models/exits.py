@@ -7,14 +7,14 @@ from .enrollments import Enrollment
 
 
 class PlannedExit(models.Model):
-    """The end of an enrollment, decided today for a later day, which a sweep carries out when that day has begun.
+    """The end of an enrollment, decided now for a later day; a sweep carries it out once that day has begun.
 
-    Invariant: an enrollment has at most one that waits for its day, and only while it is approved and kept. Rows are
-    never deleted: each tells what became of it, when and by whom.
+    Invariant: an enrollment has at most one that waits for its day, and only while it is approved and not deleted. Rows
+    are never deleted: each records its outcome, when and by whom.
     """
 
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="planned_exits")
-    effective_date = models.DateField()  # the first day without the learner, in the workspace's zone
+    effective_date = models.DateField()  # the first day without the learner, in the workspace's time zone
     reason = models.CharField(max_length=300)  # the family reads it
     note = models.CharField(max_length=300, blank=True)  # for colleagues only
     metadata = models.JSONField(default=dict, blank=True)
@@ -24,7 +24,7 @@ class PlannedExit(models.Model):
     settled_by = models.CharField(max_length=64, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=utc_now)  # the day decides first; this postpones what failed
+    next_attempt_at = models.DateTimeField(default=utc_now)  # the day takes precedence; this postpones a failed attempt
     last_error = models.CharField(max_length=100, blank=True)
 
     class Meta:

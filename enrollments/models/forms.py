@@ -1,4 +1,4 @@
-"""The self-enrollment form of an instance: its questions, and what was filled in and waits for a proven address."""
+"""The self-enrollment form of an instance: its questions, and applications that wait for a confirmed address."""
 
 import datetime as dt
 from typing import Any
@@ -20,7 +20,7 @@ class ApplicationQuestion(models.Model):
     """One question of an instance's form.
 
     Invariant: `key` names the answer in an enrollment's metadata, and never changes. A question that is no longer asked
-    stays, so that the answers it was given can be read.
+    stays, so that its answers can be read.
     """
 
     instance = models.ForeignKey(ProgramInstance, on_delete=models.PROTECT, related_name="questions")
@@ -44,17 +44,17 @@ class ApplicationQuestion(models.Model):
 
     @property
     def choices(self) -> list[str]:
-        """The options in their order, each once."""
+        """Return the options in their order, each once."""
         lines = (line.strip() for line in self.options.splitlines())
         return list(dict.fromkeys(line for line in lines if line))
 
 
 class Application(models.Model):
-    """A form that somebody filled in. It is no enrollment until the link mailed to its address was followed and the
-    button there was pressed; then its names and answers move to the enrollment.
+    """A form that somebody filled in. It becomes an enrollment only when the link mailed to its address is followed and
+    the button there is pressed; then its names and answers move to the enrollment.
 
-    Invariant: confirmed exactly if it has its enrollment. Only the SHA-256 of the link's secret is kept.
-    `submission` is the form as it was handed out: sent twice, it is one application.
+    Invariant: it is confirmed exactly if it has its enrollment. Only the SHA-256 of the link's secret is stored.
+    `submission` identifies the form as it was handed out: sent twice, it is one application.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -68,11 +68,11 @@ class Application(models.Model):
     grade_level = models.CharField(max_length=50, blank=True)
     school = models.CharField(max_length=200, blank=True)
     answers: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict, blank=True)
-    # The ids of the texts of consents that were agreed to.
+    # The ids of the consent texts that were agreed to.
     consents = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), editable=False)
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
-    sent_at = models.DateTimeField(null=True, editable=False)  # when the mail server took the newest link
+    sent_at = models.DateTimeField(null=True, editable=False)  # when the mail server accepted the newest link
     expires_at = models.DateTimeField(editable=False)
     confirmed_at = models.DateTimeField(null=True, editable=False)
     enrollment = models.ForeignKey(
@@ -105,12 +105,12 @@ class Application(models.Model):
 
 
 def files_of_applications() -> Storage:
-    """Where files are kept: outside of what the web serves, readable through the back office alone."""
+    """Return the storage for files: outside of what the web server serves, readable only through the back office."""
     return storages["private"]
 
 
 def name_in_storage(file: "ApplicationFile", name: str) -> str:
-    """By its id alone: the name that a family gave a file says who it is about."""
+    """Name the file by its id alone: the name that a family gave it may reveal whom it is about."""
     return f"applications/{file.cuid}"
 
 
@@ -120,8 +120,8 @@ class ApplicationFile(models.Model):
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="files")
     question = models.ForeignKey(ApplicationQuestion, on_delete=models.PROTECT, related_name="files")
-    name = models.CharField(max_length=100)  # as the family called it
-    media_type = models.CharField(max_length=50)  # as its first bytes say
+    name = models.CharField(max_length=100)  # the family's name for it
+    media_type = models.CharField(max_length=50)  # detected from its first bytes
     size = models.PositiveIntegerField()
     content = models.FileField(storage=files_of_applications, upload_to=name_in_storage, max_length=100)
     created_at = models.DateTimeField(default=utc_now, editable=False)

@@ -6,18 +6,18 @@ from .seats import SeatAssignment
 
 
 class IdleSeat(models.Model):
-    """A used seat whose learner shows no activity, the question to the family whether they still come, and what became
-    of the seat.
+    """A used seat whose learner shows no activity, the question to the family whether they are still coming, and the
+    outcome.
 
-    Invariant: at most one waits for an answer per seat; it is settled by the family, by staff, by activity, by an end
-    of the enrollment, or by its time. Rows are never deleted. `passed_on_to` is the decision that has the seat now.
+    Invariant: at most one per seat waits for an answer; it is settled by the family, by staff, by activity, by the end
+    of the enrollment, or by its deadline. Rows are never deleted. `passed_on_to` is the decision that has the seat now.
     """
 
     seat = models.ForeignKey(SeatAssignment, on_delete=models.PROTECT, related_name="idle_seats")
     status = models.CharField(max_length=9, choices=IdleSeatStatus.choices, default=IdleSeatStatus.ASKED)
     idle_since = models.DateTimeField()  # the last activity, or when the seat was used or the program began
     asked_at = models.DateTimeField()
-    due_at = models.DateTimeField()  # until then the family can keep it
+    due_at = models.DateTimeField()  # the family can keep the seat until then
     settled_at = models.DateTimeField(null=True, blank=True)
     settled_by = models.CharField(max_length=64, blank=True)
     passed_on_to = models.ForeignKey(

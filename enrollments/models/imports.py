@@ -1,4 +1,4 @@
-"""Imports of candidates from files: the work itself, what became of its rows, and what was wrong with some."""
+"""Imports of candidates from files: the job itself, the outcome of its rows, and the faults."""
 
 from django.db import models
 
@@ -14,9 +14,9 @@ from .programs import ProgramInstance
 class ImportJob(Job):
     """A file of candidates for one instance, or a roster, which names its instances itself and so has none.
 
-    Invariant: `position` is where in the file the next batch begins, `done` how many records come before it. The file
-    is kept in the storage under the job's CUID until `file_deleted_at`. `stage` says what the job is about; once it is
-    completed, what has become of it.
+    Invariant: `position` is where in the file the next batch begins, `done` how many records precede it. The file is
+    stored under the job's CUID until `file_deleted_at`. `stage` says what the job does, or, once it is completed, its
+    outcome.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
@@ -24,7 +24,7 @@ class ImportJob(Job):
         ProgramInstance, null=True, blank=True, on_delete=models.PROTECT, related_name="imports"
     )
     stage = models.CharField(max_length=9, choices=ImportStage.choices)
-    notice = models.CharField(max_length=300, blank=True)  # what the sender should know of how the file was read
+    notice = models.CharField(max_length=300, blank=True)  # what the sender should know about how the file was read
     file_deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -44,18 +44,18 @@ class ImportJob(Job):
 
     @property
     def is_roster(self) -> bool:
-        """Whether its file is a OneRoster archive."""
+        """Return whether its file is a OneRoster archive."""
         return self.instance_id is None
 
 
 class ImportedRow(models.Model):
-    """What an import made of a line: a new enrollment, or an enrollment that it changed. That of a roster may have made
-    or changed a district, a guardian or a learner instead, which `subject` names, as in `learner:12`.
+    """What an import did with a line: a new enrollment, or an enrollment that it changed. A roster's row may have
+    created or changed a district, a guardian, or a learner instead, which `subject` names, as in `learner:12`.
 
-    Invariant: one per line of a file of an import; only the files of a roster have names. `before` has the details that
-    it changed as they were; of a new enrollment there are none. As long as `written_at` is when the enrollment last
-    changed, the import can be undone. A rehearsal has no enrollment to name, and keeps `person` so that nobody is
-    counted twice.
+    Invariant: one per line of a file of an import; only the files of a roster have names. `before` holds the previous
+    values of the details that it changed; it is empty for a new enrollment. The import can be undone as long as
+    `written_at` is when the enrollment last changed. A rehearsal has no enrollment to refer to, and stores `person` so
+    that nobody is counted twice.
     """
 
     job = models.ForeignKey(ImportJob, on_delete=models.PROTECT, related_name="rows", db_index=False)
@@ -80,7 +80,7 @@ class ImportedRow(models.Model):
 
 
 class ImportFault(models.Model):
-    """What is wrong with a line, and what would be right. It quotes nothing of the line."""
+    """What is wrong with a line, and what would be right. It never quotes the line."""
 
     job = models.ForeignKey(ImportJob, on_delete=models.PROTECT, related_name="faults", db_index=False)
     file = models.CharField(max_length=30, blank=True, default="", db_default="")

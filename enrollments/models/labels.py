@@ -6,10 +6,10 @@ from .programs import ProgramInstance
 
 
 class EnrollmentLabel(models.Model):
-    """One tag or manufacturer of an enrollment, kept apart so that a list of all that have it costs no search.
+    """One tag or manufacturer of an enrollment, stored separately so that listing all that have it needs no search.
 
-    Invariant: an enrollment has the labels that its `tags` and `manufacturer_slugs` name, and no others; instance and
-    moment are the enrollment's own, which never change.
+    Invariant: an enrollment has exactly the labels that its `tags` and `manufacturer_slugs` name; instance and time are
+    the enrollment's own, which never change.
     """
 
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="labels", db_index=False)

@@ -11,12 +11,13 @@ from .enrollments import Enrollment
 
 
 class CancellationQuote(models.Model):
-    """What leaving would bring, frozen until `expires_at` by the database's clock: whoever confirms in time gets just
-    that. Confirmed once, by one conditional UPDATE."""
+    """What leaving would bring, frozen until `expires_at` by the database's clock: a confirmation before then brings
+    exactly that. Confirmed once, by one conditional UPDATE.
+    """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="cancellation_quotes")
-    actor = models.CharField(max_length=64)  # who asked; nobody else confirms it
+    actor = models.CharField(max_length=64)  # who requested it; nobody else can confirm it
     created_at = models.DateTimeField(editable=False)
     expires_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True, blank=True)
@@ -34,7 +35,7 @@ class CancellationQuote(models.Model):
 
 
 class QuotedExit(models.Model):
-    """One enrollment of a quote: what was paid, what had gone back, what is kept, what comes back, and what ends."""
+    """One enrollment of a quote: what was paid, refunded before, is kept, and is refunded now, and what ends."""
 
     quote = models.ForeignKey(CancellationQuote, on_delete=models.CASCADE, related_name="exits")
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="quoted_exits")
@@ -43,10 +44,10 @@ class QuotedExit(models.Model):
     refund = models.OneToOneField(Refund, null=True, blank=True, on_delete=models.PROTECT, related_name="quoted_exit")
     currency = models.CharField(max_length=3, blank=True)
     paid_minor = models.PositiveIntegerField(default=0)
-    back_minor = models.PositiveIntegerField(default=0)  # gone back before, or on its way
+    back_minor = models.PositiveIntegerField(default=0)  # already refunded, or on its way
     kept_minor = models.PositiveIntegerField(default=0)
     returned_minor = models.PositiveIntegerField(default=0)
-    place = models.CharField(max_length=200, blank=True)  # what an app above holds for it, by name
+    place = models.CharField(max_length=200, blank=True)  # the name of what an app above holds for it
     sessions = models.PositiveSmallIntegerField(default=0)  # booked ones that end
     frees_seat = models.BooleanField(default=False)
 

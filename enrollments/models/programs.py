@@ -10,7 +10,7 @@ from ..states import ReviewMode
 
 
 class Program(models.Model):
-    """The general offering; what learners enroll in is one of its instances."""
+    """The general offering; learners enroll in one of its instances."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="programs")
     code = models.CharField(max_length=50)
@@ -56,10 +56,10 @@ class Program(models.Model):
 
 
 class ProgramInstance(models.Model):
-    """A program as offered by its workspace: for these dates, at this price, decided this way.
+    """A program as its workspace offers it: with these dates, this price, and this review mode.
 
-    Invariant: at most one default instance per workspace; it is where the router enrolls when the request names none.
-    `criteria_version` grows with every change of the criteria, which is what lets refused learners try again.
+    Invariant: at most one default instance per workspace; the router enrolls in it when the request names none.
+    `criteria_version` grows with every change of the criteria, which lets refused learners try again.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -126,11 +126,11 @@ class ProgramInstance(models.Model):
 
     @property
     def full_title(self) -> str:
-        """What it is called beside others: its program, and which one of it, without saying the program twice."""
+        """Return its name among others: the program and the instance, without repeating the program."""
         title = self.program.title
         return self.name if self.name.startswith(title) else f"{title}, {self.name}"
 
     @property
     def zone(self) -> str:
-        """The zone its dates are meant in: its workspace's, which comes with the row where many are read."""
+        """Return the time zone of its dates: its workspace's, which is fetched along where many are read."""
         return str(getattr(self, "workspace_timezone", "") or self.workspace.timezone)

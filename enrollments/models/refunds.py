@@ -11,10 +11,10 @@ from .programs import Program, ProgramInstance
 
 
 class RefundPolicy(models.Model):
-    """What comes back to families that leave: of a program, or of one instance where that differs.
+    """What families that leave get back: for a program, or for one instance if that differs.
 
-    Invariant: never changed, only replaced, so that a purchase keeps the one it was made under. One is in force for a
-    program, and one for an instance.
+    Invariant: never changed, only replaced, so that a purchase keeps the policy under which it was made. At most one is
+    in force for a program, and one for an instance.
     """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="refund_policies")
@@ -44,15 +44,15 @@ class RefundPolicy(models.Model):
 
     @property
     def rules(self) -> list[RefundTier]:
-        """Its tiers, in the order in which they hold."""
+        """Return its tiers, in the order in which they apply."""
         tiers = [tier.rule for tier in self.tiers.all()]
         return sorted(tiers, key=lambda tier: (-(tier.days_before_start or 0), tier.until_date or dt.date.min))
 
 
 class RefundPolicyTier(models.Model):
-    """One tier of a refund policy: until when it holds, and what stays with the program."""
+    """One tier of a refund policy: how long it applies, and what the program keeps."""
 
-    LAST_DAYS: ClassVar = (-3650, 3650)  # as many days before the start as anybody means
+    LAST_DAYS: ClassVar = (-3650, 3650)  # the widest range of days before the start that anybody could mean
 
     policy = models.ForeignKey(RefundPolicy, on_delete=models.CASCADE, related_name="tiers")
     days_before_start = models.SmallIntegerField(null=True, blank=True)

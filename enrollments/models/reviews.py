@@ -1,5 +1,6 @@
-"""What reviewers work with: the reasons that their workspace offers them, the answers that can still be undone, who has
-which case open, and what families were asked."""
+"""What reviewers work with: the rejection reasons that their workspace offers, answers that can still be undone, who
+has which case open, and questions to families.
+"""
 
 from django.db import models
 
@@ -11,10 +12,10 @@ from .enrollments import Enrollment
 
 
 class ReviewReason(models.Model):
-    """A reason to reject that a workspace's reviewers choose at the desk instead of typing it.
+    """A rejection reason that a workspace's reviewers choose at the desk instead of typing it.
 
-    Invariant: a workspace has each reason once. The family reads the chosen text word for word; changing it here
-    changes no earlier letter.
+    Invariant: a workspace has each reason once. The family reads the chosen text word for word; changing it here does
+    not change earlier letters.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="review_reasons")
@@ -37,7 +38,7 @@ class ReviewReason(models.Model):
 class HeldReview(models.Model):
     """A reviewer's answer at the desk, which is carried out when its time has come unless it was undone by then.
 
-    Invariant: an enrollment has at most one that is held. Rows are never deleted: each tells what became of it.
+    Invariant: an enrollment has at most one that is held. Rows are never deleted: each records its outcome.
     """
 
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="held_reviews")
@@ -49,7 +50,7 @@ class HeldReview(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     settled_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField()  # when it is carried out; later, once a try has failed
+    next_attempt_at = models.DateTimeField()  # when it is carried out; postponed after a failed attempt
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -83,8 +84,8 @@ class HeldReview(models.Model):
 
 
 class OpenCase(models.Model):
-    """Which case a reviewer has open at the desk, until a time that moves on while they look at it. A mark for
-    colleagues and no lock.
+    """Which case a reviewer has open at the desk, until a time that is extended while they look at it. A mark for
+    colleagues, not a lock.
 
     Invariant: one per reviewer, who has one case open.
     """
@@ -98,22 +99,22 @@ class OpenCase(models.Model):
 
 
 class Inquiry(models.Model):
-    """What a reviewer asks the family before deciding, and what the family answered.
+    """A reviewer's question to the family before deciding, and the family's answer.
 
-    Invariant: an enrollment has at most one that is open; an answer is there exactly if it was given. Rows are never
-    deleted. Only the workspace is told to the family, never who asked.
+    Invariant: an enrollment has at most one that is open; it has an answer exactly if one was given. Rows are never
+    deleted. The family sees only the workspace, never who asked.
     """
 
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="inquiries")
     question = models.CharField(max_length=1000)
     asked_by = models.CharField(max_length=64)
     asked_at = models.DateTimeField()
-    due_at = models.DateTimeField()  # until then the case waits for the family
+    due_at = models.DateTimeField()  # the case waits for the family until then
     status = models.CharField(max_length=9, choices=InquiryStatus.choices, default=InquiryStatus.OPEN)
     answer = models.CharField(max_length=2000, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     reminded_at = models.DateTimeField(null=True, blank=True)
-    reported_at = models.DateTimeField(null=True, blank=True)  # when staff were told that no answer came
+    reported_at = models.DateTimeField(null=True, blank=True)  # when staff were notified that no answer came
 
     class Meta:
         verbose_name = "question to a family"

@@ -15,8 +15,7 @@ from .programs import ProgramInstance
 
 
 class District(models.Model):
-    """A school district that pays for seats; `tenant_id` is the number its portal knows it by, `external_id` what
-    rosters call it."""
+    """A school district that pays for seats. Its portal knows it by `tenant_id`, rosters by `external_id`."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="districts")
     tenant_id = models.BigIntegerField()
@@ -64,16 +63,16 @@ class District(models.Model):
 
     @property
     def zone(self) -> str:
-        """The zone its dates are meant in."""
+        """Return the time zone of its dates."""
         return self.timezone or self.workspace.timezone
 
 
 class DistrictSeatAllocation(models.Model):
     """How many seats a district has bought, for one program instance or (without one) for any, and for which days.
 
-    A district may have several for the same programs, told apart by their `term`; their days may overlap.
-    Invariant: 0 <= reserved + used <= total, and both counters equal the SeatAssignment rows in those states. Only the
-    statements in `seats.py` change the counters.
+    A district may have several for the same programs, distinguished by their `term`; their days may overlap. Invariant:
+    0 <= reserved + used <= total, and both counters equal the SeatAssignment rows in those states. Only the statements
+    in `seats.py` change the counters.
     """
 
     district = models.ForeignKey(District, on_delete=models.PROTECT, related_name="allocations")
@@ -93,7 +92,8 @@ class DistrictSeatAllocation(models.Model):
     )
     seat_price_minor = models.PositiveIntegerField(null=True, blank=True)  # what the district pays for one seat
     currency = models.CharField(max_length=3, blank=True, default="", db_default="")
-    # A family that is not seen for so many days is asked whether it still comes; nobody is asked without a number.
+    # A family without activity for this many days is asked whether it is still coming; without a number, nobody is
+    # asked.
     idle_days = models.PositiveSmallIntegerField("idle after days", null=True, blank=True)
     grace_days = models.PositiveSmallIntegerField("days to answer", default=7, db_default=7)
     renewed_from = models.ForeignKey(
@@ -101,7 +101,7 @@ class DistrictSeatAllocation(models.Model):
         null=True,
         blank=True,
         editable=False,
-        db_index=False,  # the constraint finds it
+        db_index=False,  # the constraint's index finds it
         on_delete=models.PROTECT,
         related_name="renewals",
     )
@@ -157,11 +157,11 @@ class DistrictSeatAllocation(models.Model):
 
     @property
     def zone(self) -> str:
-        """The zone its dates are meant in: its district's, which comes with the row where many are read."""
+        """Return the time zone of its dates: its district's, which is fetched along where many are read."""
         return str(getattr(self, "district_timezone", "") or self.district.zone)
 
     def standing(self, now: dt.datetime) -> AllocationStanding:
-        """Whether seats may be taken today, which is a day of its district, free ones or not."""
+        """Return whether seats may be taken today, in its district's time zone, regardless of whether any are free."""
         today = local_date(now, self.zone)
         if not self.is_active:
             return AllocationStanding.OFF
@@ -176,8 +176,7 @@ class DistrictSeatAllocation(models.Model):
 
 
 class AllocationChange(models.Model):
-    """One change of an allocation's total, or of whether it is active: from what to what, by whom and why.
-    Append-only."""
+    """One change of an allocation's total or activity: from what to what, by whom, and why. Append-only."""
 
     allocation = models.ForeignKey(DistrictSeatAllocation, on_delete=models.PROTECT, related_name="changes")
     total_before = models.PositiveIntegerField()

@@ -10,9 +10,9 @@ from .seats import District, DistrictSeatAllocation
 
 
 class WhatIf(models.Model):
-    """A question about seats: how would those who asked on these days be funded by the seats that are proposed?
+    """A question about seats: how would the proposed seats fund the learners who asked on these days?
 
-    Invariant: it gives and takes no seat. `result` is what came out when it was calculated last, for the proposals as
+    Invariant: it neither assigns nor frees seats. `result` is the outcome of the last calculation, for the proposals as
     they are.
     """
 
@@ -38,8 +38,9 @@ class WhatIf(models.Model):
 
 
 class ProposedSeats(models.Model):
-    """How many seats a what-if supposes that a district has, for one program instance or for any; `funded` are those
-    that would have been taken, and `allocation` what was made of it."""
+    """How many seats a what-if supposes that a district has, for one program instance or for any; `funded` is how many
+    would have been taken, and `allocation` what was created from it.
+    """
 
     what_if = models.ForeignKey(WhatIf, on_delete=models.PROTECT, related_name="proposals")
     district = models.ForeignKey(District, on_delete=models.PROTECT, related_name="+")
@@ -77,7 +78,7 @@ class ProposedSeats(models.Model):
 
     @property
     def cost(self) -> Money | None:
-        """What the district pays for all of them, if the price of a seat is known."""
+        """Return what the district pays for all of them, if the price of a seat is known."""
         if self.seat_price_minor is None:
             return None
         return Money(self.total_seats * self.seat_price_minor, self.currency)

@@ -1,7 +1,7 @@
 """A reviewer's answer is held for ten seconds, in which it can be undone; then a sweep carries it out.
 
-Nothing else is done before: no seat is freed, no money moves, no mail is written and no event is published. One UPDATE,
-whose condition is that the answer is still held, decides between undoing it and carrying it out.
+Nothing else happens before: no seat is freed, no money moves, no mail is written, and no event is published. One
+UPDATE, on the condition that the answer is still held, decides between undoing it and carrying it out.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ from ..states import EligibilityStatus, HeldReviewStatus
 log = structlog.get_logger(__name__)
 
 UNDO_SECONDS = 10
-# A lock that was not free in time, or a database that went away. It is tried for as long as it takes; the doctor tells.
+# A lock timeout, or a lost database connection. It is retried for as long as it takes; the doctor reports it.
 RETRY = retries.Retry(
     first_pause_seconds=15.0, longest_pause_seconds=900.0, lease=dt.timedelta(minutes=5), attempts=1000
 )
@@ -41,11 +41,11 @@ def hold_review(
     note: str = "",
     now: dt.datetime,
 ) -> HeldReview:
-    """Keep an answer to a submitted enrollment, to be carried out in ten seconds; the same answer by the same reviewer
-    again changes nothing.
+    """Hold an answer to a submitted enrollment, to be carried out in ten seconds; the same answer by the same reviewer
+    changes nothing.
 
-    Raises Invalid for a rejection without a reason, ReviewHeld if another answer is held, StatusMoved if it was decided
-    otherwise, NotFound.
+    Raises Invalid for a rejection without a reason, ReviewHeld if another answer is held, StatusMoved if the enrollment
+    was already decided, NotFound.
     """
     if outcome == EligibilityStatus.REJECTED:
         reason = require_reason(reason)
@@ -68,8 +68,9 @@ def hold_review(
 
 
 def undo_review(*, held_review_id: int, actor: Actor, now: dt.datetime) -> HeldReview:
-    """Take one's own answer back: the enrollment waits as before, and nobody hears of it. Raises NotFound, and
-    ReviewSettled if it was carried out."""
+    """Undo the actor's own answer: the enrollment waits as before, and nobody is notified. Raises NotFound, and
+    ReviewSettled if it was carried out.
+    """
     review = HeldReview.objects.filter(pk=held_review_id, decided_by=str(actor)).first()
     if review is None:
         raise NotFound("There is no such answer of yours.")
@@ -78,8 +79,9 @@ def undo_review(*, held_review_id: int, actor: Actor, now: dt.datetime) -> HeldR
 
 
 def release_review(*, held_review_id: int, actor: Actor, now: dt.datetime) -> HeldReview:
-    """Take a colleague's answer back, or one's own: the case waits for a reviewer again. Raises NotFound, and
-    ReviewSettled if it was carried out or undone."""
+    """Undo anybody's answer: the case waits for a reviewer again. Raises NotFound, and ReviewSettled if it is too
+    late.
+    """
     review = HeldReview.objects.filter(pk=held_review_id).first()
     if review is None:
         raise NotFound("There is no such answer.")
@@ -96,8 +98,9 @@ def _undo(review: HeldReview, whose: str, now: dt.datetime) -> None:
 
 
 def carry_out_due_reviews(*, limit: int = 100, now: dt.datetime) -> int:
-    """Carry out the answers whose time has come, each in a transaction of its own; returns how many were dealt with.
-    One that fails is tried again later and holds up no other; one that is no longer possible is refused."""
+    """Carry out the answers that are due, each in its own transaction; returns how many were handled. A failed one is
+    retried later and does not delay the others; one that is no longer possible is refused.
+    """
     found = list(retries.due(held_reviews(), now=now)[:limit])
     for review in found:
         try:
@@ -118,12 +121,12 @@ def carry_out_due_reviews(*, limit: int = 100, now: dt.datetime) -> int:
 
 
 def held_reviews() -> QuerySet[HeldReview]:
-    """The answers that wait for their time."""
+    """Return the answers that are still held."""
     return HeldReview.objects.filter(status=HeldReviewStatus.HELD)
 
 
 def refused_reviews() -> QuerySet[HeldReview]:
-    """The newest answers to enrollments that could not be carried out, while the enrollment still waits."""
+    """Return the latest answers to enrollments that could not be carried out, while the enrollment still waits."""
     refused = HeldReview.objects.filter(status=HeldReviewStatus.REFUSED)
     waiting = refused.filter(enrollment__eligibility_status=EligibilityStatus.SUBMITTED, enrollment__deleted_at=None)
     later = HeldReview.objects.filter(enrollment=OuterRef("enrollment"), pk__gt=OuterRef("pk"))
@@ -131,7 +134,7 @@ def refused_reviews() -> QuerySet[HeldReview]:
 
 
 def tell_held(review: HeldReview) -> str:
-    """ "Ana Ruiz has just approved it." """
+    """Say who gave the answer: "Ana Ruiz has just approved it", for example."""
     return f"{name_actor(review.decided_by)} has just {EligibilityStatus(review.outcome).label.lower()} it."
 
 
@@ -152,6 +155,6 @@ def _carry_out(review: HeldReview, now: dt.datetime) -> None:
 
 
 def _settle(review_id: int, status: HeldReviewStatus, now: dt.datetime, *, error: str = "") -> bool:
-    """Move an answer that is held; False if it is held no longer."""
+    """Change the status of a held answer; return False if it is no longer held."""
     settled = held_reviews().filter(pk=review_id)
     return settled.update(status=status, settled_at=now, last_error=fit(HeldReview, "last_error", error)) == 1

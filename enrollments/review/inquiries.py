@@ -1,7 +1,7 @@
-"""A reviewer asks the family something before deciding: the mail, the answer, the reminder and the end of waiting.
+"""A reviewer asks the family something before deciding: the mail, the answer, the reminder, and the deadline.
 
-While a question is open and its time is not over, the case waits for the family and not for a reviewer. The answer, or
-the end of that time, brings it back into the line.
+While a question is open and before its deadline, the case waits for the family and not for a reviewer. The answer, or
+the deadline, puts it back in line.
 """
 
 import datetime as dt
@@ -43,8 +43,8 @@ ANSWER_LENGTH = 2_000
 def ask_family(*, enrollment_id: int, question: str, actor: Actor, now: dt.datetime) -> Inquiry:
     """Mail the family a question, with a link to a page where they answer; the case waits for them for a week.
 
-    Raises Invalid for a question that is empty or too long, AlreadyAsked while another one is open, NobodyToAsk where
-    we don't write to the family or know no address, StatusMoved if it was decided, NotFound.
+    Raises Invalid for a question that is empty or too long, AlreadyAsked while another one is open, NobodyToAsk if we
+    don't write to the family or know no address, StatusMoved if it was decided, NotFound.
     """
     question = _require("question", question, QUESTION_LENGTH)
     enrollment = lock_enrollment(enrollment_id)
@@ -63,8 +63,9 @@ def ask_family(*, enrollment_id: int, question: str, actor: Actor, now: dt.datet
 
 @transaction.atomic
 def answer_inquiry(*, inquiry_id: int, answer: str, now: dt.datetime) -> Inquiry:
-    """Keep the family's answer; the same answer again changes nothing. Raises Invalid for one that is empty or too
-    long, and InquiryOver if there is another answer, or the enrollment was decided meanwhile."""
+    """Store the family's answer; the same answer again changes nothing. Raises Invalid for one that is empty or too
+    long, and InquiryOver if there is another answer, or the enrollment was decided in the meantime.
+    """
     answer = _require("answer", answer, ANSWER_LENGTH)
     inquiry = Inquiry.objects.get(pk=inquiry_id)
     enrollment = lock_enrollment(inquiry.enrollment_id)
@@ -83,8 +84,9 @@ def answer_inquiry(*, inquiry_id: int, answer: str, now: dt.datetime) -> Inquiry
 
 
 def follow_inquiries(*, limit: int = 100, now: dt.datetime) -> int:
-    """Sweep: remind families two days before the time is over, tell staff when it is, and close the questions of what
-    was decided meanwhile; returns how many questions it dealt with."""
+    """Sweep: remind families two days before the deadline, notify staff once it has passed, and close questions about
+    enrollments that were decided in the meantime; returns how many questions it handled.
+    """
     undecided = open_inquiries().filter(
         enrollment__eligibility_status=EligibilityStatus.SUBMITTED, enrollment__deleted_at=None
     )
@@ -100,12 +102,12 @@ def follow_inquiries(*, limit: int = 100, now: dt.datetime) -> int:
 
 
 def open_inquiries() -> QuerySet[Inquiry]:
-    """The questions that families can answer."""
+    """Return the questions that families can answer."""
     return Inquiry.objects.filter(status=InquiryStatus.OPEN)
 
 
 def whom_to_ask(enrollment: Enrollment) -> tuple[str, ...]:
-    """The addresses that a question goes to; nobody where another organization writes to the family."""
+    """Return the addresses that a question goes to; none if another organization writes to the family."""
     is_off = is_switched_off(kind=QUESTION, workspace_id=enrollment.workspace_id)
     return tuple(addresses_about(enrollment)) if hears_from_us(enrollment) and not is_off else ()
 
@@ -147,7 +149,7 @@ def _mail(inquiry: Inquiry, kind: str, readers: tuple[str, ...], now: dt.datetim
 
 
 def render_question(notification: Notification) -> Email | None:
-    """None once it was answered, or decided."""
+    """Return None once it was answered, or the enrollment decided."""
     inquiries = open_inquiries().select_related(
         "enrollment__learner", "enrollment__lead", "enrollment__instance__program", "enrollment__workspace"
     )

@@ -1,4 +1,4 @@
-"""The line before the reviewers' desk: who waits there, since when, and who comes next."""
+"""The line at the reviewers' desk: who waits there, since when, and who comes next."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from ..states import HELD_SEATS, InquiryStatus
 from .held import held_reviews
 from .presence import open_elsewhere
 
-# The order of the line: a workspace's cases stand together, those that have waited longest first.
+# The order of the line: cases are grouped by workspace, those that have waited longest first.
 LINE = ("workspace_id", "waiting_since", "pk")
 
 
@@ -22,7 +22,7 @@ class Waiting:
 
     enrollment: Enrollment
     district: str
-    inquiry: Inquiry | None = None  # the last one to the family
+    inquiry: Inquiry | None = None  # the latest question to the family
 
     @property
     def since(self) -> dt.datetime:
@@ -30,7 +30,7 @@ class Waiting:
 
     @property
     def mark(self) -> str:
-        """What came of asking the family."""
+        """Return the state of the question to the family."""
         if self.inquiry is None or self.inquiry.status == InquiryStatus.OVERTAKEN:
             return ""
         if self.inquiry.status == InquiryStatus.ANSWERED:
@@ -46,9 +46,10 @@ def in_line(
     name: str = "",
     is_for_families: bool = False,
 ) -> QuerySet[Enrollment]:
-    """Those of the enrollments that wait for a reviewer and have no answer yet, whoever has waited longest at the
-    head; or those that wait for their families' answers. Narrowed down to a program, to a district's seats, and to
-    learners or leads whose names begin so."""
+    """Return the enrollments that wait for a reviewer and have no answer yet, the longest waiting first, or those that
+    wait for their families' answers. Optional filters: a program, a district's seats, and learners or leads whose names
+    begin with a text.
+    """
     asked = waiting_for_families().values("enrollment")
     waiting = undecided(enrollments).filter(pk__in=asked) if is_for_families else awaiting_review(enrollments)
     rows = waiting.exclude(pk__in=held_reviews().values("enrollment")).order_by(*LINE)
@@ -68,7 +69,7 @@ def in_line(
 
 
 def tell_waiting(enrollments: Sequence[Enrollment]) -> list[Waiting]:
-    """Whose seat is reserved for each of them, and what the family was asked; two queries."""
+    """Return each enrollment with whose seat is reserved for it and what the family was asked; two queries."""
     ids = [enrollment.pk for enrollment in enrollments]
     held = SeatAssignment.objects.filter(enrollment__in=ids, status__in=HELD_SEATS)
     districts = dict(held.values_list("enrollment", "allocation__district__name"))
@@ -77,13 +78,14 @@ def tell_waiting(enrollments: Sequence[Enrollment]) -> list[Waiting]:
 
 
 def ahead_of(line: QuerySet[Enrollment], enrollment: Enrollment) -> QuerySet[Enrollment]:
-    """Those of the line that stand before an enrollment, whether or not it still waits there."""
+    """Return the part of the line ahead of an enrollment, whether or not it still waits there."""
     return line.filter(_beside(enrollment, "lt"))
 
 
 def find_next(line: QuerySet[Enrollment], *, after: Enrollment, user_id: int, now: dt.datetime) -> int | None:
-    """Who comes after an enrollment in the line, whether or not it still waits there, and from the head of the line
-    after the last; those that nobody else has open before the others."""
+    """Return the next enrollment in the line, whether or not the given one still waits there, wrapping around after the
+    last; cases that nobody else has open come first.
+    """
     others = line.exclude(pk=after.pk).values_list("pk", flat=True)
     taken = open_elsewhere(user_id=user_id, now=now).values("enrollment")
     for ids in (others.exclude(pk__in=taken), others):
@@ -93,12 +95,12 @@ def find_next(line: QuerySet[Enrollment], *, after: Enrollment, user_id: int, no
 
 
 def find_previous(line: QuerySet[Enrollment], *, before: Enrollment) -> int | None:
-    """Who comes before an enrollment in the line."""
+    """Return the previous enrollment in the line."""
     return ahead_of(line, before).reverse().values_list("pk", flat=True).first()
 
 
 def _beside(enrollment: Enrollment, side: str) -> Q:
-    """Before ("lt") or behind ("gt") it, in the order of the line."""
+    """Return the condition of being before ("lt") or behind ("gt") it, in the order of the line."""
     workspace = Q(workspace=enrollment.workspace_id)
     since = Q(waiting_since=enrollment.waiting_since)
     return (
@@ -109,7 +111,7 @@ def _beside(enrollment: Enrollment, side: str) -> Q:
 
 
 def earlier_of(enrollment: Enrollment) -> QuerySet[Enrollment]:
-    """What else its learner, or its lead, is or was enrolled in; the newest first."""
+    """Return what else its learner, or its lead, is or was enrolled in; the newest first."""
     if enrollment.learner_id is not None:
         others = Enrollment.objects.kept().filter(learner=enrollment.learner_id)
     else:

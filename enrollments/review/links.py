@@ -1,7 +1,7 @@
-"""The address at which a family answers a reviewer's question.
+"""The URL at which a family answers a reviewer's question.
 
-It names the row of the question and is signed by us, so nothing secret is kept. Its holder reads the question and
-answers it once, and learns nothing else.
+It names the question's row and is signed by us, so no secret is stored. Whoever has it reads the question and answers
+it once, and learns nothing else.
 """
 
 from django.conf import settings
@@ -16,12 +16,12 @@ _signer = Signer(salt="enrollments.inquiries", sep=".")
 
 
 def answer_url(inquiry_id: int) -> str:
-    """The page's whole address."""
+    """Return the full URL of the page."""
     return f"{settings.PUBLIC_URL}{reverse('inquiry', args=[_signer.sign(str(inquiry_id))])}"
 
 
 def find_linked_inquiry(token: str) -> Inquiry:
-    """The question that an address is about. Raises NotFound for one that is forged, or older than our present key."""
+    """Return the question of this link. Raises NotFound if it is forged or was signed with a key we no longer use."""
     try:
         key = int(_signer.unsign(token))  # we signed it
     except BadSignature as error:

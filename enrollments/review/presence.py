@@ -1,4 +1,6 @@
-"""Who has which case open: a mark for colleagues, renewed by opening the case, that runs out by itself. No lock."""
+"""Who has which case open: not a lock, but a mark for colleagues, renewed by opening the case, that expires by
+itself.
+"""
 
 import datetime as dt
 from collections import defaultdict
@@ -12,7 +14,7 @@ LEASE = dt.timedelta(minutes=3)
 
 
 def open_case(*, user_id: int, enrollment_id: int, now: dt.datetime) -> None:
-    """Mark a case as open at this reviewer's desk, in place of the one before; one statement."""
+    """Mark a case as open for this reviewer, in place of the previous one; one statement."""
     OpenCase.objects.bulk_create(
         [OpenCase(user_id=user_id, enrollment_id=enrollment_id, until=now + LEASE)],
         update_conflicts=True,
@@ -22,17 +24,17 @@ def open_case(*, user_id: int, enrollment_id: int, now: dt.datetime) -> None:
 
 
 def leave_case(*, user_id: int) -> None:
-    """Take the mark away."""
+    """Remove the mark."""
     OpenCase.objects.filter(user=user_id).delete()
 
 
 def open_elsewhere(*, user_id: int, now: dt.datetime) -> QuerySet[OpenCase]:
-    """The marks of others that have not run out."""
+    """Return the marks of other reviewers that have not expired."""
     return OpenCase.objects.filter(until__gt=now).exclude(user=user_id)
 
 
 def name_who_look(enrollment_ids: Sequence[int], *, user_id: int, now: dt.datetime) -> dict[int, list[str]]:
-    """Who else has which of these cases open; one query."""
+    """Return who else has which of these cases open; one query."""
     marks = open_elsewhere(user_id=user_id, now=now).filter(enrollment__in=enrollment_ids)
     found: dict[int, list[str]] = defaultdict(list)
     for mark in marks.select_related("user").order_by("pk"):

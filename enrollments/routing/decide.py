@@ -1,4 +1,4 @@
-"""Making one routing decision, inside the transaction that `routing.py` holds open for it."""
+"""Making one routing decision, inside the transaction that `route.py` opens for it."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -53,10 +53,10 @@ from .result import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed
 
 
 def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
-    """Decide, and write all that follows except what only Stripe can do.
+    """Decide, and write everything that follows except what only Stripe can do.
 
-    `exhausted` holds allocations whose last seat went while this request was being decided. Raises SeatsExhausted when
-    that happens now: the caller rolls back and decides again.
+    `exhausted` holds allocations whose last seat was taken while this request was being decided. Raises SeatsExhausted
+    if that happens now: the caller rolls back and decides again.
     """
     learner, is_new = find_or_create_learner(
         workspace_id=request.workspace_id,
@@ -83,7 +83,7 @@ def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
         now=request.now,
         exhausted=exhausted,
     )
-    # A new enrollment is not locked by anybody, so its seat is counted last; an instance's last place comes after both.
+    # Nobody can lock a new enrollment, so its seat is counted last; an instance's last place comes after both.
     if offer.allocation is not None and (current is not None or instance.capacity is not None):
         lock_allocation(offer.allocation.pk)
     enrollment = _take_up(request, current) if current else None
@@ -101,7 +101,7 @@ def _guardian(request: RoutingRequest, learner: Learner) -> Guardian | None:
 
 
 def _take_up(request: RoutingRequest, current: Enrollment) -> Enrollment | None:
-    """The current enrollment, locked; None if only a new one can be judged by the criteria that changed."""
+    """Return the current enrollment, locked; None if it takes a new one to be evaluated by the changed criteria."""
     enrollment = lock_enrollment(current.pk)
     if must_be_renewed(enrollment) and enrollment.instance.criteria_version > enrollment.criteria_version:
         make_way(enrollment=enrollment, actor=request.actor, now=request.now)
@@ -125,7 +125,7 @@ def _new_enrollment(
 
 
 def _standing(enrollment: Enrollment) -> Routed | None:
-    """The live decision of an enrollment, as it stands: asking again takes no second seat and no second checkout."""
+    """Return an enrollment's live decision as it stands: asking again takes no second seat and no second checkout."""
     decision = find_live_decision(enrollment_id=enrollment.pk)
     if decision is None:
         return None
@@ -134,7 +134,7 @@ def _standing(enrollment: Enrollment) -> Routed | None:
 
 
 def _refuse_other_code(decision: EnrollmentDecision, voucher: str) -> None:
-    """Raise VoucherTooLate if the decision waits for money that was asked for without this code."""
+    """Raise VoucherTooLate if the decision waits for a payment that was requested without this code."""
     checkout = decision.checkout
     if voucher and checkout is not None and checkout.is_live and not was_discounted_by(checkout, voucher):
         raise VoucherTooLate("A payment page without this code is open. Cancel the decision, then ask with the code.")
@@ -172,7 +172,7 @@ class _Deciding:
         return self._ask_parent(journal, verdict)
 
     def _learn(self, journal: Journal) -> None:
-        """Keep what the request says besides, for the criteria to be evaluated with, now and again later."""
+        """Store what else the request says, as input to the criteria now and later."""
         enrollment = self.enrollment
         told = {**enrollment.metadata, **self.request.profile.additional_info}
         if told != enrollment.metadata and enrollment.eligibility_status not in GOING_ON:
@@ -180,7 +180,7 @@ class _Deciding:
             self._has_learned = True
 
     def _is_funded_already(self) -> bool:
-        """Enrolled some other way: by staff or an integrator, with nothing left for the router to fund."""
+        """Return whether staff or an integrator already enrolled the learner, leaving the router nothing to fund."""
         if self.enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED:
             return self.enrollment.eligibility_status == EligibilityStatus.APPROVED
         return self.enrollment.payment_status not in UNPAID
@@ -196,7 +196,7 @@ class _Deciding:
         return Routed(decision, refusal=refusal)
 
     def _refused_before(self, reason: DecisionReason, message: str) -> EnrollmentDecision | None:
-        """The same refusal of the same enrollment, if nothing has changed since."""
+        """Return the same refusal of the same enrollment, if nothing has changed since."""
         has_moved = self.enrollment.transition_count != self._transitions_before
         if self.enrollment.pk is None or has_moved or self._has_learned:
             return None
@@ -209,7 +209,7 @@ class _Deciding:
         return latest if is_same else None
 
     def _take_district_seat(self, journal: Journal, verdict: Verdict, allocation: DistrictSeatAllocation) -> Routed:
-        """Write everything first and count the seat last, so that the hot row is locked for the shortest time."""
+        """Write everything else first and count the seat last, so that the hot row is locked for the shortest time."""
         now = self.request.now
         enrollment = self.enrollment
         if enrollment.payment_status in UNPAID:
@@ -253,7 +253,7 @@ class _Deciding:
         events: list[DomainEvent] = [*journal.write()]
         decision, made = self._parent_decision(verdict, interrupted)
         if granted is not None:
-            lock_decision(decision.pk)  # decisions are locked before vouchers
+            lock_decision(decision.pk)  # the lock order is decisions before vouchers
         decision.checkout = billing_checkout.open_checkout(
             workspace_id=self.request.workspace_id,
             purpose=PURPOSE,
@@ -292,8 +292,7 @@ class _Deciding:
         return granted
 
     def _waive_payment(self, journal: Journal, verdict: Verdict, granted: Granted) -> Routed:
-        """A discount takes all of the price off: the decision is completed, and the enrollment goes on, as if the money
-        had come."""
+        """Complete a decision that a discount made free: the enrollment proceeds as if it had been paid."""
         now = self.request.now
         journal.change("waive_payment", reason=granted.label)
         approve_if_automatic(journal=journal, seat=None)
@@ -314,7 +313,7 @@ class _Deciding:
         return Routed(decision)
 
     def _parent_decision(self, verdict: Verdict, failed: EnrollmentDecision | None) -> tuple[EnrollmentDecision, bool]:
-        """The decision that failed while the payment provider was down, taken up again, or a new one."""
+        """Resume the decision that failed while the payment provider was down, or create a new one."""
         if failed is not None:
             _refuse_other_code(failed, self.request.context.voucher)
             failed.retry()
@@ -365,7 +364,7 @@ class _Deciding:
 
 
 def seat_events(seat: SeatAssignment, enrollment: Enrollment, now: dt.datetime) -> list[DomainEvent]:
-    """What is told of a seat that was just taken."""
+    """Return the events of a seat that was just taken."""
     facts: dict[str, Any] = {
         "workspace_id": enrollment.workspace_id,
         "occurred_at": now,

@@ -13,13 +13,13 @@ from core.compiled import compiled
 from ..models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
 from ..states import HELD_SEATS, DecisionReason
 
-# Every rule that was asked, with its inputs and its answer.
+# Every rule that was evaluated, with its inputs and its answer.
 Trace = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class DistrictOffer:
-    """`allocation` when a seat looked free a moment ago (only taking it will tell), else `reason` why there is none."""
+    """`allocation` if a seat looked free a moment ago (only taking it proves it), otherwise the `reason`."""
 
     reason: DecisionReason
     district_id: int | None = None
@@ -39,7 +39,7 @@ def find_district_seat(
     """Look for a free seat, in the order of `in_asking_order`.
 
     A learner (None: one who was just created) holds at most one seat of the open allocations for the same programs.
-    `exhausted` holds allocations whose last seat went while this request was being decided.
+    `exhausted` holds allocations whose last seat was taken while this request was being decided.
     """
     if tenant_id is None:
         unnamed: Trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
@@ -62,8 +62,9 @@ def _allocations(workspace_id: int, tenant_id: int, instance_id: int) -> QuerySe
 
 
 def in_asking_order(allocations: Iterable[DistrictSeatAllocation]) -> list[DistrictSeatAllocation]:
-    """First those bought for an instance, then the district's general ones; of several, the one whose last day comes
-    first, then the one that was made first."""
+    """Return the allocations bought for an instance first, then the district's general ones; among several, the one
+    that ends first, then the one that was created first.
+    """
     return sorted(allocations, key=lambda each: (each.instance_id is None, each.valid_until or dt.date.max, each.pk))
 
 
@@ -75,8 +76,9 @@ def choose_allocation(
     exhausted: Collection[int],
     now: dt.datetime,
 ) -> DistrictOffer:
-    """The first of these allocations of one district, which come in the order that they are asked in, with a free seat
-    for a learner who holds seats of the allocations `held`; the reason why there is none otherwise."""
+    """Return the first of one district's allocations, given in asking order, that has a free seat for a learner who
+    holds seats of the allocations `held`; otherwise the reason why there is none.
+    """
     district_id = allocations[0].district_id
     trace: Trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": True}]
     reason = DecisionReason.ALLOCATION_INACTIVE

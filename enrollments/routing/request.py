@@ -1,4 +1,4 @@
-"""What the router is asked, in our own terms; the API's serializers fill these in."""
+"""A request to the router in our own terms; the API's serializers fill these in."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from core.actors import Actor
 
 @dataclass(frozen=True, slots=True)
 class LearnerProfile:
-    """Who asks, as the router document describes it; `received` is kept with the decision."""
+    """The learner who asks, as the router document describes them; `received` is stored with the decision."""
 
     email: str
     first_name: str
@@ -21,12 +21,12 @@ class LearnerProfile:
 
     @property
     def additional_info(self) -> dict[str, Any]:
-        """Whatever else was sent, which a new enrollment keeps as its metadata."""
+        """Return everything else that was sent, which a new enrollment stores as its metadata."""
         return dict(self.received.get("additional_info") or {})
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the request says of the learner, as criteria name it."""
+        """Return what the request says about the learner, under the names that criteria use."""
         return {"email": self.email, "gradeLevel": self.grade_level, "school": self.school}
 
 
@@ -38,12 +38,12 @@ class RoutingContext:
     tenant_id: int | None = None
     guardian_id: str | None = None
     program_instance: str | int | None = None
-    voucher: str = ""  # for the parent's side; a district's seat costs nothing
+    voucher: str = ""  # for a payment by the parent; a district's seat costs nothing
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingRequest:
-    """One request to enroll a learner, by whom and when."""
+    """One request to enroll a learner, with its actor and time."""
 
     workspace_id: int
     actor: Actor

@@ -23,13 +23,13 @@ class PaymentStep(Enum):
     """What is left to do with Stripe once a decision is committed."""
 
     NONE = "none"
-    OPEN_SESSION = "open_session"  # the intent is recorded, Stripe has not confirmed it
-    ASK_STRIPE = "ask_stripe"  # the session's time is over, or its price outdated; only Stripe knows how it ended
+    OPEN_SESSION = "open_session"  # the intent is recorded, but Stripe has not confirmed it
+    ASK_STRIPE = "ask_stripe"  # the session has expired, or its price is outdated; only Stripe knows how it ended
 
 
 @dataclass(slots=True)
 class Routed:
-    """A decision and what became of the request: an answer, or a refusal that is recorded all the same."""
+    """A decision and the result of the request: an answer, or a refusal that is recorded anyway."""
 
     decision: EnrollmentDecision
     seats_available: int | None = None
@@ -40,7 +40,7 @@ class Routed:
         return require(self.decision.checkout_id, "a decision for the parent path has its checkout")
 
     def payment_step(self, now: dt.datetime) -> PaymentStep:
-        """What Stripe has to be asked before the answer is complete."""
+        """Return what Stripe has to be asked before the answer is complete."""
         checkout = self.decision.checkout
         if self.decision.status != DecisionStatus.CHECKOUT_REQUIRED or checkout is None:
             return PaymentStep.NONE
@@ -54,7 +54,9 @@ class Routed:
 
 
 def routing_answer(decision: EnrollmentDecision, *, seats_available: int | None) -> dict[str, Any]:
-    """What `POST /api/enroll` answers for a decision that stands, first time and every time it is asked again."""
+    """Return the response of `POST /api/enroll` for a decision that stands, for the first and every repeated
+    request.
+    """
     if decision.provision_source == ProvisionSource.DISTRICT:
         specific: dict[str, Any] = {
             "tenant_id": decision.tenant_id,
@@ -76,7 +78,7 @@ def routing_answer(decision: EnrollmentDecision, *, seats_available: int | None)
 
 
 def discount_fields(decision: EnrollmentDecision) -> dict[str, Any]:
-    """What the payment page that a parent was sent to takes off the list price; nothing where it asks all of it."""
+    """Return the fields for what the parent's payment page takes off the list price; none without a discount."""
     discount = discount_of(decision.checkout) if decision.checkout else None
     if discount is None:
         return {}
@@ -89,7 +91,7 @@ def discount_fields(decision: EnrollmentDecision) -> dict[str, Any]:
 
 
 def checkout_fields(decision: EnrollmentDecision) -> dict[str, str | None]:
-    """The Stripe session a parent was sent to; its url only while it can still be paid."""
+    """Return the Stripe session that a parent was sent to; its url only while it can still be paid."""
     checkout = decision.checkout
     payable = decision.status == DecisionStatus.CHECKOUT_REQUIRED
     return {

@@ -1,7 +1,8 @@
 """Routing: a learner asks to enroll; a district seat is taken, or a parent is sent to pay.
 
 A district decision is one transaction. A parent decision is three steps: record the decision and the intent to charge,
-ask Stripe for a checkout session, record the answer. Whatever step is lost, the same request continues from there.
+ask Stripe for a checkout session, record the response. Whichever step is lost, repeating the request continues from
+there.
 """
 
 import datetime as dt
@@ -28,7 +29,7 @@ from .result import PARENT_MESSAGE, PROVIDER_DOWN_MESSAGE, PaymentStep, Routed
 
 log = structlog.get_logger(__name__)
 
-# Two requests about one learner, or a seat that somebody else took: deciding again settles it.
+# Two requests about one learner, or a seat that somebody else took: deciding again resolves it.
 ATTEMPTS = 4
 
 
@@ -43,13 +44,12 @@ def route_learner(
 ) -> Routed:
     """Decide how this learner's enrollment is funded, and fund it.
 
-    Asking again for the same learner and program returns the decision that stands. The answer is stored under `claim`
+    Asking again for the same learner and program returns the decision that stands. The response is stored under `claim`
     in the transaction that completes it.
 
-    Raises Invalid, NotFound, NotForSale, VoucherNotAccepted, VoucherTooLate (nothing is written);
-    PaymentProviderDown (the decision is kept as failed, and the same request continues it); PaymentRejected (the
-    decision has failed, and staff know what to mend); AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from
-    the claim.
+    Raises Invalid, NotFound, NotForSale, VoucherNotAccepted, VoucherTooLate (nothing is written); PaymentProviderDown
+    (the decision is kept as failed, and repeating the request continues it); PaymentRejected (the decision has failed,
+    and staff know what to fix); AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from the claim.
     """
     request = RoutingRequest(workspace_id, actor, profile, context, now)
     routed = _decide_until_settled(request, claim)
@@ -73,7 +73,7 @@ def _decide_until_settled(request: RoutingRequest, claim: Claim) -> Routed:
         except SeatsExhausted as race:
             exhausted.add(race.allocation_id)
         except IntegrityError as race_lost:
-            # Somebody else enrolled this learner between our look and our write: what they did is found now.
+            # Somebody else enrolled this learner between our read and our write: the retry finds their result.
             log.info("routing_retried", error=str(race_lost.__cause__))
         else:
             if not overdue:
@@ -86,7 +86,7 @@ def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:
     decision = routed.decision
     try:
         submit_checkout(checkout_id=routed.checkout_id, now=now)
-    except PaymentRejected as refusal:  # the decision has failed with its checkout
+    except PaymentRejected as refusal:  # the decision has failed along with its checkout
         claim.release()
         refusal.extra["decision_id"] = decision.pk
         raise
@@ -102,7 +102,7 @@ def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:
 
 
 def _resume_if_interrupted(decision: EnrollmentDecision, now: dt.datetime) -> None:
-    """Another request about this learner may have met an outage and said so in the decision while ours got through."""
+    """Resume a decision that a concurrent request about this learner marked as failed while ours got through."""
     lock_enrollment(decision.enrollment_id)
     locked = lock_decision(decision.pk)
     if locked.status == DecisionStatus.FAILED and locked.checkout is not None and locked.checkout.is_live:

@@ -1,4 +1,4 @@
-"""The desk's addresses, which carry from case to case what the line is narrowed down by."""
+"""The desk's URLs, which carry the line's filters from case to case."""
 
 from urllib.parse import urlencode
 
@@ -12,19 +12,19 @@ KEPT = ("q", "program", "district", "waits")
 
 
 def is_narrowed(request: HttpRequest) -> bool:
-    """Whether the address asks for a part of the line."""
+    """Return whether the URL narrows the line."""
     return bool(_kept(request))
 
 
 def case_address(enrollment_id: int | None, request: HttpRequest) -> str:
-    """A case in the same line; the desk without one."""
+    """Return the URL of a case in the same line, or of the desk if there is no case."""
     address = reverse(f"admin:{CASE}", args=[enrollment_id]) if enrollment_id is not None else reverse(f"admin:{DESK}")
     kept = _kept(request)
     return f"{address}?{urlencode(kept)}" if kept else address
 
 
 def page_address(number: int, request: HttpRequest) -> str:
-    """A page of the same line."""
+    """Return the URL of a page of the same line."""
     return f"{reverse(f'admin:{DESK}')}?{urlencode(_kept(request) | {'page': str(number)})}"
 
 

@@ -1,6 +1,7 @@
-"""What reviewers send from the desk: an answer, a skip, or that an answer shall not have been given.
+"""What reviewers submit from the desk: an answer, a skip, or the undoing of an answer.
 
-Each is a plain form, and leads to the next case; `review.js` adds keys and nothing that can't be done without them.
+Each is a plain form and leads to the next case; `review.js` adds keyboard shortcuts, but nothing that can't be done
+without them.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ SKIP = "skip"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Why the desk is shown again: the form that was not valid, by its name, or the refusal."""
+    """Why the desk is shown again: the invalid form, by name, or the refusal."""
 
     opened: str = ""
     form: StaffForm | None = None
@@ -43,12 +44,12 @@ class Told:
 
 
 def form_for(name: str, request: HttpRequest, enrollment: Enrollment, told: Any = None) -> StaffForm:
-    """The form of an answer, filled in or not."""
+    """Return the form of an answer, filled in or blank."""
     return FORMS[name](told, request=request, row=enrollment, auto_id=f"{name}_%s")
 
 
 class Answering:
-    """The part of the desk that changes something."""
+    """The part of the desk that makes changes."""
 
     admin_site: Any
     opts: Any
@@ -61,7 +62,7 @@ class Answering:
         raise NotImplementedError
 
     def answer(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
-        """Hold the answer that was sent, ask the family, or skip the case; each leads to the next one."""
+        """Hold the submitted answer, ask the family, or skip the case; each leads to the next one."""
         if not self.may(request, Power.DECIDE, enrollment):
             raise PermissionDenied
         wanted = request.POST.get("do", "")
@@ -81,7 +82,7 @@ class Answering:
         return self._go_on(request, enrollment)
 
     def undo(self, request: HttpRequest, held_review_id: int) -> HttpResponse:
-        """Take an answer of one's own back, and open its case again."""
+        """Undo one of the reviewer's own answers and reopen its case."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         known = HeldReview.objects.filter(pk=held_review_id, enrollment__in=self.cases(request).values("pk"))
@@ -101,16 +102,16 @@ class Answering:
         return HttpResponseRedirect(case_address(review.enrollment_id, request))
 
     def line(self, request: HttpRequest, narrowed: LineForm) -> QuerySet[Enrollment]:
-        """Those who wait, as far as this person sees them and asked for them."""
+        """Return the waiting enrollments that this reviewer may see and has filtered for."""
         return in_line(self.get_queryset(request), **narrowed.chosen)  # type: ignore[attr-defined]
 
     def cases(self, request: HttpRequest) -> QuerySet[Enrollment]:
-        """The enrollments that this person sees, with what a case tells of them."""
+        """Return the enrollments that this reviewer may see, with everything a case shows."""
         rows: QuerySet[Enrollment] = self.get_queryset(request)  # type: ignore[attr-defined]
         return rows.select_related("learner", "lead", "instance__program", "workspace")
 
     def _go_on(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
-        """To the next case of the line that this one stands in, or to the desk when there is none."""
+        """Redirect to the case that follows this one in its line, or to the desk if there is none."""
         user_id = staff_of(request).pk
         leave_case(user_id=user_id)
         line = self.line(request, LineForm(request.GET, request=request))

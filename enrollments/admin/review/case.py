@@ -1,4 +1,4 @@
-"""One case as reviewers see it: who, what was asked, why it may be approved or not, and what each answer brings."""
+"""One case as reviewers see it: the person, the request, the arguments for and against, and what each answer brings."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ Fact = tuple[str, SafeString | str]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An enrollment that waits for a reviewer, with all that a decision is made by."""
+    """An enrollment that waits for a reviewer, with everything needed to decide it."""
 
     enrollment: Enrollment
     person: SafeString | str
@@ -63,7 +63,7 @@ def build_case(
     ask: AskForm,
     now: dt.datetime,
 ) -> Case:
-    """The case of an enrollment that comes with its learner, lead, instance, program and workspace."""
+    """Build the case of an enrollment that was fetched with its learner, lead, instance, program, and workspace."""
     held = SeatAssignment.objects.filter(enrollment=enrollment, status__in=HELD_SEATS)
     seat = held.select_related("allocation__district").first()
     approval = consequences_of_approval(enrollment, has_seat=seat is not None)
@@ -98,7 +98,7 @@ def _in_one_line(sentences: tuple[str, ...], readers: tuple[str, ...]) -> str:
 
 
 def _asking(enrollment: Enrollment, now: dt.datetime) -> str:
-    """What asking the family brings; empty where nobody can be asked."""
+    """Say what asking the family brings; empty if nobody can be asked."""
     readers = whom_to_ask(enrollment)
     if not readers:
         return ""
@@ -117,7 +117,7 @@ def _about(enrollment: Enrollment, seat: SeatAssignment | None) -> list[Fact]:
         ("Phone", enrollment.phone or person.phone),
     ]
     guardians = Guardian.objects.filter(guardianships__learner=learner).order_by("pk") if learner else []
-    for guardian in guardians:  # whoever has no name is called by the address, which stands beside it
+    for guardian in guardians:  # a guardian without a name goes by the address shown beside it
         label = "Guardian" if str(guardian) == guardian.email else f"Guardian {guardian}"
         told.append((label, guardian.email or "no address"))
     return [(label, value) for label, value in told if value]
@@ -149,7 +149,7 @@ def _funding(enrollment: Enrollment, seat: SeatAssignment | None) -> str:
 
 
 def _twins(enrollment: Enrollment) -> list[Card]:
-    """The learners who may be this one; no card where nobody may."""
+    """Return a card with the learners who may be the same person; no card if there are none."""
     if enrollment.learner_id is None:
         return []
     number = enrollment.learner_id

@@ -1,4 +1,4 @@
-"""The reviewers' desk: the line at one side, one case at the other, and the next one by itself after each answer."""
+"""The reviewers' desk: the line on one side and one case on the other; after each answer the next case opens."""
 
 import datetime as dt
 from typing import Any
@@ -31,7 +31,7 @@ ON_PAGE = 25
 
 
 class ReviewDesk(Answering):
-    """The desk's pages among those of enrollments."""
+    """The desk's pages within the enrollment admin."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -43,13 +43,13 @@ class ReviewDesk(Answering):
         ]
 
     def show_desk(self, request: HttpRequest) -> HttpResponse:
-        """The line, with the first case of its page that nobody else has open."""
+        """Show the line, with the first case of its page that nobody else has open."""
         if not self.may(request, Power.VIEW):
             raise PermissionDenied
         return self.show(request, None, Told())
 
     def show_case(self, request: HttpRequest, enrollment_id: int) -> HttpResponse:
-        """One case; an answer or a skip leads to the next."""
+        """Show one case; an answer or a skip leads to the next."""
         enrollment = self.cases(request).filter(pk=enrollment_id).first()
         if enrollment is None:
             raise Http404("There is no such enrollment.")
@@ -58,7 +58,7 @@ class ReviewDesk(Answering):
         return self.answer(request, enrollment)
 
     def show(self, request: HttpRequest, enrollment: Enrollment | None, told: Told) -> HttpResponse:
-        """The desk with this case, or with the first one of the page."""
+        """Show the desk with this case, or with the first one of the page."""
         now = utc_now()
         user_id = staff_of(request).pk
         narrowed = LineForm(request.GET, request=request)
@@ -76,7 +76,7 @@ class ReviewDesk(Answering):
         context = {
             **self.admin_site.each_context(request),
             "title": "Review",
-            "content_title": "Review",  # what the page's trail ends with; "opts" would end it with the list
+            "content_title": "Review",  # the last breadcrumb; "opts" would end the trail with the list
             "model_admin": self,
             "narrowed": narrowed,
             "is_narrowed": is_narrowed(request),
@@ -110,7 +110,7 @@ class ReviewDesk(Answering):
     def _ways(
         self, request: HttpRequest, line: QuerySet[Enrollment], enrollment: Enrollment | None, now: dt.datetime
     ) -> dict[str, str]:
-        """The addresses that lead on."""
+        """Return the links to other pages and cases."""
         lists = reverse("admin:enrollments_enrollment_changelist")
         desk = reverse(f"admin:{DESK}")
         ways = {"desk_url": desk, "families_url": f"{desk}?waits={FAMILY}", "list_url": f"{lists}?waiting=review"}
@@ -131,20 +131,20 @@ class ReviewDesk(Answering):
         return build_case(request, enrollment, **forms, now=now)
 
     def _tell_gone(self, enrollment: Enrollment) -> str:
-        """Why a case is no case any more."""
+        """Say why this is no longer a case."""
         held = held_reviews().filter(enrollment=enrollment).first()
         told = tell_held(held) if held is not None else self.tell_latest_change(enrollment)
         return f"{self.describe(enrollment)} no longer waits for a reviewer. {told}".strip()
 
 
 def _waits(enrollment: Enrollment) -> bool:
-    """Whether it can be decided, though the family may have been asked."""
+    """Return whether the enrollment can be decided, even if the family has been asked a question."""
     known = undecided(Enrollment.objects.filter(pk=enrollment.pk))
     return bool(known.exclude(pk__in=held_reviews().values("enrollment")).exists())
 
 
 def _page_of(line: QuerySet[Enrollment], opened: Enrollment | None, request: HttpRequest) -> Any:
-    """The page that the address names; for an open case the one that it stands on."""
+    """Return the page that the URL names, or for an open case the page that contains it."""
     rows = line.select_related("learner", "lead", "instance__program", "workspace")
     paginator: Paginator = CappedPaginator(rows, ON_PAGE)
     if opened is None:

@@ -1,4 +1,4 @@
-"""What reviewers fill in at the desk: which part of the line they look at, and why they reject."""
+"""The forms at the desk: the filters of the line, and the reasons for a rejection."""
 
 from typing import Any, cast
 
@@ -13,11 +13,11 @@ from ...models import District, Program, ReviewReason
 from ...review.inquiries import QUESTION_LENGTH
 
 FAMILY = "family"
-REASONS_OFFERED = 9  # so many have a key
+REASONS_OFFERED = 9  # this many have a keyboard shortcut
 
 
 class LineForm(StaffForm):
-    """Narrows the line down. What is left empty narrows nothing."""
+    """Narrows the line. Empty fields narrow nothing."""
 
     q = forms.CharField(label="Learner", required=False, max_length=100)
     program = forms.ModelChoiceField(Program.objects.none(), required=False, empty_label="All programs")
@@ -36,7 +36,7 @@ class LineForm(StaffForm):
         )
 
     def _offer(self, name: str, rows: QuerySet[Any]) -> None:
-        """Any of the rows is taken, the first of them are offered, and the one that was chosen."""
+        """Accept any of the rows, but offer only the first ones and the one that was chosen."""
         field = cast(forms.ModelChoiceField, self.fields[name])
         field.queryset = rows
         offered: list[Model] = list(rows[:FILTER_CAP])
@@ -44,7 +44,7 @@ class LineForm(StaffForm):
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """What the line is narrowed down by; nothing of what can't be read."""
+        """Return the chosen filters, without those that can't be parsed."""
         told = self.cleaned_data if self.is_valid() else {}
         return {
             "program_id": getattr(told.get("program"), "pk", None),
@@ -55,7 +55,7 @@ class LineForm(StaffForm):
 
 
 class RejectForm(NoteForm):
-    """Why, for the family: one of the workspace's reasons, or words of one's own, which come first."""
+    """The reason that the family reads: the reviewer's own words if there are any, otherwise one of the workspace's."""
 
     chosen = forms.ModelChoiceField(ReviewReason.objects.none(), required=False)
     reason = forms.CharField(
@@ -73,7 +73,7 @@ class RejectForm(NoteForm):
 
     @property
     def reasons(self) -> list[ReviewReason]:
-        """The workspace's, in its order."""
+        """Return the workspace's reasons, in its order."""
         return list(self._offered()[:REASONS_OFFERED])
 
     def _offered(self) -> QuerySet[ReviewReason]:
@@ -91,7 +91,7 @@ class RejectForm(NoteForm):
 
 
 class AskForm(StaffForm):
-    """What the family is asked before the case is decided."""
+    """A question to the family before the case is decided."""
 
     question = forms.CharField(
         max_length=QUESTION_LENGTH,

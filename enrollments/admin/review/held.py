@@ -1,4 +1,4 @@
-"""Answers of the desk that are held: whose, about whom and until when; and taking a colleague's back."""
+"""Held answers from the desk: whose they are, about whom, and until when; and undoing a colleague's answer."""
 
 import datetime as dt
 
@@ -24,7 +24,7 @@ register_subject("held-review", HeldReview)
 
 @admin.register(HeldReview)
 class HeldReviewAdmin(WorkspaceScopedAdmin):
-    """Who answered which case since when. They end by themselves; one that can't be carried out yet is tried again."""
+    """Who answered which case, and when. They end on their own; one that can't be carried out yet is retried."""
 
     workspace_path = "enrollment__workspace"
     actor_fields = ("decided_by",)

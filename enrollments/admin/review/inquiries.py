@@ -1,4 +1,4 @@
-"""What families were asked: the list, and the questions of an enrollment with their answers."""
+"""Questions to families: the list, and the questions about one enrollment with their answers."""
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -15,7 +15,7 @@ SHOWN = 10
 
 @neighbors_of(Enrollment, early=True)
 def inquiries_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    """Each question as it was asked, and what the family answered."""
+    """Return the card of each question as it was asked and the family's answer."""
     rows = [
         Neighbor(
             title=inquiry.question,
@@ -30,7 +30,7 @@ def inquiries_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Car
 
 @admin.register(Inquiry)
 class InquiryAdmin(WorkspaceScopedAdmin):
-    """Which families were asked what; the case at the desk is where they are asked."""
+    """Which families were asked which questions; reviewers ask them from the case at the desk."""
 
     workspace_path = "enrollment__workspace"
     list_display = ("question", "status_label", "person", "asked_at", "due_at", "settled_at")

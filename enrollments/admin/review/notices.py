@@ -1,4 +1,4 @@
-"""What reviewers are told above the open case: their own answers that can still be undone, or that came to nothing."""
+"""The notices that reviewers see above the open case: their own answers that can still be undone, or that failed."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ TOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence about an answer of one's own."""
+    """A sentence about one of the reviewer's own answers."""
 
     text: str
     review: HeldReview
@@ -26,7 +26,7 @@ class Notice:
 
 
 def held_notices(request: HttpRequest) -> list[Notice]:
-    """The newest answers of this person that are still held, the newest first."""
+    """Return this reviewer's latest answers that are still held, the newest first."""
     return [
         Notice(
             f"{_describe(review.enrollment)}: {_done(review)}.",
@@ -38,7 +38,7 @@ def held_notices(request: HttpRequest) -> list[Notice]:
 
 
 def refused_notices(request: HttpRequest) -> list[Notice]:
-    """The answers of this person that could not be carried out, while their enrollments still wait."""
+    """Return this reviewer's answers that could not be carried out and whose enrollments still wait."""
     return [
         Notice(
             f"{_describe(review.enrollment)}, could not be {_done(review)}: {review.last_error}",

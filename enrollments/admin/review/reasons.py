@@ -1,4 +1,4 @@
-"""The reasons to reject that a workspace offers its reviewers."""
+"""The rejection reasons that a workspace offers its reviewers."""
 
 from django.contrib import admin
 
@@ -10,7 +10,7 @@ from ...models import ReviewReason
 
 @admin.register(ReviewReason)
 class ReviewReasonAdmin(WorkspaceScopedAdmin):
-    """Reviewers choose one at the desk, and may change its words for the family they write to."""
+    """Reviewers choose one at the desk, and may reword it for the family they are writing to."""
 
     add_power = Power.MANAGE
     change_power = Power.MANAGE

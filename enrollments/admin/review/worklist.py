@@ -1,4 +1,6 @@
-"""The list of those who wait for a reviewer: by what they differ, and each leads to its case at the desk."""
+"""The list of enrollments that wait for a reviewer: columns in which they differ, and a link to each case at the
+desk.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,19 +19,19 @@ COLUMNS = ("person", "instance", "grade", "school", "district", "waiting_since",
 
 
 def asks_for_reviews(request: HttpRequest) -> bool:
-    """Whether the list shows those who wait for a reviewer and nobody else."""
+    """Return whether the list shows only enrollments that wait for a reviewer."""
     return request.GET.get("waiting") == "review"
 
 
 class ReviewList(TolerantChangeList):
-    """Leads to the case of each row."""
+    """Links each row to its case."""
 
     def url_for_result(self, result: Any) -> str:
         return reverse(f"admin:{CASE}", args=[result.pk])
 
 
 class ReviewColumns:
-    """The columns of that list, for the admin page of enrollments."""
+    """The columns of that list, for the enrollment admin."""
 
     def look_up(self, request: HttpRequest, rows: Sequence[Enrollment]) -> None:
         super().look_up(request, rows)  # type: ignore[misc]

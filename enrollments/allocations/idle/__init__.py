@@ -1,1 +1,1 @@
-"""Seats that lie idle at their holder: found, asked about, kept, or taken back and passed on."""
+"""Idle seats: found, asked about, and then kept, or taken back and passed on."""

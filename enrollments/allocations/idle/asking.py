@@ -1,4 +1,4 @@
-"""Families of idle seats are asked whether they still come: the mail, their answer, and what staff say instead."""
+"""Asking families of idle seats whether they are still coming: the mail, the answer, and the staff's alternatives."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -23,12 +23,13 @@ from .links import keep_url
 
 log = structlog.get_logger(__name__)
 
-FAMILY = Actor("family")  # whoever has the address that stands in the mail
+FAMILY = Actor("family")  # anybody who has the URL from the mail
 
 
 def ask_idle(*, now: dt.datetime) -> int:
-    """Sweep: ask the families of idle seats, each once; returns how many. Whoever can't be written to keeps the seat
-    until staff take it back."""
+    """Sweep: ask the family of each idle seat once; returns how many were asked. A family that can't be reached keeps
+    its seat until staff take it back.
+    """
     asked = 0
     for allocation in allocations_with_rule():
         for batch in find_idle(allocation=allocation, now=now):
@@ -40,8 +41,10 @@ def ask_idle(*, now: dt.datetime) -> int:
 
 @transaction.atomic
 def keep_seat(*, idle_seat_id: int, actor: Actor, now: dt.datetime) -> IdleSeat:
-    """The family still comes, as it or staff say: the seat stays theirs, and counts as active today. Again changes
-    nothing. Raises IdleSeatSettled once it was taken back, or is not asked about any more."""
+    """Record that the family is still coming, as it or staff say: it keeps the seat and counts as active today. A
+    repeated call changes nothing. Raises IdleSeatSettled if the seat was already taken back or is no longer asked
+    about.
+    """
     idle = lock_idle_seat(idle_seat_id)
     if idle.status != IdleSeatStatus.KEPT:
         settle(idle, IdleSeatStatus.KEPT, actor=actor, now=now)
@@ -50,14 +53,14 @@ def keep_seat(*, idle_seat_id: int, actor: Actor, now: dt.datetime) -> IdleSeat:
 
 @transaction.atomic
 def stop_asking(*, idle_seat_id: int, actor: Actor, now: dt.datetime) -> IdleSeat:
-    """The seat stays its holder's, and is never asked about again. Raises IdleSeatSettled."""
+    """Leave the seat with its holder and never ask about it again. Raises IdleSeatSettled."""
     idle = lock_idle_seat(idle_seat_id)
     settle(idle, IdleSeatStatus.STOPPED, actor=actor, now=now)
     return idle
 
 
 def settle(idle: IdleSeat, status: IdleSeatStatus, *, actor: Actor, now: dt.datetime) -> None:
-    """Say what became of a (locked) idle seat. Raises IdleSeatSettled if that was said before."""
+    """Record the outcome for a (locked) idle seat. Raises IdleSeatSettled if one was recorded before."""
     if idle.status != IdleSeatStatus.ASKED:
         raise IdleSeatSettled
     idle.status = status
@@ -85,7 +88,7 @@ def _ask(idle: Idle, *, grace: dt.timedelta, now: dt.datetime) -> bool:
 
 
 def render_seat_idle(notification: Notification) -> Email | None:
-    """None once it was settled."""
+    """Return None once it is settled."""
     rows = IdleSeat.objects.filter(pk=notification.params["idle_seat"], status=IdleSeatStatus.ASKED)
     idle = rows.select_related("seat__enrollment__learner", "seat__enrollment__lead").select_related(
         "seat__enrollment__instance__program", "seat__enrollment__workspace"

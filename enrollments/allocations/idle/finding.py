@@ -1,4 +1,4 @@
-"""Which used seats lie idle: nobody of the family was seen for as many days as the allocation's rule says."""
+"""Which used seats are idle: nobody in the family has been active for the number of days in the allocation's rule."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ GRACE_DAYS = (3, 60)
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """A seat that lies idle since a moment, and the addresses at which its family is asked."""
+    """A seat, the time since which it has been idle, and the addresses at which its family is asked."""
 
     seat: SeatAssignment
     since: dt.datetime
@@ -36,8 +36,9 @@ class Idle:
 def set_idle_rule(
     *, allocation_id: int, idle_days: int | None, grace_days: int, now: dt.datetime
 ) -> DistrictSeatAllocation:
-    """Ask families about seats of the allocation that lie idle for so many days, and take back those that nobody keeps
-    within so many more; None asks nobody. Who was asked before is not asked otherwise. Raises Invalid."""
+    """Ask families about seats of the allocation that have been idle for `idle_days`, and take back those that nobody
+    keeps within `grace_days`; None asks nobody. Families that were already asked keep their deadline. Raises Invalid.
+    """
     if idle_days is not None:
         _check("idle_days", idle_days, IDLE_DAYS)
     _check("grace_days", grace_days, GRACE_DAYS)
@@ -48,7 +49,7 @@ def set_idle_rule(
 
 
 def allocations_with_rule() -> QuerySet[DistrictSeatAllocation]:
-    """Those whose idle seats are asked about, with what their days and names follow from."""
+    """Return the allocations with an idle-seat rule, with the rows that their days and names are derived from."""
     ruled = DistrictSeatAllocation.objects.filter(idle_days__isnull=False, is_active=True)
     return ruled.select_related("district__workspace", "instance").order_by("pk")
 
@@ -56,8 +57,9 @@ def allocations_with_rule() -> QuerySet[DistrictSeatAllocation]:
 def find_idle(
     *, allocation: DistrictSeatAllocation, idle_days: int | None = None, now: dt.datetime
 ) -> Iterator[list[Idle]]:
-    """The idle seats of an allocation, a bounded number at a time: by its own rule, or by another number of days. None
-    while its seats may not be taken: nobody could have what is taken back."""
+    """Yield the idle seats of an allocation in bounded batches, by its own rule or by another number of days. Yields
+    nothing while its seats may not be taken, because nobody could use what is taken back.
+    """
     days = idle_days or allocation.idle_days
     if days is None or not allocation.is_open(now):
         return
@@ -70,7 +72,7 @@ def find_idle(
 
 
 def is_asked_about(seat: SeatAssignment) -> bool:
-    """Whether the family of a used seat takes part, so that it could be seen."""
+    """Return whether the family of a used seat takes part, so that it could have shown activity."""
     return (
         seat.status == SeatStatus.USED
         and seat.enrollment.eligibility_status == EligibilityStatus.APPROVED
@@ -79,7 +81,7 @@ def is_asked_about(seat: SeatAssignment) -> bool:
 
 
 def _seats_to_judge(allocation: DistrictSeatAllocation, before: dt.datetime) -> QuerySet[SeatAssignment]:
-    """Seats in use for long enough, of programs that have begun, about which nobody is being asked or ever to be."""
+    """Return seats used for long enough, in programs that have begun, whose family is not being asked and may be."""
     begun = Q(enrollment__instance__start_date__isnull=True) | Q(
         enrollment__instance__start_date__lte=local_date(before, allocation.zone)
     )
@@ -109,7 +111,7 @@ def _judge(seats: Sequence[SeatAssignment], before: dt.datetime, *, is_off: bool
 
 
 def _beginning(seat: SeatAssignment) -> dt.datetime | None:
-    """When the program began, where its workspace is."""
+    """Return when the program began, in its workspace's time zone."""
     starts = seat.enrollment.instance.start_date
     if starts is None:
         return None

@@ -1,6 +1,6 @@
-"""The address at which a family says that it still comes.
+"""The URL at which a family says that it is still coming.
 
-It names the row and is signed by us, so nothing secret is kept. Its holder can keep the seat, and learns nothing but
+It names the row and is signed by us, so no secret is stored. Whoever has it can keep the seat, and learns nothing but
 the program's name.
 """
 
@@ -17,12 +17,12 @@ _GONE = "This address is about no seat of ours."
 
 
 def keep_url(idle_seat_id: int) -> str:
-    """The page's whole address."""
+    """Return the full URL of the page."""
     return f"{settings.PUBLIC_URL}{reverse('idle-seat', args=[_signer.sign(str(idle_seat_id))])}"
 
 
 def find_linked_seat(token: str) -> IdleSeat:
-    """The idle seat that an address is about. Raises NotFound for one that is forged, or older than our present key."""
+    """Return the idle seat of this link. Raises NotFound if it is forged or was signed with a key we no longer use."""
     try:
         key = int(_signer.unsign(token))  # we signed it
     except BadSignature as error:

@@ -1,4 +1,4 @@
-"""Idle seats that nobody kept are taken back when their time is over, and go to whoever waits."""
+"""Taking back idle seats that nobody kept before their deadline, and passing them on to learners who wait."""
 
 import datetime as dt
 from collections import Counter
@@ -32,13 +32,13 @@ from .finding import is_asked_about
 
 log = structlog.get_logger(__name__)
 
-NEXT_TRIED = 5  # of those who wait; the criteria may refuse the first ones
+NEXT_TRIED = 5  # of the waiting learners, because the criteria may refuse the first ones
 AGAIN_AFTER = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """What was taken back: seats, those of them that others have now, and what they cost the district."""
+    """What was taken back: the seats, how many of them others have now, and what they cost the district."""
 
     seats: int
     passed_on: int
@@ -50,8 +50,9 @@ class Savings:
 
 
 def reclaim_due(*, limit: int = 50, now: dt.datetime) -> int:
-    """Sweep: take back the idle seats whose time is over; returns how many were dealt with. One that can't be taken
-    back now is tried again in an hour."""
+    """Sweep: take back the idle seats whose deadline has passed; returns how many were handled. A seat that can't be
+    taken back now is retried in an hour.
+    """
     due = due_seats(now)
     found = list(due.order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
     for pk in found:
@@ -64,15 +65,16 @@ def reclaim_due(*, limit: int = 50, now: dt.datetime) -> int:
 
 
 def due_seats(now: dt.datetime) -> QuerySet[IdleSeat]:
-    """Those about which nobody answered in time."""
+    """Return those that nobody answered before the deadline."""
     return IdleSeat.objects.filter(status=IdleSeatStatus.ASKED, due_at__lte=now)
 
 
 @transaction.atomic
 def reclaim_seat(*, idle_seat_id: int, actor: Actor, now: dt.datetime) -> IdleSeat:
-    """Take an idle seat back and give it to whoever waits first and may have it; what became of it is its status. A
-    family that was seen since it was asked keeps its seat; so does one whose enrollment or whose allocation's rule has
-    ended. Raises IdleSeatSettled, and what ending an enrollment raises."""
+    """Take an idle seat back and give it to the first waiting learner who may have it; its status records the outcome.
+    A family that was active after it was asked keeps its seat, and so does one whose enrollment, or whose allocation's
+    rule, has ended. Raises IdleSeatSettled, and whatever ending an enrollment raises.
+    """
     idle = lock_idle_seat(idle_seat_id)
     if idle.status == IdleSeatStatus.ASKED:
         waiting = list_waiting(idle.seat.allocation, now)[:NEXT_TRIED]
@@ -100,15 +102,16 @@ def reclaim_seat(*, idle_seat_id: int, actor: Actor, now: dt.datetime) -> IdleSe
 
 
 def is_active_since(idle: IdleSeat) -> bool:
-    """Whether the family was seen after it was asked."""
+    """Return whether the family was active after it was asked."""
     seen = find_activity([idle.seat.enrollment_id]).get(idle.seat.enrollment_id)
     return seen is not None and seen > idle.asked_at
 
 
 def list_waiting(allocation: DistrictSeatAllocation, now: dt.datetime) -> list[EnrollmentDecision]:
-    """Who was turned away because all seats were taken, was sent to pay and has not: whoever asked first comes first.
-    They are those whom the router would give the seat if they asked again. Whoever has paid, or has a payment page
-    open, does not wait."""
+    """Return the decisions of learners who were sent to pay because all seats were taken and have not paid, the
+    earliest request first. These are the learners to whom the router would give the seat if they asked again. Anybody
+    who has paid, or has an open payment page, does not wait.
+    """
     if not allocation.is_open(now):
         return []
     refused = EnrollmentDecision.objects.filter(
@@ -131,7 +134,7 @@ def list_waiting(allocation: DistrictSeatAllocation, now: dt.datetime) -> list[E
 
 
 def sum_up_savings(idle_seats: QuerySet[IdleSeat]) -> Savings:
-    """What was taken back of these, in one query."""
+    """Sum up what was taken back from these, in one query."""
     rows = idle_seats.filter(status=IdleSeatStatus.RECLAIMED).values("seat__allocation__currency").order_by()
     sums = rows.annotate(
         seats=Count("pk"), passed_on=Count("passed_on_to"), minor=Sum("seat__allocation__seat_price_minor")

@@ -30,7 +30,7 @@ def enrolment_document(enrollment: Enrollment, *, now: dt.datetime) -> Any:
 
 
 class EnrolmentListView(APIView):
-    """Where learners are enrolled on account."""
+    """Enrolling learners on account."""
 
     required_scopes = {"POST": "enrollments:write"}
 
@@ -43,10 +43,11 @@ class EnrolmentListView(APIView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Enroll a learner on account: active at once, the payment pending.
+        """Enroll a learner on account: active at once, with the payment pending.
 
-        Where the course has no price, the payment is `not_required`. 409 `already_enrolled` while an enrolment of the
-        learner in the course is current, 409 `instance_full` or `instance_closed`, 422 `ineligible` by its criteria.
+        If the course has no price, the payment is `not_required`. 409 `already_enrolled` while the learner has a
+        current enrolment in the course, 409 `instance_full` or `instance_closed`, 422 `ineligible` if its criteria are
+        not met.
         """
         body = NewEnrolmentBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -63,13 +64,13 @@ class EnrolmentListView(APIView):
 
 
 class ActiveEnrolmentsView(APIView):
-    """The enrolments that are going on."""
+    """The current enrolments."""
 
     required_scopes = {"GET": "enrollments:read"}
 
     @extend_schema(tags=TAGS, operation_id="list_active_enrolments", parameters=[PageQuery], responses=EnrolmentList)
     def get(self, request: Request) -> Response:
-        """All current enrollments of the workspace, whichever way they were made; the total in X-Total-Count."""
+        """List all current enrollments of the workspace, however they were made; X-Total-Count has the total."""
         asked = PageQuery.read(request)
         active = list_active_enrolments(workspace_id=principal_of(request).workspace_id)
         page = active[asked["offset"] : asked["offset"] + asked["limit"]]
@@ -92,7 +93,7 @@ class EnrolmentView(APIView):
         tags=TAGS, operation_id="delete_enrolment", responses={204: OpenApiResponse(description="It is gone")}
     )
     def delete(self, request: Request, enrolment_id: int) -> Response:
-        """Delete it: what it held is given back, and the learner may enroll again."""
+        """Delete the enrolment: what it held is given back, and the learner may enroll again."""
         caller = principal_of(request)
         found = get_enrolment(workspace_id=caller.workspace_id, number=enrolment_id)
         delete_enrollment(enrollment_id=found.pk, actor=caller.actor, now=utc_now())
@@ -100,7 +101,7 @@ class EnrolmentView(APIView):
 
 
 class EnrolmentDetailsView(APIView):
-    """One enrolment, for whoever acts for its user."""
+    """One enrolment, for clients that act on behalf of its user."""
 
     required_scopes = {"GET": "enrollments:read"}
 
@@ -108,7 +109,7 @@ class EnrolmentDetailsView(APIView):
         tags=TAGS, operation_id="get_enrolment_details", parameters=[UserQuery], responses=EnrolmentSerializer
     )
     def get(self, request: Request, enrolment_id: int) -> Response:
-        """404 for another user's; 400 without `user_id`."""
+        """404 for another user's enrolment; 400 without `user_id`."""
         user_id = UserQuery.read(request)["user_id"]
         workspace_id = principal_of(request).workspace_id
         found = get_enrolment(workspace_id=workspace_id, number=enrolment_id, user_id=user_id)

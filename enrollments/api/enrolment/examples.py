@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document, as the enrolment service's document gives them."""
+"""Examples for the OpenAPI document, taken from the enrolment service's document."""
 
 from drf_spectacular.utils import OpenApiExample
 

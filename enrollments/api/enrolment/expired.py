@@ -1,4 +1,4 @@
-"""Completing, on request, what is past its end: parse, call the use case, render."""
+"""Completing, on request, enrolments that are past their end: parse, call the use case, render."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -26,8 +26,8 @@ class ExpiredEnrolmentsView(APIView):
     def patch(self, request: Request) -> Response:
         """Complete up to 1,000 enrolments that are past their end, and list them.
 
-        X-Remaining says how many are left for the next call; a sweep completes them in any case. One that can't be
-        completed is left, and staff are told.
+        X-Remaining says how many are left for the next call; a sweep completes them in any case. An enrolment that
+        can't be completed is skipped, and staff are notified.
         """
         caller = principal_of(request)
         now = utc_now()

@@ -1,4 +1,4 @@
-"""Whether the enrolment service and its database are up, for whoever watches it."""
+"""The health check of the enrolment service and its database, for monitors."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class EnrolmentHealthView(APIView):
         responses={200: ServiceHealth, 503: ServiceHealth},
     )
     def get(self, request: Request) -> Response:
-        """The service and its database: 503 while the database does not answer."""
+        """Report the state of the service and its database: 503 while the database does not respond."""
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")

@@ -18,7 +18,7 @@ from .serializers import EnrolmentSerializer, PaidBody
 
 
 class PaidEnrolmentView(APIView):
-    """Money that came outside of Stripe."""
+    """Payments made outside of Stripe."""
 
     required_scopes = {"PATCH": "payments:write"}
 
@@ -30,10 +30,10 @@ class PaidEnrolmentView(APIView):
         examples=[PAY, PAID],
     )
     def patch(self, request: Request) -> Response:
-        """Mark an enrolment as paid, at the price of its course; its invoice exists as soon as the answer does.
+        """Mark an enrolment as paid, at the price of its course; its invoice exists by the time of the response.
 
         An open payment page is ended at Stripe first: 409 `payment_on_its_way` while a bank is moving the money, and
-        503 while Stripe does not answer. 409 `already_paid`, `nothing_to_pay` or `enrollment_over` change nothing.
+        503 while Stripe does not respond. 409 `already_paid`, `nothing_to_pay`, or `enrollment_over` change nothing.
         """
         body = PaidBody(data=request.data)
         body.is_valid(raise_exception=True)

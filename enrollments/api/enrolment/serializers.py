@@ -1,4 +1,4 @@
-"""The shapes of the enrolment service's requests and answers, spelled as its document spells them."""
+"""The shapes of the enrolment service's requests and responses, spelled as in its document."""
 
 from typing import Any
 
@@ -19,8 +19,9 @@ class NewEnrolmentBody(serializers.Serializer[Any]):
 
 
 class PaidBody(serializers.Serializer[Any]):
-    """The method of the document's route is PATCH, and its body is a whole one all the same: what is required stays so
-    in the OpenAPI document, which otherwise takes every PATCH for a change of some fields."""
+    """The document gives this route the method PATCH, but its body is complete: required fields stay required in the
+    OpenAPI document, which otherwise treats every PATCH as a partial update.
+    """
 
     @property
     def partial(self) -> bool:
@@ -28,7 +29,7 @@ class PaidBody(serializers.Serializer[Any]):
 
     @partial.setter
     def partial(self, value: bool) -> None:
-        """Said by whoever takes it for a change of some fields."""
+        """Ignore the flag that the schema generator sets for a partial update."""
 
     enrolment_id = WholeNumberField()
     method = serializers.ChoiceField(

@@ -1,4 +1,4 @@
-"""The changes of an enrollment's status: parse, call one use case, render."""
+"""Changes of an enrollment's status: parse, call one use case, render."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -32,7 +32,7 @@ UseCase = Callable[..., Enrollment]
 
 
 class ActionView(APIView):
-    """A change of the status by one use case."""
+    """A status change by one use case."""
 
     required_scopes = {"POST": "enrollments:write"}
     use_case: ClassVar[UseCase]
@@ -45,7 +45,7 @@ class ActionView(APIView):
 
     @classmethod
     def perform(cls, caller: Principal, enrollment_id: str, sent: Any) -> Enrollment:
-        """Check what was sent, and change the enrollment by the use case."""
+        """Check the request body, and change the enrollment through the use case."""
         body = cls.body(data=sent)
         body.is_valid(raise_exception=True)
         found = get_enrollment(workspace_id=caller.workspace_id, cuid=enrollment_id)
@@ -65,7 +65,7 @@ View = TypeVar("View", bound=type[ActionView])
 
 
 def documented(verb: str, example: OpenApiExample) -> Callable[[View], View]:
-    """How the OpenAPI document tells of an action, in the words of its docstring."""
+    """Describe an action in the OpenAPI document, using its docstring."""
 
     def document(view: View) -> View:
         schema = extend_schema(
@@ -82,9 +82,9 @@ def documented(verb: str, example: OpenApiExample) -> Callable[[View], View]:
 
 @documented("evaluate", EVALUATE)
 class EvaluateView(ActionView):
-    """Decide by the criteria whether a candidate is eligible.
+    """Evaluate a candidate against the criteria.
 
-    The answer is eligible or ineligible, with the reason. One that is eligible is evaluated again.
+    The result is eligible or ineligible, with the reason. An eligible enrollment is evaluated again.
     """
 
     use_case = staticmethod(evaluate_enrollment)
@@ -92,9 +92,9 @@ class EvaluateView(ActionView):
 
 @documented("submit", SUBMIT)
 class SubmitView(ActionView):
-    """Ask for review.
+    """Submit the enrollment for review.
 
-    Where review is automatic and nothing is left to pay, the answer is approved.
+    If review is automatic and nothing is left to pay, it is approved at once.
     """
 
     use_case = staticmethod(submit_enrollment)
@@ -102,7 +102,7 @@ class SubmitView(ActionView):
 
 @documented("approve", APPROVE)
 class ApproveView(ActionView):
-    """Accept into the program.
+    """Accept the learner into the program.
 
     Participation starts; a lead becomes a learner.
     """
@@ -112,9 +112,9 @@ class ApproveView(ActionView):
 
 @documented("reject", REJECT)
 class RejectView(ActionView):
-    """Refuse, with a reason.
+    """Reject the enrollment, with a reason.
 
-    What it held is given back.
+    Whatever it held is given back.
     """
 
     use_case = staticmethod(reject_enrollment)
@@ -125,7 +125,7 @@ class RejectView(ActionView):
 class UnenrollView(ActionView):
     """Leave the program.
 
-    At once, or on a later day.
+    This takes effect at once, or on a later day.
     """
 
     use_case = staticmethod(plan_exit)

@@ -1,4 +1,4 @@
-"""Enrollments of a program instance, and each by itself: parse, call one use case, render."""
+"""The enrollments of a program instance, and single enrollments: parse, call one use case, render."""
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
@@ -37,8 +37,9 @@ class InstanceEnrollmentsView(APIView):
         responses=EnrollmentPage,
     )
     def get(self, request: Request, instance_id: str) -> Response:
-        """All filters that are given hold together. A page with few items or none is the last one only if its
-        nextCursor is null: where filters leave little, each request looks through a limited part of the list."""
+        """Filters are combined with AND. A page with few items or none is the last one only if its nextCursor is null:
+        if the filters match little, each request searches a limited part of the list.
+        """
         asked = asked_page(request)
         filters = Filters(**EnrollmentQuery.read(request))
         instance = get_instance(workspace_id=principal_of(request).workspace_id, cuid=instance_id)
@@ -56,9 +57,9 @@ class InstanceEnrollmentsView(APIView):
     def post(self, request: Request, instance_id: str) -> Response:
         """Enroll somebody as a candidate.
 
-        409 `already_enrolled` names the person's current enrollment in this instance as `enrollmentId`. One that was
-        refused makes way if it is named as the `enrollmentId` to renew. 409 `instance_closed` if the instance takes no
-        enrollments.
+        409 `already_enrolled` names the person's current enrollment in this instance as `enrollmentId`. A refused
+        enrollment is replaced if the request names it as the `enrollmentId` to renew. 409 `instance_closed` if the
+        instance does not accept enrollments.
         """
         body = NewEnrollmentBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -93,9 +94,9 @@ class EnrollmentView(APIView):
         examples=[CHANGE_ENROLLMENT],
     )
     def patch(self, request: Request, enrollment_id: str) -> Response:
-        """Change what is sent: lists are replaced, metadata is merged (a key that is null is removed).
+        """Change the fields that are sent: lists are replaced, metadata is merged (a key that is null is removed).
 
-        Names and email are the learner's: change them at /api/learners, or at /api/leads while there is no learner.
+        Names and email belong to the learner: change them at /api/learners, or at /api/leads while there is no learner.
         """
         body = DetailsBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -109,7 +110,7 @@ class EnrollmentView(APIView):
         tags=TAGS, operation_id="delete_enrollment", responses={204: OpenApiResponse(description="It is gone")}
     )
     def delete(self, request: Request, enrollment_id: str) -> Response:
-        """Delete it: what it held is given back, and from now on it is not found."""
+        """Delete the enrollment: what it held is given back, and from now on it is not found."""
         caller = principal_of(request)
         found = get_enrollment(workspace_id=caller.workspace_id, cuid=enrollment_id)
         delete_enrollment(enrollment_id=found.pk, actor=caller.actor, now=utc_now())

@@ -1,4 +1,4 @@
-"""Evaluating an instance's candidates in the background, and trying criteria: parse, call one use case, render."""
+"""Evaluating an instance's candidates in the background, and trying out criteria: parse, call one use case, render."""
 
 from typing import Any
 
@@ -92,9 +92,9 @@ class EvaluateInstanceView(APIView):
     )
     @idempotent
     def post(self, request: Request, instance_id: str) -> Response:
-        """Have every candidate evaluated in the background, and tell their families.
+        """Evaluate every candidate in the background, and notify their families.
 
-        While that is going on, the answer is the same job.
+        While a job is running, the response is that same job.
         """
         body = EvaluationBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -110,18 +110,18 @@ class EvaluateInstanceView(APIView):
 
 
 class JobView(APIView):
-    """What goes on in the background."""
+    """A background job."""
 
     required_scopes = {"GET": "enrollments:read"}
 
     @extend_schema(tags=TAGS, operation_id="get_job", responses=JobSerializer)
     def get(self, request: Request, job_id: str) -> Response:
-        """How far it has come."""
+        """Return the job's progress."""
         return Response(JobSerializer(get_job(workspace_id=principal_of(request).workspace_id, cuid=job_id)).data)
 
 
 class TryCriteriaView(APIView):
-    """Criteria that do not apply yet, or not any more."""
+    """Criteria that do not apply yet, or no longer apply."""
 
     required_scopes = {"POST": "enrollments:read"}
 
@@ -130,7 +130,7 @@ class TryCriteriaView(APIView):
     )
     @idempotent
     def post(self, request: Request, instance_id: str) -> Response:
-        """What each current enrollment would become, counted and listed, and what a sample would; nothing is kept."""
+        """Return what each current enrollment and a sample would become, counted and listed; nothing is stored."""
         body = TrialBody(data=request.data)
         body.is_valid(raise_exception=True)
         instance = get_instance(workspace_id=principal_of(request).workspace_id, cuid=instance_id)
@@ -138,7 +138,7 @@ class TryCriteriaView(APIView):
 
 
 def try_out(instance: ProgramInstance, body: TrialBody) -> dict[str, Any]:
-    """What a trial that was checked finds, as its shape reads it."""
+    """Return the result of a trial that passed validation, in the shape its serializer reads."""
     drafts = body.validated_data["criteria"]
     sample = body.validated_data.get("sample")
     now = utc_now()

@@ -39,14 +39,14 @@ from .shapes import EnrollmentSerializer
 
 TAGS = ["Enrollments"]
 SOURCE = "enrollments"
-# Written in columns of their own; the parts of an address are named as imports name them.
+# Written in columns of their own; the parts of an address use the column names of imports.
 _ADDRESS = tuple(LENGTHS)
 _ELIGIBILITY = {"status": "status", "reason": "reason"}
 _PLAIN = tuple(name for name in EnrollmentSerializer.Meta.fields if name not in ("address", "eligibility"))
 
 
 class EnrollmentSource:
-    """`options` have the `instance` and the `filters`, as the request named them."""
+    """`options` holds the `instance` and the `filters`, as the request named them."""
 
     def columns(self, export: Export) -> list[str]:
         return [*_PLAIN, *_ADDRESS, *_ELIGIBILITY]
@@ -60,7 +60,7 @@ class EnrollmentSource:
         return []
 
     def is_open_still(self, export: Export) -> bool:
-        """It is at no address of the back office."""
+        """Return whether the export is reachable in the back office, which it never is."""
         return False
 
     def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]:
@@ -92,7 +92,7 @@ def _text(value: Any) -> str:
 
 
 class AnyMediaType(DefaultContentNegotiation):
-    """A file has the format that was asked for when it was ordered, whatever the request accepts."""
+    """A file has the format chosen when it was ordered, whatever the request accepts."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -135,7 +135,7 @@ class ExportSerializer(serializers.ModelSerializer[Export]):
 
 
 def _named_instance(workspace_id: int, cuid: str) -> ProgramInstance:
-    """Raises Invalid: what a body names is a field of it."""
+    """Return the instance named in a body. Raises Invalid, because the name is a field of the body."""
     try:
         return get_instance(workspace_id=workspace_id, cuid=cuid)
     except NotFound as error:
@@ -143,7 +143,7 @@ def _named_instance(workspace_id: int, cuid: str) -> ProgramInstance:
 
 
 def order_export(caller: Principal, body: ExportBody) -> Export:
-    """Have what a body that was checked asks for written into a file. Raises Invalid."""
+    """Order the export that a validated body describes. Raises Invalid."""
     instance = _named_instance(caller.workspace_id, body.validated_data["programInstanceId"])
     sent: dict[str, Any] = dict(body.initial_data)
     return request_export(
@@ -173,10 +173,9 @@ class ExportListView(APIView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Have the enrollments of an instance written into a file in the background.
+        """Write an instance's enrollments to a file in the background.
 
-        All filters that are given hold together. Ask for the export until its status is completed; then `url` says
-        where the file is.
+        Filters are combined with AND. Poll the export until its status is completed; then `url` says where the file is.
         """
         body = ExportBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -191,7 +190,7 @@ class ExportView(APIView):
 
     @extend_schema(tags=TAGS, operation_id="get_export", responses=ExportSerializer)
     def get(self, request: Request, export_id: str) -> Response:
-        """How far it has come, and where its file is."""
+        """Return its progress, and where its file is."""
         export = find_export(workspace_id=principal_of(request).workspace_id, cuid=export_id)
         return Response(ExportSerializer(export).data)
 
@@ -208,13 +207,13 @@ class ExportFileView(APIView):
         responses={(200, media_type): OpenApiTypes.BINARY for media_type in MEDIA_TYPES.values()},
     )
     def get(self, request: Request, export_id: str) -> FileResponse:
-        """The file, as CSV or as an Excel workbook. There is none before the export is completed, and a day after."""
+        """Return the file, as CSV or as an Excel workbook, from the export's completion until a day later."""
         export = find_export(workspace_id=principal_of(request).workspace_id, cuid=export_id)
         return send_file(export, find_file(export, now=utc_now()))
 
 
 def find_export(*, workspace_id: int, cuid: str) -> Export:
-    """One that a key of the workspace asked for. Raises NotFound."""
+    """Return an export that an API key of the workspace requested. Raises NotFound."""
     export = Export.objects.filter(workspace=workspace_id, source=SOURCE, requested_by=None, cuid=cuid).first()
     if export is None:
         raise NotFound("There is no such export in this workspace.")

@@ -1,4 +1,4 @@
-"""How enrollments can be narrowed: all filters that are given hold together."""
+"""How lists of enrollments can be filtered: filters are combined with AND."""
 
 from rest_framework import serializers
 
@@ -9,7 +9,7 @@ from ...states import EligibilityStatus
 
 
 class EnrollmentQuery(QuerySerializer):
-    """Read as the keywords of `listing.Filters`."""
+    """Parsed into the keywords of `listing.Filters`."""
 
     status = serializers.ChoiceField(choices=EligibilityStatus.choices, required=False)
     tag = QueryTextField(required=False, max_length=50)

@@ -33,7 +33,7 @@ STATUSES = (*JobStatus.values, "undone")
 
 
 class ImportQuery(QuerySerializer):
-    """What is done with the file."""
+    """What to do with the file."""
 
     dryRun = QueryTruthField(default=False, help_text="Find out what would become of it, and do nothing.")
     evaluate = QueryTruthField(default=False, help_text="Evaluate each candidate by the criteria.")
@@ -76,7 +76,7 @@ def first_faults(job: ImportJob) -> QuerySet[ImportFault]:
 
 @extend_schema_field(ImportFaultSerializer(many=True))
 class FirstFaultsField(serializers.Field[Any, Any, Any, Any]):
-    """What is wrong with the first lines at fault."""
+    """The faults of the first faulty lines."""
 
     def __init__(self) -> None:
         super().__init__(source="*", read_only=True, help_text=f"The first {FAULTS_IN_ANSWER}.")
@@ -136,7 +136,7 @@ class ImportSerializer(serializers.Serializer[ImportJob]):
         return self._count(job, ENDING)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """`errors` has a name that serializers use for something else."""
+        """Add `errors`, a name that serializers reserve for something else."""
         return {**super().get_fields(), "errors": FirstFaultsField()}
 
 
@@ -158,8 +158,8 @@ class ImportInstanceView(APIView):
     def post(self, request: Request, instance_id: str) -> Response:
         """Send candidates as CSV or JSON lines, up to 50 MB: the file is checked now and imported in the background.
 
-        The columns are the fields of an enrollment; parts of the address are columns of their own, lists stand in one
-        quoted cell with commas, and `metadata.x` is x in the metadata.
+        The columns are the fields of an enrollment; parts of the address are columns of their own, lists go into one
+        quoted cell, separated by commas, and `metadata.x` sets x in the metadata.
         """
         options = ImportQuery.read_options(request)
         caller = principal_of(request)
@@ -183,13 +183,13 @@ class ImportView(APIView):
 
     @extend_schema(tags=TAGS, operation_id="get_import", responses=ImportSerializer)
     def get(self, request: Request, import_id: str) -> Response:
-        """How far it has come, and what became of the rows."""
+        """Return its progress, and what happened to the rows."""
         job = get_import(workspace_id=principal_of(request).workspace_id, cuid=import_id)
         return Response(ImportSerializer(job).data)
 
 
 class ImportFaultsView(APIView):
-    """What is wrong with lines of a file."""
+    """The faulty lines of a file."""
 
     required_scopes = {"GET": "enrollments:read"}
 
@@ -200,20 +200,20 @@ class ImportFaultsView(APIView):
         responses=ImportFaultSerializer(many=True),
     )
     def get(self, request: Request, import_id: str) -> Response:
-        """All of them, line by line."""
+        """Return all faults, line by line."""
         job = get_import(workspace_id=principal_of(request).workspace_id, cuid=import_id)
         return array_page(request, job.faults.order_by("file", "line", "pk"), ImportFaultSerializer)
 
 
 class UndoImportView(APIView):
-    """The way back."""
+    """Undoing an import."""
 
     required_scopes = {"POST": "enrollments:write"}
 
     @extend_schema(tags=TAGS, operation_id="undo_import", request=None, responses={202: ImportSerializer})
     @idempotent
     def post(self, request: Request, import_id: str) -> Response:
-        """Delete the enrollments that it made and change back what it changed, unless something was decided since."""
+        """Delete the enrollments that it created and revert those it changed, unless something was decided since."""
         caller = principal_of(request)
         found = get_import(workspace_id=caller.workspace_id, cuid=import_id)
         job = undo_import(job_id=found.pk, actor=caller.actor, now=utc_now())

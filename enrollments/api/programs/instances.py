@@ -38,7 +38,7 @@ class InstanceListView(APIView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Offer a program: for these dates, at this price, decided this way."""
+        """Offer a program with these dates, this price, and this review mode."""
         body = NewInstanceBody(data=request.data)
         body.is_valid(raise_exception=True)
         facts = dict(body.validated_data)
@@ -68,7 +68,7 @@ class InstanceView(APIView):
         examples=[CHANGE_INSTANCE],
     )
     def patch(self, request: Request, instance_id: str) -> Response:
-        """Change what is sent; of price, currency and tax rate, what is left out stays."""
+        """Change the fields that are sent; price, currency, and tax rate each stay as they are if left out."""
         body = InstanceBody(data=request.data)
         body.is_valid(raise_exception=True)
         caller = principal_of(request)

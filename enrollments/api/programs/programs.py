@@ -62,7 +62,7 @@ class ProgramView(APIView):
         examples=[CHANGE_PROGRAM],
     )
     def patch(self, request: Request, code: str) -> Response:
-        """Change what is sent. Its code stays."""
+        """Change the fields that are sent. The code can't be changed."""
         body = ProgramBody(data=request.data)
         body.is_valid(raise_exception=True)
         workspace_id = principal_of(request).workspace_id

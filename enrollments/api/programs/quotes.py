@@ -1,4 +1,4 @@
-"""Cancellation quotes: what leaving would bring, and carrying it out as it was told."""
+"""Cancellation quotes: what leaving would bring, and carrying it out exactly as quoted."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ class QuoteSerializer(serializers.ModelSerializer[CancellationQuote]):
 
 
 class QuoteListView(APIView):
-    """Quotes that this key asked for."""
+    """Quotes that this API key requested."""
 
     required_scopes = {"POST": "enrollments:write"}
 
@@ -93,7 +93,7 @@ class QuoteListView(APIView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Tell what leaving would bring. Nothing ends, and what is told holds for 15 minutes."""
+        """Quote what leaving would bring. Nothing ends yet, and the quote holds for 15 minutes."""
         body = QuoteBody(data=request.data)
         body.is_valid(raise_exception=True)
         caller = principal_of(request)
@@ -107,7 +107,7 @@ class QuoteListView(APIView):
 
 
 class QuoteView(APIView):
-    """One quote that this key asked for."""
+    """One quote that this API key requested."""
 
     required_scopes = {"GET": "enrollments:read"}
 
@@ -119,7 +119,7 @@ class QuoteView(APIView):
 
 
 class ConfirmQuoteView(APIView):
-    """Carrying a quote out."""
+    """Confirming a quote."""
 
     required_scopes = {"POST": "enrollments:write"}
 
@@ -132,8 +132,9 @@ class ConfirmQuoteView(APIView):
     )
     @idempotent
     def post(self, request: Request, quote_id: str) -> Response:
-        """End these enrollments and send back just what was told. 409 `quote_over` once the time has passed, and
-        `quote_outdated` once something that was told has changed: ask for a new quote then."""
+        """End these enrollments and refund exactly what was quoted. 409 `quote_over` once the quote has expired, and
+        `quote_outdated` once something it says has changed: request a new quote then.
+        """
         body = ConfirmBody(data=request.data)
         body.is_valid(raise_exception=True)
         caller = principal_of(request)

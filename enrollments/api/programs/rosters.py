@@ -16,7 +16,7 @@ from core.http.idempotency import idempotent
 from ...imports.job import receive_roster
 from .imports import TAGS, ImportQuery, ImportSerializer
 
-# A roster makes and changes what these scopes guard, beside enrollments.
+# A roster creates and changes what these scopes protect, in addition to enrollments.
 MORE_SCOPES = ("learners:write", "districts:write")
 
 
@@ -37,8 +37,9 @@ class RosterView(APIView):
     def post(self, request: Request) -> Response:
         """Send a OneRoster 1.2 CSV archive, up to 50 MB: it is checked now and imported in the background.
 
-        Its students become learners, parents become guardians; districts get their tenant ids; and enrollments are made
-        in the program instances that its classes are. The key needs the scopes to write learners and districts as well.
+        Its students become learners and its parents become guardians; districts get their tenant ids; and enrollments
+        are created in the program instances that match its classes. The key also needs the scopes to write learners and
+        districts.
         """
         options = ImportQuery.read_options(request)
         received = received_file(request)

@@ -1,4 +1,4 @@
-"""What requests about programs, their instances and enrollments bring."""
+"""The request bodies for programs, their instances, and enrollments."""
 
 from dataclasses import asdict
 from decimal import Decimal
@@ -76,7 +76,7 @@ class TaxRateField(serializers.DecimalField):
 
 
 class CriterionSerializer(serializers.Serializer[Any]):
-    """One condition for being eligible. What is wrong with it is said by `eligibility.criteria`, by line and column."""
+    """One condition for eligibility. `eligibility.criteria` reports what is wrong with it, by line and column."""
 
     name = MultilineField(default="", allow_blank=True)
     expression = MultilineField(default="", allow_blank=True, help_text="In the Common Expression Language.")
@@ -90,7 +90,9 @@ class CriterionSerializer(serializers.Serializer[Any]):
 
 
 class RefundTierSerializer(serializers.Serializer[Any]):
-    """Until when it holds, by `daysBeforeStart` (negative: after it) or `untilDate`, and what is kept of the price."""
+    """How long it applies, by `daysBeforeStart` (negative: after the start) or `untilDate`, and what is kept of
+    the price.
+    """
 
     daysBeforeStart = WholeNumberField(
         source="days_before_start", min_value=-3650, max_value=3650, required=False, allow_null=True
@@ -220,7 +222,7 @@ InstancePage = page_serializer(InstanceSerializer, "ProgramInstancePage")
 
 
 class DetailsBody(serializers.Serializer[Any]):
-    """What may be told of whoever is enrolled. null takes a value away."""
+    """What may be stored about the person who is enrolled. null removes a value."""
 
     phone = PhoneField(required=False, allow_null=True, allow_blank=True)
     address = PostalAddressField(required=False, allow_null=True)
@@ -247,7 +249,7 @@ class DetailsBody(serializers.Serializer[Any]):
     )
 
     def details(self) -> dict[str, Any]:
-        """The details that were given, each with a value."""
+        """Return the details that were given, each with a value."""
         empty: dict[str, Any] = {"address": {}, "manufacturer_slugs": [], "tags": [], "metadata": {}}
         names = {field.source for field in DetailsBody().fields.values()}
         given = {name: value for name, value in self.validated_data.items() if name in names}
@@ -255,7 +257,7 @@ class DetailsBody(serializers.Serializer[Any]):
 
 
 class NewEnrollmentBody(DetailsBody):
-    """One way to say whom it is about, and exactly what that way needs."""
+    """One way to identify the person, and exactly the fields that it needs."""
 
     identificationType = serializers.ChoiceField(choices=IdentificationType.choices)
     leadId = CuidField(required=False, allow_null=True)
@@ -275,7 +277,7 @@ class NewEnrollmentBody(DetailsBody):
         return attrs
 
     def identification(self) -> Identification:
-        """Whom it is about."""
+        """Return how the body identifies the person."""
         given = self.validated_data
         kind = given["identificationType"]
         names = {
@@ -292,7 +294,7 @@ class NewEnrollmentBody(DetailsBody):
 
 
 class ActionBody(serializers.Serializer[Any]):
-    """What goes with a change of the status."""
+    """What goes along with a status change."""
 
     reason = TextField(max_length=300, required=False, allow_null=True, allow_blank=True)
     metadata = DocumentField(required=False, allow_null=True, help_text="Merged into what is kept already.")

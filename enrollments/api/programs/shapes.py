@@ -1,4 +1,4 @@
-"""The shape of an enrollment as its document shows it."""
+"""The shape of an enrollment, as its document defines it."""
 
 import datetime as dt
 from typing import Any
@@ -37,7 +37,7 @@ class _OrNull(serializers.CharField):
 
 
 class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
-    """Names and email are those of the learner, or of the lead while there is no learner."""
+    """Names and email belong to the learner, or to the lead while there is no learner."""
 
     id = serializers.CharField(source="cuid")
     identificationType = serializers.ChoiceField(source="identification_type", choices=IdentificationType.choices)
@@ -125,7 +125,7 @@ class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
 
     @extend_schema_field(serializers.DateField(allow_null=True))
     def get_exitDate(self, enrollment: Enrollment) -> str | None:
-        day: dt.date | None = getattr(enrollment, "exit_date", None)  # one that was just made has no plan
+        day: dt.date | None = getattr(enrollment, "exit_date", None)  # no plan exists just after creation
         return day.isoformat() if day else None
 
     @extend_schema_field(EligibilitySerializer)
@@ -152,7 +152,7 @@ class TransitionSerializer(serializers.ModelSerializer[EnrollmentTransition]):
 
 
 class AnswerSerializer(serializers.Serializer[Any]):
-    """What one criterion said."""
+    """The result of one criterion."""
 
     name = serializers.CharField()
     expression = serializers.CharField()
@@ -173,7 +173,7 @@ class VerdictSerializer(serializers.ModelSerializer[EligibilityVerdict]):
 
 
 class HistorySerializer(serializers.Serializer[Any]):
-    """What happened to an enrollment, and what the criteria said of it; oldest first."""
+    """The changes of an enrollment and the results of its criteria, oldest first."""
 
     transitions = TransitionSerializer(many=True)
     verdicts = VerdictSerializer(many=True)

@@ -1,4 +1,4 @@
-"""Route a learner, and read what was decided: parse, call one use case, render."""
+"""Routing a learner, and reading decisions: parse, call one use case, render."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from .examples import ENROLL
 from .filters import DecisionFilter
 from .serializers import DecisionSerializer, EnrollmentRequestSerializer, RoutingResultSerializer
 
-# Bound once: building the serializer's fields again for every request costs as much as validating with them.
+# Bound once: rebuilding the serializer's fields for every request costs as much as the validation itself.
 _ENROLLMENT_REQUEST = EnrollmentRequestSerializer()
 
 
@@ -86,7 +86,7 @@ class DecisionListView(GenericAPIView[EnrollmentDecision]):
     """Routing decisions, newest first."""
 
     required_scopes = {"GET": "decisions:read"}
-    queryset = EnrollmentDecision.objects.none()  # what the OpenAPI document needs to know the model
+    queryset = EnrollmentDecision.objects.none()  # tells the OpenAPI document which model this is
     filterset_class = DecisionFilter
     serializer_class = DecisionSerializer
 

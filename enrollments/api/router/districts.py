@@ -56,9 +56,10 @@ class AllocationCreateView(APIView):
 
 
 class AllocationView(APIView):
-    """A district's seats; `program_instance_id` picks the allocation for one program instead of the general one.
+    """A district's seats; `program_instance_id` selects the allocation for one program instead of the general one.
 
-    Of several it is the first whose seats may be taken today, else the next one to begin; `allocation_id` picks one.
+    If there are several, it is the first whose seats may be taken today, or else the next one to begin; `allocation_id`
+    selects a specific one.
     """
 
     required_scopes = {"GET": "districts:read", "PUT": "districts:write"}

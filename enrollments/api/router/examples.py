@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document. Sent as they are to the demo's workspaces, they are answered with 200."""
+"""Examples for the OpenAPI document. Sent unchanged to the demo's workspaces, they return 200."""
 
 from drf_spectacular.utils import OpenApiExample
 

@@ -7,7 +7,7 @@ from ...states import DecisionStatus, ProvisionSource
 
 
 class DecisionFilter(StrictFilterSet):
-    """How decisions can be narrowed; an unknown value is refused, not ignored."""
+    """How decisions can be filtered; an unknown value is rejected, not ignored."""
 
     tenant_id = WholeNumberFilter()
     guardian_id = TextFilter(field_name="guardian__external_id")

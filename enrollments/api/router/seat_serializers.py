@@ -1,4 +1,4 @@
-"""The shapes of requests about single allocations and seats, and of their answers."""
+"""The shapes of requests about single allocations and seats, and of their responses."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class DryRunSerializer(serializers.Serializer[Any]):
 
 
 class ForecastSerializer(serializers.Serializer[Any]):
-    """Until when the seats last, at the pace of the last four weeks."""
+    """How long the seats last at the rate of the last four weeks."""
 
     taken = serializers.IntegerField(help_text="In the days that the pace is of.")
     days = serializers.IntegerField()
@@ -79,7 +79,7 @@ class RenewSerializer(DryRunSerializer):
 
 
 class RenewalSerializer(serializers.Serializer[Any]):
-    """The next allocation: as it is, or as it would be made. `allocation_id` is null in a dry run."""
+    """The next allocation: as it is, or as it would be created. `allocation_id` is null in a dry run."""
 
     allocation_id = serializers.IntegerField(allow_null=True)
     program_instance_id = serializers.CharField(allow_null=True)
@@ -124,7 +124,7 @@ class TransferSerializer(DryRunSerializer):
 
 
 class MovedSeatSerializer(serializers.Serializer[Any]):
-    """The seat as it is now, or would be; and how many are left of its allocation."""
+    """The seat as it is now, or as it would be, and how many seats are left of its allocation."""
 
     seat = serializers.SerializerMethodField()
     available_seats = serializers.SerializerMethodField()
@@ -161,7 +161,7 @@ class WhatIfSerializer(serializers.Serializer[Any]):
 
 
 class WhoPaysSerializer(serializers.Serializer[Any]):
-    """For how many each would pay."""
+    """How many enrollments each funder would pay for."""
 
     district = serializers.IntegerField()
     parent = serializers.IntegerField()  # type: ignore[assignment]  # a field by that name

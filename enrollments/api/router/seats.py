@@ -1,4 +1,4 @@
-"""Single allocations and their seats: what is used, the next term, and seats that are given, released and moved."""
+"""Single allocations and their seats: use, the next term, and assigning, releasing, and moving seats."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,7 @@ from .seat_serializers import (
 
 
 class UsageView(APIView):
-    """How an allocation is used, until when it lasts, and what was taken back of it."""
+    """How an allocation is used, how long it lasts, and how many of its seats were taken back."""
 
     required_scopes = {"GET": "districts:read"}
 
@@ -74,7 +74,7 @@ class HolderListView(APIView):
 
 
 class RenewView(APIView):
-    """Make the allocation of the next term from this one. One that was renewed before has it already."""
+    """Create the allocation of the next term from this one. If it was renewed before, the existing one is returned."""
 
     required_scopes = {"POST": "districts:write"}
 
@@ -109,8 +109,9 @@ class RenewView(APIView):
 
 
 class RosterView(APIView):
-    """Give each learner of a list a seat of the allocation, as a request of their own. The criteria are asked when
-    seats are given, and not in a dry run."""
+    """Give each learner of a list a seat of the allocation, each as a separate request. The criteria are evaluated when
+    seats are assigned, not in a dry run.
+    """
 
     required_scopes = {"POST": "districts:write"}
 
@@ -147,7 +148,7 @@ class RosterView(APIView):
 
 
 class ReleaseView(APIView):
-    """End the enrollment that holds a seat; the seat is free then."""
+    """End the enrollment that holds a seat, which frees the seat."""
 
     required_scopes = {"POST": "districts:write"}
 
@@ -206,7 +207,7 @@ class ReassignView(APIView):
 
 
 class TransferView(APIView):
-    """Count a held seat in another allocation of its district. The enrollment stays as it is."""
+    """Move a held seat to another allocation of its district. The enrollment stays as it is."""
 
     required_scopes = {"POST": "districts:write"}
 
@@ -230,7 +231,7 @@ class TransferView(APIView):
 
 
 def _answer(change: Callable[[], SeatAssignment], *, dry_run: bool) -> Response:
-    """The seat as it is after the change, read before a dry run is taken back."""
+    """Return the seat as it is after the change, read before a dry run is rolled back."""
 
     def change_and_tell() -> dict[str, Any]:
         seat = SeatAssignment.objects.select_related("learner", "enrollment").get(pk=change().pk)
@@ -240,7 +241,7 @@ def _answer(change: Callable[[], SeatAssignment], *, dry_run: bool) -> Response:
 
 
 def find_own_allocation(request: Request, allocation_id: int) -> DistrictSeatAllocation:
-    """One of the caller's workspace. Raises NotFound."""
+    """Return an allocation of the caller's workspace. Raises NotFound."""
     rows = DistrictSeatAllocation.objects.select_related("district__workspace", "instance")
     found = rows.filter(pk=allocation_id, district__workspace=principal_of(request).workspace_id).first()
     if found is None:
@@ -249,7 +250,7 @@ def find_own_allocation(request: Request, allocation_id: int) -> DistrictSeatAll
 
 
 def find_own_seat(request: Request, seat_id: int) -> SeatAssignment:
-    """One of the caller's workspace. Raises NotFound."""
+    """Return a seat of the caller's workspace. Raises NotFound."""
     rows = SeatAssignment.objects.filter(allocation__district__workspace=principal_of(request).workspace_id)
     found = rows.filter(pk=seat_id).first()
     if found is None:

@@ -1,4 +1,4 @@
-"""The shapes of the Router's requests and answers, spelled as its document spells them."""
+"""The shapes of the Router's requests and responses, spelled as in its document."""
 
 from typing import Any
 
@@ -100,7 +100,7 @@ class EnrollmentRequestSerializer(serializers.Serializer[Any]):
 
 
 class RoutingResultSerializer(serializers.Serializer[Any]):
-    """A district result has tenant_id and seats, a parent result guardian_id and checkout."""
+    """A district result has tenant_id and seats; a parent result has guardian_id and checkout."""
 
     provision_source = serializers.ChoiceField(choices=ProvisionSource.choices)
     status = serializers.ChoiceField(choices=DecisionStatus.choices)

@@ -1,4 +1,4 @@
-"""What would have been with other seats, for an integrator who compares. Nothing is kept of the question."""
+"""What would have happened with other seats, for integrators who compare. Nothing about the question is stored."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,9 @@ from .seat_serializers import (
 
 
 class WhatIfView(APIView):
-    """Ask for everybody who asked on these days again, in the same order, with the seats that are supposed. No seat is
-    given, and nothing is kept."""
+    """Replay the requests of everybody who asked on these days, in the same order, with the supposed seats. No seat is
+    assigned, and nothing is stored.
+    """
 
     required_scopes = {"POST": "districts:read"}
 
@@ -60,8 +61,9 @@ class WhatIfView(APIView):
 
 
 class RosterWhatIfView(APIView):
-    """Suppose that learners who are not enrolled yet ask for a program, with the seats that are supposed: who would be
-    funded, and what would parents and districts pay? Nothing is kept, neither of the question nor of the learners."""
+    """Suppose that learners who are not enrolled yet request a program, with the supposed seats: who would be funded,
+    and what would parents and districts pay? Neither the question nor the learners are stored.
+    """
 
     required_scopes = {"POST": "districts:read"}
 
@@ -102,7 +104,7 @@ class RosterWhatIfView(APIView):
 
 
 def _ask(principal: Principal, told: Mapping[str, Any], totals: Mapping[Seats, int]) -> WhatIf:
-    """A what-if of the days that are told of, inside the rehearsal that takes it back."""
+    """Create a what-if for the given days, inside the rehearsal that rolls it back."""
     return ask_what_if(
         workspace_id=principal.workspace_id,
         name="Asked over the API",
@@ -117,7 +119,7 @@ def _ask(principal: Principal, told: Mapping[str, Any], totals: Mapping[Seats, i
 def _fund(
     instance: ProgramInstance, told: Mapping[str, Any], what_if: WhatIf
 ) -> tuple[RosterOutcome, list[FundedLine]]:
-    """Raises Invalid about the field `roster`, where a file is one."""
+    """Fund the roster's learners. Raises Invalid about the field `roster` if the file is at fault."""
     try:
         outcome, lines = fund_roster(
             instance=instance,
@@ -134,7 +136,7 @@ def _fund(
 
 
 def _totals(workspace_id: int, supposed: Sequence[Mapping[str, Any]]) -> dict[Seats, int]:
-    """What is supposed, by district and instance. Raises Invalid for one that is not there, or is named twice."""
+    """Return the supposed totals by district and instance. Raises Invalid for an unknown or repeated one."""
     known = dict(District.objects.filter(workspace=workspace_id).values_list("tenant_id", "pk"))
     totals: dict[Seats, int] = {}
     for number, each in enumerate(supposed):

@@ -1,5 +1,6 @@
-"""A OneRoster 1.2 archive: what its manifest promises, and the rows of its files as a stream. Nothing is unpacked to a
-path, and what would unpack to more than its size allows is refused before it is read."""
+"""A OneRoster 1.2 archive: what its manifest promises, and the rows of its files as a stream. Nothing is extracted to a
+path, and content that would unpack to more than the limits allow is refused before it is read.
+"""
 
 import csv
 import io
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 100
 MAX_BYTES = 2_000_000_000  # of all files together, unpacked
-MAX_RATIO = 200  # rosters pack to a tenth or so
-SMALL = 1_000_000  # bytes, below which the ratio says nothing
+MAX_RATIO = 200  # rosters typically compress to about a tenth
+SMALL = 1_000_000  # bytes, below which the ratio is meaningless
 MANIFEST = "manifest.csv"
 VERSION = "1.2"
 ABSENT = "absent"
 MODES = ("bulk", "delta", ABSENT)
-# What `zipfile` raises at sizes, offsets, names, flags and data that were altered on the way.
+# What `zipfile` raises if sizes, offsets, names, flags, or data were corrupted in transit.
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -39,19 +40,19 @@ _DAMAGED = (
     RuntimeError,
     IndexError,
 )
-# What the tools that pack an archive leave in it.
+# Files that archiving tools leave in an archive.
 _ASIDE = ("__macosx/", ".ds_store", "thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a file by the names of its columns, and the line where it begins."""
+    """A row of a file by column name, and the line where it begins."""
 
     line: int
     cells: dict[str, str]
 
     def get(self, column: str) -> str:
-        """What stands in a column, empty if the file has no such column."""
+        """Return the value of a column; empty if the file has no such column."""
         return self.cells.get(column.lower(), "")
 
     @property
@@ -60,16 +61,16 @@ class Row:
 
 
 class Archive:
-    """The files of an archive whose manifest was found to be right."""
+    """The files of an archive whose manifest was found valid."""
 
     def __init__(self, packed: zipfile.ZipFile) -> None:
         self._entries = _entries_of(packed)
         self._packed = packed
-        self.guessed: dict[str, str] = {}  # files in no encoding that says so, and what their sender should know
+        self.guessed: dict[str, str] = {}  # files without a marked encoding, and what their sender should know
         self.modes = self._read_manifest()
 
     def read(self, name: str, *required: str) -> Iterator[Row]:
-        """The rows of a file. Raises UnreadableFile, now or while they are read."""
+        """Yield the rows of a file. Raises UnreadableFile, now or while they are read."""
         entry = self._entries.get(name)
         if entry is None:
             raise UnreadableFile(None, f"{name}: The archive has no such file. Add it.", field=name, code="missing")
@@ -79,11 +80,11 @@ class Archive:
             yield from self._rows(name, file, required)
 
     def has(self, name: str) -> bool:
-        """Whether the manifest promises the file, which is there then."""
+        """Return whether the manifest promises the file, which then exists."""
         return self.modes.get(name.removesuffix(".csv"), ABSENT) != ABSENT
 
     def left_out(self, *known: str) -> list[str]:
-        """The files that nobody reads: the manifest does not promise them, or we have no use for them."""
+        """Return the files that are not read: the manifest does not promise them, or we have no use for them."""
         return sorted(name for name in self._entries if name != MANIFEST and not (name in known and self.has(name)))
 
     def _read_manifest(self) -> dict[str, str]:
@@ -152,7 +153,7 @@ class _Unpacked(io.RawIOBase):
 
 @contextmanager
 def open_archive(file: IO[bytes]) -> Iterator[Archive]:
-    """The archive, as long as it is read. Raises UnreadableFile for whatever is wrong with it as a whole."""
+    """Yield the archive while it is open. Raises UnreadableFile if it is faulty as a whole."""
     with ExitStack() as around:
         with _whole():
             packed = around.enter_context(zipfile.ZipFile(file))
@@ -161,11 +162,11 @@ def open_archive(file: IO[bytes]) -> Iterator[Archive]:
 
 @contextmanager
 def _whole() -> Iterator[None]:
-    """Around what `zipfile` does and nothing else. Raises UnreadableFile for an archive that is damaged."""
+    """Wrap calls to `zipfile`, and nothing else. Raises UnreadableFile for a damaged archive."""
     try:
         yield
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of our disk, and not of a decompressor
+        if isinstance(error, OSError) and error.errno is not None:  # an error of our disk, not of a decompressor
             raise
         remedy = "This is no ZIP archive, or it is damaged. Send the archive as the roster system exports it."
         raise UnreadableFile(None, remedy, code="not_zip") from error
@@ -193,7 +194,9 @@ def _is_aside(entry: zipfile.ZipInfo) -> bool:
 
 
 def _name_of(entry: zipfile.ZipInfo) -> str:
-    """As the manifest means it. Nothing is unpacked to a path; a name that points elsewhere is still no roster's."""
+    """Return the name as the manifest spells it. Nothing is extracted, but a name that points outside is still
+    invalid.
+    """
     name = entry.filename.lower()
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or ":" in name or not parts[0]:

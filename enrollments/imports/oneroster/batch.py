@@ -42,7 +42,7 @@ def _tell_faults(batch: RosterBatch, records: Sequence[Record]) -> None:
 
 
 def _leave(batch: RosterBatch, records: Sequence[Record]) -> None:
-    """Districts, people and classes that are to be deleted stay: enrollments and payments may hang on them."""
+    """Skip districts, people, and classes marked for deletion: enrollments and payments may depend on them."""
     batch.rows[TO_BE_DELETED] += len(records)
 
 

@@ -1,5 +1,6 @@
-"""Which program instance a class of a roster is: the one whose external id is the class's sourcedId or code, else the
-one instance of the program that has the course's code."""
+"""Matching roster classes to program instances: the instance whose external id is the class's sourcedId or code, or
+else the only instance of the program with the course's code.
+"""
 
 import datetime as dt
 from collections import defaultdict
@@ -15,11 +16,11 @@ from ...queries import why_closed
 from ..reading import Record
 from .rows import RosterBatch
 
-About = Mapping[str, Any]  # what the roster says of a class, as `reading.py` puts it
+About = Mapping[str, Any]  # what the roster says about a class, as `reading.py` represents it
 
 
 class Instances:
-    """The instances that any of these classes may be, read in one statement."""
+    """The instances that any of these classes may match, read in one statement."""
 
     def __init__(self, workspace_id: int, classes: Iterable[About], now: dt.datetime) -> None:
         ids: set[str] = set()
@@ -38,7 +39,7 @@ class Instances:
             self._by_code[instance.program.code].append(instance)
 
     def find_open(self, about: About) -> ProgramInstance | FieldError:
-        """The instance to enroll in, or why there is none."""
+        """Return the instance to enroll in, or why there is none."""
         known = self.find_any(about)
         sourced_id = about["ids"][0] if about["ids"] else ""
         if len(known) == 1:
@@ -54,8 +55,7 @@ class Instances:
         return FieldError("sourcedId", "ambiguous", f"{len(known)} program instances may be this class. {remedy}")
 
     def find_any(self, about: About) -> list[ProgramInstance]:
-        """The instances that the class may be, whether or not they still take enrollments: the best guess alone where
-        there is one."""
+        """Return the instances, open or closed, that the class may match: only the best guess if there is one."""
         for name in about["ids"]:
             if name in self._by_id:
                 return [self._by_id[name]]
@@ -70,14 +70,14 @@ class Instances:
 
 
 def _meets(instance: ProgramInstance, terms: Sequence[Sequence[str]]) -> bool:
-    """Whether the instance goes on in one of the terms of the class."""
+    """Return whether the instance runs during one of the class's terms."""
     begins = str(instance.start_date or "")
     ends = str(instance.end_date or "9999")
     return any(begins <= (end or "9999") and start <= ends for start, end in terms)
 
 
 def match_classes(batch: RosterBatch, records: Sequence[Record]) -> None:
-    """Say of each class whether it is an instance here."""
+    """Report for each class whether it matches an instance."""
     instances = Instances(batch.job.workspace_id, [record.document["class"] for record in records], batch.now)
     for record in records:
         found = instances.find_open(record.document["class"])

@@ -1,5 +1,6 @@
-"""The enrollments of a roster: students become candidates of the instance that their class is, by the same use case as
-the lines of any other import; whoever is to be deleted from a class leaves the instance."""
+"""The enrollments of a roster: students become candidates of the instance that their class matches, by the same use
+case as the lines of any other import; students marked for deletion from a class leave the instance.
+"""
 
 import datetime as dt
 from collections import defaultdict
@@ -31,9 +32,9 @@ from .rows import RosterBatch
 LEFT_THE_CLASS = "The school's roster no longer lists this learner in the class."  # the family reads it
 ENDED = "ended"
 EXITS_PLANNED = "exits_planned"
-STILL_ENROLLED = "still_enrolled"  # another class of the archive is the same instance
+STILL_ENROLLED = "still_enrolled"  # another class of the archive matches the same instance
 ENDED_BEFORE = "ended_before"
-NOT_MATCHED = "not_matched"  # no program instance is the class
+NOT_MATCHED = "not_matched"  # no program instance matches the class
 
 
 def enroll_students(batch: RosterBatch, records: Sequence[Record]) -> None:
@@ -52,7 +53,7 @@ def enroll_students(batch: RosterBatch, records: Sequence[Record]) -> None:
         else:
             known[instance.pk] = instance
             chosen[instance.pk].append(Candidate(record.line, ByLearner(learner.cuid), EnrollmentDetails(), ()))
-    # All of them, in the order of their keys, before any enrollment is locked.
+    # All of them, in key order, before any enrollment is locked.
     lock_learners(workspace_id=batch.job.workspace_id, cuids=[learner.cuid for learner in learners.values()])
     for pk, candidates in chosen.items():
         _enroll(batch, known[pk], candidates, records[0].file)
@@ -68,8 +69,9 @@ def _enroll(batch: RosterBatch, instance: ProgramInstance, candidates: Sequence[
 
 
 def _learners_of(batch: RosterBatch, records: Sequence[Record]) -> dict[str, Learner]:
-    """The learner of each record by their sourcedId. A rehearsal makes those whom the archive brings, as nothing is
-    left of the batch that made them."""
+    """Return the learner of each record by sourcedId. A rehearsal creates those whom the archive brings, because the
+    batch that created them was rolled back.
+    """
     learners = _known_learners(batch, records)
     if batch.is_rehearsal:
         for record in records:
@@ -80,7 +82,7 @@ def _learners_of(batch: RosterBatch, records: Sequence[Record]) -> dict[str, Lea
 
 
 def _made_for_rehearsal(batch: RosterBatch, known: dict[str, Any]) -> Learner | None:
-    """None for one who would be refused, as was told with their own row."""
+    """Return None for a learner who would be refused, as their own row reported."""
     try:
         with transaction.atomic():
             return register_learner(workspace_id=batch.job.workspace_id, **known)
@@ -112,7 +114,7 @@ def _known_learners(batch: RosterBatch, records: Sequence[Record]) -> dict[str, 
 
 
 def _end(batch: RosterBatch, record: Record, learner: Learner, instance: ProgramInstance) -> str:
-    """On the day that the roster names, if it is yet to come, else today."""
+    """End the enrollment on the day that the roster names if it is in the future, otherwise today."""
     enrollment = current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
     if enrollment is None:
         return ENDED_BEFORE

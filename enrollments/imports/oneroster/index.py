@@ -1,5 +1,4 @@
-"""What rows of a roster say that other rows refer to, kept on disk while the archive is read: memory does not grow with
-the number of pupils."""
+"""What other rows of a roster refer to, stored on disk while it is read: memory does not grow with the pupils."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,14 +8,14 @@ _SEPARATOR = "\x1f"
 
 
 class Index:
-    """Texts by a kind and a key."""
+    """Texts by kind and key."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         database.execute("CREATE TABLE entry (kind, key, text, PRIMARY KEY (kind, key)) WITHOUT ROWID")
 
     def put(self, kind: str, key: str, text: str = "") -> bool:
-        """Keep the text, unless there is one under this key already: then False."""
+        """Store the text; return False if the key already has one."""
         inserted = self._database.execute("INSERT OR IGNORE INTO entry VALUES (?, ?, ?)", (kind, key, text))
         return inserted.rowcount == 1
 
@@ -25,11 +24,11 @@ class Index:
         return None if found is None else str(found[0])
 
     def put_pair(self, kind: str, one: str, other: str) -> None:
-        """Keep that `other` belongs to `one`."""
+        """Record that `other` belongs to `one`."""
         self.put(kind, f"{one}{_SEPARATOR}{other}")
 
     def others_of(self, kind: str, one: str) -> list[str]:
-        """What was kept as belonging to `one`."""
+        """Return what was recorded as belonging to `one`."""
         prefix = f"{one}{_SEPARATOR}"
         found = self._database.execute(
             "SELECT key FROM entry WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
@@ -40,7 +39,7 @@ class Index:
 
 @contextmanager
 def open_index() -> Iterator[Index]:
-    """An index in a file without a name, which is gone when it is closed."""
+    """Yield an index in an unnamed file that is deleted when it is closed."""
     with closing(sqlite3.connect("", isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = OFF")
         yield Index(database)

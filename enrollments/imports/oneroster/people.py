@@ -1,4 +1,4 @@
-"""Districts, guardians and learners of a roster: what is there already stays as it is, and what differs is changed."""
+"""Districts, guardians, and learners of a roster: missing ones are created, and fields that differ are changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from ...models import District
 from ..reading import Record
 from .rows import RosterBatch
 
-# What the row of an import notes, for undoing it.
+# What an imported row records so that it can be undone.
 MADE = "made"
-CHANGED = "changed"  # the fields, each with what it was and what it became
-LINKED = "guardians"  # who answers for the learner since then
+CHANGED = "changed"  # the fields, each with its old and new value
+LINKED = "guardians"  # the guardians that were added to the learner
 
 
 def write_districts(batch: RosterBatch, records: Sequence[Record]) -> None:
@@ -73,7 +73,7 @@ def _write_guardian(batch: RosterBatch, record: Record, guardian: Guardian | Non
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What there is of the people that a batch names, read in three statements."""
+    """The existing rows of the people that a batch names, read in three statements."""
 
     learners: Mapping[str, Learner]
     guardians: Mapping[str, Guardian]
@@ -110,7 +110,7 @@ def _write_learner(batch: RosterBatch, record: Record, known: _Known) -> str:
         learner = register_learner(workspace_id=batch.job.workspace_id, **told)
         outcome = "learners_new"
         before = {MADE: True}
-    elif learner.merged_into is not None:  # staff chose what stands of whom they were merged into
+    elif learner.merged_into is not None:  # staff chose which values to keep when they merged the learner
         learner = learner.merged_into
     elif changes := _changes({name: value for name, value in told.items() if value}, learner):
         before = {CHANGED: _both(changes, learner)}
@@ -128,8 +128,9 @@ def _write_learner(batch: RosterBatch, record: Record, known: _Known) -> str:
 
 
 def _agents_of(batch: RosterBatch, record: Record, known: _Known) -> list[int]:
-    """Those who answer for the learner. Raises Invalid for one who is unknown; a rehearsal has not made those whom the
-    archive brings."""
+    """Return the learner's guardians. Raises Invalid for unknown ones; a rehearsal has not created the archive's
+    own.
+    """
     found = []
     for agent, is_in_archive in record.document["agents"]:
         guardian = known.guardians.get(agent)
@@ -149,13 +150,13 @@ def _by_external_id(model: Any, batch: RosterBatch, records: Iterable[Record], *
 
 
 def _named(model: Any, batch: RosterBatch, external_ids: Iterable[str], *follow: str) -> dict[str, Any]:
-    """The rows of the workspace that the roster knows by these ids."""
+    """Return the workspace's rows that the roster identifies by these external ids."""
     rows = model.objects.filter(workspace=batch.job.workspace_id, external_id__among=list(external_ids))
     return {row.external_id: row for row in rows.select_related(*follow)}
 
 
 def _changes(told: Mapping[str, str], row: Any) -> dict[str, str]:
-    """What the record says that is not known yet. No id changes: the row was found by it."""
+    """Return the record's values that differ from the row. Ids never change, because the row was found by them."""
     return {
         name: value for name, value in told.items() if name != "external_id" and (getattr(row, name) or "") != value
     }

@@ -1,5 +1,6 @@
 """A OneRoster archive as one stream of records in the order in which they can be carried out: districts, guardians,
-learners, classes, enrollments, and at last those that end. Each record has with it what it refers to in other files."""
+learners, classes, enrollments, and finally those that end. Each record carries what it refers to in other files.
+"""
 
 import datetime as dt
 import json
@@ -26,7 +27,7 @@ SESSIONS = "academicsessions.csv"
 COURSES = "courses.csv"
 CLASSES = "classes.csv"
 ENROLLMENTS = "enrollments.csv"
-# The columns without which a row says nothing to us.
+# The columns without which a row is useless to us.
 REQUIRED = {
     ORGS: ("sourcedId", "name", "type"),
     USERS: ("sourcedId", "givenName", "familyName", "email"),
@@ -39,18 +40,18 @@ AGENTS = frozenset({"parent", "guardian", "relative"})
 STUDENT = "student"
 STATUSES = ("", "active", "tobedeleted")
 
-# What a record is about, as its document says under `is`.
+# The kind of a record, stored in its document under `is`.
 DISTRICT = "district"
 GUARDIAN = "guardian"
 LEARNER = "learner"
 CLASS = "class"
 ENROLLMENT = "enrollment"
 ENDING = "ending"
-DELETED = "deleted"  # a district, a person or a class that is to be deleted, and is not
+DELETED = "deleted"  # a district, person, or class marked for deletion, which is skipped
 
-REFUSED = ""  # in the index: a person whose row is at fault
+REFUSED = ""  # in the index: a person whose row is faulty
 
-# The columns that our fields come from.
+# The source columns of our fields.
 _COLUMNS = {
     "external_id": "sourcedId",
     "first_name": "givenName",
@@ -62,7 +63,7 @@ _COLUMNS = {
 
 
 class Roster:
-    """An archive while it is read, and what is to be told of it afterwards."""
+    """An archive while it is read, and the notes about it for the sender."""
 
     def __init__(self, archive: Archive, index: Index) -> None:
         self._archive = archive
@@ -72,7 +73,7 @@ class Roster:
 
     @property
     def notice(self) -> str:
-        """Which files were read in an encoding that was guessed, and what of the archive is not imported."""
+        """Return which files were read in a guessed encoding, and what the import leaves out of the archive."""
         left_out = self._archive.left_out(*REQUIRED, ROLES)
         told = [f"{name}: {count:,}" for name, count in sorted(self._ignored.items())]
         told += [", ".join(left_out)] if left_out else []
@@ -81,7 +82,7 @@ class Roster:
         return fit(ImportJob, "notice", " ".join([*guessed, *skipped]))
 
     def records(self) -> Iterator[Record]:
-        """Raises UnreadableFile, now or while they are read."""
+        """Yield the records. Raises UnreadableFile, now or while they are read."""
         for row in self._rows_of_roles():
             role = row.get("role").lower()
             if (role == STUDENT or role in AGENTS) and not row.is_to_be_deleted:
@@ -101,7 +102,7 @@ class Roster:
         return self._archive.read(ROLES, "userSourcedId", "role") if self._archive.has(ROLES) else iter(())
 
     def _first_look(self, name: str) -> Iterator[Record]:
-        """Tell which rows can't be told apart or say no status that there is; the others are found by `_rows`."""
+        """Report rows with a duplicate id or an unknown status; `_rows` yields the others."""
         if not self._archive.has(name):
             return
         for row in self._archive.read(name, *REQUIRED[name]):
@@ -119,7 +120,7 @@ class Roster:
         return None
 
     def _rows(self, name: str) -> Iterator[Row]:
-        """The rows of a file without those that `_first_look` has told of."""
+        """Yield the rows of a file without those that `_first_look` has reported."""
         if self._archive.has(name):
             for row in self._archive.read(name, *REQUIRED[name]):
                 if self._index.get(name, row.get("sourcedId")) == str(row.line):
@@ -138,8 +139,9 @@ class Roster:
                 yield self._checked(ORGS, row, District, {"is": DISTRICT, "number": number})
 
     def _people(self, kind: str) -> Iterator[Record]:
-        """The users of this kind. One whose role the archive does not say, as in a delta of users alone, is known by it
-        from an earlier archive, or not at all: learners are looked up last."""
+        """Yield the users of this kind. A user whose role is not in the archive, as in a delta of users only, is
+        recognized if an earlier archive had it, and otherwise not at all: learners are looked up last.
+        """
         role = STUDENT if kind == LEARNER else GUARDIAN
         model = Learner if kind == LEARNER else Guardian
         for row in self._rows(USERS):
@@ -167,7 +169,7 @@ class Roster:
             )
 
     def _agents_of(self, row: Row) -> list[list[Any]]:
-        """The ids of those who answer for a learner, each with whether the archive has them."""
+        """Return the ids of a learner's guardians, each with whether the archive contains them."""
         named = [part.strip() for part in row.get("agentSourcedIds").split(",")]
         return [[agent, self._index.get(GUARDIAN, agent) is not None] for agent in named if agent]
 
@@ -189,7 +191,7 @@ class Roster:
             self._index.put(CLASS, row.get("sourcedId"), json.dumps(self._class_of(row)))
 
     def _class_of(self, row: Row) -> dict[str, Any]:
-        """What an instance may be known by."""
+        """Return the fields by which an instance may be found."""
         course = row.get("courseSourcedId")
         terms = [self._index.get("term", term.strip()) for term in row.get("termSourcedIds").split(",")]
         return {
@@ -233,14 +235,14 @@ class Roster:
             yield Record(row.line, document, None, ENROLLMENTS)
 
     def _named_class(self, sourced_id: str) -> dict[str, Any]:
-        """The class, of which a delta may say nothing but its id."""
+        """Return the class; a delta may contain nothing but its id."""
         found = self._index.get(CLASS, sourced_id)
         return json.loads(found) if found else {"ids": [sourced_id], "codes": [], "terms": []}
 
 
 @contextmanager
 def open_roster(file: IO[bytes]) -> Iterator[Roster]:
-    """The roster, as long as it is read. Raises UnreadableFile for what is wrong with the archive as a whole."""
+    """Yield the roster while its archive is open. Raises UnreadableFile if the archive is faulty as a whole."""
     with open_archive(file) as archive, open_index() as index:
         if not any(archive.has(name) for name in (ORGS, USERS, CLASSES, ENROLLMENTS)):
             remedy = f"{MANIFEST}: It promises none of {ORGS}, {USERS}, {CLASSES} and {ENROLLMENTS}. Export them."
@@ -252,7 +254,7 @@ def open_roster(file: IO[bytes]) -> Iterator[Roster]:
 
 
 def _day(text: str) -> str:
-    """A date as ISO writes it, empty if there is none."""
+    """Return an ISO date, or an empty text if there is none."""
     try:
         return dt.date.fromisoformat(text[:10]).isoformat() if text else ""
     except ValueError:
@@ -260,7 +262,7 @@ def _day(text: str) -> str:
 
 
 def _known(row: Row, model: Any) -> dict[str, str]:
-    """What the row says. Raises Invalid for what could not be kept."""
+    """Return the row's values. Raises Invalid for values that can't be stored."""
     known = {"external_id": row.get("sourcedId"), **(_district(row) if model is District else _person(row, model))}
     faults = []
     for name, value in known.items():

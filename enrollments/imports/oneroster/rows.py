@@ -1,4 +1,4 @@
-"""The work on some records of a roster, and what becomes of them."""
+"""Processing records of a roster, and their outcomes."""
 
 import datetime as dt
 from collections import Counter
@@ -17,12 +17,12 @@ from ..options import Options
 from ..outcome import FAILED, fault_of
 from ..reading import Record
 
-TO_BE_DELETED = "to_be_deleted"  # organizations, people and classes, which stay
+TO_BE_DELETED = "to_be_deleted"  # organizations, people, and classes, which stay
 
 
 @dataclass(slots=True)
 class RosterBatch:
-    """`rows` counts the records by what becomes of them, `verdicts` what the criteria say of enrollments."""
+    """`rows` counts the records by outcome, `verdicts` the enrollments by the verdict of the criteria."""
 
     job: ImportJob
     options: Options
@@ -42,11 +42,11 @@ class RosterBatch:
         self.tell(record, *faults)
 
     def tell(self, record: Record, *faults: FieldError) -> None:
-        """Keep what is wrong with a record, whatever it counts as."""
+        """Store the faults of a record, whatever its outcome."""
         self.faults += [fault_of(self.job, record.line, fault, file=record.file) for fault in faults]
 
     def attempt(self, record: Record, write: Callable[[], str]) -> None:
-        """Carry out one record, which counts as what `write` returns. A refusal leaves nothing of it."""
+        """Process one record, whose outcome is what `write` returns. A refusal rolls it back."""
         try:
             with transaction.atomic():
                 outcome = write()
@@ -60,7 +60,7 @@ class RosterBatch:
     def keep(
         self, record: Record, subject: str, before: dict[str, Any], *, enrollment: Enrollment | None = None
     ) -> None:
-        """Note what was made or changed, so that it can be undone. A rehearsal has nothing to undo."""
+        """Record what was created or changed, so that it can be undone. A rehearsal has nothing to undo."""
         if not self.is_rehearsal:
             self.kept.append(
                 ImportedRow(

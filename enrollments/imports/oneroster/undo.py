@@ -1,4 +1,4 @@
-"""Taking back what a roster has made of districts, guardians and learners. Who is used by now stays."""
+"""Undoing what a roster created and changed of districts, guardians, and learners. Those that are used by now stay."""
 
 import datetime as dt
 from typing import Any
@@ -19,7 +19,7 @@ _MODELS: dict[str, type[Model]] = {"learner": Learner, "guardian": Guardian, "di
 
 
 def take_back(row: ImportedRow, *, now: dt.datetime) -> bool:
-    """Remove what the row has made, or change back what it changed; False if that stays."""
+    """Delete what the row created, or revert what it changed; return False if it stays."""
     kind, _, key = row.subject.partition(":")
     subject = _MODELS[kind]._default_manager.filter(pk=int(key)).first()
     before: dict[str, Any] = row.before or {}
@@ -30,7 +30,7 @@ def take_back(row: ImportedRow, *, now: dt.datetime) -> bool:
     try:
         with transaction.atomic():
             return _remove(subject) if before.get(MADE) else _change_back(subject, before.get(CHANGED, {}), now)
-    except DomainError:  # merged, or another has its old address by now
+    except DomainError:  # merged, or its old address belongs to somebody else by now
         return False
 
 
@@ -48,7 +48,7 @@ def _remove(subject: Model) -> bool:
 
 
 def _change_back(subject: Any, changed: dict[str, list[Any]], now: dt.datetime) -> bool:
-    """Unless somebody has changed one of the fields since."""
+    """Revert the changes unless somebody has changed one of the fields since."""
     if any((getattr(subject, name) or "") != after for name, (_, after) in changed.items()):
         return False
     changes = {name: was for name, (was, _) in changed.items()}
