@@ -1,4 +1,4 @@
-"""What learners have here, for when two of them turn out to be one: it moves, unless both hold the same."""
+"""What learners own in this app, for merging two who are the same person: rows move unless both hold the same thing."""
 
 from django.db.models import QuerySet
 
@@ -10,7 +10,7 @@ from .models import CohortPlace, StudentPackage, WaitlistEntry
 
 
 def _find_double_courses(keep_id: int, drop_id: int) -> list[str]:
-    """A course may be bought, or be about to be, once; a paid second one could only be sent back."""
+    """Find courses that both have bought, or are about to buy: a paid second one could only be refunded."""
     theirs = _courses_of(drop_id)
     return [
         f"Both have the course {title} or are about to pay for it: end one of the two, or let its time to pay run out."
@@ -29,7 +29,7 @@ def _courses_of(learner_id: int) -> dict[int, str]:
 
 
 def _find_double_lines(keep_id: int, drop_id: int) -> list[str]:
-    """Somebody waits once, and not for a cohort in which they have a place."""
+    """Find lines in which both wait, and cohorts in which one waits while the other has a place."""
     return [
         *(
             f"Both wait for {entry.cohort}: take one of the two off its waiting list first."
@@ -64,6 +64,6 @@ register_belonging(
     )
 )
 register_belonging(Belonging(WaitlistEntry, "learner", "places in line", find_clashes=_find_double_lines))
-# Billing's, which can't know that vouchers are locked after places and before packages.
+# Billing's lock can't know that vouchers are locked after places and before packages.
 register_belonging(Belonging(Voucher, "learner", "vouchers"))
 register_belonging(Belonging(StudentPackage, "learner", "courses"))

@@ -1,5 +1,6 @@
-"""What giving up a place or a seat in a session brings, and what is done by it, told beforehand to staff: the one place
-for every button that frees, adds or takes some."""
+"""The consequences, for staff to read beforehand, of giving up, adding, or taking a place or a seat in a session: the
+one place for every button that does so.
+"""
 
 import datetime as dt
 from collections import Counter
@@ -31,7 +32,7 @@ TOLD_BY_NAME = 5
 
 
 def tell_end_of_holding(enrollment_ids: Collection[int], now: dt.datetime) -> list[str]:
-    """What the end of enrollments frees here: the courses that they bought, and what is being paid for."""
+    """Return what the end of enrollments frees in this app: the courses they bought, and those being paid for."""
     live = StudentPackage.objects.live().filter(enrollment__in=enrollment_ids)
     packages = list(live.select_related("cohort__instance__program").order_by("pk"))
     told = []
@@ -48,18 +49,18 @@ def tell_end_of_holding(enrollment_ids: Collection[int], now: dt.datetime) -> li
 
 
 def tell_end_of_package(package: StudentPackage, now: dt.datetime) -> list[str]:
-    """Who gets the place, and how many sessions are given back."""
+    """Say who gets the place, and how many sessions are given back."""
     return [*tell_freed_place(package.cohort, now), *tell_end_of_sessions([package])]
 
 
 def tell_end_of_sessions(packages: Collection[StudentPackage]) -> list[str]:
-    """How many booked sessions are given back when the places go."""
+    """Say how many booked sessions are given back along with the places."""
     booked = StepProgress.objects.filter(package__in=packages, status=StepStatus.BOOKED).count()
     return [f"Booked sessions that are given back: {booked}."] if booked else []
 
 
 def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
-    """The course that a payment holds, for staff who think of sending it back."""
+    """Return the course that a payment pays for, for staff who consider refunding it."""
     live = StudentPackage.objects.live().filter(payment=payment_id)
     package = live.select_related("learner", "program", "cohort__instance__program", "enrollment__learner").first()
     if package is None:
@@ -70,7 +71,7 @@ def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
 
 
 def tell_freed_place(cohort: Cohort, now: dt.datetime, *, freed: int = 1) -> list[str]:
-    """Who gets the places that are given up, and the mails about it."""
+    """Say who gets the places that are given up, and which mails are sent about it."""
     is_one = freed == 1
     told = f"The place in {cohort} is free again" if is_one else f"{freed:,} places in {cohort} are free again"
     served = [entry.learner for entry in find_served(cohort, freed=freed, now=now)]
@@ -92,14 +93,14 @@ def _names(learners: Sequence[Learner]) -> str:
 
 
 def tell_offers(cohort: Cohort, now: dt.datetime, *, places: int) -> list[str]:
-    """Who of the line is offered one if there are `places` more of them, and how many are left."""
+    """Say who in the line would be offered one of `places` more places, and how many would be left."""
     served = find_served(cohort, freed=places, now=now)
     told = [f"Offered a place at once: {', '.join(str(entry.learner) for entry in served)}."] if served else []
     return [*told, f"Places left then: {cohort.places_left + places - len(served):,}."]
 
 
 def tell_completions(progress_ids: Collection[int]) -> list[str]:
-    """Whose courses are completed once these steps are done."""
+    """Say whose courses are completed once these steps are done."""
     packages = completed_by(progress_ids).select_related("learner", "program").order_by("pk")
     if len(packages) > TOLD_BY_NAME:
         return [f"Courses that are completed by it: {len(packages):,}."]
@@ -107,25 +108,25 @@ def tell_completions(progress_ids: Collection[int]) -> list[str]:
 
 
 def tell_seat_given_back(session: ClassSession) -> str:
-    """How many seats a session has then."""
+    """Say how many free seats a session has afterwards."""
     left = f"{session.seats_left + 1:,} of {session.max_students:,} are left then"
     return f"A seat in {session} is free again: {left}."
 
 
 def tell_seat_taken(session: ClassSession) -> str:
-    """How many seats a session has left then."""
+    """Say how many seats a session has left afterwards."""
     return f"A seat in {session} is taken: {session.seats_left - 1:,} of {session.max_students:,} are left then."
 
 
 def tell_new_seats(session: ClassSession, seats: int) -> list[str]:
-    """How many there are then, and how many are left."""
+    """Say how many seats there are afterwards, and how many are left."""
     if seats == session.max_students:
         return []
     return [f"Seats: {seats:,} instead of {session.max_students:,}; {seats - session.booked_count:,} are left then."]
 
 
 def tell_removed_step(step: CourseStep) -> list[str]:
-    """What goes with a step, for whom it is done with, and who completes the course by that."""
+    """Say what is removed with a step, who no longer has to do it, and who completes the course because of that."""
     sessions = step.cohort_sessions.values("class_session").distinct().count()
     waiting = list(step.progress.values_list("pk", flat=True))
     present = CohortSession.objects.filter(cohort=OuterRef("pk")).exclude(step=step)

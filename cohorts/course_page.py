@@ -1,4 +1,4 @@
-"""What families see of a course: its steps, and its cohorts with what can be done about each."""
+"""What families see of a course: its steps, and its cohorts with the actions available for each."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """How a learner of the signed-in person stands to a cohort."""
+    """The relation of one of the signed-in user's learners to a cohort."""
 
     learner: str
     cuid: str
@@ -70,7 +70,7 @@ class CohortView:
     price: Money | None
     zone: ZoneInfo
     ties: list[Tie]
-    refund_rules: list[str]  # what comes back to whoever buys now and leaves
+    refund_rules: list[str]  # what a family that buys now gets back if it leaves
 
     @property
     def tone(self) -> str:
@@ -82,8 +82,9 @@ class CohortView:
 
     @cached_property
     def weekly(self) -> list[ClassSession]:
-        """One session for each weekly time, in the order of the week, by the cohort's clock: there it stays the same
-        over the term, whatever other clocks do."""
+        """Return one session for each weekly time, ordered within the week in the cohort's time zone, in which it stays
+        the same over the term whatever other clocks do.
+        """
         zone = ZoneInfo(self.cohort.timezone)
         by_time: dict[tuple[int, dt.time, dt.time], ClassSession] = {}
         for session in sorted(
@@ -96,7 +97,7 @@ class CohortView:
 
     @cached_property
     def meetings(self) -> list[Meeting]:
-        """The steps in order, each with its sessions, soonest first."""
+        """Return the steps in order, each with its sessions, soonest first."""
         meetings: dict[int, Meeting] = {}
         for row in self.cohort.sessions.all():
             meetings.setdefault(row.step_id, Meeting(row.step)).sessions.append(row.class_session)
@@ -106,7 +107,7 @@ class CohortView:
 def view_cohort(
     cohort: Cohort, *, zone: ZoneInfo | None, ties: list[Tie], policy: RefundPolicy | None, now: dt.datetime
 ) -> CohortView:
-    """Say how a cohort stands; its price is fetched with it, its sessions for the pages that show them."""
+    """Return the view of a cohort; its price was fetched with it, and its sessions for pages that show them."""
     return CohortView(
         cohort=cohort,
         availability=_availability(cohort, now),
@@ -128,7 +129,7 @@ def _availability(cohort: Cohort, now: dt.datetime) -> Availability:
 
 
 def course_context(course: Program, views: list[CohortView], *, local: bool, now: dt.datetime) -> dict[str, Any]:
-    """What the page of a course is made of; `local` says that its times are by the reader's clock."""
+    """Return the context of a course page; `local` means that its times are in the reader's time zone."""
     return {
         "course": course,
         "steps": list(course.steps.order_by("order")),

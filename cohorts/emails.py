@@ -1,7 +1,7 @@
-"""The emails about courses, to the learner's family: what is booked, what is to be chosen, what changed.
+"""The mails about courses to the learner's family: what is booked, what is to be chosen, and what changed.
 
-The reactions record an email with its ids; it is written when it is sent, from what is true then, and not at all if
-nothing in it is true any longer. Billing writes about what goes back of a payment, and why.
+The reactions record a mail with its ids; it is written when it is sent, from the state at that time, and not at all if
+nothing in it is true any longer. Billing writes about refunds and their reasons.
 """
 
 import datetime as dt
@@ -50,7 +50,7 @@ COMPLETED = "course_completed"
 OFFER = "waitlist_offer"
 
 
-# --- What happened: recorded in the transaction of the news ---------------------------------------------------------
+# --- What happened: recorded in the transaction of the event ----------------------------------------------------------
 
 
 @handles(PackageCreated)
@@ -73,7 +73,7 @@ def tell_of_move(event: PackageMoved) -> None:
 
 @handles_together(StepBooked)
 def tell_of_booking(events: Sequence[StepBooked]) -> None:
-    """One mail for all that was booked at once. What a place brought with it is told by the mail about the place."""
+    """Record one mail for everything booked at once, unless it came with a place, whose own mail covers it."""
     booked = events[0]
     if booked.with_place:
         return
@@ -114,7 +114,7 @@ def tell_of_new_page(event: MeetingPageChanged) -> None:
 
 @handles(CohortDatesChanged)
 def tell_of_new_dates(event: CohortDatesChanged) -> None:
-    """One mail a family, with all the sessions that follow."""
+    """Record one mail per family, with all the sessions that move."""
     packages = StudentPackage.objects.live().filter(cohort=event.cohort_id).select_related("learner")
     for package in packages.order_by("pk"):
         key = f"package:{package.pk}/dates:{event.occurred_at.isoformat()}"
@@ -122,7 +122,7 @@ def tell_of_new_dates(event: CohortDatesChanged) -> None:
 
 
 def _tell_of_change(kind: str, row: StepProgress, now: dt.datetime) -> None:
-    """Once for each change, which the row has counted: also when a session goes there, back and there again."""
+    """Record one mail for each change, as counted by the row: even if a session moves there, back, and there again."""
     key = f"progress:{row.pk}/change:{row.sequence}"
     _tell(kind, row.package.learner, key, now=now, progress=row.pk, session=row.seat.pk)
 
@@ -151,7 +151,7 @@ def _tell(kind: str, learner: Learner, subject_key: str, *, now: dt.datetime, **
         )
 
 
-# --- What the emails say: written when they are sent ------------------------------------------------------------------
+# --- What the mails say: written when they are sent -------------------------------------------------------------------
 
 
 def write_enrolled(notification: Notification) -> Email | None:
@@ -160,7 +160,7 @@ def write_enrolled(notification: Notification) -> Email | None:
 
 
 def write_moved(notification: Notification) -> Email | None:
-    """None if the learner has been moved on since."""
+    """Return None if the learner has been moved again since."""
     package = _find_live(notification)
     if package is None or package.place_id != notification.params["place"]:
         return None
@@ -168,7 +168,7 @@ def write_moved(notification: Notification) -> Email | None:
 
 
 def write_booked(notification: Notification) -> Email | None:
-    """What is left of the sessions that were booked at that moment."""
+    """Write about those of the sessions booked at that moment that are still booked."""
     package = _find_live(notification)
     if package is None:
         return None
@@ -181,8 +181,9 @@ def write_booked(notification: Notification) -> Email | None:
 
 
 def write_cancelled(notification: Notification) -> Email | None:
-    """None if another session was booked in its place, which has a mail of its own, and when the place in the cohort is
-    gone as well: the mail about that says so."""
+    """Return None if another session was booked instead, which has a mail of its own, or if the place in the cohort is
+    gone too, which its own mail says.
+    """
     row = _progress().select_related("last_session__group_class").get(pk=notification.params["progress"])
     session = ClassSession.objects.select_related("group_class").get(pk=notification.params["session"])
     in_cohort = CohortSession.objects.filter(cohort=row.package.cohort_id, class_session=session, step=row.step_id)
@@ -216,7 +217,7 @@ def write_new_page(notification: Notification) -> Email | None:
 
 
 def write_new_dates(notification: Notification) -> Email | None:
-    """None if the learner has been moved to another cohort since."""
+    """Return None if the learner has been moved to another cohort since."""
     package = _find_live(notification)
     if package is None or package.cohort_id != notification.params["cohort"]:
         return None
@@ -246,7 +247,7 @@ def write_completed(notification: Notification) -> Email | None:
 
 
 def write_offer(notification: Notification) -> Email | None:
-    """None once it was answered, is being paid, or is over."""
+    """Return None once the offer was answered, is being paid, or has expired."""
     waiting = WaitlistEntry.objects.select_related(
         "learner__workspace", "cohort__instance__program", "cohort__instance__price", "place__checkout"
     )
@@ -289,7 +290,7 @@ def _find_live(notification: Notification) -> StudentPackage | None:
 
 
 def _find_booked(notification: Notification) -> StepProgress | None:
-    """The step, if it still holds a seat in the session that the mail is about."""
+    """Return the step, if it still holds a seat in the session that the mail is about."""
     return (
         _progress()
         .of_live_packages()
@@ -308,7 +309,7 @@ def _booked_rows(package: StudentPackage, at: dt.datetime | None = None) -> list
 
 
 def _write_overview(package: StudentPackage, template: str, **more: object) -> Email:
-    """All of a course: what is booked, and what is still to be chosen."""
+    """Write about a whole course: what is booked, and what is still to be chosen."""
     booked = _booked_rows(package)
     unbooked = list(_progress().filter(package=package, status=StepStatus.UNBOOKED).order_by("step__order", "pk"))
     stranded = _stranded(package)
@@ -322,7 +323,7 @@ def _write_overview(package: StudentPackage, template: str, **more: object) -> E
 
 
 def _stranded(package: StudentPackage) -> set[int]:
-    """The unbooked steps for which there is nothing to choose from."""
+    """Return the unbooked steps without any session to choose."""
     return set(stranded_progress(utc_now()).filter(package=package).values_list("pk", flat=True))
 
 
@@ -347,7 +348,7 @@ def _line(row: StepProgress) -> str:
 
 
 def _time(row: StepProgress, session: ClassSession | None = None) -> str:
-    """When the session of a step is, by the clock of its cohort, as on the pages."""
+    """Return the time of a step's session in its cohort's time zone, as on the pages."""
     about = session or row.seat
     return meeting(about.starts_at, about.ends_at, row.package.cohort.timezone)
 

@@ -25,7 +25,7 @@ class DatesConflict(DomainError):
 
 
 class EnrollmentRefused(DomainError):
-    """The course document answers these with 400."""
+    """The course document gives these refusals the status 400."""
 
     status = 400
 
@@ -97,7 +97,7 @@ class NotYourPayment(DomainError):
 
 
 class NothingBought(DomainError):
-    """What came of a payment was no course; `code` says why."""
+    """A payment did not result in a course; `code` says why."""
 
     title = _("This payment brought no course")
 
@@ -186,6 +186,6 @@ class TermTooShort(Invalid):
 
 
 def bad_selection(position: int, detail: str) -> Invalid:
-    """One choice of a booking that is not an option of this package's step and cohort."""
+    """Return the refusal of one selection that is not an option of its step in this package's cohort."""
     field = item_of("selections", position, "courseStepOptionId")
     return Invalid(f"{field}: {detail}", errors=(FieldError(field, "not_an_option", detail),))

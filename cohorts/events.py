@@ -1,4 +1,4 @@
-"""What cohorts tells the world, ids only; see docs/events.md."""
+"""The events that cohorts publishes, ids only; see docs/events.md."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class PlaceEvent(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceHeld(PlaceEvent):
-    """A place is held while its checkout is open, or while it is offered from the waiting list."""
+    """A place is held while its checkout is open, or while the waiting list offers it."""
 
     type: ClassVar[str] = "place.held"
     starts_aggregate: ClassVar[bool] = True
@@ -44,7 +44,7 @@ class PlaceReleased(PlaceEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceLost(PlaceEvent):
-    """Money came for a place that was gone by then; it goes back in full."""
+    """Money arrived for a place that was already gone; it is refunded in full."""
 
     type: ClassVar[str] = "place.lost"
 
@@ -88,7 +88,7 @@ class PackageMoved(PackageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageCompleted(PackageEvent):
-    """Every required step was attended or excused; said once, whatever is added to the course later."""
+    """Every required step was attended or excused; published once, whatever is added to the course later."""
 
     type: ClassVar[str] = "package.completed"
 
@@ -108,7 +108,7 @@ class StepEvent(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepBooked(StepEvent):
-    """The learner has a seat in a class session; `with_place` when it came with their place in the cohort."""
+    """The learner has a seat in a class session; `with_place` if it came with their place in the cohort."""
 
     with_place: bool = field(metadata=FOR_REACTIONS)
     type: ClassVar[str] = "step.booked"
@@ -144,12 +144,12 @@ class StepExcused(StepEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRescheduled(DomainEvent):
-    """A class meets at another time than was said; its bookings stay."""
+    """A class meets at a different time than announced; its bookings stay."""
 
     class_session_id: int
     starts_at: dt.datetime
     ends_at: dt.datetime
-    # The cohort's dates changed, and one mail tells that with all its sessions.
+    # The cohort's dates changed, and one mail covers that with all its sessions.
     with_term: bool = field(metadata=FOR_REACTIONS)
 
     type: ClassVar[str] = "session.rescheduled"
@@ -161,7 +161,7 @@ class SessionRescheduled(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortDatesChanged(DomainEvent):
-    """A cohort runs at other dates; `session.rescheduled` reports the sessions that follow."""
+    """A cohort's dates changed; `session.rescheduled` reports the sessions that move."""
 
     cohort_id: int
     start_date: dt.date
@@ -176,7 +176,7 @@ class CohortDatesChanged(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeetingPageChanged(DomainEvent):
-    """A class meets on another page, from its next session on; its bookings stay."""
+    """A class has a new meeting page, from its next session on; its bookings stay."""
 
     group_class_id: int
 
@@ -189,7 +189,7 @@ class MeetingPageChanged(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitlistEvent(DomainEvent):
-    """Facts about somebody in line for a full cohort."""
+    """Facts about a learner in line for a full cohort."""
 
     entry_id: int
     cohort_id: int
@@ -202,7 +202,7 @@ class WaitlistEvent(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitlistJoined(WaitlistEvent):
-    """Somebody is in line."""
+    """A learner is in line."""
 
     type: ClassVar[str] = "waitlist.joined"
     starts_aggregate: ClassVar[bool] = True
@@ -210,14 +210,14 @@ class WaitlistJoined(WaitlistEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitlistOffered(WaitlistEvent):
-    """A place is held for them until the offer ends."""
+    """A place is held for the learner until the offer expires."""
 
     type: ClassVar[str] = "waitlist.offered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitlistEnded(WaitlistEvent):
-    """They are no longer in line: accepted, declined, expired or left."""
+    """The learner is no longer in line: accepted, declined, expired, or left."""
 
     status: str
     type: ClassVar[str] = "waitlist.ended"

@@ -1,4 +1,4 @@
-"""What a family may know of its courses: what became of a payment, and how its learners stand to each cohort."""
+"""What a family may know about its courses: the result of a payment, and its learners' relations to each cohort."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ from .states import PURPOSE, WaitStatus
 
 @dataclass(frozen=True, slots=True)
 class PlacePurchase:
-    """One checkout for a place, and what came of it."""
+    """One checkout for a place, and its result."""
 
     place: CohortPlace
     purchase: Purchase
-    package: StudentPackage | None  # also one that was revoked since
+    package: StudentPackage | None  # even if it was revoked since
 
     @property
     def is_enrolled(self) -> bool:
@@ -35,14 +35,14 @@ class PlacePurchase:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the course was taken back and the money was not."""
+        """Return whether the course was revoked without a refund."""
         return self.package is not None and not self.is_enrolled and self.purchase.outcome == Outcome.PAID
 
 
 def get_purchase(*, user: User, session_id: str, now: dt.datetime, is_confirmed: bool = True) -> PlacePurchase:
-    """The purchase of one of the person's learners that this Stripe session pays for. Raises NotFound.
+    """Return the purchase by this Stripe session for one of the person's learners. Raises NotFound.
 
-    `is_confirmed` tells whether Stripe has confirmed an open checkout to be open.
+    `is_confirmed` says whether Stripe has confirmed that an open checkout is open.
     """
     sessions = Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id)
     checkout = sessions.first() if session_id.isprintable() else None
@@ -59,13 +59,13 @@ def get_purchase(*, user: User, session_id: str, now: dt.datetime, is_confirmed:
 
 
 def live_packages(*, user: User, course: Program) -> QuerySet[StudentPackage]:
-    """What the person's learners have of a course."""
+    """Return the packages of the person's learners in a course."""
     mine = StudentPackage.objects.live().filter(learner__in=learners_of(user), program=course)
     return mine.select_related("learner").order_by("pk")
 
 
 def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
-    """What the person's learners had and no longer have, with its invoices; the latest first."""
+    """Return the packages that the person's learners no longer have, with their invoices; the latest first."""
     kept = StudentPackage.objects.revoked().filter(enrollment__deleted_at__isnull=True)
     ended = kept.filter(learner__in=learners_of(user))
     related = ended.select_related("learner", "program", "cohort", "payment").prefetch_related(
@@ -75,8 +75,9 @@ def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
 
 
 def unpaid_places(*, user: User, course: Program | None = None) -> QuerySet[CohortPlace]:
-    """The places held for the person's learners (in this course) by checkouts that may still be paid, or are being paid
-    by a bank."""
+    """Return the places held for the person's learners (in this course) by checkouts that may still be paid, or are
+    being processed by a bank.
+    """
     held = CohortPlace.objects.held().filter(learner__in=learners_of(user), checkout__status__in=LIVE_CHECKOUTS)
     held = held.filter(cohort__instance__program=course) if course else held
     related = held.select_related("learner", "checkout", "cohort__instance__program", "waitlist_entry")
@@ -84,9 +85,9 @@ def unpaid_places(*, user: User, course: Program | None = None) -> QuerySet[Coho
 
 
 def waiting_entries(*, user: User) -> QuerySet[WaitlistEntry]:
-    """Where the person's learners are in line, with their `position` (1 is next) and the offer they may have.
+    """Return where the person's learners are in line, with their `position` (1 is next) and their offer, if any.
 
-    One who accepted the offer and is about to pay is no longer in line.
+    A learner who accepted the offer and is about to pay is no longer in line.
     """
     ahead = WaitlistEntry.objects.ahead_of(cohort=OuterRef("cohort"), rank=OuterRef("rank"))
     counted = ahead.values("cohort").annotate(n=Count("pk")).values("n")
@@ -101,17 +102,17 @@ def waiting_entries(*, user: User) -> QuerySet[WaitlistEntry]:
 
 
 def offers_in(*, user: User, cohort: Cohort) -> QuerySet[WaitlistEntry]:
-    """The places of a cohort that are offered to the person's learners, and wait to be accepted."""
+    """Return the places of a cohort that are offered to the person's learners and wait to be accepted."""
     return waiting_entries(user=user).filter(cohort=cohort, status=WaitStatus.OFFERED)
 
 
 def find_offer(*, user: User, place: CohortPlace) -> WaitlistEntry | None:
-    """The offer that outlives an unpaid place of the same learner."""
+    """Return the offer that outlives an unpaid place of the same learner."""
     return offers_in(user=user, cohort=place.cohort).filter(learner=place.learner_id).first()
 
 
 def get_waiting_entry(*, user: User, entry_id: int) -> WaitlistEntry:
-    """One of those entries. Raises NotInLine for anybody else's."""
+    """Return one of those entries. Raises NotInLine for anybody else's."""
     entry = waiting_entries(user=user).filter(pk=entry_id).first()
     if entry is None:
         raise NotInLine("You are no longer on this waiting list.")
@@ -119,7 +120,7 @@ def get_waiting_entry(*, user: User, entry_id: int) -> WaitlistEntry:
 
 
 def find_unpaid_place(*, user: User, cohort: Cohort, learner_cuid: str) -> CohortPlace | None:
-    """The unpaid place of one of the person's learners in a cohort; None also for what is no CUID."""
+    """Return the unpaid place of one of the person's learners in a cohort; None also for an invalid CUID."""
     if not is_cuid(learner_cuid):
         return None
     learners = learners_of(user).known_as(learner_cuid).values("pk")
@@ -127,5 +128,5 @@ def find_unpaid_place(*, user: User, cohort: Cohort, learner_cuid: str) -> Cohor
 
 
 def learners_in(*, user: User, workspace_id: int) -> list[Learner]:
-    """The person's learners that the workspace knows, by name."""
+    """Return the person's learners that the workspace knows, by name."""
     return list(learners_of(user).filter(workspace=workspace_id).order_by(F("first_name"), F("last_name"), "pk"))

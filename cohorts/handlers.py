@@ -1,6 +1,6 @@
-"""Reactions to what billing says about checkouts for places, and to the end of enrollments, inside their transaction.
+"""Reactions to billing events about checkouts for places, and to the end of enrollments, inside their transaction.
 
-They have locked everything these touch: by the purpose, and by the holding, registered here.
+The publisher has locked everything that these change: by the purpose, and by the holding, registered here.
 """
 
 from billing.events import (
@@ -63,14 +63,14 @@ register_holding(lock_held_for_enrollments, find_holdings_of_courses, tell_end_o
 
 @handles(PaymentSucceeded)
 def fulfil(event: PaymentSucceeded) -> None:
-    """The place is paid for."""
+    """The place was paid for."""
     if event.purpose == PURPOSE:
         fulfil_place(place_id=key_of(event.subject), payment_id=event.payment_id, now=event.occurred_at)
 
 
 @handles(CheckoutExpired)
 def give_expired_place_back(event: CheckoutExpired) -> None:
-    """Nothing was paid in time: the place goes to the next in line, or is free."""
+    """The checkout expired unpaid: the place goes to the next in line, or is freed."""
     if event.purpose == PURPOSE:
         _release(event, "The checkout ended unpaid")
 
@@ -84,7 +84,7 @@ def give_cancelled_place_back(event: CheckoutCancelled) -> None:
 
 @handles(CheckoutReplaced)
 def ask_the_present_price(event: CheckoutReplaced) -> None:
-    """The price changed before it was paid: the place is held on, for the checkout that asks the new one."""
+    """The price changed before it was paid: the place stays held for the checkout with the new price."""
     if event.purpose != PURPOSE:
         return
     place = lock_place(key_of(event.subject))
@@ -96,14 +96,14 @@ def ask_the_present_price(event: CheckoutReplaced) -> None:
 
 @handles(CheckoutRefused)
 def give_refused_place_back(event: CheckoutRefused) -> None:
-    """Nobody can pay for it as it is priced."""
+    """Nobody can pay for it at this price."""
     if event.purpose == PURPOSE:
         _release(event, "The payment can't be taken")
 
 
 @handles(PaymentFailed)
 def give_unpaid_place_back(event: PaymentFailed) -> None:
-    """The bank refused."""
+    """The bank declined."""
     if event.purpose == PURPOSE:
         place = _release(event, "The payment failed")
         if place.enrollment_id is not None:
@@ -112,21 +112,21 @@ def give_unpaid_place_back(event: PaymentFailed) -> None:
 
 @handles(PaymentRefunded)
 def follow_refund(event: PaymentRefunded) -> None:
-    """Money went back."""
+    """Money was refunded."""
     if event.purpose == PURPOSE and event.refunded_minor:
         refund_place(payment_id=event.payment_id, fully=event.fully, now=event.occurred_at)
 
 
 @handles(PaymentRestored)
 def follow_return(event: PaymentRestored) -> None:
-    """Money that had gone back is here again."""
+    """Refunded money has come back."""
     if event.purpose == PURPOSE and not event.refunded_minor:
         restore_place(payment_id=event.payment_id, now=event.occurred_at)
 
 
 @handles(EnrollmentStatusChanged)
 def follow_end(event: EnrollmentStatusChanged) -> None:
-    """Staff ended the enrollment, or its money went back in full."""
+    """Staff ended the enrollment, or its money was refunded in full."""
     if event.to_status in GIVEN_BACK:
         give_back(
             enrollment_cuid=event.enrollment_cuid,
@@ -138,7 +138,7 @@ def follow_end(event: EnrollmentStatusChanged) -> None:
 
 @handles(EnrollmentDeleted)
 def follow_deletion(event: EnrollmentDeleted) -> None:
-    """What was bought or held for it goes back, whatever its status was."""
+    """Everything bought or held for the enrollment is given back, whatever its status was."""
     give_back(
         enrollment_cuid=event.enrollment_cuid,
         is_paid=event.payment_status in PAID,

@@ -1,6 +1,7 @@
-"""What always holds about places, packages and sessions, and about the money that pays for them.
+"""The invariants of places, packages, and sessions, and of the money that pays for them.
 
-Which rows are live or held is asked of the models, as everywhere; what a guard should have kept true is spelled out.
+The models define which rows are live or held, as everywhere else; conditions that a guard should already ensure are
+spelled out.
 """
 
 import datetime as dt
@@ -34,7 +35,7 @@ OFFERS_END_WITHIN = dt.timedelta(minutes=15)
 
 
 def place_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
-    """A cohort's counters are what its places add up to, and never exceed its capacity."""
+    """A cohort's counters equal the sums of its places, and never exceed its capacity."""
     rows = (
         extent.of(Cohort.objects.all(), "instance__workspace")
         .annotate(
@@ -95,14 +96,14 @@ def taken_places_have_their_package(extent: Extent) -> Iterator[Breach]:
 
 
 def one_progress_per_package_and_step(extent: Extent) -> Iterator[Breach]:
-    """A package says one thing about each step."""
+    """A package has exactly one row for each step."""
     rows = extent.of(StepProgress.objects.all(), "package__learner__workspace").values("package", "step")
     for found in rows.annotate(count=Count("pk")).filter(count__gt=1).iterator():
         yield Breach(f"package {found['package']}", f"has {found['count']} rows about step {found['step']}")
 
 
 def steps_hold_a_session_while_they_are_seated(extent: Extent) -> Iterator[Breach]:
-    """A step that is booked, attended or missed is so in a class session; any other step holds none."""
+    """A step that is booked, attended, or missed has a class session; any other step has none."""
     rows = extent.of(StepProgress.objects.all(), "package__learner__workspace")
     nowhere = rows.filter(status__in=SEATED, class_session__isnull=True)
     kept = rows.filter(class_session__isnull=False).exclude(status__in=SEATED)
@@ -111,7 +112,7 @@ def steps_hold_a_session_while_they_are_seated(extent: Extent) -> Iterator[Breac
 
 
 def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
-    """A booked step sits in a session of its cohort, of that step and option; attended ones may outlive a move."""
+    """A booked step has a seat in a session of its cohort, step, and option; attended ones may outlive a move."""
     rows = extent.of(StepProgress.objects.all(), "package__learner__workspace")
     rows = rows.filter(status=StepStatus.BOOKED)
     offered = CohortSession.objects.filter(
@@ -125,7 +126,7 @@ def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
 
 
 def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
-    """A live package has a row for each step of its course, whenever that was added; none is of another program."""
+    """A live package has a row for each step of its course, whenever that was added, and none of another program."""
     rows = extent.of(StepProgress.objects.all(), "package__learner__workspace")
     foreign = rows.exclude(step__program=F("package__program"))
     for pk in foreign.values_list("pk", flat=True).iterator():
@@ -138,7 +139,7 @@ def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
 
 
 def completion_follows_the_steps(extent: Extent) -> Iterator[Breach]:
-    """A live package with every required step done is completed; its participation ended with it, and never alone."""
+    """A live package with every required step done is completed, and its participation ends with it and never alone."""
     due = extent.of(due_to_complete(), "learner__workspace")
     for pk in due.values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "has every required step done but is not completed")
@@ -153,7 +154,7 @@ def completion_follows_the_steps(extent: Extent) -> Iterator[Breach]:
 
 
 def holds_end(extent: Extent) -> Iterator[Breach]:
-    """A held place has a live checkout, or an offer whose time is not over."""
+    """A held place has a live checkout, or an offer that has not expired."""
     held = extent.of(CohortPlace.objects.all(), "learner__workspace").filter(status=PlaceStatus.HELD)
     by_checkout = Q(checkout__status__in=LIVE_CHECKOUTS)
     by_offer = Q(checkout__isnull=True, held_until__gt=extent.now - OFFERS_END_WITHIN)
@@ -176,7 +177,7 @@ def live_checkouts_hold_a_place(extent: Extent) -> Iterator[Breach]:
 
 
 def settled_payments_bought_something(extent: Extent) -> Iterator[Breach]:
-    """Whatever was paid for a place bought a package, or is accounted for otherwise (`idle_payments`)."""
+    """A payment for a place bought a package, or is accounted for in another way (`idle_payments`)."""
     bought = StudentPackage.objects.live().filter(payment=OuterRef("pk"))
     idle = idle_payments(extent, purpose=PURPOSE, at_work=bought)
     for pk, status in idle.values_list("pk", "status").iterator():
@@ -184,7 +185,7 @@ def settled_payments_bought_something(extent: Extent) -> Iterator[Breach]:
 
 
 def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
-    """Nothing that can't be attended is open."""
+    """A cohort that can't be attended is not open."""
     opened = extent.of(Cohort.objects.all(), "instance__workspace").filter(is_active=True)
     scheduled = CohortSession.objects.filter(cohort=OuterRef("pk"))
     for pk in opened.exclude(Exists(scheduled)).values_list("pk", flat=True).iterator():
@@ -192,7 +193,7 @@ def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
 
 
 def packages_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
-    """A live package has money behind it: not all of it is back with the payer. Its enrollment says how much is."""
+    """A live package has money behind it that was not fully refunded, and its enrollment shows how much was."""
     live = extent.of(StudentPackage.objects.live(), "learner__workspace")
     for pk in live.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is live, though all of its money is back")
@@ -201,8 +202,10 @@ def packages_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
 
 
 def paid_enrollments_have_money_behind_them(extent: Extent) -> Iterator[Breach]:
-    """Whoever counts as paid has a payment that came: for a decision, for a course, or outside of Stripe. It is asked
-    here, where all three can be seen. That the first two are not back is asked of the decision and of the package."""
+    """An enrollment that counts as paid has a payment that arrived: for a decision, for a course, or outside of Stripe.
+    It is checked here, where all three can be seen. The invariants of decisions and packages check that the first two
+    were not refunded.
+    """
     decided = EnrollmentDecision.objects.filter(enrollment=OuterRef("pk"), payment__paid_at__isnull=False)
     bought = StudentPackage.objects.filter(enrollment=OuterRef("pk"), payment__paid_at__isnull=False)
     offline = Payment.objects.filter(purpose=OFFLINE_PURPOSE, subject=OuterRef("subject"), paid_at__isnull=False)

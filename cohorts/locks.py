@@ -23,18 +23,19 @@ from .states import PlaceStatus, StepStatus
 
 
 def lock_learner(learner_id: int) -> Learner:
-    """Purchases of one learner wait for each other, and for a merge. Raises LearnerMerged."""
+    """Lock the learner: purchases for one learner wait for each other, and for a merge. Raises LearnerMerged."""
     return lock_live_learner(learner_id)
 
 
 def lock_account(user_id: int) -> None:
-    """What one account holds is counted by one of its requests at a time."""
+    """Lock the account, so that one request at a time counts what it holds."""
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
 
 
 def lock_household(guardian_ids: Iterable[int]) -> None:
-    """What one family has is counted by one of its requests at a time, whoever of its guardians asks. Not by rows of
-    theirs: payments lock those last. SQLite has nothing to do, a transaction that writes has the database to itself."""
+    """Lock the family, so that one request at a time counts what it has, whichever guardian asks. Not by its rows:
+    payments lock those last. SQLite needs nothing, because a transaction that writes has the database to itself.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             for guardian_id in sorted(guardian_ids):
@@ -42,7 +43,7 @@ def lock_household(guardian_ids: Iterable[int]) -> None:
 
 
 def lock_learner_of_package(package_id: int) -> StudentPackage | None:
-    """The package as it is once its learner is locked; None if there is none. Raises LearnerMerged."""
+    """Return the package as it is once its learner is locked; None if there is none. Raises LearnerMerged."""
     learner = _learner_of_package.first(package_id)
     if learner is None:
         return None
@@ -72,13 +73,15 @@ def lock_cohort(cohort_id: int) -> Cohort:
 
 
 def lock_cohorts_where_learner_waits(keep_id: int, drop_id: int) -> None:
-    """The cohorts that may offer a place to a learner who is merged: before that, or to who stays. Both are locked."""
+    """Lock the cohorts that may offer a place to a learner who is being merged, before the merge or to the one who
+    stays. Both learners are locked.
+    """
     lines = WaitlistEntry.objects.in_line().filter(learner=drop_id)
     lock_rows(Cohort, *lines.values_list("cohort_id", flat=True))
 
 
 def lock_cohorts_of(program_id: int) -> None:
-    """All cohorts of a course, for changes of the course itself."""
+    """Lock all cohorts of a course, for changes of the course itself."""
     cohorts = Cohort.objects.select_for_update(of=("self",), no_key=True).filter(instance__program=program_id)
     list(cohorts.order_by("pk").values_list("pk"))
 
@@ -89,7 +92,7 @@ def lock_sessions(session_ids: set[int]) -> dict[int, ClassSession]:
 
 
 def lock_owner_of_place(place_id: int) -> None:
-    """The learner, before the cohort, for whoever ends a hold."""
+    """Lock the learner, before the cohort, for a caller that ends a hold."""
     lock_owner_in(lambda: _owner_of_place.all(place_id))
 
 
@@ -114,15 +117,15 @@ def lock_package(package_id: int) -> StudentPackage:
 
 
 def lock_package_row(package_id: int) -> None:
-    """The same, for callers that have already read it."""
+    """Lock the package, for callers that have already read it."""
     lock_rows(StudentPackage, package_id)
 
 
 def lock_held_for_enrollments(enrollment_ids: Collection[int]) -> None:
-    """What enrollments calls before it locks those that end: the cohorts of their places, and the sessions they have
-    booked.
+    """Lock the cohorts of the places, and the booked sessions, of enrollments that end; the enrollments app calls this
+    before it locks them.
 
-    The learners are locked, so a move of theirs has ended, and the cohorts that are locked are those they moved to.
+    The learners are locked, so any move of theirs is over, and the cohorts that are locked are those they moved to.
     """
     places = CohortPlace.objects.occupying().filter(enrollment__in=enrollment_ids)
     lock_rows(Cohort, *places.values_list("cohort_id", flat=True))
@@ -131,15 +134,15 @@ def lock_held_for_enrollments(enrollment_ids: Collection[int]) -> None:
 
 
 def lock_place_subject(subject: str) -> None:
-    """What billing calls before it locks one of our checkouts: everything that a payment or its end may touch, where
-    the learner was moved since as well.
+    """Lock everything that a payment or its end may change, including where the learner was moved since; billing calls
+    this before it locks one of our checkouts.
 
-    All but the cohort and the sessions of a place that is held: to take it or to give it up needs no room, so the
-    cohort is counted late, for others not to wait while all the rest is written. Whoever ends a hold has locked its
+    Everything except the cohort and the sessions of a held place: taking it or giving it up needs no room, so the
+    cohort is counted late, and others do not wait while the rest is written. A caller that ends a hold has locked its
     learner.
     """
     place_id = key_of(subject)
-    # This waits for their bookings elsewhere: what is booked with the place must not overlap with them.
+    # This waits for their bookings elsewhere: sessions booked with the place must not overlap with those.
     rows = lock_owner_in(lambda: _place_with_packages.all(place_id))
     _, status, cohort_id, enrollment_id, _ = rows[0]
     if enrollment_id is not None:
@@ -154,12 +157,12 @@ def lock_place_subject(subject: str) -> None:
 
 
 def lock_sessions_of_purchase(*, cohort_id: int) -> None:
-    """The sessions that a purchase in this cohort may take, once the cohort is locked."""
+    """Lock the sessions that a purchase in this cohort may take, once the cohort is locked."""
     _lock_sessions(cohort_id, None)
 
 
 def _lock_sessions(cohort_id: int, enrollment_id: int | None) -> None:
-    """Those that a purchase may take in the cohort, and those that what was bought may give back anywhere."""
+    """Lock the sessions that a purchase may take in the cohort, and those that it may give back anywhere."""
     lock_rows(ClassSession, *_sessions_concerned.all(cohort_id, enrollment_id))
 
 

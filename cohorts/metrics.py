@@ -1,4 +1,4 @@
-"""What operators watch of cohorts' places."""
+"""The operators' metrics of cohorts' places."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ WORK = (Work("held_places", lambda now: CohortPlace.objects.held(), due="held_un
 
 
 def _places(now: dt.datetime) -> Iterator[Reading]:
-    """Of cohorts that staff have opened and that are not over."""
+    """Yield the places of cohorts that staff have opened and that are not over."""
     cohorts = Cohort.objects.filter(is_not_over(now=now, date="end_date", zone="timezone"), is_active=True)
     columns = ("instance__workspace__slug", "pk", "max_enrollment", "current_enrollment", "held_places")
     for workspace, pk, most, taken, held in cohorts.order_by("pk").values_list(*columns):

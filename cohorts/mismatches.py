@@ -1,4 +1,4 @@
-"""Money for a course that brought no place, and a course whose money is back: mismatches that only this app can see."""
+"""Mismatches that only this app can see: money that brought no place, and a course whose money was refunded."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from .states import PURPOSE
 
 
 def _paid_without_place(workspace_id: int, now: dt.datetime) -> Iterator[Found]:
-    """Nothing was ever bought with it, and nothing goes back."""
+    """Find payments that never bought anything and are not being refunded."""
     paid = Payment.objects.filter(workspace=workspace_id, purpose=PURPOSE, status__in=REFUNDABLE)
     bought = StudentPackage.objects.filter(payment=OuterRef("pk"))
     goes_back = Refund.objects.filter(payment=OuterRef("pk")).exclude(status__in=FAILED_REFUNDS)

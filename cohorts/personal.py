@@ -1,4 +1,4 @@
-"""What this app knows of people, and what erasing one of them does to it (`core.personal`)."""
+"""The personal data that this app stores, and what erasing a person does to it (`core.personal`)."""
 
 from core.personal import Fate, Kind, Person, Personal, kept, words
 
@@ -21,7 +21,7 @@ PERSONAL = (
 
 
 def obstacles(person: Person) -> list[str]:
-    """What the learner holds of a cohort: what it is, and what to do first."""
+    """Return what the learner holds of a cohort: what each is, and what to do first."""
     held = CohortPlace.objects.filter(learner__in=person.learners, status=PlaceStatus.HELD)
     waiting = WaitlistEntry.objects.filter(learner__in=person.learners, status__in=IN_LINE)
     return [

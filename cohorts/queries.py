@@ -28,7 +28,7 @@ from .models import (
 )
 from .states import DONE, StepStatus
 
-# How the catalog may be sorted: the names of the API and the pages, and the column of each.
+# The possible orders of the catalog: their names in the API and on the pages, and the column of each.
 SORTS = {
     "title": "title",
     "code": "code",
@@ -40,12 +40,12 @@ SORTS = {
 
 
 def course_programs() -> QuerySet[Program]:
-    """The courses anybody may look at: listed in the catalog and with steps."""
+    """Return the courses that anybody may look at: listed in the catalog and with steps."""
     return Program.objects.filter(Exists(CourseStep.objects.filter(program=OuterRef("pk"))), listed=True)
 
 
 def get_course(*, code: str) -> Program:
-    """A listed course by its code. Raises CourseNotFound; one that is switched off is still found."""
+    """Return a listed course by its code. Raises CourseNotFound; one that is switched off is still found."""
     course = course_programs().select_related("workspace").filter(code=code).first() if code.isprintable() else None
     if course is None:
         raise CourseNotFound(f"There is no course {code}.")
@@ -53,7 +53,7 @@ def get_course(*, code: str) -> Program:
 
 
 def get_active_course(*, code: str) -> Program:
-    """A course that takes enrollments. Raises CourseNotFound, CourseNotActive."""
+    """Return a course that accepts enrollments. Raises CourseNotFound, CourseNotActive."""
     course = get_course(code=code)
     if not course.active:
         raise CourseNotActive(f"{course.title} is not taking enrollments at the moment.")
@@ -61,7 +61,7 @@ def get_active_course(*, code: str) -> Program:
 
 
 def get_cohort(*, course_code: str, cohort_id: int) -> Cohort:
-    """A cohort of a course that takes enrollments, whether or not it does itself.
+    """Return a cohort of a course that accepts enrollments, whether or not the cohort does.
 
     Raises CourseNotFound, CourseNotActive, CohortNotFound.
     """
@@ -74,7 +74,8 @@ def get_cohort(*, course_code: str, cohort_id: int) -> Cohort:
 
 
 def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = False) -> QuerySet[Program]:
-    """The catalog with what its cards show: `step_count`, `price_minor`, `currency`, `available_cohorts`, `next_start`.
+    """Return the catalog with its cards' data: `step_count`, `price_minor`, `currency`, `available_cohorts`,
+    `next_start`.
 
     `price_minor` is the lowest among the open cohorts' instances.
     """
@@ -103,21 +104,22 @@ def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = Fals
 
 
 def sort_courses(courses: QuerySet[Program], *, by: str, descending: bool = False) -> QuerySet[Program]:
-    """The catalog in the order of one of SORTS; equal ones by title, so that pages never overlap. What has no value
-    (no price, no cohort) comes last either way."""
+    """Return the catalog in the order of one of SORTS; ties are ordered by title, so that pages never overlap. Courses
+    without a value (no price, no cohort) come last either way.
+    """
     column = F(SORTS[by])
     order = column.desc(nulls_last=True) if descending else column.asc(nulls_last=True)
     return courses.order_by(order, "title", "pk")
 
 
 def with_sessions_left(cohorts: QuerySet[Cohort], *, now: dt.datetime) -> QuerySet[Cohort]:
-    """With what `Cohort.has_sessions_left` answers, in the same query."""
+    """Add the answer of `Cohort.has_sessions_left` to the same query."""
     coming = CohortSession.objects.filter(cohort=OuterRef("pk"), class_session__starts_at__gt=now)
     return cohorts.annotate(sessions_left=Exists(coming))
 
 
 def cohorts_of(course: Program) -> CohortQuerySet:
-    """A course's cohorts that were opened and have sessions, soonest first."""
+    """Return a course's cohorts that were opened and have sessions, soonest first."""
     scheduled = Exists(CohortSession.objects.filter(cohort=OuterRef("pk")))
     return (
         Cohort.objects.opened()
@@ -128,15 +130,16 @@ def cohorts_of(course: Program) -> CohortQuerySet:
 
 
 def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int] = ()) -> QuerySet[Cohort]:
-    """Those that are not over, with their sessions. The `first` come first, then the ones that somebody can enroll in,
-    then the full ones, which have a waiting list; each soonest first."""
+    """Return those that are not over, with their sessions. The `first` come first, then those that accept enrollments,
+    then the full ones, which have a waiting list; each group soonest first.
+    """
     shut = Q(enrollment_deadline__lt=now) | Q(instance__price__isnull=True) | Q(instance__price__active=False)
     order = Case(When(pk__in=first, then=0), When(shut, then=3), When(~HAS_ROOM, then=2), default=1)
     return with_course_page(cohorts_of(course).not_over(now=now)).order_by(order, "start_date", "pk")
 
 
 def with_course_page(cohorts: QuerySet[Cohort]) -> QuerySet[Cohort]:
-    """With all that the page of their course shows of them."""
+    """Add everything that their course page shows of them."""
     sessions = CohortSession.objects.select_related("step", "class_session").order_by(
         "step__order", "class_session__starts_at", "pk"
     )
@@ -145,7 +148,7 @@ def with_course_page(cohorts: QuerySet[Cohort]) -> QuerySet[Cohort]:
 
 
 def packages_of(user: User) -> QuerySet[StudentPackage]:
-    """The live packages of the learners a person may act for, with what the dashboard shows."""
+    """Return the live packages of the learners a person may act for, with what the dashboard shows."""
     progress = StepProgress.objects.select_related("step", "class_session__group_class").order_by("step__order")
     return (
         StudentPackage.objects.live()
@@ -157,7 +160,7 @@ def packages_of(user: User) -> QuerySet[StudentPackage]:
 
 
 def get_package_for(*, user: User, package_id: int) -> StudentPackage:
-    """One of those packages. Raises PackageNotFound for anybody else's, revoked or unknown."""
+    """Return one of those packages. Raises PackageNotFound for anybody else's, a revoked, or an unknown one."""
     package = packages_of(user).filter(pk=package_id).first()
     if package is None:
         raise PackageNotFound("There is no such course among yours.")
@@ -165,7 +168,7 @@ def get_package_for(*, user: User, package_id: int) -> StudentPackage:
 
 
 def offered_by_step(*, cohort_id: int, now: dt.datetime) -> dict[int, list[CohortSession]]:
-    """Step id -> the cohort's sessions that have not started, soonest first."""
+    """Return the cohort's sessions that have not started, by step id, soonest first."""
     rows = CohortSession.objects.filter(cohort=cohort_id, class_session__starts_at__gt=now).select_related(
         "step", "option__group_class", "class_session"
     )
@@ -176,7 +179,7 @@ def offered_by_step(*, cohort_id: int, now: dt.datetime) -> dict[int, list[Cohor
 
 
 def offered_by_cohort(*, cohort_ids: Collection[int], now: dt.datetime) -> dict[int, dict[int, list[CohortSession]]]:
-    """The same for several cohorts in one query: cohort id -> step id -> sessions."""
+    """Return the same for several cohorts in one query: sessions by step id by cohort id."""
     rows = CohortSession.objects.filter(cohort__in=cohort_ids, class_session__starts_at__gt=now)
     found: dict[int, dict[int, list[CohortSession]]] = {cohort_id: {} for cohort_id in cohort_ids}
     for row in rows.select_related("class_session").order_by("class_session__starts_at", "pk"):
@@ -185,14 +188,14 @@ def offered_by_cohort(*, cohort_ids: Collection[int], now: dt.datetime) -> dict[
 
 
 def unbooked_steps(package: StudentPackage, *, now: dt.datetime) -> list[tuple[CourseStep, list[CohortSession]]]:
-    """The package's steps without a session, in order, with the sessions to choose from."""
+    """Return the package's steps without a session, in order, with the sessions to choose from."""
     return bookable_steps(package, offered_by_step(cohort_id=package.cohort_id, now=now))
 
 
 def bookable_steps(
     package: StudentPackage, offered: dict[int, list[CohortSession]]
 ) -> list[tuple[CourseStep, list[CohortSession]]]:
-    """The same from what its cohort offers."""
+    """Return the same, given what its cohort offers."""
     rows = sorted(package.progress.all(), key=lambda row: (row.step.order, row.pk))
     return [
         (row.step, offered[row.step_id])
@@ -202,7 +205,7 @@ def bookable_steps(
 
 
 def stranded_progress(now: dt.datetime) -> QuerySet[StepProgress]:
-    """Unbooked steps of live, uncompleted packages for which their cohort has no session to come."""
+    """Return unbooked steps of live, uncompleted packages whose cohort has no future session for them."""
     coming = CohortSession.objects.filter(
         cohort=OuterRef("package__cohort"), step=OuterRef("step"), class_session__starts_at__gt=now
     )
@@ -212,18 +215,18 @@ def stranded_progress(now: dt.datetime) -> QuerySet[StepProgress]:
 
 
 def steps_without_session(*, cohort: Cohort, now: dt.datetime) -> list[CourseStep]:
-    """The course's steps that a newcomer to the cohort could no longer book, in order."""
+    """Return the course's steps that a newcomer to the cohort could no longer book, in order."""
     coming = CohortSession.objects.filter(cohort=cohort, step=OuterRef("pk"), class_session__starts_at__gt=now)
     return list(CourseStep.objects.filter(~Exists(coming), program=cohort.instance.program_id).order_by("order"))
 
 
 def due_to_complete() -> QuerySet[StudentPackage]:
-    """Live packages that have a required step, and every required one done, but are not completed."""
+    """Return live packages that have required steps, all of them done, but are not completed."""
     return _done_but_for(())
 
 
 def completed_by(progress_ids: Collection[int]) -> QuerySet[StudentPackage]:
-    """Those of these steps' packages that are completed once these steps are done."""
+    """Return the packages that are completed once these steps are done."""
     return _done_but_for(progress_ids).filter(pk__in=StepProgress.objects.filter(pk__in=progress_ids).values("package"))
 
 
@@ -234,12 +237,12 @@ def _done_but_for(progress_ids: Collection[int]) -> QuerySet[StudentPackage]:
 
 
 def find_learner_of_place(subject: str) -> int | None:
-    """For whom a place is paid, by the subject of its checkout."""
+    """Return the learner for whom a place is paid, by the subject of its checkout."""
     return CohortPlace.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
 
 
 def find_service_of_place(subject: str) -> Service | None:
-    """What is provided for the price of a place."""
+    """Return what is provided for the price of a place."""
     place = CohortPlace.objects.filter(pk=key_of(subject)).select_related("learner", "cohort").first()
     if place is None:
         return None
@@ -247,13 +250,13 @@ def find_service_of_place(subject: str) -> Service | None:
 
 
 def find_prices_of_places(subjects: Collection[str]) -> dict[str, int | None]:
-    """What each place costs at present, by the subject of its checkout."""
+    """Return the current price of each place, by the subject of its checkout."""
     rows = CohortPlace.objects.filter(pk__in=[key_of(subject) for subject in subjects])
     return {str(pk): price_id for pk, price_id in rows.values_list("pk", "cohort__instance__price")}
 
 
 def find_sales_of_places(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, Sale]:
-    """The latest checkout for a place that each of these enrollments had."""
+    """Return the latest checkout for a place of each of these enrollments."""
     places = (
         CohortPlace.objects.filter(enrollment__in=enrollment_ids, checkout__isnull=False)
         .select_related("checkout", "learner", "cohort__instance__program", "waitlist_entry")
@@ -270,7 +273,7 @@ def find_sales_of_places(enrollment_ids: Collection[int], now: dt.datetime) -> d
 
 
 def find_holdings_of_courses(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, Holding]:
-    """The course that each of these enrollments bought, while it has it."""
+    """Return the course that each of these enrollments bought, while it has it."""
     to_come = Count(
         "progress", filter=Q(progress__status=StepStatus.BOOKED, progress__class_session__starts_at__gt=now)
     )
@@ -286,12 +289,12 @@ def _sale(place: CohortPlace, checkout: Checkout, *, is_on_sale: bool) -> Sale:
 
 
 def describe_place(subject: str) -> tuple[str, str]:
-    """What staff read where billing names a place as the thing paid for: a label and the page to look at."""
+    """Return what staff read where billing refers to a place as the thing paid for: a label and its page."""
     return f"Place {subject} in a cohort", reverse("admin:cohorts_cohortplace_change", args=[subject])
 
 
 def find_matters_of_places(subjects: Collection[str]) -> dict[str, Matter]:
-    """What the checkouts for these places are about."""
+    """Return what the checkouts for these places are about."""
     rows = CohortPlace.objects.filter(pk__in=map(key_of, subjects))
     return {
         as_subject(place.pk): Matter(
@@ -304,13 +307,13 @@ def find_matters_of_places(subjects: Collection[str]) -> dict[str, Matter]:
 
 
 def find_places_of_learners(learner_ids: Collection[int]) -> list[str]:
-    """The places of these learners, as their checkouts name them."""
+    """Return the places of these learners, as their checkouts name them."""
     rows = CohortPlace.objects.filter(learner__in=learner_ids)
     return [as_subject(pk) for pk in rows.values_list("pk", flat=True)]
 
 
 def find_cohorts_offered(workspace_ids: Collection[int] | None) -> dict[str, Offer]:
-    """Cohorts, as what a voucher can be limited to."""
+    """Return cohorts as offers to which a voucher can be limited."""
     cohorts = Cohort.objects.select_related("instance__program").order_by("-start_date", "pk")
     if workspace_ids is not None:
         cohorts = cohorts.filter(instance__workspace__in=workspace_ids)
@@ -321,5 +324,5 @@ def find_cohorts_offered(workspace_ids: Collection[int] | None) -> dict[str, Off
 
 
 def cohort_offer(cohort_id: int) -> str:
-    """How a voucher names a cohort that it is for."""
+    """Return the name by which a voucher is limited to a cohort."""
     return f"cohort:{cohort_id}"

@@ -1,11 +1,11 @@
 from django.db import models
 
-# Names, in billing, what this app asks money for: the subject of such a checkout is the id of a place.
+# The purpose, in billing, of what this app asks money for: the subject of such a checkout is the id of a place.
 PURPOSE = "cohort_place"
 
 
 class DayOfWeek(models.IntegerChoices):
-    """Counted as the course documents count: the week starts on Sunday."""
+    """Numbered as in the course documents: the week starts on Sunday."""
 
     SUNDAY = 0
     MONDAY = 1
@@ -17,7 +17,7 @@ class DayOfWeek(models.IntegerChoices):
 
 
 class PlaceStatus(models.TextChoices):
-    HELD = "held", "Held"  # while its checkout is open, or while it is offered to somebody from the waiting list
+    HELD = "held", "Held"  # while its checkout is open, or while the waiting list offers it
     TAKEN = "taken", "Taken"  # paid for
     RELEASED = "released", "Released"
 
@@ -44,19 +44,19 @@ DONE = (StepStatus.COMPLETED, StepStatus.EXCUSED)
 TO_ATTEND = (StepStatus.UNBOOKED, StepStatus.BOOKED)
 # Staff have marked the attendance of a step in one of these.
 MARKED = (StepStatus.COMPLETED, StepStatus.MISSED)
-# From these a step can be marked attended, or missed; a mark that was wrong is corrected by the other.
+# A step in one of these can be marked attended, or missed; a wrong mark is corrected by the other.
 CAN_BE_ATTENDED = (StepStatus.BOOKED, StepStatus.MISSED)
 CAN_BE_MISSED = (StepStatus.BOOKED, StepStatus.COMPLETED)
-# From these a step can be excused.
+# A step in one of these can be excused.
 CAN_BE_EXCUSED = (StepStatus.UNBOOKED, StepStatus.MISSED)
 
 
 class WaitStatus(models.TextChoices):
     WAITING = "waiting", "Waiting"
-    OFFERED = "offered", "Offered"  # a place is held for them until the offer ends
+    OFFERED = "offered", "Offered"  # a place is held for them until the offer expires
     ACCEPTED = "accepted", "Accepted"  # they bought it
     DECLINED = "declined", "Declined"
-    EXPIRED = "expired", "Expired"  # the offer ended unanswered, or the cohort did
+    EXPIRED = "expired", "Expired"  # the offer expired unanswered, or the cohort ended
     LEFT = "left", "Left"
 
 

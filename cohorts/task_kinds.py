@@ -1,4 +1,4 @@
-"""What courses ask staff to arrange."""
+"""The kinds of staff tasks that cohorts creates."""
 
 from accounts.states import Role
 from accounts.task_kinds import register_kind

@@ -1,4 +1,4 @@
-"""What stands beside a cohort: what is missing, its sessions, who has a place, who waits."""
+"""The cards on a cohort's page: what is missing, its sessions, its places, and its waiting list."""
 
 from collections.abc import Container
 
@@ -20,7 +20,7 @@ from .display import meeting_time, place_bar, seat_bar
 
 @neighbors_of(Cohort)
 def gaps_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
-    """What is missing before it can be opened, each with the page where staff fix it."""
+    """Return the card of what is missing before the cohort can be opened, with links to where staff fix it."""
     program = cohort.instance.program
     page = reverse("course", args=[program.code]) if program.listed else ""
     as_family = [Neighbor(title="See the course as a family does", url=page)] if page else []
@@ -32,7 +32,7 @@ def gaps_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 
 @neighbors_of(Cohort)
 def sessions_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
-    """Each step with its classes: when they meet and how full they are."""
+    """Return the card of each step with its classes: when they meet and how full they are."""
     rows = []
     sessions = cohort.sessions.select_related("step", "class_session__group_class")
     for session in sessions.order_by("step__order", "class_session__starts_at", "pk"):
@@ -49,7 +49,7 @@ def sessions_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 
 @neighbors_of(Cohort)
 def places_in_cohort(request: HttpRequest, cohort: Cohort) -> Card:
-    """Who sits here, and how far they are."""
+    """Return the card of the learners with a place, and their progress."""
     places = (
         cohort.places.occupying()
         .select_related("learner")
@@ -72,7 +72,7 @@ def _place(place: CohortPlace, bookable: Container[int]) -> Neighbor:
 
 
 def _progress(package: StudentPackage, bookable: Container[int]) -> str:
-    """ "2 of 5 done, 1 to book, 1 without a session"."""
+    """Return, for example, "2 of 5 done, 1 to book, 1 without a session"."""
     rows = package.progress.all()
     parts = [f"{sum(row.status in DONE for row in rows)} of {len(rows)} done"]
     unbooked = [row for row in rows if row.status == StepStatus.UNBOOKED]

@@ -1,4 +1,4 @@
-"""What a cohort's page and its buttons ask, and what they show before they act."""
+"""The forms of a cohort's page and its buttons, and their previews."""
 
 import datetime as dt
 from typing import Any
@@ -26,12 +26,12 @@ MAX_PLACES = 100_000
 
 
 class WallClockField(forms.DateTimeField):
-    """A date and a time as a clock on a wall shows them, without a zone."""
+    """A date and a time as a wall clock shows them, without a time zone."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format=WALL_CLOCK)
 
     def to_python(self, value: Any) -> dt.datetime | None:
-        with override(dt.UTC):  # where every time exists once, so that none is refused
+        with override(dt.UTC):  # every time exists once in UTC, so none is refused
             said = super().to_python(value)
         if said is None:
             return None
@@ -40,7 +40,7 @@ class WallClockField(forms.DateTimeField):
 
 
 class CohortForm(TimezoneForm):
-    """The size is set when a cohort is made, and changed by its button later. The deadline is by the cohort's clock."""
+    """A button changes the size once the cohort exists. The deadline is in the cohort's time zone."""
 
     deadline: Instant | None = None
     enrollment_deadline = WallClockField(
@@ -62,7 +62,7 @@ class CohortForm(TimezoneForm):
             zone = cleaned.get("timezone") or self.instance.timezone
             self.deadline = to_instant(date=said.date(), time=said.time(), zone=zone)
             cleaned["enrollment_deadline"] = self.deadline.at
-        # What is not on the form is not edited by it.
+        # The form edits only its own fields.
         start = cleaned.get("start_date")
         end = cleaned.get("end_date")
         if start and end and end < start:
@@ -71,7 +71,7 @@ class CohortForm(TimezoneForm):
 
 
 class DatesForm(StaffForm):
-    """Other dates, and what follows them."""
+    """New dates, and what moves with them."""
 
     start_date = forms.DateField(widget=DAY)
     end_date = forms.DateField(widget=DAY, help_text="Its last day, by the cohort's clock.")
@@ -92,7 +92,7 @@ class DatesForm(StaffForm):
         self.initial.update(start_date=self.row.start_date, end_date=self.row.end_date)
 
     def plan(self) -> dict[str, Any]:
-        """The answers in the words of `change_dates`."""
+        """Return the answers as arguments of `change_dates`."""
         chosen = self.cleaned_data
         return {
             "start_date": chosen["start_date"],
@@ -103,7 +103,7 @@ class DatesForm(StaffForm):
 
 
 def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
-    """Which sessions would move, what is in the way, and who is told."""
+    """Preview which sessions would move, what prevents it, and who is told."""
     plan = plan_dates(cohort=cohort, now=utc_now(), **form.plan())
     sentences = [f"In the way: {conflict} Nothing changes until that is settled." for conflict in plan.conflicts]
     sentences.append(
@@ -134,7 +134,7 @@ class CohortZoneForm(StaffForm):
 
 
 def foresee_cohort_zone(cohort: Cohort, form: StaffForm) -> Preview:
-    """What the deadline is by the old clock and the new one; sessions live by the clocks of their classes."""
+    """Preview the deadline in both time zones; sessions follow the time zones of their classes."""
     zone = form.cleaned_data["timezone"]
     keep_clock = form.cleaned_data["deadline"] == "clock"
     sentences = [f"Times of {cohort} are shown in {zone}, and its days end there.", "No session moves."]

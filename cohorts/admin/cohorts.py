@@ -1,4 +1,4 @@
-"""Cohorts: their terms and size, and who sits where."""
+"""Cohorts: their terms, their size, and who has which place."""
 
 from typing import Any, cast
 
@@ -39,7 +39,7 @@ from .previews import foresee_closing, foresee_opening, foresee_places
 
 
 class SaleFilter(DropdownFilter):
-    """Cohorts by whether a learner could enroll now."""
+    """Filters cohorts by whether a learner could enroll now."""
 
     title = "enrollment"
     parameter_name = "sale"
@@ -55,7 +55,7 @@ class SaleFilter(DropdownFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The same words as `CohortAdmin.sale`, in the same order."""
+        """Filter with the same terms as `CohortAdmin.sale`, in the same order."""
         now = utc_now()
         cohorts = cast(CohortQuerySet, queryset)
         started = cohorts.filter(is_active=True)
@@ -75,7 +75,7 @@ class SaleFilter(DropdownFilter):
 
 @admin.register(Cohort)
 class CohortAdmin(WorkspaceScopedAdmin):
-    """Counters are changed by `places.py` alone, the size by a button; everything else is a form."""
+    """Only `places.py` changes the counters, and a button the size; everything else is a form field."""
 
     workspace_path = "instance__workspace"
     add_power = Power.MANAGE
@@ -140,7 +140,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Cohort | None = None) -> list[str]:
-        """Size, dates and zone change by buttons, which say what that means for those who are in it."""
+        """Buttons change size, dates, and time zone, and say what that means for the learners in the cohort."""
         by_button = ["max_enrollment", "start_date", "end_date", "timezone"]
         return [*super().get_readonly_fields(request, obj), *(by_button if obj else [])]
 
@@ -155,7 +155,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         return set_up(self, request)
 
     def save_model(self, request: HttpRequest, obj: Cohort, form: Any, change: bool) -> None:
-        """Write what was edited and nothing else: the counters may have moved since the page was opened."""
+        """Save only the edited fields: the counters may have changed since the page was opened."""
         if not change:
             super().save_model(request, obj, form, change)
             messages.info(

@@ -1,4 +1,4 @@
-"""The fields of a new course on its guided page, and the plan that they come to."""
+"""The fields of the guided page for a new course, and the plan they produce."""
 
 import datetime as dt
 import re
@@ -41,7 +41,7 @@ _OF_PLAN = {"name": "cohort", "timezone": "zone", "priceMinor": "amount"}
 
 
 class CourseTexts:
-    """What stands on the page: the plain fields and the two lists, as texts that need not be valid."""
+    """The contents of the page as raw text: the plain fields and the two lists, valid or not."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -70,7 +70,7 @@ class CourseTexts:
 
     @classmethod
     def like(cls, model: Cohort, *, now: dt.datetime) -> "CourseTexts":
-        """A copy of a course, to be taught in the same classes; its first cohort starts a week after the other ends."""
+        """A copy of a course, taught in the same classes; its first cohort starts a week after the other one ends."""
         course = model.instance.program
         made = cls.blank(course.workspace, now=now)
         made.classes.rows.clear()
@@ -112,13 +112,13 @@ class CourseTexts:
         return made
 
     def add_class(self) -> None:
-        """An empty class, in which every step can be taken."""
+        """Add an empty class, in which every step can be taken."""
         numbers = [parse_whole_number(first(row, "key")[1:]) or 0 for row in self.classes.rows]
         key = f"n{max(numbers, default=0) + 1}"
         self._offer(key, known="", seats="10", timezone=self.workspace.timezone)
 
     def use(self, known_id: int) -> None:
-        """A class that exists, unless it is there already."""
+        """Add an existing class, unless it is already in the list."""
         key = f"k{known_id}"
         if all(first(row, "key") != key for row in self.classes.rows):
             self._offer(key, known=str(known_id))
@@ -128,7 +128,7 @@ class CourseTexts:
         self.steps.add(label=f"Week {number}", required="on", classes=self.keys)
 
     def set_weeks(self, told: str) -> None:
-        """As many steps as that: new ones at the end, or fewer while those at the end have no title."""
+        """Set the number of steps: add new ones at the end, or remove untitled ones from the end."""
         wanted = parse_whole_number(told, lowest=1, highest=MAX_STEPS) or len(self.steps.rows)
         while len(self.steps.rows) < wanted:
             self.add_step()
@@ -136,7 +136,7 @@ class CourseTexts:
             self.steps.rows.pop()
 
     def toggle_week(self, told: str) -> None:
-        """A week without classes, or with them again."""
+        """Make a week one without classes, or one with classes again."""
         day = _read_day(told)
         if told in self.off:
             self.off.remove(told)
@@ -144,7 +144,7 @@ class CourseTexts:
             self.off.append(day.isoformat())
 
     def number_weeks(self) -> None:
-        """Labels that count the weeks count them in their order."""
+        """Number the labels that count weeks in their order."""
         for number, row in enumerate(self.steps.rows, start=1):
             if _WEEK.fullmatch(first(row, "label")):
                 row["label"] = [f"Week {number}"]
@@ -169,12 +169,12 @@ def _read_day(text: str) -> dt.date | None:
 
 
 def _zones(own: str) -> list[tuple[str, str]]:
-    """The zones to choose from; what was sent is one of them only if there is such a zone."""
+    """Return the time zones to choose from; a submitted one is included only if it exists."""
     return zone_choices(own if own in known_zones() else "")
 
 
 class CourseForm(GuidedForm):
-    """`row` is the workspace; `known` are those of its classes that the page names, by number."""
+    """`row` is the workspace; `known` are those of its classes that the page refers to, by id."""
 
     title = forms.CharField(max_length=limit_of(Program, "title"))
     description = forms.CharField(
@@ -307,7 +307,7 @@ class CourseForm(GuidedForm):
         }
 
     def describe_class(self, row: Row) -> str:
-        """A class as the steps name it, in the words that were typed so far."""
+        """Describe a class for the list of steps, from what has been typed so far."""
         known = self.known.get(parse_whole_number(first(row, "known")) or 0)
         if known is not None:
             return f"{known}: {weekly_time(known)}"
@@ -329,7 +329,7 @@ class CourseForm(GuidedForm):
 
     @property
     def sections(self) -> dict[str, list[dict[str, Any]]]:
-        """What the page shows of each list."""
+        """Return what the page shows for each list."""
         classes = self.texts.classes
         shown = []
         for number, row in enumerate(classes.rows):
@@ -344,7 +344,7 @@ class CourseForm(GuidedForm):
         return {"classes": shown, "steps": lines}
 
     def plan(self) -> CoursePlan:
-        """What the valid form asks for."""
+        """Return the plan that the valid form describes."""
         told = self.cleaned_data
         places = {key: number for number, key in enumerate(self.texts.keys)}
         return CoursePlan(

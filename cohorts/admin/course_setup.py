@@ -1,4 +1,4 @@
-"""The guided page on which staff set up a course with classes, steps, cohort and price, and see what families get."""
+"""The guided page to set up a course with classes, steps, cohort, and price, with a preview of what families see."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ CLASSES_OFFERED = 200
 class Line:
     """A week in the preview."""
 
-    first_day: str  # as the button sends it
+    first_day: str  # as the button submits it
     title: str
     meets: tuple[str, ...]
     is_off: bool
@@ -50,13 +50,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What creating would come to."""
+    """What creating the course would produce."""
 
     facts: tuple[tuple[str, str], ...]
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
     gaps: tuple[str, ...]
-    page: str  # the public page, as families will get it
+    page: str  # the public page as families will see it
 
 
 def course_setup_url(**query: object) -> str:
@@ -64,7 +64,7 @@ def course_setup_url(**query: object) -> str:
 
 
 def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The page, and what its buttons do."""
+    """Show the page and handle its buttons."""
     model = _find_model(request)
     workspace = model.instance.workspace if model else find_workspace(request, power=Power.MANAGE)
     if workspace is None:
@@ -85,7 +85,7 @@ def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def _find_model(request: HttpRequest) -> Cohort | None:
-    """The cohort whose course is copied, if the address names one. Raises Http404."""
+    """Return the cohort whose course is copied, if the URL names one. Raises Http404."""
     told = request.GET.get("like")
     if told is None:
         return None
@@ -124,7 +124,7 @@ def _form(request: HttpRequest, workspace: Workspace, texts: CourseTexts, *, is_
 def _answer(
     model_admin: Any, request: HttpRequest, workspace: Workspace, texts: CourseTexts, *, is_wanted: bool
 ) -> HttpResponse:
-    """Show what would be made; make it if that was seen before and has not been edited since."""
+    """Show what would be created; create it only if this preview was already shown and the form is unchanged."""
     form = _form(request, workspace, texts, is_sent=True)
     if not form.is_valid():
         return _page(model_admin, request, form)
@@ -194,7 +194,7 @@ def _line(week: Week) -> Line:
 
 
 def _public_page(request: HttpRequest, made: Cohort, now: dt.datetime) -> str:
-    """The page of the course as somebody who is not signed in gets it once the cohort is open."""
+    """Return the course page as an anonymous visitor sees it once the cohort is open."""
     cohort = with_course_page(Cohort.objects.filter(pk=made.pk)).get()
     cohort.is_active = True
     policy = find_policies([cohort.instance], at=now).get(cohort.instance_id)

@@ -1,4 +1,4 @@
-"""Building a course: its steps on the program's page, the classes of a step on the step's, and the classes."""
+"""Building a course: its steps on the program's page, a step's classes on the step's page, and the classes."""
 
 from typing import Any
 
@@ -32,22 +32,22 @@ from .previews import foresee_removed_step
 
 
 class StepFormSet(forms.BaseInlineFormSet):
-    actor: Actor  # who edits; set by the inline
+    actor: Actor  # who edits; the inline sets it
 
     def save_new(self, form: Any, commit: bool = True) -> CourseStep:
-        """A new step reaches the packages that are sold."""
+        """Add the new step to the packages that were already sold."""
         step: CourseStep = super().save_new(form, commit=False)
         return add_step(step=step) if commit else step
 
     def save_existing(self, form: Any, obj: Any, commit: bool = True) -> CourseStep:
-        """A step that is no longer required may complete somebody's course."""
+        """Save the step; if it is no longer required, that may complete somebody's course."""
         step: CourseStep = super().save_existing(form, obj, commit=False)
         return save_step(step=step, actor=self.actor, now=utc_now()) if commit else step
 
 
 @inline_of(Program)
 class StepInline(ScopedInline):
-    """The steps that make a program a course. Their classes and the button that removes one are on the page of each."""
+    """The steps that make a program a course. Each step's own page has its classes and the button to remove it."""
 
     model = CourseStep
     formset = StepFormSet
@@ -87,10 +87,10 @@ def cohorts_of_program(request: HttpRequest, program: Program) -> Card:
 
 class OptionFormSet(forms.BaseInlineFormSet):
     def clean(self) -> None:
-        """A class of another workspace is never an option."""
+        """Refuse a class of another workspace as an option."""
         super().clean()
         own = self.instance.program.workspace_id if self.instance.program_id else None
-        for form in self.extra_forms:  # those that are there already are shown, not changed
+        for form in self.extra_forms:  # existing ones are shown, not edited
             chosen = getattr(form, "cleaned_data", {}).get("group_class")
             if own is not None and chosen is not None and chosen.workspace_id != own:
                 form.add_error("group_class", "This belongs to another workspace.")
@@ -139,7 +139,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
         return f"{row.program}, {row}"
 
     def save_model(self, request: HttpRequest, obj: CourseStep, form: Any, change: bool) -> None:
-        """A new step reaches the packages that are sold."""
+        """Add the new step to the packages that were already sold."""
         if change:
             save_step(step=obj, actor=actor_of(request), now=utc_now())
         else:
@@ -250,7 +250,7 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: GroupClass | None = None) -> list[str]:
-        """The zone changes by a button, which asks what becomes of the sessions on the calendar."""
+        """The time zone is changed by a button, which asks what happens to the scheduled sessions."""
         return [*super().get_readonly_fields(request, obj), *(["timezone"] if obj else [])]
 
     @staff_action(
@@ -267,7 +267,7 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
         return f"{group_class} lives by the clock of {form.cleaned_data['timezone']}; {len(moves)} sessions moved."
 
     def save_model(self, request: HttpRequest, obj: GroupClass, form: Any, change: bool) -> None:
-        """Write what was edited and nothing else; those who booked are told about a new meeting page."""
+        """Save only the edited fields; learners with bookings are told about a new meeting page."""
         if change:
             change_class(group_class=obj, fields=form.changed_data, now=utc_now())
         else:

@@ -1,4 +1,4 @@
-"""How courses look in the back office: times as the class lives them, and what is taken of something limited."""
+"""How the back office displays courses: times in the class's time zone, and how much of a limit is used."""
 
 from zoneinfo import ZoneInfo
 
@@ -32,13 +32,13 @@ def seat_bar(session: ClassSession) -> SafeString:
 
 
 def weekly_time(group_class: GroupClass) -> str:
-    """ "Tuesdays, 5:00 PM to 6:00 PM, America/Chicago"."""
+    """Return, for example, "Tuesdays, 5:00 PM to 6:00 PM, America/Chicago"."""
     times = f"{time_words.clock(group_class.start_time)} to {time_words.clock(group_class.end_time)}"
     return f"{group_class.get_day_of_week_display()}s, {times}, {group_class.timezone}"
 
 
 def meeting_time(session: ClassSession) -> str:
-    """When a session is, by the clock of its class: "Tue, Nov 3, 2026, 5:00 to 6:00 PM CST"."""
+    """Return the session's time in its class's time zone: "Tue, Nov 3, 2026, 5:00 to 6:00 PM CST"."""
     zone = ZoneInfo(session.group_class.timezone)
     starts_at = session.starts_at.astimezone(zone)
     ends_at = session.ends_at.astimezone(zone)

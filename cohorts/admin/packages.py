@@ -1,4 +1,4 @@
-"""What learners bought, and the places they have: read here, changed by buttons."""
+"""What learners bought, and the places they have: read-only here, and changed by buttons."""
 
 from typing import Any, cast
 
@@ -97,7 +97,7 @@ class MoveForm(StaffForm):
         bound.queryset = other_cohorts(self.row)
 
     def clean(self) -> dict[str, Any]:
-        """Warn before anything is moved: which steps could never be booked there."""
+        """Warn before anything is moved about steps that could never be booked in the new cohort."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         cohort = cleaned.get("cohort")
         if cohort is None or self.row.completed_at is not None:
@@ -113,14 +113,14 @@ class MoveForm(StaffForm):
 
 
 def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
-    """Where the learner could be moved: the course's other cohorts that are not over, with a place."""
+    """Return where the learner could be moved: the course's other cohorts that are not over and have a free place."""
     possible = Cohort.objects.not_over(now=utc_now()).with_room()
     others = possible.filter(instance__program=package.program_id).exclude(pk=package.cohort_id)
     return others.order_by("start_date", "id")
 
 
 class BookingForm(StaffForm):
-    """A field for every step that waits to be booked; steps whose field is left empty keep waiting."""
+    """A field for every step that waits to be booked; a step whose field is left empty keeps waiting."""
 
     def prepare(self) -> None:
         for step, sessions in unbooked_steps(self.row, now=utc_now()):
@@ -270,7 +270,7 @@ def events_of_package(request: HttpRequest, package: StudentPackage) -> Card:
 
 @admin.register(CohortPlace)
 class CohortPlaceAdmin(WorkspaceScopedAdmin):
-    """Places are held, taken and released by use cases only."""
+    """Only use cases hold, take, and release places."""
 
     workspace_path = "cohort__instance__workspace"
     list_display = ("learner_link", "cohort_name", "status_label", "created_at", "held_until", "taken_at")
@@ -335,7 +335,7 @@ def courses_of_learner(request: HttpRequest, learner: Learner) -> Card:
 
 @neighbors_of(Learner)
 def sessions_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    """The coming sessions, the next one first, and after them those that were missed."""
+    """Return the card of coming sessions, the next one first, followed by missed ones."""
     theirs = StepProgress.objects.filter(package__learner=learner, package__revoked_at=None)
     theirs = theirs.select_related("step", "class_session__group_class").order_by("class_session__starts_at", "id")
     coming = theirs.filter(status=StepStatus.BOOKED, class_session__ends_at__gte=utc_now())[:SESSIONS_SHOWN]

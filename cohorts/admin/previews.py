@@ -1,4 +1,4 @@
-"""What the buttons on cohorts, lines, courses and steps are about to do, with figures, told before they are pressed."""
+"""Previews, with figures, of what the buttons on cohorts, waiting lists, courses, and steps are about to do."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -32,7 +32,7 @@ OFFERS = "Whoever is offered a place gets a mail; nobody else does."
 
 
 def foresee_places(cohort: Cohort, form: Any) -> Preview:
-    """How many there are then, and who is offered one."""
+    """Preview how many places there would be, and who would be offered one."""
     places = form.cleaned_data["max_enrollment"]
     more = places - cohort.max_enrollment
     if more + cohort.places_left < 0:
@@ -48,17 +48,17 @@ def foresee_places(cohort: Cohort, form: Any) -> Preview:
 
 
 def foresee_opening(cohort: Cohort, form: Any) -> Preview:
-    """Who of the line is offered a place, or what is missing yet."""
+    """Preview who in the line would be offered a place, or what is still missing."""
     now = utc_now()
     if gaps := find_gaps(cohort=cohort, now=now):
         return Preview(tuple(f"Not possible yet: {gap.text}" for gap in gaps))
     opened = copy(cohort)
-    opened.is_active = True  # as it will be; not saved
+    opened.is_active = True  # the state after opening; not saved
     return Preview((f"{cohort} takes enrollments from now on.", *tell_offers(opened, now, places=0)), mails=OFFERS)
 
 
 def foresee_closing(cohort: Cohort, form: Any) -> Preview:
-    """Who can still finish, and who waits in vain."""
+    """Preview who can still finish, and who would wait in vain."""
     paying = CohortPlace.objects.in_checkout().filter(cohort=cohort).count()
     waiting = WaitlistEntry.objects.waiting().filter(cohort=cohort).count()
     return Preview(
@@ -71,7 +71,7 @@ def foresee_closing(cohort: Cohort, form: Any) -> Preview:
 
 
 def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
-    """Who is next, if a place was held for them."""
+    """Preview who is next, if a place was held for the learner who leaves."""
     told = [f"{entry.learner} is no longer in the line for {entry.cohort}."]
     if entry.status != WaitStatus.OFFERED or entry.place is None:
         return Preview(tuple(told))
@@ -83,7 +83,7 @@ def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
 
 
 def foresee_new_position(entry: WaitlistEntry, form: Any) -> Preview:
-    """From where to where, and how many others move for it."""
+    """Preview the old and new positions, and how many others move because of it."""
     if entry.status != WaitStatus.WAITING:
         raise NotInLine("Only somebody who waits can be moved in the line.")
     waiting = WaitlistEntry.objects.waiting().filter(cohort=entry.cohort).count()
@@ -96,7 +96,7 @@ def foresee_new_position(entry: WaitlistEntry, form: Any) -> Preview:
 
 
 def foresee_move(package: StudentPackage, form: Any) -> Preview:
-    """Where the place comes from and goes to, and what becomes of the sessions."""
+    """Preview which place is given up and which is taken, and what happens to the sessions."""
     now = utc_now()
     target = form.cleaned_data["cohort"]
     is_held = CohortPlace.objects.held().filter(cohort=target, learner=package.learner_id).exists()
@@ -115,7 +115,7 @@ def foresee_move(package: StudentPackage, form: Any) -> Preview:
 
 
 def foresee_freed_session(row: StepProgress, form: Any) -> Preview:
-    """How many seats the session has then."""
+    """Preview how many free seats the session would have."""
     session = row.class_session
     if session is None:
         return Preview(("No session is booked.",))
@@ -123,7 +123,7 @@ def foresee_freed_session(row: StepProgress, form: Any) -> Preview:
 
 
 def foresee_excuse(row: StepProgress, form: Any) -> Preview:
-    """What is given back, and whether the course is completed by it."""
+    """Preview what is given back, and whether that completes the course."""
     told = [f"{row.step.label} counts as attended for {row.package.learner}."]
     if row.class_session is not None:
         told.append(tell_seat_given_back(row.class_session))
@@ -131,7 +131,7 @@ def foresee_excuse(row: StepProgress, form: Any) -> Preview:
 
 
 def foresee_withdrawn_excuse(row: StepProgress, form: Any) -> Preview:
-    """How much is left to attend then."""
+    """Preview how much would be left to attend."""
     required = StepProgress.objects.filter(package=row.package_id, step__required=True)
     left = required.exclude(status__in=DONE).exclude(pk=row.pk).count() + row.step.required
     told = [f"Required steps that {row.package.learner} has to attend then: {left:,}."]
@@ -140,7 +140,7 @@ def foresee_withdrawn_excuse(row: StepProgress, form: Any) -> Preview:
 
 
 def foresee_choice(row: StepProgress, form: Any) -> Preview:
-    """Which seat is taken, and which is free again."""
+    """Preview which seat would be taken, and which would be freed."""
     offered = offered_by_step(cohort_id=row.package.cohort_id, now=utc_now()).get(row.step_id, [])
     chosen = [each.class_session for each in offered if each.option_id == form.cleaned_data["option"]]
     told = [tell_seat_taken(session) for session in chosen]
@@ -150,14 +150,14 @@ def foresee_choice(row: StepProgress, form: Any) -> Preview:
 
 
 def foresee_removed_step(step: CourseStep, form: Any) -> Preview:
-    """What goes with it. Raises StepInUse."""
+    """Preview what is removed with the step. Raises StepInUse."""
     refuse_in_use(step)
     told = tell_removed_step(step)
     return Preview(tuple(told), mails="Families of whoever completes the course by it get a mail; no other does.")
 
 
 def foresee_new_time(session: ClassSession, form: Any) -> Preview:
-    """When it meets, for whom, and with how many seats. Raises what moving it raises."""
+    """Preview when it would meet, for whom, and with how many seats. Raises what moving it raises."""
     chosen = form.cleaned_data
     starts_at, ends_at = times_asked(session, chosen["date"], chosen["start_time"], chosen["end_time"])
     check_seats(session, chosen["max_students"])
@@ -165,7 +165,7 @@ def foresee_new_time(session: ClassSession, form: Any) -> Preview:
     if (starts_at, ends_at) == (session.starts_at, session.ends_at):
         return Preview(tuple(told or ["It stays as it is."]))
     moved = copy(session)
-    moved.starts_at = starts_at  # as it will be; not saved
+    moved.starts_at = starts_at  # the new time; not saved
     moved.ends_at = ends_at
     refuse_taken_day(moved)
     cohorts = session.cohort_sessions.values("cohort").distinct().count()
@@ -187,7 +187,7 @@ def _with_completions(told: list[str], progress_ids: list[int]) -> Preview:
 
 
 def foresee_attendances(rows: Sequence[StepProgress], form: Any) -> Preview:
-    """Whose courses are completed by it."""
+    """Preview whose courses would be completed."""
     return _with_completions(tell_numbers("Attended:", [row.step.label for row in rows]), [row.pk for row in rows])
 
 

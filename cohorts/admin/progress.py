@@ -1,4 +1,4 @@
-"""Where each learner stands with a step, and the session they booked for it."""
+"""Each learner's progress with a step, and the session booked for it."""
 
 from collections.abc import Collection
 from typing import Any
@@ -45,7 +45,7 @@ class SessionChoiceForm(StaffForm):
 
 
 def session_choices(row: StepProgress) -> list[tuple[int, str]]:
-    """The coming sessions of the step in the learner's cohort, apart from the one that is booked."""
+    """Return the coming sessions of the step in the learner's cohort, except the booked one."""
     offered = offered_by_step(cohort_id=row.package.cohort_id, now=utc_now()).get(row.step_id, [])
     return [
         (session.option_id, describe_choice(session.class_session))
@@ -65,7 +65,7 @@ def can_be_marked(row: StepProgress, marked_from: Collection[StepStatus]) -> boo
 
 @admin.register(StepProgress)
 class StepProgressAdmin(WorkspaceScopedAdmin):
-    """One step of one learner. A state changes by its button only."""
+    """One step of one learner. Only its buttons change its state."""
 
     workspace_path = "package__program__workspace"
     list_display = ("learner", "step_name", "status_label", "when", "cohort")
@@ -97,7 +97,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     session_link = link_column("class_session", "session")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Session pages lead here for their bookings."""
+        """Allow the lookup that session pages use to link to their bookings."""
         return lookup == "class_session__id__exact" or super().lookup_allowed(lookup, value, request)
 
     def describe(self, row: StepProgress) -> str:

@@ -1,4 +1,4 @@
-"""Class sessions: when they meet, who sits there, who came."""
+"""Class sessions: when they meet, who has a seat, and who attended."""
 
 import datetime as dt
 from typing import Any
@@ -50,7 +50,7 @@ def has_started(session: ClassSession | None) -> bool:
 
 
 class WhenFilter(DropdownFilter):
-    """Sessions by their distance from now."""
+    """Filters sessions by when they take place relative to now."""
 
     title = "when"
     parameter_name = "when"
@@ -113,7 +113,7 @@ def seated_in(session: ClassSession) -> QuerySet[StepProgress]:
 
 @admin.register(ClassSession)
 class ClassSessionAdmin(WorkspaceScopedAdmin):
-    """Sessions come from scheduling cohorts; seats are taken by booking alone."""
+    """Scheduling cohorts creates sessions; only booking takes their seats."""
 
     workspace_path = "group_class__workspace"
     list_display = ("when", "group_class", "teacher", "bar", "zone")

@@ -1,4 +1,6 @@
-"""What courses tell on the pages of learners, enrollments and payments: places, packages, sessions, the line, mails."""
+"""The course events on the pages of learners, enrollments, and payments: places, packages, sessions, the line,
+mails.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who waits for a place, in which order; staff move and remove with a reason or a look."""
+"""Who waits for a place, in which order; staff move entries with a reason, and remove them after a preview."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The public catalog: what anybody may see of the courses, without signing in."""
+"""The public catalog: what anybody may see of the courses without signing in."""
 
 from typing import Any
 
@@ -31,14 +31,14 @@ TAGS = ["Courses"]
 
 
 class PublicView(APIView):
-    """Open to everybody, limited by address."""
+    """Open to everybody, with a rate limit by network address."""
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
 
 
 class BrowseView(PublicView):
-    """The courses that can be taken, a page at a time."""
+    """The available courses, a page at a time."""
 
     @extend_schema(
         tags=TAGS,
@@ -70,12 +70,12 @@ class CourseView(PublicView):
     def get(self, request: Request, code: str) -> Response:
         steps = Prefetch("steps", CourseStep.objects.order_by("order"))
         course = browse_courses(now=utc_now()).filter(code=code).prefetch_related(steps).first()
-        # One that is not in the catalog is unknown, or switched off: this says which.
+        # A course missing from the catalog is unknown or switched off; this says which.
         return Response(CourseSerializer(course or get_active_course(code=code)).data)
 
 
 class CohortsView(PublicView):
-    """The cohorts of a course, soonest first; full ones only if asked for."""
+    """The cohorts of a course, soonest first; full ones only on request."""
 
     @extend_schema(
         tags=TAGS,
@@ -124,6 +124,6 @@ def _weekly_steps(course: Program) -> Any:
 
 
 def step_with(step: CourseStep, options: list[CohortSession]) -> dict[str, Any]:
-    """A step and the meetings to choose from, as StepSerializer reads them."""
+    """Return a step and the meetings to choose from, as StepSerializer reads them."""
     fields = ("pk", "label", "title", "order", "required")
     return {name: getattr(step, name) for name in fields} | {"options": options}

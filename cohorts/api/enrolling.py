@@ -1,4 +1,4 @@
-"""Enrolling in a cohort, learning what came of the payment, and the waiting list."""
+"""Enrolling in a cohort, finding out the result of a payment, and the waiting list."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ TAGS = ["Courses"]
 
 
 class EnrollView(StudentView):
-    """Hold a place and open its payment page; asking again returns the page that is open."""
+    """Hold a place and open its payment page; a repeated request returns the page that is open."""
 
     @extend_schema(
         tags=TAGS,
@@ -82,7 +82,7 @@ class EnrollView(StudentView):
 
 
 class SessionView(StudentView):
-    """The package that a payment brought."""
+    """The package that a payment bought."""
 
     @extend_schema(
         tags=TAGS,
@@ -109,7 +109,7 @@ class WaitlistView(StudentView):
 
     @extend_schema(tags=TAGS, operation_id="get_waitlist_position", responses=WaitlistEntrySerializer(many=True))
     def get(self, request: Request, code: str, cohort_id: int) -> Response:
-        """Where your learners are in line; empty if none is."""
+        """Return your learners' positions in line; empty if none is waiting."""
         cohort = get_cohort(course_code=code, cohort_id=cohort_id)
         entries = waiting_entries(user=user_of(request)).filter(cohort=cohort)
         return Response(WaitlistEntrySerializer(entries, many=True).data)
@@ -123,7 +123,7 @@ class WaitlistView(StudentView):
     )
     @idempotent
     def post(self, request: Request, code: str, cohort_id: int) -> Response:
-        """Go to the end of the line. When a place opens up, it is held for the next in line for a while."""
+        """Join the end of the line. When a place becomes free, it is held for the next in line for a while."""
         body = ParticipantBody(data=request.data)
         body.is_valid(raise_exception=True)
         user = user_of(request)
@@ -134,7 +134,7 @@ class WaitlistView(StudentView):
 
     @extend_schema(tags=TAGS, operation_id="leave_waitlist", parameters=[LearnerQuery], responses={204: None})
     def delete(self, request: Request, code: str, cohort_id: int) -> Response:
-        """Leave the line, or decline the place that is offered."""
+        """Leave the line, or decline the place on offer."""
         learner_cuid = LearnerQuery.read(request).get("learnerId")
         cohort = get_cohort(course_code=code, cohort_id=cohort_id)
         entry = _own_entry(request, cohort, learner_cuid)

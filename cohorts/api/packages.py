@@ -1,4 +1,4 @@
-"""What a student or guardian has: packages, their steps, booking and giving back sessions, the calendar."""
+"""What a student or guardian has: packages, their steps, booking and canceling sessions, and the calendar."""
 
 from django.db.models import prefetch_related_objects
 from drf_spectacular.utils import extend_schema
@@ -88,7 +88,7 @@ class BookSessionsView(StudentView):
 
 
 class CancelStepView(StudentView):
-    """Give a booked session back, so that another can be chosen later."""
+    """Cancel a booked session, so that another can be chosen later."""
 
     @extend_schema(tags=TAGS, operation_id="cancel_session", request=None, responses=ProgressSerializer)
     @idempotent
@@ -98,7 +98,7 @@ class CancelStepView(StudentView):
 
 
 class SwapStepView(StudentView):
-    """Change a booked session for another of the same step; the old seat is kept if the new one can't be had."""
+    """Exchange a booked session for another of the same step; the old seat is kept if the new one is not available."""
 
     @extend_schema(
         tags=TAGS,
@@ -115,7 +115,7 @@ class SwapStepView(StudentView):
         option_id = body.validated_data["courseStepOptionId"]
         try:
             row = swap_booking(package_id=package.pk, step_id=step_id, option_id=option_id, now=utc_now())
-        except Invalid as error:  # it speaks of the first selection, which here is the whole body
+        except Invalid as error:  # it refers to the first selection, which is the whole body here
             raise invalid_field("courseStepOptionId", error.errors[0].code, error.errors[0].detail) from error
         return Response(ProgressSerializer(row).data)
 
@@ -140,22 +140,22 @@ class SessionListView(StudentView):
 
 
 class CalendarFeedView(StudentView):
-    """The secret address under which a calendar program reads your sessions."""
+    """The secret URL at which a calendar application reads your sessions."""
 
     @extend_schema(tags=TAGS, operation_id="get_calendar_feed", responses=CalendarFeedSerializer)
     def get(self, request: Request) -> Response:
-        """Your feed's address, null if you have none."""
+        """Return your feed's URL; null if you have none."""
         feed = find_feed(user=user_of(request))
         return Response({"url": feed_url(feed) if feed else None})
 
     @extend_schema(tags=TAGS, operation_id="renew_calendar_feed", request=None, responses=CalendarFeedSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
-        """Make a new address; one there was before stops answering."""
+        """Create a new URL; the previous one, if any, stops working."""
         return Response({"url": feed_url(renew_feed(user=user_of(request), now=utc_now()))})
 
     @extend_schema(tags=TAGS, operation_id="close_calendar_feed", responses={204: None})
     def delete(self, request: Request) -> Response:
-        """Take the feed away."""
+        """Delete the feed."""
         close_feed(user=user_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

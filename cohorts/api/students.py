@@ -1,4 +1,4 @@
-"""Who calls the students' endpoints: somebody signed in whose mailbox is proven. API keys open none of them."""
+"""Callers of the students' endpoints: signed-in users with a proven mailbox. API keys open none of them."""
 
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -10,12 +10,12 @@ from accounts.principals import person_of
 
 
 class StudentView(APIView):
-    """For students and guardians, by their session."""
+    """For students and guardians, authenticated by their session."""
 
     authentication_classes = [StudentSession]
     permission_classes = [IsProvenPerson]
 
 
 def user_of(request: Request) -> User:
-    """The person who calls."""
+    """Return the user who calls."""
     return person_of(request).user

@@ -1,8 +1,8 @@
-"""What a course is made of once it may be sold: a new step reaches every package, a step in use stays.
+"""The contents of a course that may already have been sold: a new step reaches every package, and a step in use stays.
 
-All changes lock the course's cohorts. A purchase reads the steps with its cohort locked, so its package is made either
-before the change, and gets it with the others, or after it. A change that leaves somebody no required step to do
-completes their course.
+All changes lock the course's cohorts. A purchase reads the steps while its cohort is locked, so its package is created
+either before the change, and is changed with the others, or after it. A change that leaves a learner without required
+steps to do completes their course.
 """
 
 import datetime as dt
@@ -21,8 +21,9 @@ from ..states import SEATED, StepStatus
 
 @transaction.atomic
 def add_step(*, step: CourseStep) -> CourseStep:
-    """Save a new step of a course. Learners who already have the course get it too, to be booked like their others; who
-    has completed it keeps that."""
+    """Save a new step of a course. Learners who already have the course get it too, to be booked like their other
+    steps; learners who have completed the course keep that.
+    """
     step.save()
     lock_cohorts_of(step.program_id)
     packages = StudentPackage.objects.live().filter(program=step.program_id).order_by("pk")
@@ -32,7 +33,7 @@ def add_step(*, step: CourseStep) -> CourseStep:
 
 @transaction.atomic
 def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime) -> CourseStep:
-    """Save what was edited about a step. One that is no longer required may have been the last that somebody lacked."""
+    """Save edits to a step. If it is no longer required, it may have been the last one that somebody lacked."""
     lock_cohorts_of(step.program_id)
     step.save()
     _complete(step.program_id, f"{step.label} is no longer required", actor, now)
@@ -41,14 +42,15 @@ def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime) -> CourseStep
 
 @transaction.atomic
 def remove_step(*, step_id: int, actor: Actor, now: dt.datetime) -> CourseStep:
-    """Take a step out of its course, with its classes and the cohorts' sessions for it. A cohort that is left without
-    sessions closes.
+    """Remove a step from its course, with its classes and the cohorts' sessions for it. A cohort that is left without
+    sessions is closed.
 
-    Raises StepInUse, changing nothing, if it holds a seat for anybody: booked, attended or missed.
+    Raises StepInUse, changing nothing, if the step holds a seat for anybody: booked, attended, or missed.
     """
     step = CourseStep.objects.get(pk=step_id)
     lock_cohorts_of(step.program_id)
-    # A booking takes its seat first: with the sessions locked it is seen below, or comes too late to find the step.
+    # A booking takes its seat first: with the sessions locked, it is either seen below or comes too late to find the
+    # step.
     lock_sessions(set(step.cohort_sessions.values_list("class_session_id", flat=True)))
     refuse_in_use(step)
     step.progress.all().delete()
@@ -66,13 +68,13 @@ def _complete(program_id: int, reason: str, actor: Actor, now: dt.datetime) -> N
 
 
 def _close_empty_cohorts(program_id: int) -> None:
-    """A cohort that has no session left is closed; staff open it again once it has one."""
+    """Close every cohort that has no session left; staff reopen it once it has one."""
     scheduled = CohortSession.objects.filter(cohort=OuterRef("pk"))
     Cohort.objects.filter(~Exists(scheduled), instance__program=program_id).update(is_active=False)
 
 
 def refuse_in_use(step: CourseStep) -> None:
-    """Raise StepInUse if it holds a seat for anybody."""
+    """Raise StepInUse if the step holds a seat for anybody."""
     seated = step.progress.filter(status__in=SEATED)
     attended = seated.exclude(status=StepStatus.BOOKED).count()
     if attended:

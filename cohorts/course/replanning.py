@@ -1,7 +1,7 @@
-"""Changing when a cohort runs, and the zone that a class or a cohort lives by, after it was scheduled and booked.
+"""Changing when a cohort runs, and the time zone of a class or a cohort, after it was scheduled and booked.
 
-Staff say what follows and what stays, and see it before it happens: a plan is made by reading alone, and carried out by
-the use case that made it again under its locks.
+Staff choose what moves and what stays, and see the result beforehand: a plan is made by reads alone, and the use case
+that carries it out makes it again under its locks.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ from .scheduling import move_session, planned_date, shifted_deadline
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A session, and when it would meet instead."""
+    """A session, and its new time."""
 
     session: ClassSession
     starts_at: dt.datetime
@@ -41,7 +41,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a change of dates comes to: `conflicts` forbid it, `warnings` are for staff to weigh."""
+    """What a change of dates would do: `conflicts` prevent it, `warnings` are for staff to weigh."""
 
     moves: Sequence[Move] = ()
     deadline: dt.datetime | None = None
@@ -59,10 +59,10 @@ def plan_dates(
     move_deadline: bool,
     now: dt.datetime,
 ) -> Plan:
-    """What would become of a cohort with other dates. With `move_sessions` every session that is to come follows by as
-    many weeks as its step does; those that began or were marked stay. Reads only.
+    """Return what would happen to a cohort with other dates. With `move_sessions`, every future session moves by as
+    many weeks as its step does; sessions that have begun or were marked stay. Reads only.
 
-    Raises Invalid, naming the date, for dates out of range or out of order.
+    Raises Invalid, naming the date, for dates that are out of range or out of order.
     """
     check_date(start_date, "start_date")
     check_date(end_date, "end_date")
@@ -92,10 +92,10 @@ def change_dates(
     move_deadline: bool,
     now: dt.datetime,
 ) -> Plan:
-    """Give a cohort other dates, as planned; each family with a place is told once, with all their sessions.
+    """Change a cohort's dates as planned; each family with a place is told once, with all their sessions.
 
-    Raises Invalid for dates out of range or out of order, and DatesConflict, changing nothing, for what `plan_dates`
-    finds to be in the way.
+    Raises Invalid for dates that are out of range or out of order, and DatesConflict, changing nothing, for the
+    conflicts that `plan_dates` finds.
     """
     cohort = lock_cohort(cohort_id)
     lock_sessions(set(CohortSession.objects.filter(cohort=cohort).values_list("class_session", flat=True)))
@@ -115,7 +115,7 @@ def change_dates(
         cohort.enrollment_deadline,
     ):
         return plan
-    # Backward in time when they go forward: none meets on the day of one that is still to go.
+    # The latest first if they move forward, so that none meets on the day of one that has not moved yet.
     is_later = bool(plan.moves) and plan.moves[0].starts_at > plan.moves[0].session.starts_at
     for move in sorted(plan.moves, key=lambda move: move.starts_at, reverse=is_later):
         move_session(session=move.session, starts_at=move.starts_at, ends_at=move.ends_at, now=now, with_term=True)
@@ -163,7 +163,7 @@ def _moves(rows: Iterable[CohortSession], cohort: Cohort, start_date: dt.date, n
 
 
 def _moved(session: ClassSession, shift: dt.timedelta) -> Move:
-    """At the same time by the clock of its class, as long as it is now."""
+    """Return the session at the same time in its class's time zone, with its current duration."""
     zone = session.group_class.timezone
     shown = wall_clock(session.starts_at, zone)
     instant = to_instant(date=shown.date() + shift, time=shown.time(), zone=zone)
@@ -205,7 +205,7 @@ def _left_outside(
 
 
 def _overlaps(moves: Sequence[Move]) -> list[str]:
-    """Learners who would have two sessions at a time."""
+    """Return the learners who would have two sessions at the same time."""
     moving: dict[int | None, Move] = {move.session.pk: move for move in moves}
     booked = StepProgress.objects.filter(status=StepStatus.BOOKED).select_related(
         "package__learner", "class_session__group_class"
@@ -232,8 +232,9 @@ def _overlaps(moves: Sequence[Move]) -> list[str]:
 
 
 def plan_class_zone(*, group_class: GroupClass, timezone: str, keep_clock: bool, now: dt.datetime) -> list[Move]:
-    """The coming sessions that another zone of their class moves: all of them if they keep the time on the clock, none
-    if they keep their moment. Reads only."""
+    """Return the future sessions that move if their class changes its time zone: all of them if they keep their clock
+    time, none if they keep their moment. Reads only.
+    """
     if not keep_clock:
         return []
     moves = []
@@ -247,10 +248,10 @@ def plan_class_zone(*, group_class: GroupClass, timezone: str, keep_clock: bool,
 
 @transaction.atomic
 def change_class_zone(*, group_class_id: int, timezone: str, keep_clock: bool, now: dt.datetime) -> list[Move]:
-    """Let a class live by another clock. Its weekly times are those of the new zone from now on; the coming sessions
-    keep either the time on the clock, and their families are told the new moment, or their moment.
+    """Change a class's time zone. Its weekly times are in the new zone from now on; its future sessions keep either
+    their clock time, and their families are told the new moment, or their moment.
 
-    Raises Invalid, changing nothing, if two of its sessions would be on one day.
+    Raises Invalid, changing nothing, if two of its sessions would be on the same day.
     """
     lock_sessions(set(ClassSession.objects.filter(group_class=group_class_id).values_list("pk", flat=True)))
     group_class = GroupClass.objects.get(pk=group_class_id)
@@ -267,7 +268,7 @@ def change_class_zone(*, group_class_id: int, timezone: str, keep_clock: bool, n
 
 
 def _follow_the_calendar(session: ClassSession, timezone: str) -> None:
-    """A session that keeps its moment is on the day that it is then in the new zone."""
+    """Give a session that keeps its moment the date of that moment in the new time zone."""
     day = local_date(session.starts_at, timezone)
     if day == session.date:
         return
@@ -283,7 +284,7 @@ def _coming(group_class: GroupClass, now: dt.datetime) -> QuerySet[ClassSession]
 
 
 def deadline_in(cohort: Cohort, *, timezone: str, keep_clock: bool) -> dt.datetime | None:
-    """The deadline of a cohort that lives by another clock: at its moment, or at the same time on the clock."""
+    """Return the deadline of a cohort in another time zone: at the same moment, or at the same clock time."""
     deadline = cohort.enrollment_deadline
     if deadline is None or not keep_clock:
         return deadline
@@ -293,8 +294,9 @@ def deadline_in(cohort: Cohort, *, timezone: str, keep_clock: bool) -> dt.dateti
 
 @transaction.atomic
 def change_cohort_zone(*, cohort_id: int, timezone: str, keep_clock: bool) -> Cohort:
-    """Let a cohort live by another clock: its dates end by it and its times are shown by it. Sessions stay, which live
-    by the clocks of their classes."""
+    """Change a cohort's time zone, in which its dates end and its times are shown. Its sessions stay, because they
+    follow the time zones of their classes.
+    """
     cohort = lock_cohort(cohort_id)
     cohort.enrollment_deadline = deadline_in(cohort, timezone=timezone, keep_clock=keep_clock)
     cohort.timezone = timezone

@@ -1,7 +1,7 @@
-"""Dates: when a cohort's steps meet, derived from its dates and its classes' weekly times.
+"""When a cohort's steps meet, derived from its dates and its classes' weekly times.
 
-A session keeps the moments it was given. What is edited later moves no other: a class that changes its day, its times
-or its zone does so for sessions that are scheduled from then on, unless staff say otherwise (`replanning.py`).
+A session keeps the times it was given. Later edits move no existing session: a class that changes its day, its times,
+or its time zone does so for sessions scheduled from then on, unless staff decide otherwise (`replanning.py`).
 """
 
 import datetime as dt
@@ -25,8 +25,8 @@ from ..states import StepStatus
 def meeting_date(
     *, group_class: GroupClass, cohort: Cohort, step_order: int, days_off: Collection[dt.date] = ()
 ) -> dt.date:
-    """The day a class meets in the step's week: step n meets in the n-th seven days from the cohort's start, of which
-    those with a day off don't count.
+    """Return the day on which a class meets in the step's week: step n meets in the nth seven days from the cohort's
+    start, not counting those with a day off.
 
     Raises TermTooShort if that is after the cohort's end.
     """
@@ -40,7 +40,7 @@ def meeting_date(
 
 
 def teaching_week(*, start_date: dt.date, step_order: int, days_off: Collection[dt.date]) -> int:
-    """Which seven days from the start, counted from 1, are the step's: each week with a day off puts it one later."""
+    """Return which seven days from the start, counted from 1, are the step's; each week with a day off adds one."""
     off = {(day - start_date).days // 7 + 1 for day in days_off if day >= start_date}
     week = 0
     for _ in range(step_order):
@@ -51,21 +51,21 @@ def teaching_week(*, start_date: dt.date, step_order: int, days_off: Collection[
 
 
 def planned_date(*, group_class: GroupClass, start_date: dt.date, step_order: int) -> dt.date:
-    """The same for a cohort that starts on a day, however long it runs."""
+    """Return the same for a cohort that starts on a given day, however long it runs."""
     week_start = start_date + dt.timedelta(weeks=step_order - 1)
-    # Python counts Monday as 0, the course documents Sunday.
+    # Python counts Monday as 0, the course documents count Sunday as 0.
     ahead = (group_class.day_of_week - (week_start.weekday() + 1)) % 7
     return week_start + dt.timedelta(days=ahead)
 
 
 def meeting_times(*, group_class: GroupClass, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
-    """Start and end of the class on a day, as moments: its wall-clock time in its own zone, summer and winter."""
+    """Return start and end of the class on a day as moments: its wall-clock time in its own zone, summer and winter."""
     meeting = meeting_on(date=day, start=group_class.start_time, end=group_class.end_time, zone=group_class.timezone)
     return meeting.starts_at, meeting.ends_at
 
 
 def clock_notes(rows: Iterable[CohortSession], *, days_off: Collection[dt.date] = ()) -> list[str]:
-    """What staff should know of sessions just scheduled: those at a time that its clock skips or shows twice."""
+    """Return notes for staff about new sessions at a time that the local clock skips or shows twice."""
     notes = []
     for row in rows:
         group_class = row.option.group_class
@@ -78,7 +78,7 @@ def clock_notes(rows: Iterable[CohortSession], *, days_off: Collection[dt.date] 
 
 
 def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSession:
-    """The meeting of a class on a day; cohorts that meet there share it and its seats."""
+    """Return the meeting of a class on a day; cohorts that meet there share it and its seats."""
     starts_at, ends_at = meeting_times(group_class=group_class, day=day)
     session, _ = ClassSession.objects.get_or_create(
         group_class=group_class,
@@ -89,7 +89,7 @@ def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSes
 
 
 def unscheduled_options(cohort: Cohort) -> QuerySet[CourseStepOption]:
-    """The classes of the course's steps that the cohort has no session for yet."""
+    """Return the classes of the course's steps for which the cohort has no session yet."""
     scheduled = CohortSession.objects.filter(cohort=cohort).values("option")
     return CourseStepOption.objects.filter(step__program=cohort.instance.program_id).exclude(pk__in=scheduled)
 
@@ -97,9 +97,9 @@ def unscheduled_options(cohort: Cohort) -> QuerySet[CourseStepOption]:
 @transaction.atomic
 def schedule_cohort(*, cohort_id: int, days_off: Collection[dt.date] = ()) -> list[CohortSession]:
     """Give the cohort a session for each option of each step that has none yet; existing ones stay as they were edited.
-    No step meets in a week with a day off: it and those after it meet a week later.
+    No step meets in a week with a day off: it and the later ones meet a week later.
 
-    Raises TermTooShort, and Invalid for dates no clock has.
+    Raises TermTooShort, and Invalid for dates that no clock has.
     """
     cohort = lock_cohort(cohort_id)
     rows = []
@@ -125,7 +125,7 @@ def reschedule_session(
     now: dt.datetime,
 ) -> ClassSession:
     """Move one meeting of a class, for every cohort that meets there, and change its seats. Times are wall-clock times
-    in the class's zone, to the minute; what is as it was shown stays as it is. Bookings stay.
+    in the class's zone, to the minute; values equal to those shown change nothing. Bookings stay.
 
     Raises Invalid for times out of order and for a day on which the class already meets, SeatsBelowBookings.
     """
@@ -140,7 +140,7 @@ def reschedule_session(
 
 
 def check_seats(session: ClassSession, seats: int) -> None:
-    """Raise SeatsBelowBookings if more are booked, as far as this row knows."""
+    """Raise SeatsBelowBookings if more seats are booked, as far as this row knows."""
     if seats < session.booked_count:
         raise _below_bookings(session)
 
@@ -150,8 +150,9 @@ def _below_bookings(session: ClassSession) -> SeatsBelowBookings:
 
 
 def times_asked(session: ClassSession, date: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:
-    """The moments that are meant: only what differs from what is shown is made again from the clock's time. Raises
-    Invalid for times out of order."""
+    """Return the requested times as moments, recalculating only what was changed. Raises Invalid for times out of
+    order.
+    """
     zone = session.group_class.timezone
     begins, ends = (_to_the_minute(wall_clock(at, zone)) for at in (session.starts_at, session.ends_at))
     start = start.replace(second=0, microsecond=0)
@@ -175,8 +176,8 @@ def _to_the_minute(shown: dt.datetime) -> dt.datetime:
 def move_session(
     *, session: ClassSession, starts_at: dt.datetime, ends_at: dt.datetime, now: dt.datetime, with_term: bool = False
 ) -> None:
-    """Move a locked session, and tell those who booked it unless it is over before and after. `with_term`: as part of
-    a change of the cohort's dates, which is told at once.
+    """Move a locked session, and notify learners with bookings unless it is over both before and after. `with_term`: as
+    part of a change of the cohort's dates, which is announced in one mail.
 
     Raises Invalid for a day on which its class already meets.
     """
@@ -200,7 +201,7 @@ def move_session(
 
 
 def refuse_taken_day(session: ClassSession) -> dt.date:
-    """The day on which it meets by its times, in its class's zone. Raises Invalid if the class meets then already."""
+    """Return the local date of a session in its class's zone. Raises Invalid if the class already meets then."""
     day = wall_clock(session.starts_at, session.group_class.timezone).date()
     same_day = ClassSession.objects.filter(group_class=session.group_class_id, date=day).exclude(pk=session.pk)
     if same_day.exists():
@@ -209,20 +210,21 @@ def refuse_taken_day(session: ClassSession) -> dt.date:
 
 
 def is_worth_telling(session: ClassSession, ends_at: dt.datetime, now: dt.datetime) -> bool:
-    """Whether those who booked it are told that it ends at another time: not if it is over before and after."""
+    """Return whether a new end time is worth a notification, which it is unless it is over both before and after."""
     return max(ends_at, session.ends_at) > now
 
 
 def note_change(session_ids: Iterable[int], *, now: dt.datetime) -> None:
-    """Count a change of these locked sessions for everybody who has booked them: calendars and mails go by it."""
+    """Count a change of these locked sessions for every booking of them, for calendars and mails."""
     booked = StepProgress.objects.filter(class_session__in=session_ids, status=StepStatus.BOOKED)
     booked.update(sequence=F("sequence") + 1, changed_at=now)
 
 
 @transaction.atomic
 def change_class(*, group_class: GroupClass, fields: Iterable[str], now: dt.datetime) -> GroupClass:
-    """Save these fields of a class. Sessions that are on the calendar keep their times and seats; those who booked a
-    coming one are told about a new meeting page."""
+    """Save these fields of a class. Scheduled sessions keep their times and seats; learners with a booked future
+    session are told about a new meeting page.
+    """
     coming = ClassSession.objects.filter(group_class=group_class.pk, ends_at__gt=now)
     sessions = lock_sessions(set(coming.values_list("pk", flat=True)))
     known = GroupClass.objects.values_list("meeting_url", flat=True).get(pk=group_class.pk)
@@ -251,9 +253,10 @@ def create_cohort(
     location: str = "",
     days_off: Collection[dt.date] = (),
 ) -> Cohort:
-    """A cohort with its sessions, not active until somebody looked at it.
+    """Create a cohort with its sessions, inactive until staff have looked at it.
 
-    Raises TermTooShort, and Invalid for a name that its instance has already and for dates out of range or order."""
+    Raises TermTooShort, and Invalid for a name that its instance already has and for dates out of range or order.
+    """
     check_date(start_date, "start_date")
     check_date(end_date, "end_date")
     if end_date < start_date:
@@ -277,10 +280,11 @@ def create_cohort(
 
 @transaction.atomic
 def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: ProgramInstance | None = None) -> Cohort:
-    """The same cohort in another term: same length, zone and capacity, its deadline as far before the start, not active
-    until somebody looked at it.
+    """Create the same cohort in another term: same length, time zone, and capacity, with its deadline equally long
+    before the start, inactive until staff have looked at it.
 
-    Raises TermTooShort, and Invalid for a name that its instance has already and for dates out of range."""
+    Raises TermTooShort, and Invalid for a name that its instance already has and for dates out of range.
+    """
     model = lock_cohort(cohort_id)
     check_date(start_date, "start_date")
     shift = start_date - model.start_date
@@ -298,7 +302,7 @@ def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: Pr
 
 
 def shifted_deadline(cohort: Cohort, shift: dt.timedelta) -> dt.datetime | None:
-    """The deadline moved by whole days in the cohort's own zone: 23:59 stays 23:59 across daylight saving.
+    """Return the deadline moved by whole days in the cohort's zone: 23:59 stays 23:59 across daylight saving time.
 
     Raises Invalid, naming `start_date`, if that is out of range.
     """

@@ -1,4 +1,4 @@
-"""A whole course at once: program, classes, steps, price, cohort and sessions, or nothing of it."""
+"""Creating a whole course at once: program, classes, steps, price, cohort, and sessions, or none of it."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -27,14 +27,14 @@ DEADLINE_TIME = dt.time(23, 59)
 
 @dataclass(frozen=True, slots=True)
 class ClassPlan:
-    """A weekly hour to make. With `known_id` it is the class of that number, which stays as it is."""
+    """A weekly hour to create. With `known_id` it is an existing class, which is not changed."""
 
     day_of_week: int = 0
     start_time: dt.time = dt.time(0)
     end_time: dt.time = dt.time(0)
     timezone: str = "UTC"
     seats: int = 0
-    name: str = ""  # empty: made of the course and the weekday
+    name: str = ""  # if empty, made up of the course and the weekday
     teacher: str = ""
     meeting_url: str = ""
     known_id: int | None = None
@@ -42,7 +42,7 @@ class ClassPlan:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """A step and the classes, by their places in the plan, in which it can be taken."""
+    """A step and the classes, by their indexes in the plan, in which it can be taken."""
 
     label: str
     title: str
@@ -52,7 +52,7 @@ class StepPlan:
 
 @dataclass(frozen=True, slots=True)
 class CoursePlan:
-    """A course to make, with its first cohort. What is None is chosen by the others."""
+    """A course to create, with its first cohort. A value of None is derived from the others."""
 
     code: str
     title: str
@@ -63,18 +63,18 @@ class CoursePlan:
     start_date: dt.date
     timezone: str
     price: Money
-    name: str = ""  # of the cohort
+    name: str = ""  # the cohort's name
     end_date: dt.date | None = None  # the last day of the last week
     deadline_date: dt.date | None = None  # the day before the first
-    provider: str = ""  # empty: the workspace
+    provider: str = ""  # if empty, the workspace
     audience: str = ""
     location: str = ""
-    places: int | None = None  # as many as find a seat in every step
+    places: int | None = None  # if None, as many as there are seats in every step
     days_off: tuple[dt.date, ...] = ()
 
     @property
     def weeks(self) -> int:
-        """How many weeks it runs, with those off."""
+        """Return how many weeks it runs, including those off."""
         return teaching_week(start_date=self.start_date, step_order=len(self.steps), days_off=self.days_off)
 
     @property
@@ -94,7 +94,7 @@ class CoursePlan:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """A week of a cohort as planned: the step that meets in it, or that it is off."""
+    """A week of a planned cohort: the step that meets in it, or none if it is off."""
 
     first_day: dt.date
     is_off: bool
@@ -104,7 +104,7 @@ class Week:
 
 @transaction.atomic
 def set_up_course(*, workspace_id: int, plan: CoursePlan, actor: Actor, now: dt.datetime) -> Cohort:
-    """Make all that the plan names. The cohort is closed until staff open it.
+    """Create everything that the plan names. The cohort is closed until staff open it.
 
     Raises Invalid, naming the fields of the plan (`classes[1].end_time`), and ProgramExists.
     """
@@ -143,13 +143,13 @@ def set_up_course(*, workspace_id: int, plan: CoursePlan, actor: Actor, now: dt.
 
 
 def count_places(plan: CoursePlan, classes: Sequence[GroupClass]) -> int:
-    """As many learners as find a seat in each step that has classes; those of all classes if none has."""
+    """Return how many learners get a seat in each step that has classes; in all classes if no step has any."""
     seats = [sum(classes[place].max_students for place in set(step.classes)) for step in plan.steps if step.classes]
     return min(seats, default=sum(each.max_students for each in classes))
 
 
 def list_weeks(plan: CoursePlan, cohort: Cohort) -> list[Week]:
-    """The weeks of the cohort that was made of the plan, in order, with those off."""
+    """Return the weeks of the cohort that was created from the plan, in order, including those off."""
     rows = cohort.sessions.select_related("step", "class_session__group_class").order_by(
         "class_session__starts_at", "pk"
     )

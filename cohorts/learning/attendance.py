@@ -1,4 +1,4 @@
-"""Attendance: staff say who came, or that somebody need not; with the last required step the course is completed."""
+"""Attendance: staff mark who attended, or who need not; the last required step completes the course."""
 
 import datetime as dt
 
@@ -23,7 +23,7 @@ ALL_DONE = "All required steps are done"
 
 @transaction.atomic
 def mark_attended(*, progress_id: int, actor: Actor, now: dt.datetime) -> StepProgress:
-    """The learner came. With the last required step the course is completed, and so is the participation.
+    """Mark a step attended. The last required step completes the course, and so the participation.
 
     A step marked missed by mistake can be corrected. Raises StepNotBooked.
     """
@@ -32,7 +32,7 @@ def mark_attended(*, progress_id: int, actor: Actor, now: dt.datetime) -> StepPr
 
 @transaction.atomic
 def mark_missed(*, progress_id: int, actor: Actor, now: dt.datetime) -> StepProgress:
-    """The session passed without the learner. A course that was completed stays so. Raises StepNotBooked."""
+    """Mark a step missed. A completed course stays completed. Raises StepNotBooked."""
     return _mark(progress_id, StepStatus.MISSED, actor, now)
 
 
@@ -40,8 +40,8 @@ def mark_missed(*, progress_id: int, actor: Actor, now: dt.datetime) -> StepProg
 def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime) -> StepProgress:
     """Let a step that was missed, or that has no session, count as attended; the reason is for staff.
 
-    The seat of a missed session goes back. Raises Invalid without a reason, StepNotOpen for a step that is booked or
-    done.
+    The seat of a missed session is given back. Raises Invalid without a reason, StepNotOpen for a step that is booked
+    or done.
     """
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why the step counts as attended.")
@@ -68,7 +68,7 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
 
 @transaction.atomic
 def withdraw_excuse(*, progress_id: int) -> StepProgress:
-    """The step is to be attended after all. A course that was completed stays so. Raises StepNotOpen."""
+    """Require the step to be attended after all. A completed course stays completed. Raises StepNotOpen."""
     _lock_package(progress_id)
     withdrawn = StepProgress.objects.filter(pk=progress_id, status=StepStatus.EXCUSED).update(
         status=StepStatus.UNBOOKED, completed_at=None, excuse=""
@@ -105,7 +105,7 @@ def _done(
 
 
 def _lock_package(progress_id: int) -> StudentPackage:
-    """The package of a step, with its enrollment, which completing the course changes, locked before it."""
+    """Lock the package of a step, after its enrollment, which completing the course changes."""
     found = StepProgress.objects.select_related("package").get(pk=progress_id)
     lock_enrollment(found.package.enrollment_id)
     return lock_package(found.package_id)

@@ -1,7 +1,7 @@
-"""Booking sessions: what a learner chooses for the steps of a package, cancels and changes.
+"""Booking sessions: what a learner chooses, cancels, and changes for the steps of a package.
 
-The learner is locked first, so that two of their requests see each other's sessions; then seats and steps as `steps.py`
-says. All of a request happens or none of it.
+The learner is locked first, so that two of their requests see each other's sessions; then seats and steps, as
+`steps.py` describes. A request takes effect completely or not at all.
 """
 
 import datetime as dt
@@ -56,8 +56,8 @@ class Booked:
 
 @transaction.atomic
 def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.datetime) -> Booked:
-    """Book the chosen sessions, and those of unbooked steps that leave no choice, where they have a seat and overlap
-    with nothing.
+    """Book the chosen sessions, and those of unbooked steps that leave no choice, if they have a free seat and no
+    overlap.
 
     Raises PackageNotFound (also for a revoked one), Invalid naming the selection that is not an option of its step in
     this cohort, StepAlreadyBooked, SessionFull, TimeConflict; then nothing was booked.
@@ -81,7 +81,7 @@ def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.d
 
 @transaction.atomic
 def cancel_booking(*, package_id: int, step_id: int, now: dt.datetime, is_by_staff: bool = False) -> StepProgress:
-    """Give a booked session back, until BOOKING_CHANGE_HOURS before it starts (staff: any time before it is marked).
+    """Cancel a booked session, up to BOOKING_CHANGE_HOURS before it starts (staff: any time before it is marked).
 
     Raises PackageNotFound, StepNotBooked, TooLateToChange.
     """
@@ -102,7 +102,7 @@ def cancel_booking(*, package_id: int, step_id: int, now: dt.datetime, is_by_sta
 def swap_booking(
     *, package_id: int, step_id: int, option_id: int, now: dt.datetime, is_by_staff: bool = False
 ) -> StepProgress:
-    """Change a booked session for another of the same step; the old seat is given up only if the new one is booked.
+    """Exchange a booked session for another of the same step; the old seat is given up only if the new one is booked.
 
     Raises what cancel_booking and book_sessions raise.
     """
@@ -112,7 +112,8 @@ def swap_booking(
     if not is_by_staff:
         _refuse_late(session, now)
     chosen = _chosen_sessions(offered_sessions(cohort_id=package.cohort_id, now=now), [Selection(step_id, option_id)])
-    # Both in the order of their keys: two learners who change into each other's sessions wait, they do not deadlock.
+    # Both in the order of their keys, so that two learners who swap into each other's sessions wait instead of
+    # deadlocking.
     lock_sessions({session.pk, chosen[step_id].class_session_id})
     give_back_seats([row])
     lock_package_row(package.pk)
@@ -148,8 +149,9 @@ def _chosen_sessions(offered: Iterable[CohortSession], selections: Sequence[Sele
 
 
 def _steps_of(package: StudentPackage) -> tuple[dict[int, StepProgress], list[tuple[int, ClassSession]]]:
-    """The unbooked steps of this package by step id; steps and sessions that the learner has booked, here and in other
-    courses."""
+    """Return this package's unbooked steps by step id, and the steps and sessions that the learner has booked, here and
+    in other courses.
+    """
     rows = _steps_open_or_booked.all(package.learner_id, package.pk)
     unbooked = {row.step_id: row for row in rows if row.status == StepStatus.UNBOOKED}
     return unbooked, [(row.step_id, row.class_session) for row in rows if row.class_session is not None]
@@ -163,7 +165,7 @@ def _steps_open_or_booked(learner_id: int, package_id: int) -> QuerySet[StepProg
 
 
 def _booked_row(package: StudentPackage, step_id: int) -> StepProgress:
-    # By `step__pk`: asked by `step`, SQLite raises on an id of more than 64 bits instead of finding nothing.
+    # By `step__pk`: filtering by `step`, SQLite raises on an id of more than 64 bits instead of finding nothing.
     rows = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED, step__pk=step_id)
     row = rows.select_related("class_session").first()
     if row is None:
@@ -185,7 +187,7 @@ def _refuse_full(step_ids: Sequence[int]) -> None:
 
 
 def _refuse_conflicts(chosen: Sessions, taken: Iterable[tuple[int, ClassSession]]) -> None:
-    """Two sessions at once can't both be attended: not among the chosen, nor with what the learner has booked."""
+    """Refuse sessions that overlap, either among the chosen ones or with what the learner has booked."""
     seen = list(taken)
     for step, session in chosen.items():
         other = find_overlap(session.class_session, seen)

@@ -1,9 +1,10 @@
-"""Sessions for calendar programs: a feed under a secret address, and one session as a file (RFC 5545).
+"""Sessions for calendar applications: a feed under a secret URL, and one session as a file (RFC 5545).
 
-Times are moments in UTC, which every program shows in its owner's zone, summer and winter. A step's session keeps its
-UID when it is moved or swapped, under a higher SEQUENCE, so the entry moves instead of being doubled. One that is given
-back is said to be canceled, and stays in the feed for CANCELLED_SHOWN: programs that merge a feed would keep it
-otherwise. Files in mails say their METHOD (RFC 5546): PUBLISH, or CANCEL for what is off.
+Times are moments in UTC, which every application shows in its owner's time zone, summer and winter. A step's session
+keeps its UID when it is moved or swapped, with a higher SEQUENCE, so the entry moves instead of being duplicated. A
+session that is given back is marked as canceled, and stays in the feed for CANCELLED_SHOWN, because applications that
+merge a feed would otherwise keep it. Files in mails state their METHOD (RFC 5546): PUBLISH, or CANCEL for a canceled
+session.
 """
 
 import datetime as dt
@@ -26,47 +27,47 @@ from ..models import CalendarFeed, StepProgress
 from ..models.calendar import new_token
 from ..states import SEATED
 
-# How long a past session stays in the feed, and how often programs should look.
+# How long a past session stays in the feed, and how often applications should refresh it.
 PAST_SHOWN = dt.timedelta(days=90)
 REFRESH_EVERY = dt.timedelta(hours=1)
-# How long after it was given back a session is shown as canceled.
+# How long a session is shown as canceled after it was given back.
 CANCELLED_SHOWN = dt.timedelta(days=30)
 
 
 def find_feed(*, user: User) -> CalendarFeed | None:
-    """The person's feed, if they have one."""
+    """Return the person's feed, if they have one."""
     return CalendarFeed.objects.filter(user=user).first()
 
 
 def open_feed(*, user: User) -> CalendarFeed:
-    """The person's feed, made if they have none."""
+    """Return the person's feed, creating it if they have none."""
     feed, _ = CalendarFeed.objects.get_or_create(user=user)
     return feed
 
 
 def renew_feed(*, user: User, now: dt.datetime) -> CalendarFeed:
-    """Give the person's feed a new address; the old one stops working."""
+    """Give the person's feed a new URL; the old one stops working."""
     feed, _ = CalendarFeed.objects.update_or_create(user=user, defaults={"token": new_token(), "created_at": now})
     return feed
 
 
 def close_feed(*, user: User) -> None:
-    """Take the person's feed away. Without one nothing changes."""
+    """Delete the person's feed. Without one, nothing changes."""
     CalendarFeed.objects.filter(user=user).delete()
 
 
 def feed_url(feed: CalendarFeed) -> str:
-    """Where calendar programs find the feed."""
+    """Return the URL where calendar applications find the feed."""
     return f"{settings.PUBLIC_URL}{reverse('calendar-feed', args=[feed.token])}"
 
 
 def subscribe_url(feed: CalendarFeed) -> str:
-    """The same address as calendar programs take it from a link: it opens them instead of a download."""
+    """Return the same URL in the form that opens a calendar application instead of a download."""
     return f"webcal:{feed_url(feed).partition(':')[2]}"
 
 
 def get_feed_owner(*, token: str) -> User:
-    """Whose sessions this token shows. Raises NotFound, also for somebody who left, and AddressUnproven."""
+    """Return the user whose sessions this token shows. Raises NotFound, also if they left, and AddressUnproven."""
     feed = CalendarFeed.objects.select_related("user").filter(token=token, user__is_active=True).first()
     if feed is None:
         raise NotFound("There is no such calendar.")
@@ -74,7 +75,7 @@ def get_feed_owner(*, token: str) -> User:
 
 
 def sessions_of(user: User) -> QuerySet[StepProgress]:
-    """The steps that hold a seat in a session, of the learners a person may act for, soonest first."""
+    """Return the steps that hold a seat in a session, of the learners a person may act for, soonest first."""
     seated = StepProgress.objects.of_live_packages().seated().filter(package__learner__in=learners_of(user))
     return seated.select_related(
         "step", "class_session__group_class", "package__learner", "package__program", "package__cohort"
@@ -82,7 +83,7 @@ def sessions_of(user: User) -> QuerySet[StepProgress]:
 
 
 def get_session_of(user: User, *, progress_id: int) -> StepProgress:
-    """One of those steps. Raises NotFound for anybody else's and for a step without a session."""
+    """Return one of those steps. Raises NotFound for anybody else's and for a step without a session."""
     row = sessions_of(user).filter(pk=progress_id).first()
     if row is None:
         raise NotFound("There is no such session among yours.")
@@ -90,8 +91,7 @@ def get_session_of(user: User, *, progress_id: int) -> StepProgress:
 
 
 def cancelled_of(user: User, *, since: dt.datetime) -> QuerySet[StepProgress]:
-    """The steps whose session was given back since then, and that have no other yet; with a course that was refunded
-    as well."""
+    """Return steps whose session was given back since then and not replaced, including those of refunded courses."""
     given_back = StepProgress.objects.filter(
         package__learner__in=learners_of(user), last_session__isnull=False, changed_at__gte=since
     ).exclude(status__in=SEATED)
@@ -101,29 +101,29 @@ def cancelled_of(user: User, *, since: dt.datetime) -> QuerySet[StepProgress]:
 
 
 def render_feed(*, user: User, now: dt.datetime) -> bytes:
-    """The person's feed: the sessions to come, those of the last PAST_SHOWN, and the canceled ones among them."""
+    """Return the person's feed: future sessions, those of the last PAST_SHOWN, and the canceled ones among them."""
     rows = list(sessions_of(user).filter(class_session__starts_at__gte=now - PAST_SHOWN))
     rows += cancelled_of(user, since=now - CANCELLED_SHOWN).filter(last_session__starts_at__gte=now - PAST_SHOWN)
     calendar = _calendar(rows, name_learners=len({row.package.learner_id for row in rows}) > 1)
-    with translation.override(user.language or settings.LANGUAGE_CODE):  # programs that fetch it ask for none
+    with translation.override(user.language or settings.LANGUAGE_CODE):  # the fetching application requests none
         calendar.calendar_name = gettext("Courses")
     calendar.refresh_interval = REFRESH_EVERY
-    calendar.add("X-PUBLISHED-TTL", "PT1H")  # what Outlook reads instead
+    calendar.add("X-PUBLISHED-TTL", "PT1H")  # read by Outlook instead
     return bytes(calendar.to_ical())
 
 
 def render_session(*, row: StepProgress) -> bytes:
-    """One booked session as a file to import; its step, class and course come with the row."""
+    """Return one booked session as a file to import; its step, class, and course come with the row."""
     return render_sessions(rows=[row])
 
 
 def render_sessions(*, rows: Iterable[StepProgress]) -> bytes:
-    """Booked sessions of one learner as a file to attach to a mail."""
+    """Return booked sessions of one learner as a file to attach to a mail."""
     return bytes(_calendar(rows, name_learners=False, method="PUBLISH").to_ical())
 
 
 def render_cancellation(*, row: StepProgress) -> bytes:
-    """That the session which was booked for a step is off, as a file to attach to a mail."""
+    """Return the cancellation of a step's session as a file to attach to a mail."""
     return bytes(_calendar([row], name_learners=False, method="CANCEL").to_ical())
 
 
@@ -143,7 +143,7 @@ def _event(row: StepProgress, *, name_learner: bool) -> Event:
     session = require(row.class_session or row.last_session, "a step in a calendar has or had a session")
     group_class = session.group_class
     title = f"{row.package.program.title}: {row.step.label}"
-    # The last change is what both stamps mean for our entries: each is written from the row as it was then.
+    # Both stamps mean the last change here: each entry is written from the row as it was then.
     changed_at = (row.changed_at or row.booked_at or session.starts_at).astimezone(dt.UTC)
     event = Event()
     event.add("uid", f"session-{row.pk}@{urlsplit(settings.PUBLIC_URL).hostname}")
@@ -164,7 +164,7 @@ def _event(row: StepProgress, *, name_learner: bool) -> Event:
 
 
 def _organizer(row: StepProgress) -> vCalAddress:
-    """The sender of our mails; a calendar with a METHOD must name an organizer."""
+    """Return the sender of our mails; a calendar with a METHOD must name an organizer."""
     _, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
     organizer = vCalAddress(f"mailto:{address}")
     organizer.params["CN"] = vText(row.package.program.title)

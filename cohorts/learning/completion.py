@@ -1,7 +1,7 @@
-"""When a course is completed: once every required step is done, whatever made it so, and for good.
+"""Completing a course: once every required step is done, for whatever reason, and permanently.
 
-Attendance, an excuse, a step that is taken out of the course or made optional all come here. A required step that is
-added later reopens nothing: what has been completed stays so. A course without a required step is never completed.
+Attendance, an excuse, and a step that is removed from the course or made optional all lead here. A required step that
+is added later reopens nothing: a completed course stays completed. A course without a required step is never completed.
 """
 
 import datetime as dt
@@ -25,8 +25,9 @@ log = structlog.get_logger(__name__)
 
 
 def complete_course(*, package_id: int, actor: Actor, reason: str, now: dt.datetime) -> bool:
-    """Complete a package whose last required step was just done; whether it was completed now. Enrollment and package
-    are locked."""
+    """Complete a package whose last required step was just done; returns whether it was completed now. The caller has
+    locked the enrollment and the package.
+    """
     package = due_to_complete().select_related("learner", "enrollment").filter(pk=package_id).first()
     if package is None:
         return False
@@ -39,9 +40,9 @@ def complete_course(*, package_id: int, actor: Actor, reason: str, now: dt.datet
 
 
 def complete_courses(*, packages: StudentPackageQuerySet, actor: Actor, reason: str, now: dt.datetime) -> int:
-    """The same for all of these after their course has changed; returns how many were completed now.
+    """Complete all of these after their course has changed; returns how many were completed now.
 
-    All of them are locked before they are looked at: attendance that is being marked at the same time is either seen
+    All of them are locked before they are checked: attendance that is being marked at the same time is either seen
     here, or waits and sees the changed course.
     """
     unfinished = packages.live().filter(completed_at__isnull=True)
@@ -54,13 +55,13 @@ def complete_courses(*, packages: StudentPackageQuerySet, actor: Actor, reason: 
 
 
 def complete_due_courses(*, now: dt.datetime, limit: int = 100) -> int:
-    """Complete what ought to be complete and is not, whatever went wrong; returns how many."""
+    """Complete courses that should be complete but are not, for whatever reason; returns how many."""
     ids = list(due_to_complete().order_by("pk").values_list("pk", flat=True)[:limit])
     return sum(_try_to_complete(package_id, now) for package_id in ids)
 
 
 def _try_to_complete(package_id: int, now: dt.datetime) -> int:
-    """The trouble of one package is its own and must not hold up the others; the next sweep meets it again."""
+    """Complete one package. A failure must not delay the others; the next sweep tries it again."""
     packages = StudentPackage.objects.filter(pk=package_id)
     try:
         with transaction.atomic():

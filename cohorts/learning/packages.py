@@ -1,4 +1,4 @@
-"""What every fact about a package says of it."""
+"""The facts in every event about a package."""
 
 import datetime as dt
 
@@ -7,7 +7,7 @@ from ..models import StudentPackage
 
 
 def package_event(kind: type[PackageEvent], package: StudentPackage, now: dt.datetime, **more: object) -> PackageEvent:
-    """An event about a package."""
+    """Return an event about a package."""
     return kind(
         workspace_id=package.learner.workspace_id,
         occurred_at=now,

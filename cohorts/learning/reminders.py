@@ -19,9 +19,10 @@ AHEAD = dt.timedelta(hours=24)
 
 @transaction.atomic
 def remind_of_sessions(*, limit: int = 500, now: dt.datetime) -> int:
-    """Write to the families of those whose session starts within a day; returns how many sessions were written about.
+    """Write to the families of learners whose session starts within a day; returns how many sessions were covered.
 
-    Who booked later than that has just been told. A session that was moved to another day gets another reminder.
+    Learners who booked later than that have just been told. A session that was moved to another day gets another
+    reminder.
     """
     due = list(_due(now).select_related("package__learner", "class_session")[:limit])
     for row in due:

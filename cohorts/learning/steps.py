@@ -1,6 +1,6 @@
-"""The steps of a package: the seat each takes in a class session, and gives back.
+"""The steps of a package: the seat that each one takes in a class session and gives back.
 
-Every function but the repair of a count belongs to the caller's transaction. One conditional UPDATE a session decides
+Every function except the recount is part of the caller's transaction. One conditional UPDATE per session decides
 whether there is a seat, in the order of their keys; then the package is locked and its steps are changed.
 """
 
@@ -37,10 +37,10 @@ class Unbooked:
 
 
 def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepEvent], Unbooked]:
-    """Give a new package, which nobody else sees yet, a row for each step of its course; those that leave no choice are
-    booked at once, unless they overlap each other or what the learner has in other courses.
+    """Give a new package, which nobody else sees yet, a row for each step of its course; steps that leave no choice are
+    booked at once, unless they overlap each other or the learner's other courses.
 
-    Returns what is to be published, and the steps that leave no choice but have no seat left, or overlap.
+    Returns the events to publish, and the steps that leave no choice but have no seat left, or overlap.
     """
     only = only_sessions(offered_sessions(cohort_id=package.cohort_id, now=now))
     fitting = fitting_sessions(only, booked_times(package.learner_id) if only else [])
@@ -58,7 +58,7 @@ def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepE
 
 
 def book_only_options(*, package: StudentPackage, now: dt.datetime) -> Unbooked:
-    """Book the unbooked steps that leave no choice and overlap with nothing. Returns those that wait."""
+    """Book the unbooked steps that leave no choice and do not overlap. Returns those that wait."""
     unbooked = {row.step_id: row for row in _progress(package, StepStatus.UNBOOKED)}
     only = only_sessions(offered_sessions(cohort_id=package.cohort_id, now=now))
     only = {step: session for step, session in only.items() if step in unbooked}
@@ -70,14 +70,15 @@ def book_only_options(*, package: StudentPackage, now: dt.datetime) -> Unbooked:
 
 
 def close_steps(*, package: StudentPackage, now: dt.datetime) -> None:
-    """Close the open steps of a package that is revoked, giving back its sessions. Package and sessions are locked."""
+    """Close the open steps of a revoked package, giving back its sessions. Package and sessions are locked."""
     free_sessions(package=package, status=StepStatus.CANCELLED, now=now)
     _progress(package, StepStatus.UNBOOKED).update(status=StepStatus.CANCELLED)
 
 
 def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.datetime) -> None:
     """Give back every session that has not been attended yet, leaving its step in `status`. Package and sessions are
-    locked."""
+    locked.
+    """
     rows = list(_progress(package, StepStatus.BOOKED).select_related("class_session"))
     give_back_seats(rows)
     for row in rows:
@@ -89,7 +90,7 @@ def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.dateti
 
 
 def offered_sessions(*, cohort_id: int, now: dt.datetime) -> list[CohortSession]:
-    """The cohort's sessions that have not started."""
+    """Return the cohort's sessions that have not started."""
     return _sessions_after.all(cohort_id, now)
 
 
@@ -105,7 +106,7 @@ def _steps_of_course(program_id: int) -> QuerySet[CourseStep, int]:
 
 
 def only_sessions(offered: Iterable[CohortSession]) -> Sessions:
-    """The sessions of the steps that leave no choice: a single one is offered."""
+    """Return the sessions of steps that leave no choice because only one is offered."""
     by_step: dict[int, list[CohortSession]] = {}
     for session in offered:
         by_step.setdefault(session.step_id, []).append(session)
@@ -116,12 +117,12 @@ def only_sessions(offered: Iterable[CohortSession]) -> Sessions:
 
 
 def times_of(sessions: Mapping[int, CohortSession]) -> Times:
-    """When the sessions of these steps are."""
+    """Return the times of these steps' sessions."""
     return [(step, session.class_session) for step, session in sessions.items()]
 
 
 def find_overlap(session: ClassSession, taken: Iterable[tuple[int, ClassSession]]) -> int | None:
-    """The step of the first of these sessions that is at the same time."""
+    """Return the step of the first session that overlaps."""
     for step, other in taken:
         if session.starts_at < other.ends_at and other.starts_at < session.ends_at:
             return step
@@ -129,7 +130,7 @@ def find_overlap(session: ClassSession, taken: Iterable[tuple[int, ClassSession]
 
 
 def fitting_sessions(only: Sessions, taken: Iterable[tuple[int, ClassSession]]) -> Sessions:
-    """Of the sessions that nobody chose, those that can be attended: a step that overlaps waits for a choice."""
+    """Return the sessions without a choice that can be attended: a step that overlaps waits for a choice."""
     fitting: Sessions = {}
     for step, session in only.items():
         if find_overlap(session.class_session, [*taken, *times_of(fitting)]) is None:
@@ -138,7 +139,7 @@ def fitting_sessions(only: Sessions, taken: Iterable[tuple[int, ClassSession]]) 
 
 
 def booked_times(learner_id: int) -> Times:
-    """The sessions that a learner has booked, in all their courses."""
+    """Return the sessions that a learner has booked, in all their courses."""
     rows = _booked_of.all(learner_id)
     return [(row.step_id, row.class_session) for row in rows if row.class_session is not None]
 
@@ -151,7 +152,7 @@ def _booked_of(learner_id: int) -> QuerySet[StepProgress]:
 
 # --- Changing seats and steps ---------------------------------------------------------------------------------------
 
-# The two statements that every booking comes down to, as SQL: building them took longer than running them.
+# The two statements behind every booking, as SQL: building them took longer than running them.
 _TAKE_SEAT = (
     "UPDATE cohorts_classsession SET booked_count = booked_count + 1 WHERE id = %s AND booked_count < max_students"
 )
@@ -175,12 +176,12 @@ def take_seats(sessions: Mapping[int, CohortSession]) -> list[int]:
 
 
 def give_back_seats(rows: Iterable[StepProgress]) -> None:
-    """Give the seats of these booked steps back, in the order of the sessions' keys."""
+    """Give back the seats of these booked steps, in the order of the sessions' keys."""
     give_back_seats_of(row.class_session_id for row in rows if row.class_session_id is not None)
 
 
 def give_back_seats_of(session_ids: Iterable[int]) -> None:
-    """Give a seat back in each of these (locked) sessions, in the order of their keys."""
+    """Give back a seat in each of these (locked) sessions, in the order of their keys."""
     for session_id in sorted(session_ids):
         ClassSession.objects.filter(pk=session_id).update(booked_count=F("booked_count") - 1)
 
@@ -213,8 +214,9 @@ def book_steps(
 
 
 def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> None:
-    """Conditional on the seat it held: a step that was canceled or attended in the meantime is refused, not freed
-    twice."""
+    """Free a step on the condition that it still holds its seat: one that was canceled or attended in the meantime is
+    refused, not freed twice.
+    """
     freed = StepProgress.objects.filter(pk=row.pk, status=StepStatus.BOOKED, class_session=row.class_session_id).update(
         status=status,
         class_session=None,
@@ -232,7 +234,7 @@ def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> Non
 
 
 def already_booked(step_ids: Iterable[int]) -> StepAlreadyBooked:
-    """The refusal to book steps that are not open to be booked."""
+    """Return the refusal to book steps that are not open for booking."""
     return StepAlreadyBooked(
         step_ids=tuple(sorted(step_ids)), detail=_("Cancel or change the session that is booked for this step.")
     )
@@ -241,7 +243,7 @@ def already_booked(step_ids: Iterable[int]) -> StepAlreadyBooked:
 def step_event(
     kind: type[StepEvent], package: StudentPackage, step_id: int, session_id: int | None, now: dt.datetime
 ) -> StepEvent:
-    """An event about a step."""
+    """Return an event about a step."""
     return kind(
         workspace_id=package.learner.workspace_id,
         occurred_at=now,
@@ -276,9 +278,9 @@ def _progress(package: StudentPackage, status: StepStatus) -> QuerySet[StepProgr
 
 @transaction.atomic
 def recount_bookings(*, session_id: int) -> int:
-    """Set a class session's count to the learners who hold a seat in it; returns how many.
+    """Set a class session's count to the number of learners who hold a seat in it; returns that number.
 
-    Raises SeatsBelowBookings if there are more than it has seats.
+    Raises SeatsBelowBookings if it has fewer seats than that.
     """
     session = lock_sessions({session_id})[session_id]
     seated = StepProgress.objects.filter(class_session=session_id, status__in=SEATED).count()

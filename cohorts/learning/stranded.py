@@ -1,5 +1,6 @@
-"""Steps that nobody can book any more: their sessions have begun, or there never were any. Staff say what becomes of
-them, and families are not sent to choose what can't be chosen."""
+"""Steps that nobody can book any more: their sessions have begun, or there never were any. Staff decide what happens to
+them, and families are not asked to choose when there is no choice.
+"""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -15,9 +16,9 @@ from ..task_kinds import NO_SESSION
 
 
 def report_stranded_steps(*, now: dt.datetime, limit: int = 200) -> int:
-    """Raise a task for every required step of a live, uncompleted package that has no session left to be booked,
-    however that came about: a purchase in a cohort under way, a choice not made in time, a new step without a class.
-    Returns how many are new; one that staff have closed is not raised again.
+    """Raise a task for every required step of a live, uncompleted package that has no session left to book, for
+    whatever reason: a purchase in a cohort that is under way, a choice not made in time, a new step without a class.
+    Returns how many are new; a task that staff have closed is not raised again.
     """
     rows = stranded_progress(now).filter(step__required=True).select_related("package__learner", "step")
     reported = set(StaffTask.objects.filter(kind=NO_SESSION.name).values_list("subject", flat=True))
@@ -40,11 +41,11 @@ def raise_task(*, package: StudentPackage, step: CourseStep) -> None:
 
 
 def subject_of(package_id: int, step_id: int) -> str:
-    """What the task is about, as tasks name it."""
+    """Return the subject of the task."""
     return f"package:{package_id}/step:{step_id}"
 
 
 def labels_of(steps: Iterable[CourseStep]) -> str:
-    """ "Week 1 and Week 3"."""
+    """Return, for example, "Week 1 and Week 3"."""
     labels = [step.label for step in steps]
     return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)

@@ -7,15 +7,15 @@ from core.clock import utc_now
 
 
 def new_token() -> str:
-    """A secret nobody guesses: 256 random bits, safe in a URL."""
+    """Return an unguessable secret: 256 random bits, safe in a URL."""
     return secrets.token_urlsafe(32)
 
 
 class CalendarFeed(models.Model):
-    """The secret address under which a person's calendar program reads their sessions; a new token ends the old one.
+    """The secret URL under which a person's calendar application reads their sessions; a new token ends the old one.
 
-    The token is kept as it is, since the person must be able to look it up again. It opens nothing that is not in this
-    database already.
+    The token is stored in plain text, since the person must be able to look it up again. It opens nothing that is not
+    in this database already.
     """
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="calendar_feed")

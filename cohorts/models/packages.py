@@ -13,17 +13,18 @@ from .terms import ClassSession, Cohort
 
 class StudentPackageQuerySet(models.QuerySet["StudentPackage"]):
     def live(self) -> "StudentPackageQuerySet":
-        """Those that were not revoked."""
+        """Return those that were not revoked."""
         return self.filter(revoked_at__isnull=True)
 
     def revoked(self) -> "StudentPackageQuerySet":
-        """Those that ended with their enrollment, or with all of their money back."""
+        """Return those that ended with their enrollment, or with a full refund."""
         return self.filter(revoked_at__isnull=False)
 
 
 class StudentPackage(models.Model):
-    """A course a learner bought. Invariants: one live (not revoked) package per learner and program; completed at most
-    once, together with its enrollment's participation, and for good."""
+    """A course that a learner bought. Invariants: one live (not revoked) package per learner and program; completed at
+    most once, together with its enrollment's participation, and permanently.
+    """
 
     learner = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="packages")
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="packages")
@@ -31,7 +32,7 @@ class StudentPackage(models.Model):
     cohort = models.ForeignKey(Cohort, on_delete=models.PROTECT, related_name="packages")
     place = models.ForeignKey(CohortPlace, on_delete=models.PROTECT, related_name="packages")
     payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="packages")
-    name = models.CharField(max_length=300)  # "CODE - Cohort", as it was called when it was bought
+    name = models.CharField(max_length=300)  # "CODE - Cohort", the name at the time of purchase
     purchased_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)  # null: never
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -57,22 +58,22 @@ class StudentPackage(models.Model):
 
     @staticmethod
     def name_in(cohort: Cohort) -> str:
-        """What a package bought in this cohort is called; a code and a cohort's name are always short enough."""
+        """Return the name of a package bought in this cohort; a code and a cohort's name are always short enough."""
         return f"{cohort.instance.program.code} - {cohort.name}"
 
 
 class StepProgressQuerySet(models.QuerySet["StepProgress"]):
     def of_live_packages(self) -> "StepProgressQuerySet":
-        """The steps of packages that were not revoked."""
+        """Return the steps of packages that were not revoked."""
         return self.filter(package__revoked_at__isnull=True)
 
     def seated(self) -> "StepProgressQuerySet":
-        """Those that hold a seat in a class session."""
+        """Return those that hold a seat in a class session."""
         return self.filter(status__in=SEATED)
 
 
 class StepProgress(models.Model):
-    """How far a package is with one step.
+    """The progress of a package with one step.
 
     Invariant: one row per package and step, and a class session exactly while the step holds a seat in it.
     """
@@ -89,8 +90,8 @@ class StepProgress(models.Model):
     excuse = models.CharField(
         max_length=300, blank=True, default="", db_default="", help_text="Why the step counts as attended; for staff."
     )
-    # What calendars and mails go by: how often the session of this step changed for the family, when it did last, and
-    # which it was, so that one given back can be shown as canceled.
+    # For calendars and mails: how often this step's session changed for the family, when it last did, and which session
+    # it was, so that one given back can be shown as canceled.
     sequence = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     changed_at = models.DateTimeField(null=True, editable=False)
     last_session = models.ForeignKey(
@@ -116,5 +117,5 @@ class StepProgress(models.Model):
 
     @property
     def seat(self) -> ClassSession:
-        """The session in which the step holds a seat. Raises Contradiction for a step without one."""
+        """Return the session in which the step holds a seat. Raises Contradiction for a step without one."""
         return require(self.class_session, "a seated step has a session")

@@ -14,37 +14,37 @@ from .terms import Cohort
 
 class CohortPlaceQuerySet(models.QuerySet["CohortPlace"]):
     def occupying(self) -> "CohortPlaceQuerySet":
-        """Those that nobody else can have: held or taken."""
+        """Return those that nobody else can have: held or taken."""
         return self.filter(status__in=OCCUPYING)
 
     def held(self) -> "CohortPlaceQuerySet":
-        """Those that are kept for somebody who has not paid yet."""
+        """Return those that are held for a learner who has not paid yet."""
         return self.filter(status=PlaceStatus.HELD)
 
     def in_checkout(self) -> "CohortPlaceQuerySet":
-        """The held ones that end with a checkout."""
+        """Return the held ones that end with a checkout."""
         return self.held().filter(checkout__isnull=False)
 
     def offers(self) -> "CohortPlaceQuerySet":
-        """The held ones that the waiting list offers, while nobody has gone to pay for them."""
+        """Return the held ones that the waiting list offers and for which nobody has opened a checkout."""
         return self.held().filter(checkout__isnull=True)
 
     def due_offers(self, *, now: dt.datetime) -> "CohortPlaceQuerySet":
-        """The offers whose time is over."""
+        """Return the offers that have expired."""
         return self.offers().filter(held_until__lte=now)
 
 
 class CohortPlace(models.Model):
     """Who holds or has which place. Invariant: one held or taken place per cohort and learner.
 
-    A held place ends with its checkout, or at `held_until` when it is an offer from the waiting list.
+    A held place ends with its checkout, or at `held_until` if it is an offer from the waiting list.
     """
 
     cohort = models.ForeignKey(Cohort, on_delete=models.PROTECT, related_name="places")
     learner = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="places")
     enrollment = models.ForeignKey(Enrollment, null=True, blank=True, on_delete=models.PROTECT, related_name="places")
     checkout = models.ForeignKey(Checkout, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    # Whose checkout it is; null for an offer from the waiting list.
+    # The actor of its checkout; null for an offer from the waiting list.
     held_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     status = models.CharField(max_length=8, choices=PlaceStatus.choices, default=PlaceStatus.HELD)
     held_until = models.DateTimeField()
@@ -73,32 +73,32 @@ class CohortPlace(models.Model):
 
     @property
     def offer(self) -> "WaitlistEntry | None":
-        """The offer by which it is held, whose time keeps running while its checkout is open."""
+        """Return the offer by which it is held, which keeps running while its checkout is open."""
         entry = getattr(self, "waitlist_entry", None)
         return entry if entry is not None and entry.status == WaitStatus.OFFERED else None
 
     @property
     def kept_until(self) -> dt.datetime | None:
-        """Until when the learner may have it even if its checkout ends unpaid."""
+        """Return how long the learner may have it even if its checkout ends unpaid."""
         return self.offer.offer_expires_at if self.offer else None
 
 
 class WaitlistQuerySet(models.QuerySet["WaitlistEntry"]):
     def in_line(self) -> "WaitlistQuerySet":
-        """Those who wait, or have an offer to answer."""
+        """Return those who wait, or have an offer to answer."""
         return self.filter(status__in=IN_LINE)
 
     def waiting(self) -> "WaitlistQuerySet":
-        """Those who have no offer yet."""
+        """Return those who have no offer yet."""
         return self.filter(status=WaitStatus.WAITING)
 
     def ahead_of(self, *, cohort: Any, rank: Any) -> "WaitlistQuerySet":
-        """Those who are served before this rank in the cohort's line; also with `OuterRef` for each."""
+        """Return those who are served before this rank in the cohort's line; `OuterRef` works for either argument."""
         return self.waiting().filter(cohort=cohort, rank__lt=rank)
 
 
 class WaitlistEntry(models.Model):
-    """Somebody in line for a full cohort. Invariant: in line once per cohort; `rank` orders the line, lowest first."""
+    """A learner in line for a full cohort. Invariant: in line once per cohort; `rank` orders the line, lowest first."""
 
     cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="waitlist")
     learner = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="waitlist_entries")

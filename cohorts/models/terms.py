@@ -9,35 +9,35 @@ from enrollments.models import ProgramInstance
 
 from .courses import CourseStep, CourseStepOption, GroupClass
 
-# A place of the cohort is neither taken nor held.
+# The cohort has a place that is neither taken nor held.
 HAS_ROOM = models.Q(max_enrollment__gt=models.F("current_enrollment") + models.F("held_places"))
 
 
 class CohortQuerySet(models.QuerySet["Cohort"]):
     def with_room(self) -> "CohortQuerySet":
-        """Those with a free place; as the condition of an UPDATE it decides who gets the last one."""
+        """Return those with a free place; as the condition of an UPDATE, it decides who gets the last one."""
         return self.filter(HAS_ROOM)
 
     def opened(self) -> "CohortQuerySet":
-        """Those that staff opened, in an instance that is not switched off."""
+        """Return those that staff opened, in an instance that is not switched off."""
         return self.filter(is_active=True, instance__active=True)
 
     def not_over(self, *, now: dt.datetime) -> "CohortQuerySet":
-        """Those whose last day has not ended by their clock: not `is_over`."""
+        """Return those whose last day has not ended in their time zone: not `is_over`."""
         return self.filter(is_not_over(now=now, date="end_date", zone="timezone"))
 
     def before_deadline(self, *, now: dt.datetime) -> "CohortQuerySet":
-        """Those that are not `is_past_deadline`."""
+        """Return those that are not `is_past_deadline`."""
         in_time = models.Q(enrollment_deadline__isnull=True) | models.Q(enrollment_deadline__gte=now)
         return self.not_over(now=now).filter(in_time)
 
     def having_sessions_left(self, *, now: dt.datetime) -> "CohortQuerySet":
-        """Those with a session to come."""
+        """Return those with a future session."""
         coming = CohortSession.objects.filter(cohort=models.OuterRef("pk"), class_session__starts_at__gt=now)
         return self.filter(models.Exists(coming))
 
     def taking_enrollments(self, *, now: dt.datetime) -> "CohortQuerySet":
-        """Those that somebody could enroll in right now or, where they are full, wait for: `takes_enrollments`."""
+        """Return those in which somebody could enroll right now or, if full, wait: `takes_enrollments`."""
         joinable = self.opened().before_deadline(now=now).having_sessions_left(now=now)
         return joinable.filter(instance__program__active=True)
 
@@ -66,7 +66,7 @@ class Cohort(models.Model):
     current_enrollment = models.PositiveIntegerField(default=0, editable=False)
     held_places = models.PositiveIntegerField(default=0, editable=False)
     enrollment_deadline = models.DateTimeField(null=True, blank=True)
-    is_active = models.BooleanField(default=False)  # `opening.open_cohort` puts it on sale
+    is_active = models.BooleanField(default=False)  # `opening.open_cohort` puts the cohort on sale
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     objects = CohortQuerySet.as_manager()
@@ -96,17 +96,18 @@ class Cohort(models.Model):
 
     @property
     def is_opened(self) -> bool:
-        """Whether staff opened it, in an instance that is not switched off."""
+        """Return whether staff opened it, in an instance that is not switched off."""
         return self.is_active and self.instance.active
 
     def takes_enrollments(self, now: dt.datetime) -> bool:
-        """Whether somebody could enroll right now or, if it is full, wait for a place."""
+        """Return whether somebody could enroll right now or, if it is full, wait for a place."""
         is_offered = self.is_opened and self.instance.program.active
         return is_offered and not self.is_past_deadline(now) and self.has_sessions_left(now)
 
     def has_sessions_left(self, now: dt.datetime) -> bool:
-        """Whether something of it can still be attended; without that it is never on sale. Lists ask for it at once, by
-        `queries.with_sessions_left` or by fetching the sessions."""
+        """Return whether any of it can still be attended; otherwise it is never on sale. Lists fetch the answer by
+        `queries.with_sessions_left` or by fetching the sessions.
+        """
         known: bool | None = getattr(self, "sessions_left", None)
         if known is not None:
             return known
@@ -117,18 +118,18 @@ class Cohort(models.Model):
 
     @property
     def price_asked(self) -> Money | None:
-        """What a place costs; None while it can't be bought."""
+        """Return what a place costs; None while it can't be bought."""
         price = self.instance.price
         return price.money if price and price.active else None
 
     def is_past_deadline(self, now: dt.datetime) -> bool:
-        """Whether it is too late to join: after the deadline, or after the last day by the cohort's clock."""
+        """Return whether it is too late to join: after the deadline, or after the last day, in the cohort's zone."""
         if self.enrollment_deadline is not None and self.enrollment_deadline < now:
             return True
         return self.is_over(now)
 
     def is_over(self, now: dt.datetime) -> bool:
-        """Whether the last day has ended by the cohort's clock."""
+        """Return whether the last day has ended in the cohort's time zone."""
         return self.end_date < local_date(now, self.timezone)
 
 

@@ -1,4 +1,4 @@
-"""Sessions as calendar programs read them: the feed under its secret address, and one session as a file."""
+"""Sessions for calendar applications: the feed under its secret URL, and one session as a file."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import cache_control
@@ -19,7 +19,7 @@ CONTENT_TYPE = "text/calendar; charset=utf-8"
 @conditional_page
 @cache_control(private=True, no_cache=True)
 def show_feed(request: HttpRequest, token: str) -> HttpResponse:
-    """For calendar programs, which can't sign in: anybody who has the address sees the sessions."""
+    """Serve the feed to calendar applications, which can't sign in: anybody who has the URL sees the sessions."""
     try:
         owner = get_feed_owner(token=token)
     except NotFound as error:

@@ -1,4 +1,4 @@
-"""The public pages: which courses there are, and a course with its cohorts."""
+"""The public pages: the catalog, and a course with its cohorts."""
 
 import datetime as dt
 from collections import defaultdict
@@ -44,7 +44,7 @@ class CourseCard:
 @require_safe
 def show_catalog(request: HttpRequest) -> HttpResponse:
     form = CatalogForm(request.GET)
-    form.is_valid()  # what is not valid is not among the cleaned data
+    form.is_valid()  # invalid values are missing from the cleaned data
     asked = {name: form.cleaned_data.get(name) for name in form.fields}
     courses = browse_courses(now=utc_now(), search=asked["search"] or "", only_open=bool(asked["free"]))
     by, descending = CatalogForm.SORTED[asked["sort"] or "nextCohort"]
@@ -80,7 +80,7 @@ def show_course(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def course_or_404(code: str) -> Program:
-    """A listed course by its code."""
+    """Return a listed course by its code."""
     try:
         return get_course(code=code)
     except CourseNotFound as error:

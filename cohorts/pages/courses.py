@@ -26,7 +26,7 @@ BADGES = {
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step of a learner's course, with what can be done about it."""
+    """A step of a learner's course, with the available actions."""
 
     row: StepProgress
     tone: str
@@ -44,7 +44,7 @@ class CourseView:
     done: int
     unbooked: int  # steps that can be booked now
     full: int  # steps whose sessions have no seat left
-    stranded: int  # steps without a session to come
+    stranded: int  # steps without a future session
     next: StepProgress | None
 
     @property
@@ -57,7 +57,7 @@ class CourseView:
 
 
 def view_courses(packages: Iterable[StudentPackage], *, zone: ZoneInfo | None, now: dt.datetime) -> list[CourseView]:
-    """Each of these packages, which were fetched with their progress, with times in `zone` or in that of its cohort."""
+    """Return a view of each package, fetched with its progress, with times in `zone` or in its cohort's time zone."""
     packages = list(packages)
     offered = offered_by_cohort(cohort_ids={package.cohort_id for package in packages}, now=now)
     return [_view_course(package, offered[package.cohort_id], zone, now) for package in packages]

@@ -1,4 +1,4 @@
-"""From a cohort to the payment page: who the course is for, a place held and a checkout opened, or a place in line."""
+"""From a cohort to the payment page: who the course is for, then a place with a checkout, or a place in line."""
 
 from dataclasses import dataclass
 
@@ -114,7 +114,7 @@ def wait(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpRes
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpResponse:
-    """Where the payment page's way back ends, and the button that gives a place back: the checkout is ended.
+    """The page to which the payment page leads back, and the button that gives up a place: the checkout is ended.
 
     If it was paid in another tab in the meantime, it stays paid.
     """
@@ -122,13 +122,13 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
     asked = request.POST if request.method == "POST" else request.GET
     learner_cuid = asked.get("learner", "")
     if request.method != "POST" and not _may_leave(asked.get("leaving", ""), cohort, learner_cuid):
-        return redirect("my-enrollments")  # a link that somebody made up changes nothing; the button is there
+        return redirect("my-enrollments")  # a made-up link changes nothing, and the button is on that page
     place = find_unpaid_place(user=user, cohort=cohort, learner_cuid=learner_cuid)
     if place is None or place.checkout is None:
         return redirect("course", code=course.code)
     try:
         ended = cancel_checkout(checkout_id=place.checkout.pk, now=utc_now())
-    except (Unavailable, PaymentRejected, OperationalError):  # the request is kept, and the sweep continues it
+    except (Unavailable, PaymentRejected, OperationalError):  # the request is stored, and the sweep continues it
         messages.info(
             request,
             _("Nothing was charged. The payment is being canceled.")
@@ -225,7 +225,7 @@ def _show_discount(
     form: LearnerForm,
     chosen: Learner | Newcomer,
 ) -> HttpResponse:
-    """The page again, with what the code takes off for whoever was chosen. Nothing is held and no use is taken."""
+    """Show the page again, with the discount for the chosen learner. Nothing is held and no voucher is used."""
     granted = foresee_discount(
         user=user,
         cohort=cohort,
@@ -237,7 +237,7 @@ def _show_discount(
 
 
 def _new_learners(user: User, learners: list[Learner], form: LearnerForm) -> list[NewLearner]:
-    """Who could be added by name: the person, unless they are already among the learners, and a child."""
+    """Return who could be added by name: the person, unless they are already among the learners, and a child."""
     child = NewLearner(
         NEW_CHILD, _("Another child") if learners else _("A child"), _("Name of the child"), form.names[NEW_CHILD]
     )
@@ -258,8 +258,7 @@ def _chosen_learner(form: LearnerForm, user: User, course: Program) -> Learner |
 def _start(
     user: User, course: Program, cohort: Cohort, chosen: Learner | Newcomer, voucher: str, given: list[int]
 ) -> CohortPlace:
-    """Somebody who is named for the first time is added together with the place that is held for them, never without
-    it."""
+    """Hold a place. A learner who is named for the first time is added together with the place, never without it."""
     if isinstance(chosen, Newcomer):
         return enroll_newcomer(
             user=user,
@@ -291,7 +290,7 @@ def _leaving_url(course: Program, cohort: Cohort, learner: Learner) -> str:
     return f"{settings.PUBLIC_URL}{path}?{urlencode({'learner': learner.cuid, 'leaving': leaving})}"
 
 
-# The payment page's way back is a GET, which may only end a checkout if we wrote the address ourselves.
+# The payment page leads back by GET, which may end a checkout only if we wrote the URL ourselves.
 _LEAVING = Signer(salt="cohorts.leave-payment")
 
 

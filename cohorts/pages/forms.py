@@ -15,7 +15,7 @@ NEW_CHILD = "child"
 
 
 class CatalogForm(forms.Form):
-    """How the catalog is narrowed and sorted; what makes no sense is ignored."""
+    """How the catalog is filtered and sorted; invalid values are ignored."""
 
     SORTS = (
         ("nextCohort", _("Starting soonest")),
@@ -24,7 +24,7 @@ class CatalogForm(forms.Form):
         ("-price", _("Price, highest first")),
     )
 
-    SORTED = {  # what each means to sort_courses(): by what, and whether the highest come first
+    SORTED = {  # the arguments of sort_courses(): the column, and whether the highest come first
         "nextCohort": ("nextCohortStartDate", False),
         "title": ("title", False),
         "price": ("priceInCents", False),
@@ -37,7 +37,7 @@ class CatalogForm(forms.Form):
 
 
 class NameForm(forms.Form):
-    """A learner's name. Needed only if its radio button is the chosen one, so the browser must not insist."""
+    """A learner's name. It is needed only if its radio button is chosen, so the browser must not require it."""
 
     use_required_attribute = False
 
@@ -80,21 +80,21 @@ class LearnerForm(forms.Form):
         }
 
     def is_valid(self) -> bool:
-        """Also of the name, where the choice asks for one."""
+        """Validate the name too, if the choice asks for one."""
         chosen = super().is_valid() and self.names.get(self.cleaned_data["learner"])
         return self.cleaned_data.get("learner") is not None and (not chosen or chosen.is_valid())
 
     @property
     def consents(self) -> list[forms.BoundField]:
-        """What the workspace asks to agree to. The use case knows what this learner's family agreed to before."""
+        """Return the consents that the workspace asks for. The use case knows what this learner's family agreed to."""
         return [self[name] for name in self.texts]
 
     @property
     def given(self) -> list[int]:
-        """The ids of the texts that were agreed to."""
+        """Return the ids of the texts that were agreed to."""
         return [text.pk for name, text in self.texts.items() if self.cleaned_data[name]]
 
     @property
     def asked_name(self) -> NameForm | None:
-        """The name that belongs to the choice made."""
+        """Return the name that belongs to the choice made."""
         return self.names.get(self.cleaned_data["learner"])

@@ -1,4 +1,4 @@
-"""Changing what a family has booked, and the address of its calendar."""
+"""Changing a family's bookings, and its calendar's URL."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -29,14 +29,14 @@ from .wizard import field_of, may_change, package_or_404
 @require_safe
 @for_families
 def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
-    """Where mails of earlier days lead: the courses are among the family's enrollments now."""
+    """Redirect links from old mails: the courses are among the family's enrollments now."""
     return redirect("my-enrollments")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def change_session(request: HttpRequest, user: User, package_id: int, step_id: int) -> HttpResponse:
-    """Another session for a step that is booked; the old one is given up only if the new one is booked."""
+    """Choose another session for a booked step; the old one is given up only if the new one is booked."""
     package = package_or_404(user, package_id)
     option_id = parse_whole_number(request.POST.get(field_of(step_id), ""))
     if request.method != "POST":
@@ -57,7 +57,7 @@ def change_session(request: HttpRequest, user: User, package_id: int, step_id: i
 @require_POST
 @for_families
 def share_calendar(request: HttpRequest, user: User) -> HttpResponse:
-    """Give the person's calendar an address to subscribe to, or a new one if the old one got about."""
+    """Give the person's calendar a URL to subscribe to, or a new one if the old one has leaked."""
     renewed = find_feed(user=user) is not None
     if renewed:
         renew_feed(user=user, now=utc_now())
@@ -73,7 +73,7 @@ def share_calendar(request: HttpRequest, user: User) -> HttpResponse:
 @require_POST
 @for_families
 def cancel_session(request: HttpRequest, user: User, package_id: int, step_id: int) -> HttpResponse:
-    """Give a booked session back; the step can be booked again."""
+    """Cancel a booked session; the step can be booked again."""
     package = package_or_404(user, package_id)
     if not any(row.step_id == step_id for row in package.progress.all()):
         raise Http404

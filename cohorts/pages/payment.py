@@ -1,4 +1,4 @@
-"""Pages whose forms end on Stripe's payment page."""
+"""Pages whose forms lead to Stripe's payment page."""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ P = ParamSpec("P")
 
 
 def leads_to_payment(view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
-    """Let the forms of this page end on the payment page; elsewhere the policy keeps forms on our own site."""
+    """Allow this page's forms to lead to the payment page; elsewhere the policy keeps forms on our own site."""
 
     @functools.wraps(view)
     def widened(*args: P.args, **kwargs: P.kwargs) -> HttpResponse:

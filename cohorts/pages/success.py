@@ -1,4 +1,4 @@
-"""Where a payer lands after the payment page: what became of the payment, then the wizard that books the sessions."""
+"""The page after the payment page: the result of the payment, then the wizard that books the sessions."""
 
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,7 @@ from .wizard import render_wizard
 @require_safe
 @for_families
 def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
-    """Believes Stripe, not the redirect: a payer who arrives before the notice of the payment waits for it."""
+    """Trust Stripe, not the redirect: a payer who arrives before the payment event waits for it."""
     session_id = request.GET.get("session_id", "")
     is_confirmed = catch_up_with_stripe(
         checkout=_find(user, session_id).purchase.checkout, visit="return", now=utc_now()

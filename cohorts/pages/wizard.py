@@ -48,7 +48,7 @@ class Choice:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def book(request: HttpRequest, user: User, package_id: int) -> HttpResponse:
-    """The wizard, from the dashboard; and where every wizard is confirmed."""
+    """Show the wizard opened from the dashboard, and confirm every wizard."""
     if request.method != "POST":
         return render_wizard(request, user, package_id=package_id)
     package = package_or_404(user, package_id)
@@ -86,7 +86,7 @@ def render_wizard(
     refusal: DomainError | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """Offer the choices that are open now; after a refusal with what was chosen, and the trouble next to its step."""
+    """Show the choices that are open now; after a refusal, with the chosen ones and the problem next to its step."""
     package = package_or_404(user, package_id)
     now = utc_now()
     rows = list(package.progress.all())
@@ -116,7 +116,7 @@ def render_wizard(
 
 
 def package_or_404(user: User, package_id: int) -> StudentPackage:
-    """One of the person's packages."""
+    """Return one of the person's packages."""
     try:
         return get_package_for(user=user, package_id=package_id)
     except PackageNotFound as error:
@@ -124,17 +124,17 @@ def package_or_404(user: User, package_id: int) -> StudentPackage:
 
 
 def field_of(step_id: int) -> str:
-    """What the radio buttons of a step are called in the form."""
+    """Return the name of a step's radio buttons in the form."""
     return f"step-{step_id}"
 
 
 def may_change(row: StepProgress, *, limit: dt.datetime) -> bool:
-    """Whether a booked session starts late enough to be changed."""
+    """Return whether a booked session starts late enough to be changed."""
     return row.status == StepStatus.BOOKED and row.class_session is not None and row.class_session.starts_at >= limit
 
 
 def _chosen(request: HttpRequest, package: StudentPackage) -> dict[int, int]:
-    """Step id -> option id, for the steps of the package that were answered with a number."""
+    """Return option id by step id, for the package's steps that were answered with a number."""
     answers = {row.step_id: request.POST.get(field_of(row.step_id), "") for row in package.progress.all()}
     numbers = {step: parse_whole_number(answer) for step, answer in answers.items()}
     return {step: option for step, option in numbers.items() if option is not None}

@@ -39,7 +39,7 @@ from .limits import account_of, refuse_hoarding
 from .places import hold_place
 from .pricing import find_discount_of_place
 
-# Our hold outlives the session: it ends when Stripe has said that nothing was paid.
+# Our hold outlives the session: it ends once Stripe has confirmed that nothing was paid.
 HOLD_TIME = SHORTEST_TIME + dt.timedelta(minutes=10)
 
 
@@ -54,17 +54,16 @@ def start_checkout(
     actor: Actor,
     now: dt.datetime,
 ) -> CohortPlace:
-    """Hold a place for the learner and open a checkout for it; a second click returns the open one. Where a discount
-    takes all of the price off, the place is theirs at once and has no checkout.
+    """Hold a place for the learner and open a checkout for it; a second click returns the open one. If a discount
+    covers the whole price, the place is theirs at once and has no checkout.
 
-    `success_url` may contain {CHECKOUT_SESSION_ID}; the caller has checked both addresses. Another cohort's open
-    checkout of the same course is given up for this one.
+    `success_url` may contain {CHECKOUT_SESSION_ID}; the caller has validated both URLs. An open checkout for another
+    cohort of the same course is given up for this one.
 
     Raises, in this order: CourseNotFound (also for a course of another workspace than the learner's), CourseNotActive,
     CohortNotFound, PaymentOnItsWay, CohortNotActive, CohortFull, DeadlinePassed, AlreadyOwned, NotForSale,
     TooManyPlacesHeld, VoucherNotAccepted, Ineligible; VoucherTooLate while a checkout without this code is open;
-    PaymentProviderDown, after which the same call continues; PaymentRejected, after
-    which nothing is held.
+    PaymentProviderDown, after which the same call continues; PaymentRejected, after which nothing is held.
     """
     settle_overdue(learner_id=learner_id, cohort_id=cohort_id, now=now)
     place = reserve_place(
@@ -81,7 +80,7 @@ def start_checkout(
 
 
 def submit_place(*, place: CohortPlace, now: dt.datetime) -> CohortPlace:
-    """Have Stripe ask for the money of a place that was reserved; nothing is asked for one that is taken."""
+    """Open the Stripe checkout of a place that was reserved; nothing is charged for a place that is already taken."""
     if place.checkout_id is not None:
         place.checkout = submit_checkout(checkout_id=place.checkout_id, now=now)
     return place
@@ -99,15 +98,16 @@ def reserve_place(
     actor: Actor,
     now: dt.datetime,
 ) -> CohortPlace:
-    """What `start_checkout` does before it speaks to Stripe: the held place, with its checkout on record; or the place
-    that is taken, if nothing is left to pay."""
+    """Do what `start_checkout` does before it calls Stripe: return the held place, with its checkout recorded, or the
+    taken place, if nothing is left to pay.
+    """
     learner = lock_learner(learner_id)
-    place = _held_place(learner, cohort_id)  # before the cohort: an offer that ends in between leaves room to be seen
+    place = _held_place(learner, cohort_id)  # before the cohort: if an offer ends in between, its place is seen free
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
     if learner.workspace_id != cohort.instance.workspace_id:
         raise CourseNotFound(f"There is no course {course_code}.")
     _refuse_second_payment(learner, cohort.instance.program)
-    if place is not None and place.checkout is None:  # an offer, and somebody may be ending it
+    if place is not None and place.checkout is None:  # it is an offer, which somebody may be ending
         cohort = lock_cohort(cohort.pk)
         place = _held_place(learner, cohort_id)
     _validate(cohort, learner, place, now)
@@ -131,9 +131,10 @@ def reserve_place(
 
 
 def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None:
-    """Ask Stripe about one of their checkouts whose time is over, that was given up, or that asks another price than
-    the course has now: it may be paid, or the place may be free again. Returning its address would send them to a page
-    that is closed, or asks what no page shows."""
+    """Ask Stripe about a checkout of theirs that is past its time, was given up, or has a price other than the current
+    one: it may be paid, or the place may be free again. Returning its URL would send them to a page that is closed, or
+    that charges a price no page shows.
+    """
     places = CohortPlace.objects.held().filter(learner=learner_id, cohort=cohort_id)
     for checkout in Checkout.objects.filter(pk__in=places.values("checkout")).order_by("pk"):
         if checkout.expires_at <= now or checkout.cancel_requested_at or is_outdated(checkout):
@@ -141,13 +142,13 @@ def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None
 
 
 def _held_place(learner: Learner, cohort_id: int) -> CohortPlace | None:
-    """The place they already hold in this cohort: by an open checkout, or by an offer from the waiting list."""
+    """Return the place they already hold in this cohort: by an open checkout, or by an offer from the waiting list."""
     held = CohortPlace.objects.held().filter(learner=learner, cohort=cohort_id)
     return held.select_related("checkout", "cohort", "learner").first()
 
 
 def _refuse_second_payment(learner: Learner, course: Program) -> None:
-    """While a bank works on a payment for this course, another one could only be sent back."""
+    """Refuse another payment while a bank processes one for this course: it could only be refunded."""
     places = CohortPlace.objects.held().filter(learner=learner, cohort__instance__program=course)
     paying = places.filter(checkout__status=CheckoutStatus.PROCESSING).select_related("cohort").first()
     if paying is not None:
@@ -184,13 +185,13 @@ def _refuse_without_sessions(cohort: Cohort, now: dt.datetime) -> None:
 
 
 def _address_of(actor: Actor) -> str:
-    """The address of somebody who is signed in; for anybody else the payment page asks."""
+    """Return the address of a signed-in user; the payment page asks everybody else."""
     account_id = account_of(actor)
     return User.objects.filter(pk=account_id).values_list("email", flat=True).first() or "" if account_id else ""
 
 
 def _give_up_others(learner: Learner, course: Program, cohort: Cohort, now: dt.datetime) -> None:
-    """End their open checkouts for other cohorts of this course; Stripe's word frees those places."""
+    """End their open checkouts for other cohorts of this course; Stripe's confirmation frees those places."""
     others = CohortPlace.objects.in_checkout().filter(learner=learner, cohort__instance__program=course)
     others = others.exclude(cohort=cohort)
     for checkout_id in others.values_list("checkout_id", flat=True):
@@ -208,14 +209,15 @@ def _hold_and_open(
     actor: Actor,
     now: dt.datetime,
 ) -> CohortPlace:
-    """The cohort's row is locked first, by the hold; then the sessions of a place that costs nothing, the enrollment
-    and the new rows."""
+    """Hold the place and open its checkout. The hold locks the cohort's row first; then the sessions of a free place,
+    the enrollment, and the new rows are locked.
+    """
     if place is None:
         refuse_hoarding(learner=learner, actor=actor)
         place = hold_place(cohort=cohort, learner=learner, enrollment=None, held_until=now + HOLD_TIME, now=now)
         _refuse_without_sessions(
             cohort, now
-        )  # again: the last one may have been taken out before the cohort was locked
+        )  # checked again: the last one may have been removed before the cohort was locked
     granted = find_discount_of_place(cohort=cohort, learner=learner, voucher=voucher, now=now)
     is_free = granted is not None and granted.is_free
     if is_free:
@@ -228,7 +230,7 @@ def _hold_and_open(
     if granted is not None and is_free:
         return give_place(place=place, enrollment_id=enrollment.pk, granted=granted, actor=actor, now=now)
     if granted is not None:
-        place.save(update_fields=["enrollment"])  # places are locked before vouchers
+        place.save(update_fields=["enrollment"])  # the lock order is places before vouchers
     place.checkout = open_checkout(
         workspace_id=learner.workspace_id,
         purpose=PURPOSE,
@@ -257,7 +259,7 @@ def _hold_and_open(
 
 
 def default_success_url() -> str:
-    """Where Stripe sends the payer back to, unless the caller named another of our addresses."""
+    """Return the URL to which Stripe sends the payer back, unless the caller named another of ours."""
     return f"{settings.PUBLIC_URL}/courses/enrolled?session_id={{CHECKOUT_SESSION_ID}}"
 
 

@@ -1,4 +1,4 @@
-"""Enroll somebody, or put them on the waiting list. Who is not known yet is added with it, or not at all."""
+"""Enrolling a learner, or putting them on the waiting list. A new learner is added along with it, or not at all."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -34,10 +34,10 @@ def enroll(
     claim: Claim,
     now: dt.datetime,
 ) -> dict[str, Any]:
-    """Hold a place and open its checkout: the session's id and address, the same ones while it is open. Where a
-    discount leaves nothing to pay, the answer is the package, and `package_url` is asked for its address.
+    """Hold a place and open its checkout: return the session's id and URL, which stay the same while it is open. If a
+    discount leaves nothing to pay, return the package with the URL that `package_url` gives for it.
 
-    The claim is taken with the place and keeps the answer once Stripe has given it; a refusal or an outage gives it
+    The claim is taken with the place and stores the response once Stripe has answered; a refusal or an outage gives it
     back. Raises what `checkout.start_checkout` raises, NotFound for a learner who is not theirs, LearnerNameMissing;
     AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from the claim.
     """
@@ -72,10 +72,10 @@ def enroll_newcomer(
     consents: Sequence[int] = (),
     now: dt.datetime,
 ) -> CohortPlace:
-    """What `checkout.start_checkout` does, for a learner whom nobody knows yet: added with the place and with what was
-    agreed to, or not at all.
+    """Do what `checkout.start_checkout` does for a new learner, who is added with the place and with what was agreed
+    to, or not at all.
 
-    Raises what it raises, ConsentMissing and TooManyLearners.
+    Raises what it raises, ConsentMissing, and TooManyLearners.
     """
 
     def add(workspace_id: int) -> Learner:
@@ -99,7 +99,8 @@ def enroll_newcomer(
 
 def agree(*, user: User, learner: Learner, text_ids: Sequence[int], now: dt.datetime) -> None:
     """Record what the person agrees to about the learner, before a place is held. Raises ConsentMissing for a text that
-    the workspace requires and that was neither agreed to now nor before."""
+    the workspace requires and that was not agreed to now or before.
+    """
     check_given(workspace_id=learner.workspace_id, given=text_ids, learner_id=learner.pk, address=user.email, now=now)
     actor = Actor("user", user.pk)
     give_consents(
@@ -108,10 +109,10 @@ def agree(*, user: User, learner: Learner, text_ids: Sequence[int], now: dt.date
 
 
 def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort, now: dt.datetime) -> WaitlistEntry:
-    """Put somebody on the waiting list; who is not known yet is added with their place in line, or not at all.
+    """Put a learner on the waiting list; a new one is added with their place in line, or not at all.
 
-    Raises what `waitlist.join_waitlist` raises, TooManyLearners, and for a Participant what
-    `find_or_add_participant` raises.
+    Raises what `waitlist.join_waitlist` raises, TooManyLearners, and for a Participant what `find_or_add_participant`
+    raises.
     """
     workspace_id = cohort.instance.workspace_id
     with transaction.atomic():
@@ -135,7 +136,8 @@ def _hold_place(
     now: dt.datetime,
 ) -> CohortPlace:
     """Hold a place for the learner whom `add` finds or adds in the cohort's workspace, inside the transaction; it has
-    the checkout to open, or is taken. If the learner is known, what is overdue of theirs is settled before it."""
+    the checkout to open, or is taken. For a known learner, overdue checkouts are settled first.
+    """
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
     workspace_id = cohort.instance.workspace_id
     known = find_participant(user=user, workspace_id=workspace_id, participant=named)

@@ -1,6 +1,6 @@
 """What a payment for a place brings: the place, the package, its steps, the approved enrollment; all of it or none.
 
-Called from the reactions to billing's events, inside its transaction, with every row locked that is touched here (see
+Called from the reactions to billing's events, inside its transaction, with every row that is changed here locked (see
 `locks.lock_place_subject`).
 """
 
@@ -42,8 +42,9 @@ from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
 
 
 def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> StudentPackage | None:
-    """Turn a paid place into a package. None when the money goes back instead: the learner has the course already or
-    the enrollment has ended since, or the place was given up and the cohort is full by now. A repeat changes nothing.
+    """Turn a paid place into a package. Returns None if the money is refunded instead: the learner already has the
+    course, or the enrollment has ended since, or the place was given up and the cohort is full by now. A repeat changes
+    nothing.
     """
     place = lock_place(place_id)
     if known := _package_of_payment.first(payment_id):
@@ -70,8 +71,8 @@ def _package_of_payment(payment_id: int) -> QuerySet[StudentPackage]:
 def give_place(
     *, place: CohortPlace, enrollment_id: int, granted: Granted, actor: Actor, now: dt.datetime
 ) -> CohortPlace:
-    """Make a held place the learner's without money, since a discount takes all of the price off; its package comes
-    with it. The cohort and its sessions are locked. Raises VoucherNotAccepted if the last use has just gone.
+    """Give the learner a held place without payment, because a discount covers the whole price; its package comes with
+    it. The cohort and its sessions are locked. Raises VoucherNotAccepted if the voucher's last use is gone.
     """
     enrollment = lock_enrollment(enrollment_id)
     complete_free_purchase(enrollment=enrollment, reason=granted.label, actor=actor, now=now)
@@ -91,8 +92,9 @@ def give_place(
 
 
 def refund_place(*, payment_id: int, fully: bool, now: dt.datetime) -> None:
-    """Follow money that went back. In full it revokes the package it paid for and frees the place and the sessions; in
-    part, or when it paid for nothing, everything stays."""
+    """Follow a refund. A full one revokes the package it paid for and frees the place and the sessions; after a partial
+    one, or one of a payment that bought nothing, everything stays.
+    """
     package = StudentPackage.objects.filter(payment=payment_id).first()
     if package is None:
         return
@@ -103,14 +105,14 @@ def refund_place(*, payment_id: int, fully: bool, now: dt.datetime) -> None:
 
 
 def restore_place(*, payment_id: int, now: dt.datetime) -> None:
-    """Follow money that is here again after a part had gone back; a package that was revoked stays so."""
+    """Follow money that came back after a partial refund; a revoked package stays revoked."""
     package = StudentPackage.objects.filter(payment=payment_id).first()
     if package is not None:
         restore_purchase(enrollment_id=package.enrollment_id, reason=MONEY_IS_BACK, actor=STRIPE, now=now)
 
 
 def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
-    """Take a package back, with its sessions and its place, whose rows are locked."""
+    """Revoke a package, with its sessions and its place, whose rows are locked."""
     place_id = StudentPackage.objects.values_list("place_id", flat=True).get(pk=package_id)
     place = lock_place(place_id)
     package = lock_package(package_id)
@@ -126,7 +128,7 @@ def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
 
 
 def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
-    """Tasks for staff about steps that leave no choice, and can't be attended as things are."""
+    """Raise tasks for staff about steps that leave no choice and can't be attended as things are."""
     for step_id in left.full:
         raise_staff_task(
             workspace_id=package.learner.workspace_id,
@@ -170,10 +172,11 @@ def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: d
 def _create_package(
     place: CohortPlace, enrollment: Enrollment, payment_id: int | None, now: dt.datetime
 ) -> StudentPackage:
-    """With one row per step; steps that leave no choice are booked at once. Published with the place being taken.
+    """Create the package with one row per step; steps that leave no choice are booked at once. The events include the
+    one that the place was taken.
 
-    The place is counted here, after all that others need not wait for, and before the course is looked at: a step that
-    is added, or a session that is moved, waits for the cohort's row.
+    The place is counted here, after everything that others need not wait for, and before the course is read: adding a
+    step or moving a session waits for the cohort's row.
     """
     cohort = place.cohort
     package = StudentPackage(

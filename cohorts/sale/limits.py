@@ -1,6 +1,6 @@
-"""What one account, and one family, may keep from others without paying: places held, offers and places in line.
+"""Limits on what one account or family may hold without paying: held places, offers, and waiting-list entries.
 
-They count together, since each of them becomes the next: a learner in line is offered a place, which is then held.
+They count together, since each becomes the next: a learner in line is offered a place, which is then held.
 """
 
 from django.conf import settings
@@ -18,14 +18,14 @@ from ..models import CohortPlace, WaitlistEntry
 
 
 def account_of(actor: Actor) -> int | None:
-    """The account that asks; None for staff commands and ourselves, whom nothing limits."""
+    """Return the account that asks; None for staff commands and the system, which have no limits."""
     return actor.id if actor.kind == "user" else None
 
 
 def refuse_hoarding(*, learner: Learner, actor: Actor) -> None:
-    """Raise TooManyPlacesHeld where the account, or the family of the (locked) learner, has all that it may have.
+    """Raise TooManyPlacesHeld if the account, or the (locked) learner's family, has reached its limit.
 
-    Account and family are locked until the new place is there to be counted.
+    Account and family stay locked until the new place can be counted.
     """
     account_id = account_of(actor)
     if account_id is None:
@@ -55,8 +55,9 @@ def refuse_hoarding(*, learner: Learner, actor: Actor) -> None:
 
 
 def refuse_more_learners(*, user: User, workspace_id: int) -> None:
-    """Raise TooManyLearners where an account has just named more learners than it may. It is locked until they are
-    there to be counted."""
+    """Raise TooManyLearners if an account has recently named more learners than it may. It stays locked until they can
+    be counted.
+    """
     lock_account(user.pk)
     most = settings.LEARNERS_PER_ACCOUNT
     if learners_of(user).filter(workspace=workspace_id).count() > most:

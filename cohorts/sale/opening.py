@@ -1,4 +1,4 @@
-"""Opening and closing a cohort, and its size. Whatever brings places on sale serves the waiting list first."""
+"""Opening and closing a cohort, and its size. Anything that puts places on sale serves the waiting list first."""
 
 import datetime as dt
 
@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 
 @transaction.atomic
 def open_cohort(*, cohort_id: int, now: dt.datetime) -> Cohort:
-    """Let learners enroll; one that is open already stays so.
+    """Let learners enroll; an open cohort stays open.
 
-    Raises NotReadyToOpen, which names all that is missing. The cohort is locked, as it is by every change of its
-    course: nothing is taken out while it opens.
+    Raises NotReadyToOpen, which names everything that is missing. The cohort is locked, as it is by every change of its
+    course: nothing is removed while it opens.
     """
     cohort = lock_cohort(cohort_id)
     if cohort.is_active:
@@ -35,8 +35,7 @@ def open_cohort(*, cohort_id: int, now: dt.datetime) -> Cohort:
 
 @transaction.atomic
 def close_cohort(*, cohort_id: int) -> Cohort:
-    """Stop taking enrollments. Learners who have a place keep it, families who are paying can finish, the line
-    stays."""
+    """Stop accepting enrollments. Learners keep their places, families who are paying can finish, the line stays."""
     cohort = lock_cohort(cohort_id)
     cohort.is_active = False
     cohort.save(update_fields=["is_active"])
@@ -52,13 +51,14 @@ def change_capacity(*, cohort_id: int, max_enrollment: int, now: dt.datetime) ->
 
 @transaction.atomic
 def serve_waitlist(*, cohort_id: int, now: dt.datetime) -> Cohort:
-    """Offer the free places to those who wait, after an edit (a later deadline) that may have put some on sale."""
+    """Offer the free places to those who wait, after an edit (such as a later deadline) that put some on sale."""
     return _serve(cohort_id, now)
 
 
 def serve_waiting_lines(*, now: dt.datetime, limit: int = 100) -> int:
-    """Serve every line in front of free places, whatever put them on sale (a program that was switched on again says
-    nothing to its cohorts); returns how many got an offer."""
+    """Serve every line that has free places, whatever put them on sale (reactivating a program does not notify its
+    cohorts); returns how many got an offer.
+    """
     open_now = Cohort.objects.taking_enrollments(now=now).with_room()
     lines = open_now.filter(waitlist__status=WaitStatus.WAITING)
     cohorts = list(lines.order_by("pk").values_list("pk", flat=True).distinct()[:limit])
@@ -66,7 +66,7 @@ def serve_waiting_lines(*, now: dt.datetime, limit: int = 100) -> int:
 
 
 def _try_to_offer(cohort_id: int, now: dt.datetime) -> int:
-    """The trouble of one line must not hold up the others; the next sweep meets it again."""
+    """Serve one line. A failure must not delay the others; the next sweep tries it again."""
     try:
         with transaction.atomic():
             return len(offer_free_places(cohort_id=cohort_id, now=now))

@@ -1,4 +1,4 @@
-"""Who takes a course: the person who is signed in, a child they answer for, or a child nobody knows yet."""
+"""Who takes a course: the signed-in user, a child they are responsible for, or a child nobody knows yet."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,7 @@ from .limits import refuse_more_learners
 
 @transaction.atomic
 def add_myself(*, user: User, workspace_id: int, first_name: str, last_name: str) -> Learner:
-    """The person as a learner of the workspace, by their own address, which a code has proven. Raises
-    TooManyLearners."""
+    """Add the user as a learner of the workspace, by their own proven address. Raises TooManyLearners."""
     learner, is_new = find_or_create_learner(
         workspace_id=workspace_id, email=user.email, first_name=first_name, last_name=last_name
     )
@@ -31,7 +30,7 @@ def add_myself(*, user: User, workspace_id: int, first_name: str, last_name: str
 
 @transaction.atomic
 def add_child(*, user: User, workspace_id: int, first_name: str, last_name: str) -> Learner:
-    """A child as a learner of the workspace, reached by the parent's proven address, with the parent as guardian.
+    """Add a child as a learner of the workspace, reached by the parent's proven address, with the parent as guardian.
 
     The same name again is the same child. Raises TooManyLearners.
     """
@@ -45,21 +44,21 @@ def add_child(*, user: User, workspace_id: int, first_name: str, last_name: str)
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A learner who is added by name with their first purchase or their place in line, and only with it."""
+    """A learner who is added by name with their first purchase or waiting-list entry, and only with it."""
 
     is_child: bool
     first_name: str
     last_name: str
 
     def add(self, *, user: User, workspace_id: int) -> Learner:
-        """Inside the transaction that gives them what they ask for: a refusal leaves no trace of them."""
+        """Add them inside the transaction that gives them what they ask for: a refusal leaves no trace of them."""
         add = add_child if self.is_child else add_myself
         return add(user=user, workspace_id=workspace_id, first_name=self.first_name, last_name=self.last_name)
 
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """Who takes the course: a learner by CUID, else the person themself, by these names where theirs are unknown."""
+    """Who takes the course: a learner by CUID, or the user, with these names if theirs are unknown."""
 
     cuid: str | None = None
     first_name: str = ""
@@ -67,11 +66,11 @@ class Participant:
 
 
 def find_participant(*, user: User, workspace_id: int, participant: Participant) -> Learner | None:
-    """The learner that is meant, if the workspace knows them. Raises NotFound for a CUID that is not one of their
+    """Return the participant if the workspace knows them. Raises NotFound for a CUID that is not one of the user's
     learners.
 
-    Without a CUID it is the learner of these names and the person's address. Without names it is the learner who has
-    this account, else the only one who is known by its address.
+    Without a CUID it is the learner with these names and the user's address. Without names it is the learner who has
+    this account, or else the only one known by its address.
     """
     mine = learners_of(user).filter(workspace=workspace_id)
     if participant.cuid is not None:
@@ -91,9 +90,9 @@ def find_participant(*, user: User, workspace_id: int, participant: Participant)
 
 
 def find_or_add_participant(*, user: User, workspace_id: int, participant: Participant) -> Learner:
-    """The learner that is meant; the person becomes one if need be, inside the caller's transaction.
+    """Return the participant; the user becomes a learner if needed, inside the caller's transaction.
 
-    Raises NotFound, and LearnerNameMissing if nothing tells what the person is called.
+    Raises NotFound, and LearnerNameMissing if nothing tells what the user is called.
     """
     known = find_participant(user=user, workspace_id=workspace_id, participant=participant)
     if known is not None and not participant.first_name:

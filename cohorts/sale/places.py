@@ -24,8 +24,9 @@ from ..states import PlaceStatus
 def hold_place(
     *, cohort: Cohort, learner: Learner, enrollment: Enrollment | None, held_until: dt.datetime, now: dt.datetime
 ) -> CohortPlace:
-    """Hold a free place, inside the caller's transaction, which the refusals end: CohortFull when none is free,
-    PlaceAwaitsPayment when one was held for the learner a moment ago."""
+    """Hold a free place, inside the caller's transaction, which a refusal rolls back: CohortFull if none is free,
+    PlaceAwaitsPayment if one was held for the learner a moment ago.
+    """
     if not Cohort.objects.with_room().filter(pk=cohort.pk).update(held_places=F("held_places") + 1):
         raise CohortFull
     place = CohortPlace(cohort=cohort, learner=learner, enrollment=enrollment, held_until=held_until, created_at=now)
@@ -39,16 +40,18 @@ def hold_place(
 
 
 def can_be_taken(place: CohortPlace) -> bool:
-    """Whether a (locked) place is there to be the learner's: always while it is held; one that was released in the
-    meantime, its cohort being locked, if that has room."""
+    """Return whether a (locked) place can become the learner's: always while it is held; if it was released in the
+    meantime, only if its cohort, which is locked, has room.
+    """
     if place.status == PlaceStatus.HELD:
         return True
     return not _has_another(place) and Cohort.objects.with_room().filter(pk=place.cohort_id).exists()
 
 
 def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent:
-    """Make a (locked) place the learner's for good; returns the event to be published. Its cohort is locked from here
-    on, if it was not before. Raises CohortFull for a place that can't be taken."""
+    """Give the learner a (locked) place permanently; returns the event to publish. From here on its cohort is locked,
+    if it was not before. Raises CohortFull for a place that can't be taken.
+    """
     if place.status == PlaceStatus.HELD:
         _held_to_taken.run(place.cohort_id)
     elif (
@@ -72,7 +75,7 @@ def _held_to_taken(cohort_id: int) -> tuple[QuerySet[Cohort], dict[str, Any]]:
 def take_free_place(
     *, cohort: Cohort, learner: Learner, enrollment: Enrollment | None, now: dt.datetime
 ) -> CohortPlace:
-    """A place that is theirs at once, without a checkout, inside the caller's transaction. Raises CohortFull."""
+    """Take a place at once, without a checkout, inside the caller's transaction. Raises CohortFull."""
     if not Cohort.objects.with_room().filter(pk=cohort.pk).update(current_enrollment=F("current_enrollment") + 1):
         raise CohortFull(f"{cohort.name} is full.")
     place = CohortPlace.objects.create(
@@ -89,8 +92,9 @@ def take_free_place(
 
 
 def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
-    """Free a held or taken place, itself being locked. False if it was already free. Its cohort is locked from here on,
-    if it was not before, as it has to be where the place is a taken one."""
+    """Free a held or taken place, which is locked. Returns False if it was already free. From here on its cohort is
+    locked, if it was not before; for a taken place it must be.
+    """
     counter = {PlaceStatus.HELD: "held_places", PlaceStatus.TAKEN: "current_enrollment"}.get(PlaceStatus(place.status))
     if counter is None:
         return False
@@ -116,7 +120,7 @@ def resize(*, cohort_id: int, max_enrollment: int) -> None:
 
 @transaction.atomic
 def recount_places(*, cohort_id: int) -> tuple[int, int]:
-    """Set a cohort's counters to its places; returns the held and the taken ones.
+    """Set a cohort's counters to its places; returns the number of held and of taken ones.
 
     Raises CapacityBelowUse if there are more than it has room for.
     """
@@ -136,7 +140,7 @@ def recount_places(*, cohort_id: int) -> tuple[int, int]:
 
 
 def place_event(kind: type[PlaceEvent], place: CohortPlace, now: dt.datetime) -> PlaceEvent:
-    """An event about a place."""
+    """Return an event about a place."""
     return kind(
         workspace_id=place.learner.workspace_id,
         occurred_at=now,

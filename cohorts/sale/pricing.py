@@ -1,4 +1,4 @@
-"""What a place costs one learner: the price of its cohort, less the discount that they get."""
+"""The price of a place for one learner: the price of its cohort, less their discount."""
 
 import datetime as dt
 
@@ -14,7 +14,7 @@ from ..queries import cohort_offer
 
 
 def find_discount_of_place(*, cohort: Cohort, learner: Learner, voucher: str, now: dt.datetime) -> Granted | None:
-    """The discount on a place in a cohort that has a price, with the code that was typed. Raises VoucherNotAccepted."""
+    """Return the discount on a place in a cohort with a price, for the typed code. Raises VoucherNotAccepted."""
     return find_discount_on(
         instance=cohort.instance,
         price=_price_of(cohort),
@@ -28,8 +28,9 @@ def find_discount_of_place(*, cohort: Cohort, learner: Learner, voucher: str, no
 def foresee_discount(
     *, user: User, cohort: Cohort, learner: Learner | None, voucher: str, now: dt.datetime
 ) -> Granted | None:
-    """The same for a page that asks for nothing yet. A learner who is yet to be added is taken for a further child of
-    the person. Raises VoucherNotAccepted."""
+    """Return the discount for a page that charges nothing yet. A learner who is not added yet counts as another child
+    of the user. Raises VoucherNotAccepted.
+    """
     if cohort.price_asked is None:
         return None
     if learner is not None:

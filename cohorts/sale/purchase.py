@@ -1,4 +1,4 @@
-"""What came of a payment for a place: the course it brought, or why it brought none."""
+"""The result of a payment for a place: the course it bought, or why it bought none."""
 
 import datetime as dt
 
@@ -14,7 +14,7 @@ from ..family import PlacePurchase, get_purchase
 from ..models import StudentPackage
 from ..states import PURPOSE
 
-# Why a payment brought nothing: code, and what to do now.
+# Why a payment bought nothing: the code, and what to do now.
 _REFUNDED: dict[str, tuple[str, str]] = {
     RefundReason.PLACE_LOST: ("place_lost", "The last place went before the payment arrived, so the money goes back."),
     RefundReason.DUPLICATE: ("already_owned", "The learner already had this course, so the money goes back."),
@@ -29,9 +29,9 @@ _ENDED = {
 
 
 def find_package(*, user: User, session_id: str, now: dt.datetime) -> StudentPackage | None:
-    """The course that this Stripe session brought; None while the money is on its way. Stripe is asked first.
+    """Return the course that this Stripe session bought; None while the money is on its way. Stripe is asked first.
 
-    Raises NotFound, NotYourPayment, and NothingBought when no course will come of it.
+    Raises NotFound, NotYourPayment, and NothingBought if it will never result in a course.
     """
     bought = _get_purchase(user, session_id, now)
     checkout = bought.purchase.checkout

@@ -1,4 +1,4 @@
-"""What a cohort lacks before it can be put on sale; everything that a family would stumble over after paying."""
+"""What a cohort lacks before it can be put on sale: everything that would trip up a family after paying."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ..models import Cohort, CohortSession, CourseStep
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One thing that is missing: a stable code, what to do about it, and the row on whose page it is done."""
+    """One thing that is missing: a stable code, what to do about it, and the row on whose page to do it."""
 
     code: str
     text: str
@@ -20,7 +20,7 @@ class Gap:
 
 
 def find_gaps(*, cohort: Cohort, now: dt.datetime) -> list[Gap]:
-    """What keeps the cohort from being opened, in the order in which staff best fix it; empty if nothing does."""
+    """Return what prevents the cohort from being opened, in the best order to fix it; empty if nothing does."""
     sessions = list(cohort.sessions.select_related("step", "class_session__group_class").order_by("step__order", "pk"))
     steps = list(cohort.instance.program.steps.order_by("order"))
     return [

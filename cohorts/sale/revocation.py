@@ -1,4 +1,4 @@
-"""The end of an enrollment: its course goes back, and so does its place, to who waits for it."""
+"""The end of an enrollment: its course is revoked, and its place goes to the next in line."""
 
 import datetime as dt
 
@@ -10,8 +10,9 @@ from .fulfilment import revoke_package
 
 
 def give_back(*, enrollment_cuid: str, is_paid: bool, reason: str, now: dt.datetime) -> None:
-    """Revoke what was bought for an enrollment that ended, and end the checkouts that could still pay for it; all is
-    locked. Staff decide what of the money goes back (`is_paid`: some of it is still here)."""
+    """Revoke what was bought for an enrollment that ended, and end the checkouts that could still pay for it;
+    everything is locked. Staff decide how much to refund (`is_paid`: some of the money is still here).
+    """
     package = StudentPackage.objects.live().filter(enrollment__cuid=enrollment_cuid).first()
     if package is not None:
         revoke_package(package_id=package.pk, reason=reason, now=now)

@@ -1,4 +1,4 @@
-"""Staff move a learner to another cohort of the same course; the place follows, and nothing is held twice or lost."""
+"""Moving a learner to another cohort of the same course; the place moves along, and nothing is held twice or lost."""
 
 import datetime as dt
 
@@ -32,7 +32,7 @@ from .waitlist import end_accepted, offer_free_places
 
 
 class Stranded(models.TextChoices):
-    """What becomes of required steps that can't be booked after a move."""
+    """What happens to required steps that can't be booked after a move."""
 
     EXCUSE = "excuse", "Excuse them: they count as attended"
     CATCH_UP = "catch_up", "Find another session for them: you get a task for each"
@@ -51,10 +51,10 @@ def move_package(
     """Move a live package to another cohort: the new place is taken, the old one freed, sessions not yet attended are
     given back, and steps that leave no choice are booked again.
 
-    `stranded` says what becomes of required steps for which the new cohort has no session left: they are excused (with
-    the reason `excuse`, for staff), or a task asks for another session. Raises PackageNotFound, Invalid for a cohort of
-    another course, the same one or one that they are paying for, CohortFull, and StepsStranded where there are such
-    steps and nobody has decided.
+    `stranded` decides about required steps for which the new cohort has no session left: they are excused (with the
+    reason `excuse`, for staff), or a task asks for another session. Raises PackageNotFound, Invalid for a cohort of
+    another course, the same one, or one that they are paying for, CohortFull, and StepsStranded if there are such steps
+    and nobody has decided.
     """
     found = lock_learner_of_package(package_id)  # their next booking waits, and then sees the new cohort
     if found is None:
@@ -88,7 +88,7 @@ def move_package(
 
 
 def stranded_steps(*, package: StudentPackage, cohort: Cohort, now: dt.datetime) -> list[CourseStep]:
-    """The required steps that the learner still has to attend, and could not book in the other cohort."""
+    """Return the required steps that the learner still has to attend and could not book in the other cohort."""
     gone = {step.pk for step in steps_without_session(cohort=cohort, now=now) if step.required}
     open_rows = StepProgress.objects.filter(package=package, step__in=gone, status__in=TO_ATTEND)
     return [row.step for row in open_rows.select_related("step").order_by("step__order", "pk")]
@@ -97,7 +97,7 @@ def stranded_steps(*, package: StudentPackage, cohort: Cohort, now: dt.datetime)
 def _settle_stranded(
     package: StudentPackage, stranded: Stranded | None, excuse: str, actor: Actor, now: dt.datetime
 ) -> None:
-    """After the move, on what it left unbooked."""
+    """Settle the steps that the move left unbooked."""
     rows = stranded_progress(now).filter(package=package, step__required=True).select_related("step")
     for row in rows.order_by("step__order", "pk"):
         if stranded == Stranded.EXCUSE:
@@ -107,7 +107,7 @@ def _settle_stranded(
 
 
 def _take_place(old: CohortPlace, target: Cohort, now: dt.datetime) -> CohortPlace:
-    """The place that the waiting list of the target offers the learner, else a free one."""
+    """Take the place that the target's waiting list offers the learner, or else a free one."""
     held = CohortPlace.objects.held().filter(cohort=target, learner=old.learner_id)
     offered = held.select_related("learner").first()
     if offered is not None:

@@ -1,6 +1,6 @@
-"""The waiting list of a full cohort: who is next gets a place held for a while, then the one after.
+"""The waiting list of a full cohort: a place is held for the next in line for a while, and then for the one after.
 
-A place that opens up is held for the next in line in the same transaction, so nobody passes the line.
+A place that becomes free is held for the next in line in the same transaction, so nobody can jump the line.
 """
 
 import datetime as dt
@@ -42,14 +42,14 @@ log = structlog.get_logger(__name__)
 
 @transaction.atomic
 def join_waitlist(*, learner_id: int, cohort_id: int, actor: Actor = SYSTEM, now: dt.datetime) -> WaitlistEntry:
-    """Go to the end of the line.
+    """Join the end of the line.
 
     Raises CohortNotFound for a cohort of another workspace than the learner's, CohortNotActive, AlreadyOwned,
-    AlreadyInLine, PlaceAwaitsPayment, PlacesFree if there is no need to wait, and TooManyPlacesHeld where the account
-    that asks, or the learner's family, has all that it may have.
+    AlreadyInLine, PlaceAwaitsPayment, PlacesFree if there is no need to wait, and TooManyPlacesHeld if the account that
+    asks, or the learner's family, has reached its limit.
     """
     learner = lock_learner(learner_id)
-    excess = _find_excess(learner, actor)  # locks what comes before the cohort
+    excess = _find_excess(learner, actor)  # this locks what comes before the cohort
     cohort = lock_cohort(cohort_id)
     if learner.workspace_id != cohort.instance.workspace_id:
         raise CohortNotFound(f"There is no cohort {cohort_id}.")
@@ -65,7 +65,9 @@ def join_waitlist(*, learner_id: int, cohort_id: int, actor: Actor = SYSTEM, now
 
 
 def _find_excess(learner: Learner, actor: Actor) -> TooManyPlacesHeld | None:
-    """Told only to who could join otherwise: somebody in line already is to hear that."""
+    """Find the limit to report, which is raised only for learners who could join otherwise: one who is already in line
+    should be told that.
+    """
     try:
         refuse_hoarding(learner=learner, actor=actor)
     except TooManyPlacesHeld as excess:
@@ -88,8 +90,8 @@ def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
 
 @transaction.atomic
 def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime) -> WaitlistEntry:
-    """Leave the line, or decline the place that is offered: it goes to the next. Raises NotInLine, LearnerMerged."""
-    lock_learner(learner_id)  # who may be paying for it just now
+    """Leave the line, or decline the place on offer, which goes to the next. Raises NotInLine, LearnerMerged."""
+    lock_learner(learner_id)  # they may be paying for it at this moment
     lock_cohort(cohort_id)
     entry = _line_of(cohort_id).in_line().filter(learner=learner_id).first()
     if entry is None:
@@ -103,7 +105,7 @@ def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime) -> Wait
 
 @transaction.atomic
 def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry:
-    """Move somebody who waits to a position (1 is next), keeping why. Raises Invalid without a reason, NotInLine."""
+    """Move a waiting learner to a position (1 is next) and store the reason. Raises Invalid without one, NotInLine."""
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why.")
     cohort_id = WaitlistEntry.objects.values_list("cohort_id", flat=True).get(pk=entry_id)
@@ -122,13 +124,13 @@ def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry
 
 
 def position_of(entry: WaitlistEntry) -> int:
-    """How many are to be served up to and with this entry; 1 is next."""
+    """Return how many are served up to and including this entry; 1 is next."""
     ahead = WaitlistEntry.objects.ahead_of(cohort=entry.cohort_id, rank=entry.rank)
     return ahead.count() + 1
 
 
 def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry]:
-    """Hold each free place for the next in line, the cohort being locked; returns the entries that got an offer."""
+    """Hold each free place for the next in line while the cohort is locked; returns the entries that got an offer."""
     cohort = lock_cohort(cohort_id)
     offered: list[WaitlistEntry] = []
     if not cohort.takes_enrollments(now):
@@ -146,36 +148,37 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
 
 
 def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
-    """Who gets the free places. Those who have bought the course in another cohort since no longer wait, and who has a
-    place here needs no second one."""
+    """Return who gets the free places. Learners who have bought the course in another cohort no longer wait, and those
+    who have a place here need no second one.
+    """
     for entry in _line_of(cohort.pk).waiting().filter(_has_the_course(cohort)):
         _end(entry, WaitStatus.LEFT, now)
     return list(_entitled(cohort)[: max(0, cohort.places_left)])
 
 
 def find_served(cohort: Cohort, *, freed: int, now: dt.datetime) -> list[WaitlistEntry]:
-    """Who would be offered a place if `freed` more were free, the next in line first. Changes nothing."""
+    """Return who would be offered a place if `freed` more were free, the next in line first. Changes nothing."""
     if not cohort.takes_enrollments(now):
         return []
     return list(_entitled(cohort)[: max(0, cohort.places_left + freed)])
 
 
 def _entitled(cohort: Cohort) -> WaitlistQuerySet:
-    """Those who wait and have neither the course nor a place here."""
+    """Return those who wait and have neither the course nor a place here."""
     placed = CohortPlace.objects.occupying().filter(cohort=cohort, learner=OuterRef("learner"))
     return _line_of(cohort.pk).waiting().exclude(_has_the_course(cohort)).exclude(Exists(placed))
 
 
 def _has_the_course(cohort: Cohort) -> Exists:
-    """Of somebody in the line: by this cohort or by another."""
+    """Return the condition that a learner in the line has the course, by this cohort or by another."""
     live = StudentPackage.objects.live()
     return Exists(live.filter(learner=OuterRef("learner"), program=cohort.instance.program_id))
 
 
 def free_unpaid_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
-    """Free a held place whose checkout ended unpaid, its cohort and itself being locked; False if it was already free.
+    """Free a held place whose checkout ended unpaid, with its cohort and itself locked; False if it was already free.
 
-    An offer whose time is not over stays open, under a new hold; any other place goes to the next in line.
+    An offer that has not expired stays open, under a new hold; any other place goes to the next in line.
     """
     if not release_place(place=place, reason=reason, now=now):
         return False
@@ -186,8 +189,9 @@ def free_unpaid_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> b
 
 
 def _renew_offer(place: CohortPlace, now: dt.datetime) -> bool:
-    """The offer was made until a certain time, however often its payment page is opened and left before. The place that
-    just ended keeps its checkout on record; the new one is free for the next."""
+    """Hold the place again for an offer that was made until a certain time, however often its payment page is opened
+    and left before. The place that just ended keeps its checkout on record; the new one has none yet.
+    """
     entries = WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED).select_related("learner")
     entry = entries.filter(offer_expires_at__gt=now).first()
     if entry is None or entry.offer_expires_at is None:
@@ -200,8 +204,9 @@ def _renew_offer(place: CohortPlace, now: dt.datetime) -> bool:
 
 
 def withdraw_renewed_offer(*, place: CohortPlace, now: dt.datetime) -> None:
-    """Money came late for a place whose offer went on under a new hold: that hold makes room for the place it is. The
-    cohort and the place are locked."""
+    """Release the new hold of an offer after money came late for its earlier place, so that that place can be taken.
+    The cohort and the place are locked.
+    """
     if place.status != PlaceStatus.RELEASED:
         return
     renewed = CohortPlace.objects.offers().filter(cohort=place.cohort_id, learner=place.learner_id)
@@ -210,19 +215,19 @@ def withdraw_renewed_offer(*, place: CohortPlace, now: dt.datetime) -> None:
 
 
 def end_accepted(*, place: CohortPlace, now: dt.datetime) -> None:
-    """They paid. Somebody who waited but bought by another way is out of the line too."""
+    """End the entry of a learner who paid. One who waited but bought in another way is out of the line too."""
     for entry in _entries_of.all(place.cohort_id, place.learner_id):
         _end(entry, WaitStatus.ACCEPTED, now)
 
 
 @compiled
 def _entries_of(cohort_id: int, learner_id: int) -> QuerySet[WaitlistEntry]:
-    """Hardly ever one, so nothing is joined to it."""
+    """Return their entries. There is hardly ever one, so nothing is joined."""
     return WaitlistEntry.objects.in_line().filter(cohort=cohort_id, learner=learner_id).order_by("pk")
 
 
 def end_offer(*, place: CohortPlace, now: dt.datetime) -> None:
-    """The place they were offered is gone again, unpaid."""
+    """End the offer: the place is gone again, unpaid."""
     for entry in (
         WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED)
         .select_related("learner")
@@ -232,14 +237,14 @@ def end_offer(*, place: CohortPlace, now: dt.datetime) -> None:
 
 
 def expire_due_offers(*, now: dt.datetime, limit: int = 100) -> int:
-    """End the offers whose time is over and offer their places to the next; returns how many ended."""
+    """End the offers that have expired and offer their places to the next in line; returns how many ended."""
     due = CohortPlace.objects.due_offers(now=now)
     places = list(due.order_by("held_until", "pk").values_list("pk", flat=True)[:limit])
     return sum(_try_to_expire(place_id, now) for place_id in places)
 
 
 def _try_to_expire(place_id: int, now: dt.datetime) -> bool:
-    """The trouble of one offer is its own and must not hold up the others; the next sweep meets it again."""
+    """End one offer. A failure must not delay the others; the next sweep tries it again."""
     try:
         return end_overdue_hold(place_id=place_id, now=now)
     except Exception:
@@ -248,7 +253,7 @@ def _try_to_expire(place_id: int, now: dt.datetime) -> bool:
 
 
 def end_lines_of_past_cohorts(*, now: dt.datetime, limit: int = 100) -> int:
-    """Let nobody wait for a cohort whose last day is over; returns how many waited in vain."""
+    """End the waiting for cohorts whose last day is over; returns how many waited in vain."""
     lasting = is_not_over(now=now, date="cohort__end_date", zone="cohort__timezone")
     past = WaitlistEntry.objects.waiting().exclude(lasting)
     cohorts = list(past.order_by("cohort").values_list("cohort", flat=True).distinct()[:limit])
@@ -256,8 +261,9 @@ def end_lines_of_past_cohorts(*, now: dt.datetime, limit: int = 100) -> int:
 
 
 def end_lines_of_owners(*, limit: int = 100, now: dt.datetime) -> int:
-    """Take those who have bought the course in another cohort out of the line: their offers go to the next at once, not
-    when their time ends. Returns how many."""
+    """Remove learners who have bought the course in another cohort from the line: their offers go to the next at once,
+    not when they expire. Returns how many.
+    """
     owned = StudentPackage.objects.live().filter(
         learner=OuterRef("learner"), program=OuterRef("cohort__instance__program")
     )
@@ -267,7 +273,7 @@ def end_lines_of_owners(*, limit: int = 100, now: dt.datetime) -> int:
 
 
 def _try_to_leave(learner_id: int, cohort_id: int, now: dt.datetime) -> bool:
-    """The trouble of one is their own; the next sweep meets it again."""
+    """Remove one learner. A failure must not delay the others; the next sweep tries it again."""
     try:
         leave_waitlist(learner_id=learner_id, cohort_id=cohort_id, now=now)
     except NotInLine:
@@ -289,8 +295,9 @@ def _end_line(cohort_id: int, now: dt.datetime) -> int:
 
 @transaction.atomic
 def end_overdue_hold(*, place_id: int, now: dt.datetime) -> bool:
-    """Free a held place whose offer is over, or whose checkout ended unpaid without anybody noticing; False if neither
-    is so, or if the place was free."""
+    """Free a held place whose offer has expired, or whose checkout ended unpaid without anybody noticing; False if
+    neither is the case, or if the place was free.
+    """
     lock_owner_of_place(place_id)
     cohort_id = CohortPlace.objects.values_list("cohort_id", flat=True).get(pk=place_id)
     lock_cohort(cohort_id)
@@ -309,7 +316,7 @@ def _free_offer(entry: WaitlistEntry, reason: str, now: dt.datetime) -> None:
     if entry.place_id is None:
         return
     place = lock_place(entry.place_id)
-    if place.checkout_id is not None:  # they went to pay and came back: Stripe says how that ends
+    if place.checkout_id is not None:  # they opened the payment page and came back: Stripe knows how that ends
         request_cancellation(checkout_id=place.checkout_id, now=now)
     elif release_place(place=place, reason=reason, now=now):
         offer_free_places(cohort_id=entry.cohort_id, now=now)
@@ -333,6 +340,6 @@ def _event(kind: type[WaitlistEvent], entry: WaitlistEntry, now: dt.datetime, **
 
 
 def _line_of(cohort_id: int) -> WaitlistQuerySet:
-    """The waiting list of a cohort, whose row is locked: that alone keeps two from changing the line at once."""
+    """Return the waiting list of a cohort, whose row is locked: that alone prevents concurrent changes of the line."""
     rows = WaitlistEntry.objects.filter(cohort=cohort_id)
     return rows.select_related("learner", "cohort__instance").order_by("rank", "id")

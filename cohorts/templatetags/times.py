@@ -1,5 +1,6 @@
-"""When a cohort runs, and when a session meets in the zone that is current in the template. Filters, because the
-template's own take eight for one session, and a page of cohorts writes hundreds."""
+"""When a cohort runs, and when a session meets in the template's current time zone. These are filters, because the
+template's own would take eight for one session, and a page of cohorts writes hundreds.
+"""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -20,20 +21,21 @@ register = template.Library()
 
 @register.filter
 def hours(session: ClassSession) -> str:
-    """5:00 to 6:30 PM CDT"""
+    """For example: 5:00 to 6:30 PM CDT"""
     return time_words.hours(session.starts_at, session.ends_at, get_current_timezone_name())
 
 
 @register.filter
 def weekly(session: ClassSession, zone: str) -> str:
-    """Tuesdays, 5:00 to 6:30 PM, Chicago time"""
+    """For example: Tuesdays, 5:00 to 6:30 PM, Chicago time"""
     return time_words.weekly(session.starts_at, session.ends_at, zone)
 
 
 @register.filter
 def meets(session: ClassSession, home: str = "") -> SafeString:
-    """Tuesday, October 6, 5:00 to 6:30 PM CDT, as a machine can read it as well. With `home`, the zone of its cohort,
-    which mails go by, also by that clock where it shows another time: (6:00 to 7:30 PM EDT)."""
+    """For example: Tuesday, October 6, 5:00 to 6:30 PM CDT, also machine-readable. With `home`, the time zone of its
+    cohort, which mails use, that zone's time is added if it differs: (6:00 to 7:30 PM EDT).
+    """
     return _meets(session.starts_at, session.ends_at, get_current_timezone_name(), home)
 
 
@@ -54,7 +56,7 @@ def _meets(starts_at: dt.datetime, ends_at: dt.datetime, zone: str, home: str) -
 
 @register.filter
 def term(cohort: Cohort) -> str:
-    """Oct 6 to Dec 1, 2026, or Oct 6, 2026 to Jan 5, 2027; a line breaks between the dates only."""
+    """For example: Oct 6 to Dec 1, 2026, or Oct 6, 2026 to Jan 5, 2027; lines break only between the dates."""
     first = cohort.start_date
     last = cohort.end_date
     begin = format(first, _("M j")) if first.year == last.year else time_words.day(first)
@@ -63,7 +65,7 @@ def term(cohort: Cohort) -> str:
 
 @register.filter
 def moment(at: dt.datetime) -> str:
-    """Oct 6, 2026, 5:00 PM CDT; a line breaks between day and time only."""
+    """For example: Oct 6, 2026, 5:00 PM CDT; lines break only between date and time."""
     local = localtime(at)
     day = f"{time_words.day(local)},"
     time = f"{time_words.clock(local)} {time_words.zone_label(local)}"

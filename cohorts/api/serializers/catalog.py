@@ -1,4 +1,4 @@
-"""The course API's shapes: courses, cohorts, and the sessions there are."""
+"""The course API's shapes: courses, cohorts, and their sessions."""
 
 import datetime as dt
 from typing import Any
@@ -95,7 +95,7 @@ LOCAL_TIME = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "e
 
 @extend_schema_field(LOCAL_TIME)
 class LocalTimeField(serializers.TimeField):
-    """Hours and minutes; `time` would have seconds and an offset."""
+    """Hours and minutes; `time` would include seconds and an offset."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(format="%H:%M", **kwargs)

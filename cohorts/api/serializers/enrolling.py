@@ -1,4 +1,4 @@
-"""The course API's shapes: enrolling, paying and waiting."""
+"""The course API's shapes: enrolling, paying, and waiting."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,9 +15,9 @@ from ...states import WaitStatus
 
 
 class ReturnAddressField(TextField):
-    """An address the payment page may send the payer to: on our own host or one of CHECKOUT_RETURN_HOSTS.
+    """A URL that the payment page may send the payer to: on our own host or one of CHECKOUT_RETURN_HOSTS.
 
-    Anywhere else would make our checkout a way to lead people to a stranger's site.
+    Allowing any other host would turn our checkout into a way to send people to a stranger's site.
     """
 
     default_error_messages = {
@@ -28,7 +28,7 @@ class ReturnAddressField(TextField):
         address = super().to_internal_value(data)
         ours = urlsplit(settings.PUBLIC_URL)
         hosts = {ours.netloc, *settings.CHECKOUT_RETURN_HOSTS}
-        # A relative address passes Django's check, but Stripe needs to know the host.
+        # A relative URL passes Django's check, but Stripe needs to know the host.
         absolute = address.lower().startswith(("http://", "https://"))
         if not absolute or not url_has_allowed_host_and_scheme(address, hosts, require_https=ours.scheme == "https"):
             self.fail("not_allowed")

@@ -38,7 +38,7 @@ class BookSessionsBody(serializers.Serializer[Any]):
     selections = serializers.ListField(child=SelectionBody(), max_length=MAX_SELECTIONS)
 
     def chosen(self) -> list[Selection]:
-        """What was chosen for which step."""
+        """Return what was chosen for each step."""
         return [
             Selection(step_id=each["courseStepId"], option_id=each["courseStepOptionId"])
             for each in self.validated_data["selections"]
@@ -50,7 +50,7 @@ class SwapBody(serializers.Serializer[Any]):
 
 
 class ChangeableUntilField(serializers.DateTimeField):
-    """Until when a booked session can be canceled or swapped."""
+    """How long a booked session can be canceled or swapped."""
 
     def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
         if value.status != StepStatus.BOOKED:
@@ -60,7 +60,7 @@ class ChangeableUntilField(serializers.DateTimeField):
 
 
 class BookedSessionSerializer(serializers.Serializer[Any]):
-    """The meeting in which a step holds a seat; null for a step that holds none."""
+    """The meeting in which a step holds a seat; null for a step without a seat."""
 
     sessionId = serializers.IntegerField(source="class_session_id")
     groupClassName = serializers.CharField(source="class_session.group_class.name")
@@ -82,7 +82,7 @@ class BookedSessionSerializer(serializers.Serializer[Any]):
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
-    """How far a package is with one step."""
+    """The progress of a package with one step."""
 
     id = serializers.IntegerField()
     studentPackageId = serializers.IntegerField(source="package_id")
@@ -160,7 +160,7 @@ class PackageDetailSerializer(PackageSerializer):
 
 
 class ClassEventSerializer(BookedSessionSerializer):
-    """A session in somebody's calendar. `id` stays when the session is swapped for another of its step."""
+    """A session in a calendar. `id` stays the same when the session is swapped for another one of its step."""
 
     id = serializers.IntegerField(source="pk")
     type = serializers.SerializerMethodField()
