@@ -1,4 +1,4 @@
-"""What a partner answered when it was asked to take a learner, whoever asked: the worker, or staff by hand."""
+"""The partner's answer to a request to accept a learner, whether a worker or staff made the request."""
 
 import datetime as dt
 
@@ -18,16 +18,17 @@ from .states import LEFT, PartnerStepStatus
 def record_acceptance(
     *, step_id: int, external_enrollment_id: str, launch_url: str = "", actor: Actor, now: dt.datetime
 ) -> EnrollmentStep:
-    """The partner has the learner: a queued step is in progress from now on, and due after the partner's usual days.
+    """Record that the partner has the learner: a queued step is in progress from now on, and due after the partner's
+    usual days.
 
-    The id is kept in any state, since the partner knows the learner by it; of a learner who left meanwhile, the partner
-    is told. Said again, it changes nothing. Raises StepNotFound, StepHasAnotherId, ExternalIdTaken.
+    The id is stored in any state, since the partner knows the learner by it; if the learner has left in the meantime,
+    the partner is told. A repeated call changes nothing. Raises StepNotFound, StepHasAnotherId, ExternalIdTaken.
     """
     step, _ = lock_step(step_id)
     is_news = step.external_enrollment_id is None
     keep_external_id(step, external_enrollment_id)
     if is_news and step.status in LEFT:
-        step.ended_at = None  # whoever looked before the partner answered found nobody
+        step.ended_at = None  # a check before the partner answered found nobody
         step.next_attempt_at = now
         step.save(update_fields=["ended_at", "next_attempt_at"])
     if step.status == PartnerStepStatus.QUEUED:
@@ -48,8 +49,9 @@ def record_acceptance(
 
 @transaction.atomic
 def record_refusal(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> EnrollmentStep:
-    """The partner does not take the learner, or can't be asked any more: a queued step has failed, for staff to act.
-    One that has moved on meanwhile stays as it is. Raises StepNotFound."""
+    """Record that the partner does not accept the learner, or can't be asked any more: a queued step fails, and staff
+    have to act. One that has moved on in the meantime stays as it is. Raises StepNotFound.
+    """
     step, _ = lock_step(step_id)
     if step.status == PartnerStepStatus.QUEUED:
         change_step(

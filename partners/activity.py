@@ -1,4 +1,4 @@
-"""What families do at partners, for whoever asks whether they were seen."""
+"""What families do at partners, as a source of family activity."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from .models import EnrollmentStep
 
 
 def find_progress(enrollment_ids: Collection[int]) -> dict[int, dt.datetime]:
-    """When a step at a partner last moved on, by the enrollment's id."""
+    """Return when a step at a partner last progressed, by enrollment id."""
     started = EnrollmentStep.objects.filter(enrollment__in=enrollment_ids, started_at__isnull=False)
     return dict(started.values_list("enrollment").annotate(Max("changed_at")).order_by())
 

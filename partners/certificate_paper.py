@@ -1,4 +1,4 @@
-"""A certificate on paper: one landscape page to frame, made of its row alone, with the way to check it."""
+"""A certificate on paper: one landscape page to frame, produced from its row alone, with the way to verify it."""
 
 from io import BytesIO
 from typing import Any
@@ -26,14 +26,14 @@ WIDTH, HEIGHT = landscape(A4)
 TEXT_WIDTH = WIDTH - 84 * mm
 QR_SIZE = 30 * mm
 EDGE = 26 * mm
-# From large to small: the first size at which a text needs no more lines than it may have.
+# From large to small: the first size at which a text fits the allowed number of lines is used.
 NAME_SIZES = (34, 30, 26, 22, 18, 15, 12)
 TITLE_SIZES = (20, 18, 16, 14, 12, 10)
 MOST_LINES = 2
 
 
 def verification_url(certificate: Certificate) -> str:
-    """Where anybody can check it."""
+    """Return the URL at which anybody can verify it."""
     return f"{settings.PUBLIC_URL}{reverse('certificate', args=[certificate.serial])}"
 
 
@@ -46,7 +46,7 @@ def file_name(certificate: Certificate) -> str:
 
 
 def render_certificate(certificate: Certificate) -> bytes:
-    """The certificate as a PDF, in whatever script its name and title are."""
+    """Return the certificate as a PDF, whatever script its name and title use."""
     paper = BytesIO()
     canvas = Canvas(paper, pagesize=(WIDTH, HEIGHT), invariant=True)
     canvas.setTitle(str(certificate))
@@ -91,7 +91,7 @@ def _draw_rule(canvas: Any, y: float) -> None:
 
 
 def _draw_foot(canvas: Any, certificate: Certificate) -> None:
-    """The date and the issuer on the left, and on the right how to check that it is genuine."""
+    """Draw the date and the issuer on the left, and how to verify it on the right."""
     workspace = certificate.enrollment.workspace
     day = certificate.issued_at.astimezone(ZoneInfo(workspace.timezone))
     told = [

@@ -1,7 +1,7 @@
-"""Certificates: issued when a program is completed and nothing is owed for it, revoked when that no longer holds.
+"""Certificates: issued when a program is completed and nothing is owed for it, and revoked when that is no longer true.
 
 `follow_completion` brings an enrollment's certificate in line with the enrollment, however often it is called. Staff
-revoke and reissue by hand; what they have revoked never comes back by itself (docs/decisions/0076).
+revoke and reissue by hand; what they have revoked never comes back automatically (docs/decisions/0076).
 """
 
 import datetime as dt
@@ -27,7 +27,7 @@ NO_LONGER_EARNED = "The enrollment is no longer completed and paid"
 
 @transaction.atomic
 def issue_certificate(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> Certificate:
-    """The certificate of a completed enrollment; asked again, the one it has. Raises CertificateNotEarned."""
+    """Return the certificate of a completed enrollment, issuing it if needed. Raises CertificateNotEarned."""
     enrollment = lock_enrollment(enrollment_id)
     if live := _find_live(enrollment):
         return live
@@ -38,7 +38,7 @@ def issue_certificate(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> 
 
 @transaction.atomic
 def follow_completion(*, enrollment_id: int, now: dt.datetime) -> Certificate | None:
-    """Issue what was earned, revoke what no longer is; returns the live certificate."""
+    """Issue what was earned, or revoke what no longer is; returns the live certificate."""
     enrollment = lock_enrollment(enrollment_id)
     live = _find_live(enrollment)
     earned = is_earned(enrollment)
@@ -52,8 +52,9 @@ def follow_completion(*, enrollment_id: int, now: dt.datetime) -> Certificate | 
 
 @transaction.atomic
 def revoke_certificate(*, certificate_id: int, reason: str, actor: Actor, now: dt.datetime) -> Certificate:
-    """Withdraw a live certificate for good. Raises CertificateNotFound, CertificateRevokedAlready, and Invalid without
-    a reason."""
+    """Revoke a live certificate permanently. Raises CertificateNotFound, CertificateRevokedAlready, and Invalid without
+    a reason.
+    """
     why = _required(reason, "Say why the certificate is not valid any more.")
     certificate = _lock_live(certificate_id)
     _revoke(certificate, Revocation.WITHDRAWN, reason=why, actor=actor, now=now)
@@ -62,7 +63,7 @@ def revoke_certificate(*, certificate_id: int, reason: str, actor: Actor, now: d
 
 @transaction.atomic
 def reissue_certificate(*, certificate_id: int, reason: str, actor: Actor, now: dt.datetime) -> Certificate:
-    """Replace a live certificate by one with the learner's present name and the program's present title.
+    """Replace a live certificate with one that has the learner's current name and the program's current title.
 
     Raises CertificateNotFound, CertificateRevokedAlready, and Invalid without a reason.
     """
@@ -73,13 +74,13 @@ def reissue_certificate(*, certificate_id: int, reason: str, actor: Actor, now: 
 
 
 def count_of_learner(learner_id: int) -> int:
-    """How many valid certificates have a learner's name."""
+    """Return how many valid certificates carry the learner's name."""
     return Certificate.objects.live().filter(enrollment__learner=learner_id).count()
 
 
 @transaction.atomic
 def reissue_to_learner(learner_id: int, reason: str, actor: Actor, now: dt.datetime) -> int:
-    """Replace each of them by one with the present name, behind the learner's lock; returns how many."""
+    """Replace each of them with one that has the current name, while the learner is locked; returns how many."""
     live = Certificate.objects.live().filter(enrollment__learner=learner_id).order_by("enrollment_id")
     keys = list(live.values_list("pk", flat=True))
     for key in keys:
@@ -88,7 +89,7 @@ def reissue_to_learner(learner_id: int, reason: str, actor: Actor, now: dt.datet
 
 
 def is_earned(enrollment: Enrollment) -> bool:
-    """Whether the program is completed and nothing is owed for it. One that expired was completed without its steps."""
+    """Return whether the program is completed and nothing is owed; an expired one was completed without its steps."""
     return (
         enrollment.participation_status == ParticipationStatus.COMPLETED
         and enrollment.payment_status in FUNDED
@@ -105,7 +106,7 @@ def _find_live(enrollment: Enrollment) -> Certificate | None:
 
 
 def _was_withdrawn(enrollment: Enrollment) -> bool:
-    """Whether staff took back the last one: only they give another."""
+    """Return whether staff revoked the last one: then only they issue another."""
     last = enrollment.certificates.order_by("-pk").values_list("revocation", flat=True).first()
     return last == Revocation.WITHDRAWN
 

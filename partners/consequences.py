@@ -1,6 +1,6 @@
-"""What a change of one step brings, told to staff beforehand: the one place for every button on a step.
+"""The consequences of changing one step, for staff to read beforehand: the one place for every button on a step.
 
-Each is tried on rows that are read and not saved, by the transitions and the rules of groups that the use cases use.
+Each change is tried on rows that are read and never saved, by the same transitions and group rules as in the use cases.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ ALL_IS_DONE = "Nothing is left to do: the program is completed, and the certific
 
 
 def tell_retry(step: EnrollmentStep) -> list[str]:
-    """Who is asked again, and what it said last."""
+    """Say who is asked again, and the partner's last answer."""
     said = f" It said: {step.last_error}" if step.last_error else ""
     told = [f"{step.provider} is asked again to take {_person(step)} for {step.course}.{said}"]
     return [*told, *_tell_pause(step.provider)]
 
 
 def tell_skip(step: EnrollmentStep) -> list[str]:
-    """What counts as done, and what follows."""
+    """Say what counts as done, and what follows."""
     steps = _way_of(step)
     tried = _on(steps, step)
     tried.skip()
@@ -30,14 +30,14 @@ def tell_skip(step: EnrollmentStep) -> list[str]:
 
 
 def tell_completion(step: EnrollmentStep) -> list[str]:
-    """What is done, and what follows."""
+    """Say what is done, and what follows."""
     steps = _way_of(step)
     _on(steps, step).complete()
     return [f"{step.course} at {step.provider} is completed.", *_tell_settled(steps)]
 
 
 def tell_reassignment(step: EnrollmentStep, *, provider: Provider, course_id: str) -> list[str]:
-    """What stands in its place, and what follows."""
+    """Say what replaces the step, and what follows."""
     steps = _way_of(step)
     placed = _another(step, provider=provider, course_id=course_id)
     steps = [placed if each.pk == step.pk else each for each in steps]
@@ -46,7 +46,7 @@ def tell_reassignment(step: EnrollmentStep, *, provider: Provider, course_id: st
 
 
 def tell_reopening(step: EnrollmentStep) -> list[str]:
-    """What has to be done again, and what that takes back."""
+    """Say what has to be done again, and what that revokes."""
     steps = _way_of(step)
     tried = _on(steps, step)
     was_satisfied = are_satisfied(steps)
@@ -67,14 +67,14 @@ def tell_reopening(step: EnrollmentStep) -> list[str]:
 
 
 def mails_about(step: EnrollmentStep, told: Sequence[str]) -> str:
-    """Who is written to: a family with a certificate."""
+    """Say who is sent a mail: a family with a certificate."""
     if ALL_IS_DONE not in told or not hears_from_us(step.enrollment) or not addresses_about(step.enrollment):
         return "No mail is sent."
     return "The family gets a mail once the certificate is issued."
 
 
 def _way_of(step: EnrollmentStep) -> list[EnrollmentStep]:
-    """The steps of its enrollment as they are, to try changes on."""
+    """Return the steps of its enrollment as they are, to try changes on."""
     return list(EnrollmentStep.objects.of(step.enrollment_id))
 
 
@@ -93,7 +93,7 @@ def _another(step: EnrollmentStep, *, provider: Provider, course_id: str) -> Enr
 
 
 def _tell_settled(steps: Sequence[EnrollmentStep]) -> list[str]:
-    """What follows for the others, as `progression.settle` decides it."""
+    """Say what follows for the other steps, as `progression.settle` decides it."""
     needless = find_needless(steps)
     for each in needless:
         each.withdraw()
@@ -104,7 +104,7 @@ def _tell_settled(steps: Sequence[EnrollmentStep]) -> list[str]:
 
 
 def _tell_leaving(step: EnrollmentStep) -> list[str]:
-    """Whether its partner has somebody to let go."""
+    """Say whether its partner has to let the learner go."""
     if step.external_enrollment_id is None and step.asked_at is None:
         return []
     has = "has" if step.external_enrollment_id is not None else "may have"

@@ -1,6 +1,6 @@
-"""What each kind of event that a partner tells of changes, whatever the order in which they come.
+"""The effect of each kind of event from a partner, whatever the order in which they arrive.
 
-An effect decides about a locked step in memory, by way of an `Advance`, and says in words what it came to.
+An effect changes a locked step in memory, through an `Advance`, and returns the outcome in words.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ Effect = Callable[[Advance, EnrollmentStep, Sequence[EnrollmentStep], PartnerEve
 
 
 def completion_time(payload: Mapping[str, Any], otherwise: dt.datetime) -> dt.datetime:
-    """When the learner finished, as far as the partner says so readably."""
+    """Return when the learner finished, if the partner gives a readable time."""
     try:
         told = parse_datetime(payload.get("completedAt", ""))
     except ValueError:
@@ -34,7 +34,7 @@ def completion_time(payload: Mapping[str, Any], otherwise: dt.datetime) -> dt.da
 
 
 def _complete(advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent) -> str:
-    """What staff decided meanwhile, or the learner by leaving, stands; the event shows what the partner said."""
+    """Complete the step, unless staff or an exit decided otherwise; the event records what the partner said."""
     taken_back = taken_back_at(step)
     if taken_back is not None and completion_time(event.payload, event.received_at) <= taken_back:
         return "staff had the step done again after that"
@@ -45,7 +45,7 @@ def _complete(advance: Advance, step: EnrollmentStep, steps: Sequence[Enrollment
 
 
 def _progress(advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent) -> str:
-    """Never back: an older message may come later."""
+    """Raise the progress, never lower it: an older message may arrive later."""
     percent = event.payload.get("progress", 0)
     if step.status != PartnerStepStatus.IN_PROGRESS or percent <= step.progress:
         return "no further than before"

@@ -1,4 +1,4 @@
-"""The email to a family whose learner has a certificate."""
+"""The mail to a family whose learner has a certificate."""
 
 from enrollments.emails import addresses_about, hears_from_us
 from events.publishing import handles
@@ -13,7 +13,7 @@ from .models import Certificate, CertificateQuerySet
 
 @handles(CertificateIssued)
 def tell_of_certificate(event: CertificateIssued) -> None:
-    """One that replaces another is told too: the address that the family has shows the old one."""
+    """Mail the family, also about a replacement: the URL it has shows the old certificate."""
     certificate = _get(event.serial)
     if not hears_from_us(certificate.enrollment):
         return
@@ -29,7 +29,7 @@ def tell_of_certificate(event: CertificateIssued) -> None:
 
 
 def render_issued(notification: Notification) -> Email | None:
-    """None if it is not valid any more."""
+    """Return None if it is no longer valid."""
     certificate = _certificates().get(pk=notification.params["certificate"])
     return write_certificate(certificate) if certificate.is_live else None
 

@@ -1,7 +1,7 @@
-"""Having partners let learners go who left: a step that was skipped or withdrawn while the partner had the learner.
+"""Telling partners to let go of learners who left: their step was skipped or withdrawn while the partner had them.
 
-Who has to be told is a row that is due until the partner has answered. Where it is unknown whether the partner took the
-learner (the step ended while it was being asked), it is asked by our reference first.
+Each one to tell is a row that is due until the partner has answered. If it is unknown whether the partner accepted the
+learner (the step ended during the request), the partner is first asked by our reference.
 """
 
 import datetime as dt
@@ -23,15 +23,15 @@ from .task_kinds import STEP_NOT_ENDED
 
 log = structlog.get_logger(__name__)
 
-# It goes on, once an hour at last. After so many tries staff are told, who may tell the partner.
+# Retries continue, eventually once an hour. After this many, staff get a task, and may tell the partner themselves.
 RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=UNDER_WAY, attempts=12)
 ROUND = "partners.tasks.end_at_provider"
 
 
 def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
-    """Have the partner let the learner of a step go, if that is due and nobody else is at it.
+    """Tell the partner to let go of a step's learner, if that is due and nobody else is working on it.
 
-    False if it does not answer.
+    Returns False if the partner does not answer.
     """
     due = EnrollmentStep.objects.to_end().filter(cuid=step_cuid)
     if not retries.claim(due, now=now, lease=RETRY.lease):
@@ -58,21 +58,23 @@ def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
 
 
 def end_at_provider(*, provider_id: int, limit: int = PER_ROUND, now: dt.datetime) -> int:
-    """Have one partner let go of those who are due, the longest waiting first, as far as it answers. Returns how many
-    were tried."""
+    """Tell one partner to let go of the learners who are due, the longest waiting first, while it answers. Returns how
+    many were tried.
+    """
     to_end = EnrollmentStep.objects.to_end()
     return go_through(to_end, provider_id=provider_id, deal=end_step, task=ROUND, limit=limit, now=now)
 
 
 def ring_for_due_ends(*, now: dt.datetime) -> int:
-    """Ask the worker to tell each partner of whom it has to let go; returns how many partners."""
+    """Queue a worker task for each partner that has learners to let go; returns how many partners."""
     return ring_for(EnrollmentStep.objects.to_end(), task=ROUND, now=now)
 
 
 @transaction.atomic
 def record_end(*, step: EnrollmentStep, now: dt.datetime) -> None:
-    """The partner of this step has let the learner go. Keeps nothing if the partner's answer to our request came in
-    between: then it is asked once more, by its own id."""
+    """Record that the partner of this step has let the learner go. Records nothing if the partner's answer to our
+    request arrived in between: then it is asked once more, by its own id.
+    """
     known = EnrollmentStep.objects.to_end().filter(pk=step.pk, external_enrollment_id=step.external_enrollment_id)
     if known.update(ended_at=now, next_attempt_at=None, attempts=0, last_error=""):
         settle_staff_task(kind=STEP_NOT_ENDED, subject=subject_of(step), resolution="The partner was told.", now=now)
@@ -97,7 +99,7 @@ def _postpone(step: EnrollmentStep, error: PartnerDown, now: dt.datetime) -> Non
 
 @transaction.atomic
 def _give_up(step: EnrollmentStep, error: PartnerRefuses, now: dt.datetime) -> None:
-    """Asking again would be answered alike."""
+    """Give up, because another request would get the same answer."""
     log.warning("partner_refused", step=step.cuid, partner=step.provider_id)
     error_text = fit(EnrollmentStep, "last_error", error.detail)
     EnrollmentStep.objects.to_end().filter(pk=step.pk).update(next_attempt_at=None, last_error=error_text)

@@ -1,8 +1,9 @@
-"""Having partners take the learners whose turn it is: queued steps, each a row that is due until the partner answers.
+"""Asking partners to accept the learners whose turn it is: queued steps, each a row that is due until the partner
+answers.
 
-Intent, commit, call, commit the answer. The step is the intent, and its id names the call. It notes that a partner was
-asked before it is: after a lost answer, or a worker that died, the partner is first asked what came of it. So nobody is
-enrolled twice, even by a partner that knows no idempotency.
+Record the intent, commit, call, commit the answer. The step is the intent, and its id is the idempotency key. Before
+the call, the step records that the partner is being asked: after a lost answer, or the death of a worker, the partner
+is first asked for the result. So nobody is enrolled twice, even by a partner without idempotency.
 """
 
 import datetime as dt
@@ -25,16 +26,16 @@ from .rounds import PER_ROUND, go_through, ring_for
 
 log = structlog.get_logger(__name__)
 
-# The lease is longer than the two calls of a try can take. After the last try staff have a task, and can have it tried
-# again.
+# The lease is longer than the two calls of an attempt can take. After the last attempt staff get a task, and can retry
+# it.
 RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=UNDER_WAY, attempts=12)
 ROUND = "partners.tasks.enroll_at_provider"
 
 
 def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
-    """Have the partner take the learner of a queued step, if the step is due and nobody else is at it.
+    """Ask the partner to accept the learner of a queued step, if the step is due and nobody else is working on it.
 
-    Whatever the partner answers is recorded. False if it does not answer.
+    Any answer of the partner is recorded. Returns False if it does not answer.
     """
     due = EnrollmentStep.objects.to_enroll().filter(cuid=step_cuid)
     if not retries.claim(due, now=now, lease=RETRY.lease):
@@ -59,15 +60,17 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
 
 
 def enroll_at_provider(*, provider_id: int, limit: int = PER_ROUND, now: dt.datetime) -> int:
-    """Enroll those who are due at one partner, the longest waiting first, as far as it answers. Returns how many were
-    tried."""
+    """Enroll the learners who are due at one partner, the longest waiting first, while it answers. Returns how many
+    were tried.
+    """
     to_enroll = EnrollmentStep.objects.to_enroll()
     return go_through(to_enroll, provider_id=provider_id, deal=enroll_step, task=ROUND, limit=limit, now=now)
 
 
 def ring_for_due_steps(*, now: dt.datetime, among: Sequence[str] | None = None) -> int:
-    """Ask the worker to enroll at each partner where somebody is due, `among` these steps if they are named; returns at
-    how many."""
+    """Queue a worker task for each partner at which a step is due, `among` these steps if given; returns how many
+    partners.
+    """
     to_enroll = EnrollmentStep.objects.to_enroll()
     return ring_for(to_enroll if among is None else to_enroll.filter(cuid__among=among), task=ROUND, now=now)
 

@@ -1,4 +1,4 @@
-"""What partners refuses with."""
+"""The refusals of the partners app."""
 
 from core.errors import DomainError, NotFound
 
@@ -39,7 +39,7 @@ class SlugTaken(DomainError):
 
 
 class BadPartnerSignature(DomainError):
-    """What came to a partner's webhook is not provably what that partner sent just now."""
+    """A request to a partner's webhook is not provably from that partner and recent."""
 
     status = 401
     code = "bad_partner_signature"
@@ -47,7 +47,7 @@ class BadPartnerSignature(DomainError):
 
 
 class UnreadableEvent(DomainError):
-    """It is signed, and is no event."""
+    """The message is signed, but not an event."""
 
     status = 400
     code = "unreadable_event"

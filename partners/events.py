@@ -1,4 +1,4 @@
-"""What partners tells the world, ids only; see docs/events.md."""
+"""The events that partners publishes, ids only; see docs/events.md."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from events.event import DomainEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerStepEvent(DomainEvent):
-    """Facts about one step of an enrollment's way through its partners."""
+    """Facts about one step of an enrollment at its partners."""
 
     step_cuid: str
     enrollment_cuid: str
@@ -22,7 +22,7 @@ class PartnerStepEvent(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerStepQueued(PartnerStepEvent):
-    """The step's turn has come, or it is tried again: the partner will be asked to accept the learner."""
+    """The step's turn has come, or it is retried: the partner will be asked to accept the learner."""
 
     type: ClassVar[str] = "partner.step_queued"
 
@@ -57,14 +57,14 @@ class PartnerStepSkipped(PartnerStepEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerStepWithdrawn(PartnerStepEvent):
-    """The step is no longer asked for: the enrollment ended, or enough others of its group are done."""
+    """The step is no longer required: the enrollment ended, or enough other steps of its group are done."""
 
     type: ClassVar[str] = "partner.step_withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerStepReopened(PartnerStepEvent):
-    """Staff took a completion back: the learner goes on at the partner."""
+    """Staff took a completion back: the learner continues at the partner."""
 
     type: ClassVar[str] = "partner.step_reopened"
 
@@ -72,7 +72,8 @@ class PartnerStepReopened(PartnerStepEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerSequenceChanged(DomainEvent):
     """Staff moved a learner to the newest version of the program's sequence: how many steps carried over, are new, or
-    are no longer asked for."""
+    are no longer required.
+    """
 
     enrollment_cuid: str
     version: int
@@ -88,7 +89,7 @@ class PartnerSequenceChanged(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateEvent(DomainEvent):
-    """Facts about one certificate. Whoever has the serial can look it up."""
+    """Facts about one certificate. Anybody who has the serial can look it up."""
 
     serial: str
     enrollment_cuid: str
@@ -100,7 +101,7 @@ class CertificateEvent(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateIssued(CertificateEvent):
-    """The learner has completed the program; or `replaces` names the serial of the certificate that this one is for."""
+    """The learner has completed the program, or the certificate replaces the one whose serial is `replaces`."""
 
     replaces: str | None
     starts_aggregate: ClassVar[bool] = True
@@ -109,7 +110,7 @@ class CertificateIssued(CertificateEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRevoked(CertificateEvent):
-    """The certificate is not valid any more."""
+    """The certificate is no longer valid."""
 
     revocation: str
     type: ClassVar[str] = "certificate.revoked"

@@ -1,7 +1,7 @@
-"""What a partner's JSON calls the fields that it is sent and that are read of it (docs/decisions/0101).
+"""The names, in a partner's JSON, of the fields that we send and read (docs/decisions/0101).
 
-Each field of ours has a path (`learner.email` is `email` in the object `learner`), and each word that is acted on has
-words that stand for it. A partner whose system calls them otherwise has a map, which keeps what differs from ours.
+Each of our fields has a path (`learner.email` is `email` in the object `learner`), and each word that we act on has the
+words that stand for it. A partner whose system uses other names has a map, which stores the differences from ours.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ from core.characters import visibility_fault
 from core.errors import FieldError, item_of
 from core.vendors import Misread
 
-REQUEST = "request"  # the body that a learner is enrolled with
-LOOKUP = "lookup"  # what stands around an enrollment in an address and in an answer
-ANSWER = "answer"  # an enrollment, as the partner shows it when it is asked
-EVENT = "event"  # what the partner tells by itself
+REQUEST = "request"  # the body of the request that enrolls a learner
+LOOKUP = "lookup"  # what surrounds an enrollment in a URL and in a response
+ANSWER = "answer"  # an enrollment, as the partner returns it
+EVENT = "event"  # the partner's own events
 WORDS = "words"
 
 MAX_PATH = 200
@@ -34,8 +34,9 @@ _UNKNOWN = "There is no such field. Those that can be mapped are in docs/partner
 
 @dataclass(frozen=True, slots=True)
 class MappedField:
-    """A field of ours, where it stands unless a partner calls it otherwise, and what staff read about it. One that is
-    not needed may be left out: it is not sent, or not read."""
+    """One of our fields, its default path, and what staff read about it. An optional field may be left out: then it is
+    not sent, or not read.
+    """
 
     part: str
     name: str
@@ -50,7 +51,7 @@ class MappedField:
 
 @dataclass(frozen=True, slots=True)
 class MappedWord:
-    """A word of ours, and those that a partner uses for it unless it has others."""
+    """One of our words, and the partner's words for it by default."""
 
     name: str
     ours: str
@@ -107,25 +108,25 @@ MAPPED_WORDS = (
 PARTS = (REQUEST, LOOKUP, ANSWER, EVENT)
 _FIELD_OF = {field.key: field for field in FIELDS}
 _WORD_OF = {word.name: word for word in MAPPED_WORDS}
-# Of these, two never share a path; those of LOOKUP stand in different places.
+# Two paths of the same part must differ, except in LOOKUP, whose paths are in different places.
 _APART = (REQUEST, ANSWER, EVENT)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
-    """One partner's names and words. `differing` is what differs from ours, as it is stored."""
+    """One partner's names and words. `differing` are the stored differences from ours."""
 
     differing: Mapping[str, Mapping[str, Any]]
 
     def path(self, part: str, name: str) -> str:
-        """Where a field of ours stands; empty if the partner has none such."""
+        """Return the path of one of our fields; empty if the partner has no such field."""
         return str(self.differing.get(part, {}).get(name, _FIELD_OF[f"{part}.{name}"].path))
 
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(self.differing.get(WORDS, {}).get(name, _WORD_OF[name].usual))
 
     def write(self, part: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """A body with these values of ours at the partner's places."""
+        """Return a body with these values of ours at the partner's paths."""
         body: dict[str, Any] = {}
         for name, value in values.items():
             if path := self.path(part, name):
@@ -137,24 +138,25 @@ class FieldMap:
         return body
 
     def read(self, part: str, name: str, body: Any) -> Any:
-        """The value of a field of ours in what the partner says; None if it is not there."""
+        """Return the value of one of our fields in the partner's body; None if it is missing."""
         path = self.path(part, name)
         return pick(body, path) if path else None
 
     def need(self, part: str, name: str, body: Any) -> Any:
-        """The same of a field that has to be there. Raises Misread."""
+        """Return the value of a required field. Raises Misread."""
         value = self.read(part, name, body)
         if value is None:
             raise Misread(f"{self.path(part, name)} is missing, where we read {name}")
         return value
 
     def status(self, told: object) -> str:
-        """A status in our words; one that means nothing to us as the partner says it."""
+        """Return a status in our words; an unknown one is returned as the partner says it."""
         return self._ours(str(told), is_event=False) or "active"
 
     def kind(self, told: str) -> str:
-        """The kind of an event in our words. Another one is kept as the partner says it, and never looks like one of
-        ours."""
+        """Return the kind of an event in our words. An unknown kind is kept as the partner says it, but never looks
+        like one of ours.
+        """
         ours = self._ours(told, is_event=True)
         if ours:
             return ours
@@ -166,11 +168,11 @@ class FieldMap:
 
     @property
     def digest(self) -> str:
-        """Names what the map says."""
+        """Identify the map's contents."""
         return hashlib.sha256(json.dumps(self.whole()).encode()).hexdigest()[:16]
 
     def whole(self) -> dict[str, dict[str, Any]]:
-        """All names and words, those of ours included."""
+        """Return all names and words, including those of ours."""
         shown: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
         for field in FIELDS:
             shown[field.part][field.name] = self.path(field.part, field.name)
@@ -178,7 +180,7 @@ class FieldMap:
 
 
 def pick(body: Any, path: str) -> Any:
-    """What stands at a path; None if nothing does."""
+    """Return the value at a path; None if there is none."""
     for step in path.split("."):
         if not isinstance(body, dict):
             return None
@@ -187,7 +189,7 @@ def pick(body: Any, path: str) -> Any:
 
 
 def list_paths(body: Any, *, at_most: int) -> list[str]:
-    """The paths that a message has, without what stands there: staff who mend a map choose among them."""
+    """Return the paths in a message, without their values: staff who fix a map choose among them."""
     return [path for path, _ in zip(_walk(body, ""), range(at_most), strict=False)]
 
 
@@ -203,7 +205,7 @@ def _walk(body: Any, before: str) -> Iterator[str]:
 
 
 def keep_differing(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What of a valid map has to be kept: what differs from ours."""
+    """Return the part of a valid map that must be stored: the differences from ours."""
     kept: dict[str, dict[str, Any]] = {}
     for part, names in given.items():
         for name, value in names.items():
@@ -214,7 +216,9 @@ def keep_differing(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
 
 def find_faults(given: Any) -> list[FieldError]:
-    """What is wrong with a map, each fault at its place in it: `answer.launchUrl`. What a map leaves out is as ours."""
+    """Return the faults in a map, each with its position: `answer.launchUrl`. What it leaves out is the same as
+    ours.
+    """
     if not isinstance(given, dict):
         return [FieldError("", "invalid", "Give an object.")]
     faults = [FieldError(str(part), "unknown", _UNKNOWN) for part in given if part not in (*PARTS, WORDS)]
@@ -263,7 +267,7 @@ def _find_faults_of_words(part: str, name: Any, words: Any) -> Iterator[FieldErr
 
 
 def _find_shared_paths(given: Mapping[str, Any]) -> Iterator[FieldError]:
-    """Two of ours never stand at one place, nor one inside another."""
+    """Find two of our fields at one path, or one inside another."""
     wanted = FieldMap(given)
     for part in _APART:
         taken: dict[str, MappedField] = {}
@@ -281,7 +285,7 @@ def _find_shared_paths(given: Mapping[str, Any]) -> Iterator[FieldError]:
 
 
 def _find_shared_words(given: Mapping[str, Any]) -> Iterator[FieldError]:
-    """One word never means two things."""
+    """Find words with two meanings."""
     wanted = FieldMap(given)
     for is_event in (False, True):
         taken: dict[str, MappedWord] = {}

@@ -1,6 +1,6 @@
-"""Partners in GraphQL: who they are, how learners fare there, and what is done about a step.
+"""Partners in GraphQL: the partners, the progress of learners there, and the actions on a step.
 
-What comes with a secret or a key, and which partners a program has, is told by REST alone.
+Whatever involves a secret or a key, and the partners of a program, are available only through REST.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Whose turn it is: the rules of groups, as functions of an enrollment's steps. Nothing here reads or writes rows.
 
-The groups of a sequence are worked through in their order: a group begins once the one before it is satisfied.
+The groups of a sequence are completed in order: a group begins once the previous one is satisfied.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from .states import DONE, NOT_BEGUN, GroupRule, PartnerStepStatus
 
 
 def find_startable(steps: Sequence[EnrollmentStep]) -> list[EnrollmentStep]:
-    """The pending steps whose turn has come: of a group in order the next one, of any other group all of them."""
+    """Return the pending steps whose turn has come: the next one of an ordered group, all of any other group."""
     for group in _groups(steps):
         if is_satisfied(group):
             continue
@@ -22,23 +22,24 @@ def find_startable(steps: Sequence[EnrollmentStep]) -> list[EnrollmentStep]:
 
 
 def find_needless(steps: Sequence[EnrollmentStep]) -> list[EnrollmentStep]:
-    """Those that nobody needs to begin any more, because enough others of their group are done. One in progress stays:
-    the learner may finish it."""
+    """Return the steps that no longer need to begin, because enough others of their group are done. A step in progress
+    stays: the learner may finish it.
+    """
     return [step for group in _groups(steps) if is_satisfied(group) for step in group if step.status in NOT_BEGUN]
 
 
 def are_satisfied(steps: Sequence[EnrollmentStep]) -> bool:
-    """Whether every group is satisfied, and there is one: nobody completes a program by having nothing to do."""
+    """Return whether every group is satisfied, and there is one: nobody completes a program without steps."""
     return bool(steps) and all(is_satisfied(group) for group in _groups(steps))
 
 
 def is_satisfied(group: Sequence[EnrollmentStep]) -> bool:
-    """Whether enough steps of one group are completed, or skipped by staff. Failed ones never count."""
+    """Return whether enough steps of one group are completed, or skipped by staff. Failed ones never count."""
     return sum(step.status in DONE for step in group) >= steps_needed(group)
 
 
 def steps_needed(group: Sequence[EnrollmentStep]) -> int:
-    """How many steps of a group have to be done."""
+    """Return how many steps of a group have to be done."""
     return group[0].item.group.at_least or len(group)
 
 
@@ -47,6 +48,6 @@ def _rule(group: Sequence[EnrollmentStep]) -> str:
 
 
 def _groups(steps: Sequence[EnrollmentStep]) -> Iterator[list[EnrollmentStep]]:
-    """The steps by group, in their order."""
+    """Yield the steps by group, in order."""
     for _, group in groupby(steps, key=lambda step: step.item.group_id):
         yield list(group)

@@ -1,5 +1,6 @@
-"""Reactions inside the transaction of what happened: participation begins or ends, with the enrollment locked; a step's
-turn has come."""
+"""Reactions inside the transaction of the event: participation begins or ends, with the enrollment locked; a step's
+turn has come.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -29,19 +30,19 @@ register_papers(Papers(count_of_learner, reissue_to_learner))
 
 @handles_together(PartnerStepQueued)
 def ask_partners(events: Sequence[PartnerStepQueued]) -> None:
-    """The worker need not wait for the sweep. Each partner is rung once, however many learners it is to take."""
+    """Queue the worker task without waiting for the sweep, once per partner, however many learners it is to accept."""
     ring_for_due_steps(among=[event.step_cuid for event in events], now=max(event.occurred_at for event in events))
 
 
 @handles(PartnerStepStarted)
 def apply_what_came_early(event: PartnerStepStarted) -> None:
-    """The partner may have told of the learner before it answered us."""
+    """Apply what the partner reported about the learner before its answer reached us."""
     wake_events_about(step_cuid=event.step_cuid, now=event.occurred_at)
 
 
 @handles_together(EnrollmentStatusChanged)
 def follow_participation(events: Sequence[EnrollmentStatusChanged]) -> None:
-    """An approved learner goes to the first partner; one who leaves, or is done, goes to no other."""
+    """Send an approved learner to the first partner, and one who leaves or has finished to no other."""
     moved = [event for event in events if event.facet == Facet.PARTICIPATION]
     begun = {event.enrollment_cuid: event for event in moved if event.to_status == ParticipationStatus.ACTIVE}
     if begun:
@@ -55,14 +56,15 @@ def follow_participation(events: Sequence[EnrollmentStatusChanged]) -> None:
 
 @handles_together(EnrollmentStatusChanged)
 def follow_with_certificate(events: Sequence[EnrollmentStatusChanged]) -> None:
-    """Who has completed a program gets its certificate, at once or when the payment comes; and loses it when the money
-    goes back in full, or the completion is taken back."""
+    """Issue the certificate of a completed program, at once or when the payment arrives; revoke it after a full refund,
+    or if the completion is taken back.
+    """
     _bring_certificates_in_line([event for event in events if _concerns_certificate(event)])
 
 
 @handles_together(EnrollmentDeleted)
 def follow_deletion(events: Sequence[EnrollmentDeleted]) -> None:
-    """What should not have been recorded is vouched for no longer."""
+    """Revoke the certificate of an enrollment that should not have been recorded."""
     _bring_certificates_in_line(events)
 
 
@@ -73,7 +75,7 @@ def _concerns_certificate(event: EnrollmentStatusChanged) -> bool:
 
 
 def _bring_certificates_in_line(events: Sequence[EnrollmentEvent]) -> None:
-    """Looks no further where neither the steps nor a certificate call for it."""
+    """Look further only where the steps or a certificate require it."""
     concerned = {event.enrollment_cuid: event for event in events}
     if not concerned:
         return
@@ -82,8 +84,9 @@ def _bring_certificates_in_line(events: Sequence[EnrollmentEvent]) -> None:
 
 
 def _among(concerned: Compiled[tuple[int, str]], events: Mapping[str, E]) -> list[tuple[int, E]]:
-    """The enrollments that the events are about and that are concerned, each once and by its id, with the last of its
-    events: one query, however many there are."""
+    """Return the enrollments of the events that are concerned, each once by its id, with its last event: one query,
+    however many there are.
+    """
     found = set(concerned.all(list(events)))
     return [(enrollment_id, events[name]) for enrollment_id, name in sorted(found)]
 

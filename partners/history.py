@@ -1,4 +1,4 @@
-"""The record of what happens to steps: each change of a status is one FSM transition, one row and one event."""
+"""The record of what happens to steps: each status change is one FSM transition, one row, and one event."""
 
 import datetime as dt
 from collections import defaultdict
@@ -32,7 +32,7 @@ from .service_levels import settle_breach
 from .states import LEFT, PartnerStepStatus
 from .task_kinds import STEP_FAILED
 
-# A call to the partner that is under way has come to something by then.
+# By then, a call to the partner that is under way has finished.
 UNDER_WAY = dt.timedelta(minutes=3)
 _TELLS: dict[str, type[PartnerStepEvent]] = {
     PartnerStepStatus.QUEUED: PartnerStepQueued,
@@ -42,13 +42,13 @@ _TELLS: dict[str, type[PartnerStepEvent]] = {
     PartnerStepStatus.SKIPPED: PartnerStepSkipped,
     PartnerStepStatus.WITHDRAWN: PartnerStepWithdrawn,
 }
-# What says more than the status that it leads to.
+# Transitions that say more than the status they lead to.
 _TELLS_APART: dict[str, type[PartnerStepEvent]] = {"reopen": PartnerStepReopened}
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A change of a locked step that is not saved yet, with the row that records it and what is saved along."""
+    """An unsaved change of a locked step, with the row that records it and what is saved with it."""
 
     step: EnrollmentStep
     row: StepTransition
@@ -59,16 +59,18 @@ class _Change:
 
 @dataclass(slots=True)
 class StepJournal:
-    """Collects what happens to locked steps inside one transaction, to each of them once, then writes it once in few
-    statements, whether the steps are of one enrollment or of many (docs/decisions/0099)."""
+    """Collects at most one change for each of many locked steps inside one transaction, then writes them once in few
+    statements, whether the steps belong to one enrollment or to many (docs/decisions/0099).
+    """
 
     now: dt.datetime
     _changes: list[_Change] = field(default_factory=list)
     _notes: dict[int, tuple[EnrollmentStep, dict[str, Any]]] = field(default_factory=dict)
 
     def change(self, step: EnrollmentStep, transition: str, *, actor: Actor, reason: str = "", **values: Any) -> None:
-        """Run the FSM method of this name, to be saved with `values`, recorded and published. Raises
-        TransitionNotAllowed, naming both states, where there is no edge."""
+        """Run the FSM method of this name, to be saved with `values`, recorded, and published. Raises
+        TransitionNotAllowed, naming both states, if there is no edge.
+        """
         row = move_step(step, transition, actor=actor, reason=reason, now=self.now)
         if step.status in LEFT:
             values |= {"next_attempt_at": when_to_end(row), "attempts": 0, "last_error": ""}
@@ -84,7 +86,7 @@ class StepJournal:
         self._notes.setdefault(step.pk, (step, {}))[1].update(values)
 
     def write(self) -> None:
-        """Save, record and publish all of it. A step that has failed is a task for staff as long as it is one."""
+        """Save, record, and publish everything. A failed step has a task for staff for as long as it is failed."""
         _save_notes(self._notes.values())
         _save_changes(self._changes, self.now)
         insert_many([change.row for change in self._changes])
@@ -96,20 +98,21 @@ class StepJournal:
 def change_step(
     step: EnrollmentStep, transition: str, *, actor: Actor, reason: str = "", now: dt.datetime, **values: Any
 ) -> None:
-    """Change one locked step, and write that. Raises TransitionNotAllowed, naming both states, where there is no
-    edge."""
+    """Change one locked step and write the change. Raises TransitionNotAllowed, naming both states, if there is
+    no edge.
+    """
     journal = StepJournal(now)
     journal.change(step, transition, actor=actor, reason=reason, **values)
     journal.write()
 
 
 def find_unmoved(steps: Sequence[EnrollmentStep], status: str) -> EnrollmentStepQuerySet:
-    """Those of these steps that are still in the status in which they were read: the guard behind the lock."""
+    """Return those of these steps that are still in the status in which they were read: the guard behind the lock."""
     return EnrollmentStep.objects.filter(pk__among=[step.pk for step in steps], status=status)
 
 
 def _save_changes(changes: Sequence[_Change], now: dt.datetime) -> None:
-    """Steps that change alike share an UPDATE."""
+    """Save steps, with one UPDATE for all that change alike."""
     groups: dict[str, list[_Change]] = defaultdict(list)
     for change in changes:
         groups[repr((change.row.from_status, change.row.to_status, change.values))].append(change)
@@ -122,7 +125,7 @@ def _save_changes(changes: Sequence[_Change], now: dt.datetime) -> None:
         if saved != len(alike):
             raise Contradiction("A step is changed only behind the lock of its enrollment.")
     for change in changes:
-        change.step._update_initial_state()  # where its next change starts from
+        change.step._update_initial_state()  # the start of its next change
 
 
 def _save_notes(notes: Iterable[tuple[EnrollmentStep, dict[str, Any]]]) -> None:
@@ -135,7 +138,7 @@ def _save_notes(notes: Iterable[tuple[EnrollmentStep, dict[str, Any]]]) -> None:
 
 
 def _bring_tasks_in_line(change: _Change, now: dt.datetime) -> None:
-    """What staff were asked to do about a step ends with the status that it was in, or begins with its failure."""
+    """Close the tasks about the step's previous status, and raise one if it has failed."""
     step = change.step
     row = change.row
     if change.was_late:
@@ -147,7 +150,7 @@ def _bring_tasks_in_line(change: _Change, now: dt.datetime) -> None:
 
 
 def follow_order(step: EnrollmentStep, *, before: int, now: dt.datetime) -> None:
-    """A step that was the `before`th has another place by now: what staff are asked to do about it goes with it."""
+    """Update a step whose position was `before`: the staff tasks about it move with it."""
     if step.status == PartnerStepStatus.FAILED and step.sequence_order != before:
         place = f"It is step {step.sequence_order} now."
         settle_staff_task(kind=STEP_FAILED, subject=_subject(step, before), resolution=place, now=now)
@@ -155,8 +158,9 @@ def follow_order(step: EnrollmentStep, *, before: int, now: dt.datetime) -> None
 
 
 def when_to_end(row: StepTransition) -> dt.datetime | None:
-    """When to have the partner let a learner go who has just left: at once, or once the answer of a partner is in that
-    may be asked to take the learner just now. None if it was never asked."""
+    """Return when to tell the partner to let go of a learner who has just left: now, or once the answer of a partner
+    that may be processing our request has arrived. None if it was never asked.
+    """
     match row.from_status:
         case PartnerStepStatus.PENDING:
             return None
@@ -166,7 +170,7 @@ def when_to_end(row: StepTransition) -> dt.datetime | None:
 
 
 def subject_of(step: EnrollmentStep) -> str:
-    """What a task for staff is about: the enrollment's page, and which of its steps."""
+    """Return the subject of a staff task: the enrollment's page, and which of its steps."""
     return _subject(step, step.sequence_order)
 
 
@@ -186,7 +190,7 @@ def _raise_task(step: EnrollmentStep, why: str) -> None:
 def move_step(
     step: EnrollmentStep, transition: str, *, actor: Actor, reason: str = "", now: dt.datetime
 ) -> StepTransition:
-    """Run the FSM method of this name; the row that records it, for a caller that saves both."""
+    """Run the FSM method of this name; return the row that records it, for a caller that saves both."""
     before = step.status
     try:
         getattr(step, transition)()
@@ -210,7 +214,7 @@ def move_step(
 
 
 def taken_back_at(step: EnrollmentStep) -> dt.datetime | None:
-    """When staff took its completion back, the last time: what the partner told of one before counts no more."""
+    """Return when staff last took its completion back; completions the partner reported earlier no longer count."""
     if step.placed_at is None:
         return None
     reopened = step.transitions.filter(from_status=PartnerStepStatus.COMPLETED, to_status=PartnerStepStatus.IN_PROGRESS)
@@ -220,7 +224,7 @@ def taken_back_at(step: EnrollmentStep) -> dt.datetime | None:
 def event_about(
     step: EnrollmentStep, now: dt.datetime, *, tells: type[PartnerStepEvent] | None = None
 ) -> PartnerStepEvent:
-    """What its present status tells the world, unless it `tells` more."""
+    """Return the event for its current status, or the one it `tells`."""
     return (tells or _TELLS[step.status])(
         workspace_id=step.enrollment.workspace_id,
         occurred_at=now,

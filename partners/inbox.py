@@ -1,7 +1,8 @@
-"""What partners tell us: stored once, answered at once, applied afterwards, in whatever order it comes.
+"""Partners' messages: stored once, acknowledged at once, and applied afterwards, in whatever order they arrive.
 
-A message is trusted by its signature (Standard Webhooks), by the partner's own secret. One about a learner of whom the
-partner knows more than we do (it accepted, and its answer to us is late or lost) waits until we know as much.
+A message is authenticated by its signature (Standard Webhooks), with the partner's own secret. A message about a
+learner of whom the partner knows more than we do (it accepted, and its answer to us is late or lost) waits until we
+know as much.
 """
 
 import datetime as dt
@@ -36,28 +37,29 @@ from .unread import IGNORED, read_again, seal_message, tell_staff
 
 log = structlog.get_logger(__name__)
 
-# The nudge comes first; the sweep takes what it leaves.
+# The nudge comes first; the sweep handles what it leaves.
 NUDGE_GRACE = dt.timedelta(seconds=10)
 RETRY = retries.Retry(first_pause_seconds=5, longest_pause_seconds=3600, lease=NUDGE_GRACE, attempts=12)
-# For how long an event waits for a learner whom nobody knows by that id.
+# How long an event waits for a learner whom nobody knows by that id.
 MATCHED_WITHIN = dt.timedelta(days=7)
 UNMATCHED = "unmatched"
-# A batch is a transaction, unless it tells of one learner more than once.
+# A batch is one transaction, unless it has several events about one learner.
 BATCH = 500
-# The certificate of a participation that ends is written by itself, with its mail; a batch of such would hold its locks
-# for seconds.
+# The certificate of a participation that ends is written separately, with its mail; a batch of those would hold its
+# locks for seconds.
 ENDS_AT_ONCE = 25
-# Of messages that can't be read, larger and deeper ones are not kept.
+# Unreadable messages beyond this size and depth are not stored.
 MAX_UNREAD_BYTES = 65_536
 MAX_UNREAD_LEVELS = 20
 
 
 def receive_event(*, slug: str, raw: bytes, headers: Mapping[str, str], now: dt.datetime) -> tuple[PartnerEvent, bool]:
-    """Store what came to a partner's webhook, once, and ask a worker to apply it. The event, and whether it was known
-    already.
+    """Store a message to a partner's webhook, once, and ask a worker to apply it. Returns the event, and whether it was
+    already known.
 
-    One that the partner's field map does not fit is stored unread. Raises BadPartnerSignature unless the partner of
-    this slug provably sent exactly these bytes within five minutes, and UnreadableEvent if they are no JSON object.
+    A message that the partner's field map does not fit is stored unread. Raises BadPartnerSignature unless the partner
+    with this slug provably sent exactly these bytes within five minutes, and UnreadableEvent if they are not a JSON
+    object.
     """
     provider = Provider.objects.filter(slug=slug).first()
     if provider is None or not _is_signed(raw, headers, _secrets(provider, now)):
@@ -78,7 +80,7 @@ def receive_event(*, slug: str, raw: bytes, headers: Mapping[str, str], now: dt.
 def store_found(
     *, step: EnrollmentStep, kind: str, message_id: str, data: Mapping[str, Any], now: dt.datetime
 ) -> PartnerEvent:
-    """Store what a partner told when it was asked, as if it had told it by itself; once under this id."""
+    """Store the result of a request to a partner as if the partner had sent it; once under this id."""
     event = PartnerEvent(
         provider=step.provider,
         event_id=message_id,
@@ -93,7 +95,7 @@ def store_found(
 
 
 def handle_event(*, event_id: int, now: dt.datetime) -> PartnerEvent:
-    """Apply an event, once. An error is kept on the row, to be tried again later; raises PartnerEvent.DoesNotExist."""
+    """Apply an event, once. An error is recorded on the row, to be retried later; raises PartnerEvent.DoesNotExist."""
     readable = read_again([PartnerEvent.objects.get(pk=event_id)], now)
     if readable:
         _apply_what_can_be(readable, now)
@@ -101,10 +103,10 @@ def handle_event(*, event_id: int, now: dt.datetime) -> PartnerEvent:
 
 
 def handle_due_events(*, limit: int = BATCH, now: dt.datetime) -> int:
-    """Apply the events whose nudge was lost, whose last try failed, or whose learner was not known, the longest due
-    first, and many in one transaction; returns how many were tried.
+    """Apply events whose nudge was lost, whose last attempt failed, or whose learner was unknown, the longest due
+    first, many in one transaction; returns how many were tried.
 
-    Those of learners about whom somebody else decides just now are due again after the lease.
+    Events about learners whom another process is handling at the moment are due again after the lease.
     """
     unhandled = PartnerEvent.objects.filter(handled_at=None)
     claimed = retries.claim_batch(unhandled, now=now, lease=RETRY.lease, limit=limit)
@@ -114,8 +116,7 @@ def handle_due_events(*, limit: int = BATCH, now: dt.datetime) -> int:
 
 
 def wake_events_about(*, step_cuid: str, now: dt.datetime) -> None:
-    """Have the events applied that came before we knew by which id the partner calls this step; part of the caller's
-    transaction."""
+    """Apply the events that arrived before we knew the partner's id for this step; part of the caller's transaction."""
     step = EnrollmentStep.objects.get(cuid=step_cuid)
     waiting = PartnerEvent.objects.filter(
         provider=step.provider_id, external_enrollment_id=step.external_enrollment_id, handled_at=None
@@ -126,12 +127,12 @@ def wake_events_about(*, step_cuid: str, now: dt.datetime) -> None:
 
 
 def find_step_id(event: PartnerEvent) -> int | None:
-    """The step that an event is about."""
+    """Return the step that an event is about."""
     return next((step_id for step_id, _ in _find_steps([event]).values()), None)
 
 
 def _find_steps(events: Sequence[PartnerEvent]) -> dict[int, tuple[int, int]]:
-    """The step and the enrollment that each of these events is about, by its id; some may be about nobody we know."""
+    """Return the step and the enrollment of each event by the event's id; some may be about nobody we know."""
     about = {event.pk: (event.provider_id, event.external_enrollment_id) for event in events}
     steps = EnrollmentStep.objects.filter(
         provider__in={provider_id for provider_id, _ in about.values()},
@@ -143,8 +144,9 @@ def _find_steps(events: Sequence[PartnerEvent]) -> dict[int, tuple[int, int]]:
 
 
 def _one_of_each(events: Sequence[PartnerEvent]) -> list[list[PartnerEvent]]:
-    """The events in groups that have at most one of each enrollment: its first one, its second, and so on. So what is
-    decided about one sees all that came before it."""
+    """Group the events so that a group has at most one per enrollment: its first one, its second, and so on. So each is
+    applied after all earlier ones about the same enrollment.
+    """
     about = _find_steps(events)
     groups: list[list[PartnerEvent]] = []
     seen: Counter[int] = Counter()
@@ -158,10 +160,10 @@ def _one_of_each(events: Sequence[PartnerEvent]) -> list[list[PartnerEvent]]:
 
 
 def _apply_what_can_be(events: Sequence[PartnerEvent], now: dt.datetime) -> None:
-    """Halve what fails together until what makes it fail is alone."""
+    """Halve a failing batch until the cause of the failure is alone."""
     try:
         left = _apply(events, now)
-    except Exception as error:  # whatever it is, it must not be lost: the row shows it until a try succeeds
+    except Exception as error:  # whatever it is, it must not be lost: the row records it until an attempt succeeds
         if len(events) == 1:
             log.exception("partner_event_failed", partner_event=events[0].pk, type=events[0].type)
             _postpone(events[0], error=f"{type(error).__name__}: {error}", now=now)
@@ -179,7 +181,7 @@ def _apply_what_can_be(events: Sequence[PartnerEvent], now: dt.datetime) -> None
 
 
 class _Left(NamedTuple):
-    """What a batch leaves of its events: those whose learner nobody knows, and those that were too much for it."""
+    """The events that a batch leaves: those whose learner is unknown, and those beyond its limit."""
 
     unmatched: list[PartnerEvent]
     too_many: list[PartnerEvent]
@@ -187,8 +189,9 @@ class _Left(NamedTuple):
 
 @transaction.atomic
 def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> _Left:
-    """The effects of events of different enrollments, and the marks that they are handled: one commit, behind the locks
-    of the enrollments. One event waits for its lock; of several, those that would have to stay as they are."""
+    """Apply the effects of events of different enrollments and mark them handled: one commit, behind the locks of the
+    enrollments. A single event waits for its lock; several skip the ones that would have to wait.
+    """
     about = {event_id: step_id for event_id, (step_id, _) in _find_steps(events).items()}
     ways = {step.pk: (step, steps) for step, steps in lock_ways([*about.values()], wait=len(events) == 1)}
     unhandled = set(_unhandled(events).values_list("pk", flat=True))
@@ -206,7 +209,7 @@ def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> _Left:
         elif about[event.pk] in ways:
             step, steps = ways[about[event.pk]]
             outcomes[IGNORED if effect is None else effect(advance, step, steps, event)].append(event)
-            if step.status == PartnerStepStatus.IN_PROGRESS:  # the partner need not be asked for news for a while
+            if step.status == PartnerStepStatus.IN_PROGRESS:  # the partner need not be polled for a while
                 advance.journal.note(step, next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours))
     advance.write()
     for outcome, alike in outcomes.items():
@@ -220,7 +223,7 @@ def _unhandled(events: Sequence[PartnerEvent]) -> QuerySet[PartnerEvent]:
     return PartnerEvent.objects.filter(pk__among=[event.pk for event in events], handled_at=None)
 
 
-# The same as `_find_steps` for the row that an UPDATE changes.
+# Like `_find_steps`, for the row that an UPDATE changes.
 _STEP_OF_EVENT = Subquery(
     EnrollmentStep.objects.filter(
         provider=OuterRef("provider"), external_enrollment_id=OuterRef("external_enrollment_id")
@@ -248,14 +251,16 @@ def _postpone(event: PartnerEvent, *, error: str, now: dt.datetime, **changes: A
 
 
 def _secrets(provider: Provider, now: dt.datetime) -> list[str]:
-    """The present secret, and the one before it while both hold."""
+    """Return the current secret, and the previous one while both are valid."""
     until = provider.previous_secret_until
     previous = [provider.previous_webhook_secret] if until is not None and now < until else []
     return [provider.webhook_secret, *previous]
 
 
 def _is_signed(raw: bytes, headers: Mapping[str, str], secrets: list[str]) -> bool:
-    """The library raises many things for what is no signature: bytes that are no text, a missing comma, bad base64."""
+    """Return whether it is signed. The library raises many errors for invalid signatures: bytes that are no text, a
+    missing comma, bad base64.
+    """
     for secret in secrets:
         try:
             Webhook(secret).verify(raw, dict(headers), json_parse=False)
@@ -266,8 +271,9 @@ def _is_signed(raw: bytes, headers: Mapping[str, str], secrets: list[str]) -> bo
 
 
 def _read(provider: Provider, raw: bytes, message_id: str, now: dt.datetime) -> PartnerEvent:
-    """The event that a partner's message is, or one that keeps the message until it can be read. Raises
-    UnreadableEvent."""
+    """Return the event in a partner's message, or one that stores the message until it can be read. Raises
+    UnreadableEvent.
+    """
     try:
         body = json.loads(raw)
     except (ArithmeticError, RecursionError, ValueError) as error:

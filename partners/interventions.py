@@ -1,7 +1,7 @@
-"""What staff do about a single step: have the partner asked again, skip it, complete it by evidence, send the learner
-elsewhere, take a completion back. Each takes a reason.
+"""What staff can do about a single step: ask the partner again, skip it, complete it by evidence, send the learner
+elsewhere, take a completion back. Each requires a reason.
 
-What a decision means for the learner, the partner and the certificate: docs/decisions/0074.
+For what a decision means for the learner, the partner, and the certificate, see docs/decisions/0074.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ from .states import PartnerStepStatus
 
 log = structlog.get_logger(__name__)
 
-# What the family may read in the enrollment's history; what staff wrote stays with the step.
+# What the family may read in the enrollment's history; the staff's own words stay with the step.
 DONE_AGAIN = "A step at a partner is to be done again"
 
 
@@ -43,7 +43,7 @@ def skip_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> E
 def complete_step_by_evidence(
     *, step_id: int, evidence: str, reason: str, actor: Actor, now: dt.datetime
 ) -> EnrollmentStep:
-    """Complete a step that has begun although the partner has not said so, by what staff have seen.
+    """Complete a step that has begun although the partner has not reported it, by evidence that staff have seen.
 
     Raises StepNotFound, TransitionNotAllowed, and Invalid without a reason or without evidence.
     """
@@ -54,8 +54,9 @@ def complete_step_by_evidence(
 
 @transaction.atomic
 def retry_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> EnrollmentStep:
-    """Have the partner asked again about a failed step. Raises StepNotFound, TransitionNotAllowed, and Invalid without
-    a reason."""
+    """Ask the partner again about a failed step. Raises StepNotFound, TransitionNotAllowed, and Invalid without a
+    reason.
+    """
     why = _required("reason", reason, "Say what has changed since it failed.")
     step, _ = lock_step(step_id)
     change_step(step, "retry", actor=actor, reason=why, now=now, attempts=0, next_attempt_at=now)
@@ -66,10 +67,10 @@ def retry_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> 
 def reassign_step(
     *, step_id: int, partner: str, course_id: str = "", reason: str, actor: Actor, now: dt.datetime
 ) -> EnrollmentStep:
-    """Send the learner to another partner, or to another course, for an open step; without a course, to the same one.
+    """Send the learner of an open step to another partner or course; without a course, to the same one.
 
-    The present step is withdrawn and retired, and its partner is told if it has the learner, or may have. The one in
-    its place, which is returned, is asked for in its turn. Raises StepNotFound, TransitionNotAllowed, and Invalid
+    The current step is withdrawn and retired, and its partner is told if it has the learner, or may have. The
+    replacement, which is returned, is requested in its turn. Raises StepNotFound, TransitionNotAllowed, and Invalid
     naming the field.
     """
     why = _required("reason", reason, "Say why the learner goes elsewhere.")
@@ -91,11 +92,11 @@ def reassign_step(
 
 @transaction.atomic
 def reopen_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> EnrollmentStep:
-    """Take back that a step counts as done: the learner has to do it after all. Returns the step that is to be done.
+    """Take back that a step counts as done: the learner has to do it after all. Returns the step to be done.
 
-    A learner whom the partner has goes on there. Otherwise the step is withdrawn, and another one in its place is asked
-    for in its turn. A completed participation is active again, which ends its certificate. Steps after it that have
-    begun go on. Raises StepNotFound, TransitionNotAllowed for a step that is not done, StepNotReopenable,
+    If the partner still has the learner, they continue there. Otherwise the step is withdrawn, and its replacement is
+    requested in its turn. A completed participation becomes active again, which ends its certificate. Later steps that
+    have begun continue. Raises StepNotFound, TransitionNotAllowed for a step that is not done, StepNotReopenable,
     AlreadyEnrolled, and Invalid without a reason.
     """
     why = _required("reason", reason, "Say why the step does not count any more.")
@@ -132,7 +133,7 @@ def reopen_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) ->
 
 
 def _is_over(step: EnrollmentStep, steps: Sequence[EnrollmentStep]) -> bool:
-    """Whether the participation is completed by its steps. Raises StepNotReopenable where it has ended otherwise."""
+    """Return whether the participation is completed by its steps. Raises StepNotReopenable for any other end."""
     status = step.enrollment.participation_status
     if step.retired_at is not None:
         raise StepNotReopenable("Another step stands in the place of this one: reopen that one.")
@@ -144,7 +145,7 @@ def _is_over(step: EnrollmentStep, steps: Sequence[EnrollmentStep]) -> bool:
 
 
 def _replace(step: EnrollmentStep, *, provider: Provider, course: str, now: dt.datetime) -> EnrollmentStep:
-    """Take a step that is over out of the enrollment's way, and put another one in its place."""
+    """Retire a step that is over, and put a replacement in its place."""
     step.retired_at = now
     step.save(update_fields=["retired_at"])
     return EnrollmentStep.objects.create(

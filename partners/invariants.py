@@ -1,4 +1,4 @@
-"""What always holds about the steps that learners take at partners."""
+"""The invariants of the steps that learners take at partners."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ POLLED_WITHIN = dt.timedelta(hours=2)
 
 
 def steps_follow_one_version(extent: Extent) -> Iterator[Breach]:
-    """An enrollment's steps are the items of one version of its own program's sequence, each of them once."""
+    """An enrollment's steps are the items of one version of its own program's sequence, each exactly once."""
     steps = extent.of(EnrollmentStep.objects.current(), "enrollment__workspace")
     foreign = steps.exclude(item__group__sequence__program=F("enrollment__instance__program"))
     for pk in foreign.values_list("pk", flat=True).iterator():
@@ -40,7 +40,7 @@ def steps_follow_one_version(extent: Extent) -> Iterator[Breach]:
 
 
 def step_statuses_follow_their_history(extent: Extent) -> Iterator[Breach]:
-    """A step's status is the last one that its history tells; the history counts 1, 2, 3 and starts with pending."""
+    """A step's status is the last one in its history; the history counts 1, 2, 3 and starts with pending."""
     steps = extent.of(EnrollmentStep.objects.all(), "enrollment__workspace")
     last = StepTransition.objects.filter(step=OuterRef("pk"), number=OuterRef("change_count"))
     told = steps.annotate(count=Count("transitions")).filter(
@@ -61,8 +61,9 @@ def step_statuses_follow_their_history(extent: Extent) -> Iterator[Breach]:
 
 
 def groups_in_order_have_one_active_step(extent: Extent) -> Iterator[Breach]:
-    """In such a group, a step begins once all before it are done; so one is under way at most. Those that staff put
-    before it afterwards, or had done again, take nothing from a step that had begun."""
+    """In an ordered group, a step begins once all before it are done, so at most one is active. Steps that staff put
+    before it later, or reopened, do not affect a step that had begun.
+    """
     steps = extent.of(EnrollmentStep.objects.current(), "enrollment__workspace")
     begun = steps.filter(item__group__rule=GroupRule.ALL_IN_ORDER).filter(
         Q(status__in=ACTIVE) | Q(status=PartnerStepStatus.COMPLETED)
@@ -84,7 +85,7 @@ def groups_in_order_have_one_active_step(extent: Extent) -> Iterator[Breach]:
 
 
 def open_steps_belong_to_active_learners(extent: Extent) -> Iterator[Breach]:
-    """Whoever does not take part (any more) has nothing to do at a partner."""
+    """An enrollment that is not (or no longer) active has nothing to do at a partner."""
     steps = extent.of(EnrollmentStep.objects.open(), "enrollment__workspace")
     strays = steps.exclude(enrollment__participation_status=ParticipationStatus.ACTIVE)
     for pk in strays.values_list("pk", flat=True).iterator():
@@ -92,7 +93,7 @@ def open_steps_belong_to_active_learners(extent: Extent) -> Iterator[Breach]:
 
 
 def active_learners_have_something_to_do(extent: Extent) -> Iterator[Breach]:
-    """An active enrollment with steps has one that is under way: nobody waits for a step that never begins."""
+    """An active enrollment with steps has an active step: nobody waits for a step that never begins."""
     steps = extent.of(EnrollmentStep.objects.current(), "enrollment__workspace")
     active = steps.filter(enrollment__participation_status=ParticipationStatus.ACTIVE)
     under_way = Count("pk", filter=Q(status__in=ACTIVE))
@@ -109,7 +110,7 @@ def queued_steps_are_pursued(extent: Extent) -> Iterator[Breach]:
 
 
 def learners_in_progress_are_asked_about(extent: Extent) -> Iterator[Breach]:
-    """A partner that has an API and is not paused is asked for news of every learner of whom it told nothing."""
+    """A partner that has an API and is not paused is polled about every learner of whom it reported nothing."""
     steps = extent.of(EnrollmentStep.objects.to_poll(), "enrollment__workspace")
     for pk in _overdue(steps, extent, POLLED_WITHIN).values_list("pk", flat=True).iterator():
         yield Breach(f"partner step {pk}", "is in progress, and its partner was to be asked for news two hours ago")
@@ -123,23 +124,25 @@ def partners_let_go_of_who_left(extent: Extent) -> Iterator[Breach]:
 
 
 def _overdue(steps: QuerySet[EnrollmentStep], extent: Extent, within: dt.timedelta) -> QuerySet[EnrollmentStep]:
-    """Those that will never be due, or have been for too long. A partner that has just not answered is asked about one
-    learner at a time, so the others at it wait."""
+    """Return steps that will never be due, or have been due for too long. A partner that has just failed to answer is
+    asked about one learner at a time, so its others wait.
+    """
     late = Q(next_attempt_at__lt=extent.now - within)
     silent = Q(provider__silent_until__gte=extent.now - PURSUED_WITHIN)
     return steps.filter(Q(next_attempt_at=None) | (late & ~silent))
 
 
 def the_partners_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
-    """What a partner told us has been applied, or will be; waiting for a learner to be known is no breach."""
+    """A partner's message has been applied, or will be; waiting for a learner to be known is no breach."""
     events = extent.of(PartnerEvent.objects.filter(handled_at=None), "provider__workspace")
     for pk in events.filter(next_attempt_at__lt=extent.now - PURSUED_WITHIN).values_list("pk", flat=True).iterator():
         yield Breach(f"partner event {pk}", "is due, and nobody has applied it for a quarter of an hour")
 
 
 def certificates_iff_complete(extent: Extent) -> Iterator[Breach]:
-    """Whoever has completed every group of steps, and owes nothing, has a certificate unless staff withdrew it; nobody
-    else has one."""
+    """An enrollment that completed its steps and owes nothing has a certificate unless staff revoked it; no other
+    has.
+    """
     groups = EnrollmentStep.objects.current().filter(enrollment=OuterRef("pk")).values("item__group")
     counted = groups.annotate(done=Count("pk", filter=Q(status__in=DONE)))
     needed = Coalesce(Max("item__group__at_least"), Count("pk"))
@@ -162,7 +165,7 @@ def certificates_iff_complete(extent: Extent) -> Iterator[Breach]:
 
 
 def nudges_keep_their_distance(extent: Extent) -> Iterator[Breach]:
-    """Nobody is nudged about one thing again within a week, or after they stopped it."""
+    """Nobody is nudged about the same thing again within a week, or after they stopped it."""
     nudges = extent.of(Nudge.objects.filter(last_sent_at__isnull=False), "workspace")
     soon = nudges.filter(next_attempt_at__lt=F("last_sent_at") + WEEK)
     for pk in soon.values_list("pk", flat=True).iterator():
@@ -173,7 +176,7 @@ def nudges_keep_their_distance(extent: Extent) -> Iterator[Breach]:
 
 
 def field_maps_hold(extent: Extent) -> Iterator[Breach]:
-    """A partner's field map names fields of ours, and no two of them stand at one place."""
+    """A partner's field map names our fields, and no two of them have the same path."""
     mapped = extent.of(Provider.objects.exclude(field_map={}), "workspace")
     for pk, field_map in mapped.values_list("pk", "field_map").iterator():
         if faults := find_faults(field_map):

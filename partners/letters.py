@@ -1,4 +1,4 @@
-"""What the mail about a certificate says. A workspace may write its own words."""
+"""The texts of the mail about a certificate. A workspace may write its own."""
 
 from notifications.letters import Email
 from notifications.wording import Placeholder, Wording, register_wording, write_letter

@@ -1,7 +1,7 @@
 """Every row lock of this app, in the one order that all transactions keep (docs/concurrency.md, section 3).
 
-An enrollment's steps change behind the lock of the enrollment, and need none of their own: completing one decides about
-its neighbors and about the enrollment itself.
+An enrollment's steps change behind the lock of the enrollment, and need none of their own: completing one affects its
+neighbors and the enrollment itself.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from .models import EnrollmentStep
 
 
 def lock_steps(enrollment_id: int) -> list[EnrollmentStep]:
-    """All steps of an enrollment in their order, as they are once the enrollment is locked."""
+    """Return all steps of an enrollment in order, as they are once the enrollment is locked."""
     enrollment = lock_enrollment(enrollment_id)
     steps = list(EnrollmentStep.objects.of(enrollment_id))
     for step in steps:
@@ -24,8 +24,9 @@ def lock_steps(enrollment_id: int) -> list[EnrollmentStep]:
 
 
 def lock_step(step_id: int) -> tuple[EnrollmentStep, list[EnrollmentStep]]:
-    """One step, and all on the way of its enrollment in their order, it among them unless it is retired. Raises
-    StepNotFound."""
+    """Return one step, and all steps on its enrollment's way in order, including it unless it is retired. Raises
+    StepNotFound.
+    """
     enrollment_id = EnrollmentStep.objects.filter(pk=step_id).values_list("enrollment_id", flat=True).first()
     if enrollment_id is None:
         raise StepNotFound
@@ -38,7 +39,7 @@ def lock_step(step_id: int) -> tuple[EnrollmentStep, list[EnrollmentStep]]:
 
 
 def lock_ways(step_ids: Sequence[int], *, wait: bool) -> Iterator[tuple[EnrollmentStep, list[EnrollmentStep]]]:
-    """For each of these steps the same, in few queries: their enrollments are locked in the order of their ids.
+    """Yield the same for each of these steps, in few queries: their enrollments are locked in the order of their ids.
 
     Without `wait`, steps of enrollments that somebody else has locked are left out.
     """
@@ -60,5 +61,5 @@ def lock_ways(step_ids: Sequence[int], *, wait: bool) -> Iterator[tuple[Enrollme
 
 
 def lock_program(program_id: int) -> Program:
-    """The program, whose sequence gets one new version at a time; nothing else is locked with it."""
+    """Lock the program, whose sequence gets one new version at a time; nothing else is locked with it."""
     return Program.objects.select_for_update(no_key=True).get(pk=program_id)

@@ -1,4 +1,4 @@
-"""Reading what a partner tells by itself: its own JSON in, what is acted on in our names out."""
+"""Reading a partner's own messages: its JSON in, what we act on under our names out."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,7 +19,9 @@ _CERTIFICATE = "certificate.issued"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a partner told: what has happened to whom, and what is acted on of the rest, since that may name people."""
+    """A partner's message: what happened to whom, and only those other fields that we act on, since the rest may name
+    people.
+    """
 
     kind: str
     external_id: str
@@ -31,7 +33,7 @@ def field_map_of(provider: Provider) -> FieldMap:
 
 
 def read_message(fields: FieldMap, body: Mapping[str, Any]) -> Message:
-    """Raises Misread, naming the field that is missing or wrong."""
+    """Parse a message. Raises Misread, naming the field that is missing or wrong."""
     told = fields.need(EVENT, "event", body)
     if not _is_text(told):
         raise Misread(f"{fields.path(EVENT, 'event')} is no text that names an event")
@@ -46,7 +48,7 @@ def read_message(fields: FieldMap, body: Mapping[str, Any]) -> Message:
 
 
 def keep_payload(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What is acted on of an event's data, in our names. What is not what it should be is left out."""
+    """Return the parts of an event's data that we act on, under our names. Invalid values are left out."""
     payload = {name: data[name] for name in _TEXTS if _is_text(data.get(name))}
     with suppress(Misread):
         payload["progress"] = percent(data.get("progress"), at="progress")
@@ -54,7 +56,7 @@ def keep_payload(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def percent(given: object, *, at: str) -> int:
-    """The progress that stands `at` a path. Raises Misread."""
+    """Return the progress `at` a path. Raises Misread."""
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 100:
         raise Misread(f"{at} is no number from 0 to 100")
     return int(given)

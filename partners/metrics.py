@@ -1,4 +1,4 @@
-"""What operators watch of partners."""
+"""The operators' metrics of partners."""
 
 import datetime as dt
 from collections.abc import Iterator

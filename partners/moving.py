@@ -1,7 +1,7 @@
-"""Moving learners who are under way to the newest version of their program's sequence: one, or all of them.
+"""Moving active learners to the newest version of their program's sequence: one, or all of them.
 
-What becomes of a learner's steps is planned by `plan_move` as a function of rows that are read, so a preview says what
-the move then does. What carries over, and why: docs/decisions/0075.
+`plan_move` plans what happens to a learner's steps as a function of rows that were read, so a preview says exactly what
+the move then does. For what carries over, and why, see docs/decisions/0075.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ from .states import OPEN, PartnerStepStatus
 
 log = structlog.get_logger(__name__)
 
-# Out of the way of the places that the steps get.
+# An offset clear of the positions that the steps get.
 _ASIDE = 10_000
 
 
@@ -40,22 +40,22 @@ _ASIDE = 10_000
 class Move:
     """What moving means for one learner."""
 
-    kept: list[tuple[EnrollmentStep, SequenceItem]]  # steps that go on at their new place
+    kept: list[tuple[EnrollmentStep, SequenceItem]]  # steps that continue in their new position
     added: list[SequenceItem]  # what the learner has not been asked to do yet
-    dropped: list[EnrollmentStep]  # what is no longer asked for, done or not
-    steps: list[EnrollmentStep]  # those of the new version, in their order, as they would stand
+    dropped: list[EnrollmentStep]  # what is no longer required, done or not
+    steps: list[EnrollmentStep]  # the steps of the new version, in order, as they would be
 
     @property
     def completes(self) -> bool:
-        """Whether nothing is left to do: the program is completed at once, and the certificate issued."""
+        """Return whether nothing is left to do: the program is completed at once, and the certificate issued."""
         return are_satisfied(self.steps)
 
 
 def plan_move(steps: Sequence[EnrollmentStep], items: Sequence[SequenceItem]) -> Move:
-    """What becomes of a learner's steps in a version with these items. Reads and writes no rows.
+    """Return what happens to a learner's steps in a version with these items. Reads and writes no rows.
 
-    A step carries over to the item of the same partner and course; one that was reassigned, also to the item that it
-    stands for. One that was withdrawn does not: nobody asks for it at the partner any more.
+    A step carries over to the item with the same partner and course; a reassigned step also to the item that it
+    replaced. A withdrawn step does not, because the partner is no longer asked for it.
     """
     going = [step for step in steps if step.status != PartnerStepStatus.WITHDRAWN]
     by_course = {(step.provider_id, step.course): step for step in going}
@@ -69,7 +69,7 @@ def plan_move(steps: Sequence[EnrollmentStep], items: Sequence[SequenceItem]) ->
         course = (item.provider_id, item.course_id)
         step = by_course.get(course) or stood_for.get(course)
         if step is not None and (step.provider_id, step.course) != course and (step.provider_id, step.course) in wanted:
-            step = None  # it carries over to the item of its own course
+            step = None  # it carries over to its own course's item
         if step is None or step.pk in taken:
             added.append(item)
             placed.append(EnrollmentStep(item=item, provider=item.provider, sequence_order=order))
@@ -81,19 +81,19 @@ def plan_move(steps: Sequence[EnrollmentStep], items: Sequence[SequenceItem]) ->
 
 
 def check_version(sequence: PartnerSequence | None, version: int) -> PartnerSequence:
-    """The program's present sequence, if it is this version of it; raises SequenceChanged if it is another one."""
+    """Return the program's current sequence, if it is this version; raises SequenceChanged if it is another one."""
     if sequence is None or sequence.version != version:
         raise SequenceChanged(f"Version {version} is not the present one of this program: look at it again.")
     return sequence
 
 
 def foresee_move(*, enrollment_id: int, sequence: PartnerSequence) -> Move:
-    """What `move_learner` would do now."""
+    """Return what `move_learner` would do now."""
     return plan_move(list(EnrollmentStep.objects.of(enrollment_id)), list_items(sequence))
 
 
 def list_learners_to_move(sequence: PartnerSequence) -> QuerySet[Enrollment]:
-    """The active learners of the program who go by another version than this one, in the order in which they came."""
+    """Return the program's active learners in another version than this one, in the order in which they came."""
     behind = EnrollmentStep.objects.current().filter(sequence_order=1).exclude(item__group__sequence=sequence)
     active = Enrollment.objects.filter(
         participation_status=ParticipationStatus.ACTIVE,
@@ -105,11 +105,11 @@ def list_learners_to_move(sequence: PartnerSequence) -> QuerySet[Enrollment]:
 
 @transaction.atomic
 def move_learner(*, enrollment_id: int, version: int, reason: str, actor: Actor, now: dt.datetime) -> Move | None:
-    """Move an active learner to this version of their program's sequence, if it is the present one; None for a learner
-    who goes by it already.
+    """Move an active learner to this version of their program's sequence, if it is the current one; returns None for a
+    learner who is already in it.
 
-    Steps that carry over keep their partner, progress and history. Others that are open are withdrawn, and their
-    partners told. What is new is asked for in its turn. Raises SequenceChanged if there is another version by now,
+    Steps that carry over keep their partner, progress, and history. Other open steps are withdrawn, and their partners
+    told. New ones are requested in their turn. Raises SequenceChanged if there is another version by now,
     LearnerNotUnderWay, and Invalid without a reason.
     """
     why = reason.strip()
@@ -161,8 +161,9 @@ def move_learner(*, enrollment_id: int, version: int, reason: str, actor: Actor,
 def move_next_learners(
     *, program_id: int, version: int, reason: str, limit: int, actor: Actor, now: dt.datetime
 ) -> int:
-    """Move the next learners of a program, each in a transaction of its own; returns how many there were. One who has
-    left or finished meanwhile stays. Raises SequenceChanged and Invalid as `move_learner`."""
+    """Move the next learners of a program, each in their own transaction; returns how many there were. A learner who
+    has left or finished in the meantime stays. Raises SequenceChanged and Invalid like `move_learner`.
+    """
     sequence = check_version(get_active_sequence(program_id=program_id), version)
     keys = list(list_learners_to_move(sequence).values_list("pk", flat=True)[:limit])
     for key in keys:
@@ -174,7 +175,7 @@ def move_next_learners(
 
 
 def _standing_at(step: EnrollmentStep, item: SequenceItem, order: int) -> EnrollmentStep:
-    """The step at its new place, for whoever looks at it or saves it."""
+    """Return the step in its new position, to be looked at or saved."""
     course = step.course
     moved = copy(step)
     moved.item = item

@@ -1,4 +1,4 @@
-"""When a partner stopped answering, and when it answered again. Time in which it was out makes no learner stuck."""
+"""When a partner stopped answering, and when it answered again. Nobody counts as stuck because of its outages."""
 
 import datetime as dt
 
@@ -12,8 +12,9 @@ from .states import OutageReason
 
 
 def note_failure(provider: Provider, error: PartnerDown, *, now: dt.datetime) -> None:
-    """A call came to nothing. One that we did not even make says nothing about the partner. One that asks us to slow
-    down is an answer: learners wait because of us then, and that is no outage of the partner's."""
+    """Record that a call failed. One that was never made says nothing about the partner. A request to slow down is an
+    answer: learners then wait because of us, so it is no outage of the partner's.
+    """
     if error.is_busy:
         note_answer(provider, now=now)
     elif error.was_asked:
@@ -21,21 +22,21 @@ def note_failure(provider: Provider, error: PartnerDown, *, now: dt.datetime) ->
 
 
 def note_silence(*, provider_id: int, now: dt.datetime) -> None:
-    """The partner did not answer just now: it is out since it first did not."""
+    """Record that the partner did not answer just now: it has been out since the first time it did not."""
     Provider.objects.filter(pk=provider_id).update(
         silent_since=Coalesce(F("silent_since"), Value(now)), silent_until=now
     )
 
 
 def note_answer(provider: Provider, *, now: dt.datetime) -> None:
-    """The partner answered, be it with a refusal: if it was silent when it was read, that is over."""
+    """Record that the partner answered, even with a refusal: if it was silent when it was read, the outage is over."""
     if provider.silent_since is not None:
         _end_silence(provider.pk, now)
 
 
 @transaction.atomic
 def _end_silence(provider_id: int, now: dt.datetime) -> None:
-    """Once: whoever finds it ended already changes nothing."""
+    """End the silence once: if it has already ended, nothing changes."""
     silent = Provider.objects.filter(pk=provider_id, silent_since__isnull=False)
     since = silent.select_for_update(no_key=True).values_list("silent_since", flat=True).first()
     if since is not None:
@@ -44,5 +45,5 @@ def _end_silence(provider_id: int, now: dt.datetime) -> None:
 
 
 def keep_outage(*, provider_id: int, reason: OutageReason, since: dt.datetime, now: dt.datetime) -> None:
-    """Write down an outage that is over; part of the caller's transaction."""
+    """Record an outage that is over; part of the caller's transaction."""
     ProviderOutage.objects.create(provider_id=provider_id, reason=reason, began_at=since, ended_at=max(now, since))

@@ -1,4 +1,4 @@
-"""What this app knows of people, and what erasing one of them does to it (`core.personal`)."""
+"""The personal data that this app stores, and what erasing a person does to it (`core.personal`)."""
 
 from django.db.models import Q, QuerySet
 
@@ -12,13 +12,15 @@ def _steps(person: Person) -> QuerySet[EnrollmentStep]:
 
 
 def _events(person: Person) -> QuerySet[PartnerEvent]:
-    """Those about their steps. One that could not be read yet may be about anybody, by any partner of the workspace."""
+    """Return the events about their steps. An event that could not be read yet may be about anybody, by any partner of
+    the workspace.
+    """
     unread = Q(provider__workspace=person.workspace) & ~Q(unread="")
     return PartnerEvent.objects.filter(Q(step__in=_steps(person).values("pk")) | unread)
 
 
 def _erase_events(person: Person) -> int:
-    """Of messages that nobody could read, those that name an address or an id of theirs."""
+    """Delete, of the unreadable messages, those that contain an address or an id of theirs."""
     needles = {*person.addresses, *person.cuids, *_steps(person).values_list("cuid", flat=True)}
     needles |= {known for known in _steps(person).values_list("external_enrollment_id", flat=True) if known}
     erased = PartnerEvent.objects.filter(step__in=_steps(person).values("pk")).update(unread="")

@@ -1,4 +1,5 @@
-"""How learners fare at the partners of workspaces: the figures that the API, the back office and the command show.
+"""The progress of learners at the partners of workspaces: the figures that the API, the back office, and the command
+show.
 
 A handful of statements over all steps, none of them per partner or per learner.
 """
@@ -23,7 +24,7 @@ STUCK_SHOWN = 50  # at each partner
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerFigures:
-    """One partner. Those who are queued count as pending, as on every page and in the API."""
+    """One partner. Queued steps count as pending, as on every page and in the API."""
 
     provider: Provider
     pending: int
@@ -32,37 +33,37 @@ class PartnerFigures:
     failed: int
     skipped: int
     withdrawn: int
-    begun: int  # how many the partner ever accepted, or who completed without
-    dropped_out: int  # how many of those left before they completed
+    begun: int  # accepted by the partner, or completed without it
+    dropped_out: int  # those of them that left before they completed
     lately: int  # completed within the last four weeks
     before: int  # completed within the four weeks before those
-    sla_breaches: int  # take longer than agreed to be accepted, or to finish
+    sla_breaches: int  # took longer than agreed to be accepted, or to finish
     median_days: float | None  # from acceptance to completion
     stuck_count: int
-    stuck: list[StuckStep]  # the longest first, as far as they are shown
+    stuck: list[StuckStep]  # the longest first, up to the number shown
     is_bottleneck: bool = False
 
     @property
     def completion_rate(self) -> float | None:
-        """The part of those who began here that have completed; None before the first."""
+        """Return the share of those who began here that have completed; None before the first."""
         return round(self.completed / self.begun, 4) if self.begun else None
 
     @property
     def drop_off_rate(self) -> float | None:
-        """The part of those who began here that left before the end; None before the first."""
+        """Return the share of those who began here that left before the end; None before the first."""
         return round(self.dropped_out / self.begun, 4) if self.begun else None
 
 
 def pipeline_of(*, workspace_id: int, now: dt.datetime) -> list[PartnerFigures]:
-    """The figures of each partner of a workspace, by name."""
+    """Return the figures of each partner of a workspace, by name."""
     return pipelines_of(workspace_ids=[workspace_id], now=now)[workspace_id]
 
 
 def pipelines_of(*, workspace_ids: Sequence[int], now: dt.datetime) -> dict[int, list[PartnerFigures]]:
-    """The figures of each partner of these workspaces, by name within its workspace.
+    """Return the figures of each partner of these workspaces, by name within its workspace.
 
-    The bottleneck of a workspace is the partner with the most learners stuck, if any are; of several, the one with the
-    most to do.
+    The bottleneck of a workspace is the partner with the most stuck learners, if there are any; if several tie, the one
+    with the most to do.
     """
     providers = list(Provider.objects.filter(workspace__in=workspace_ids).order_by("name", "pk"))
     steps = EnrollmentStep.objects.current().filter(provider__in=[each.pk for each in providers])
@@ -106,7 +107,7 @@ def _counts(stuck: Q, breach: Q, now: dt.datetime) -> dict[str, Count]:
 
 
 def _counted(steps: QuerySet[EnrollmentStep], stuck: Q, breach: Q, now: dt.datetime) -> dict[int, dict[str, Any]]:
-    """Everything that is counted, by partner, in one go over the steps."""
+    """Return everything that is counted, by partner, in one pass over the steps."""
     counts = _counts(stuck, breach, now)
     names = tuple(counts)
     rows = steps.values("provider").annotate(**counts).order_by().values_list("provider", *names)
@@ -114,8 +115,9 @@ def _counted(steps: QuerySet[EnrollmentStep], stuck: Q, breach: Q, now: dt.datet
 
 
 def _longest_stuck(stuck: QuerySet[EnrollmentStep], now: dt.datetime) -> dict[int, list[StuckStep]]:
-    """Those that are shown at each partner. They are found by their keys first: of a hundred thousand that wait, a few
-    are worth the reading of their learners."""
+    """Return those that are shown at each partner. They are first found by key: of a hundred thousand that wait, only a
+    few need their learners read.
+    """
     place = Window(RowNumber(), partition_by="provider", order_by=["changed_at", "pk"])
     keys = stuck.annotate(place=place).filter(place__lte=STUCK_SHOWN).values_list("pk", flat=True)
     rows = EnrollmentStep.objects.filter(pk__in=list(keys)).order_by("changed_at", "pk")
@@ -133,7 +135,7 @@ class _Median(Aggregate):
 
 
 def _median_days(steps: QuerySet[EnrollmentStep]) -> dict[int, float]:
-    """SQLite knows no percentiles, and holds the few rows of a trial: there they are read."""
+    """Compute the medians in Python: SQLite has no percentiles, and only holds the few rows of a trial."""
     taken = ExpressionWrapper(F("completed_at") - F("started_at"), output_field=DurationField())
     finished = steps.filter(status=PartnerStepStatus.COMPLETED, started_at__isnull=False)
     if connection.vendor == "postgresql":

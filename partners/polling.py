@@ -1,7 +1,7 @@
-"""Asking partners for news of learners of whom they told nothing for a while: they send no webhooks, or one was lost.
+"""Polling partners about learners of whom they reported nothing for a while: they send no webhooks, or one was lost.
 
-What a partner answers is stored in the inbox, under an id that says what it is, and applied as if the partner had told
-it by itself. So news that is read twice, or read and told, has one effect, and staff see where it came from.
+A partner's answer is stored in the inbox, under an id derived from its content, and applied as if the partner had sent
+it. So news that is read twice, or both read and sent, has one effect, and staff see where it came from.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from .models import EnrollmentStep
 from .outages import note_answer, note_failure
 from .rounds import PER_ROUND, go_through, ring_for
 
-# It goes on until the step is over: after a few failures once an hour.
+# It continues until the step is over: after a few failures, once an hour.
 RETRY = retries.Retry(
     first_pause_seconds=60, longest_pause_seconds=3600, lease=dt.timedelta(minutes=3), attempts=32_000
 )
@@ -28,9 +28,9 @@ ROUND = "partners.tasks.poll_provider"
 
 
 def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
-    """Ask a partner for news of one learner, if that is due and nobody else is at it, and apply what it tells.
+    """Ask a partner for news of one learner, if that is due and nobody else is working on it, and apply the answer.
 
-    False if the partner does not answer.
+    Returns False if the partner does not answer.
     """
     if not retries.claim(EnrollmentStep.objects.to_poll().filter(cuid=step_cuid), now=now, lease=RETRY.lease):
         return True
@@ -66,14 +66,15 @@ def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
 
 
 def poll_provider(*, provider_id: int, limit: int = PER_ROUND, now: dt.datetime) -> int:
-    """Ask one partner for news of those who are due, the longest waiting first, as far as it answers. Returns of how
-    many it was asked."""
+    """Ask one partner for news of the learners who are due, the longest waiting first, while it answers. Returns how
+    many it was asked about.
+    """
     to_poll = EnrollmentStep.objects.to_poll()
     return go_through(to_poll, provider_id=provider_id, deal=poll_step, task=ROUND, limit=limit, now=now)
 
 
 def ring_for_due_polls(*, partner: str = "", now: dt.datetime) -> int:
-    """Have the worker ask each partner, or this one, that is due; returns how many."""
+    """Queue a worker task for each partner, or this one, that is due to be polled; returns how many."""
     to_poll = EnrollmentStep.objects.to_poll()
     if partner:
         to_poll = to_poll.filter(provider__slug=partner)
@@ -81,14 +82,14 @@ def ring_for_due_polls(*, partner: str = "", now: dt.datetime) -> int:
 
 
 def _trouble(news: PartnerNews | None) -> str:
-    """What staff should know of an answer that brings the learner no further."""
+    """Return what staff should know about an answer that does not advance the learner."""
     if news is None:
         return "The partner knows nobody by this enrollment's id."
     return "The partner says that the learner has left." if news.status == "withdrawn" else ""
 
 
 def _find_changes(step: EnrollmentStep, news: PartnerNews | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """What the partner knows and we do not: the event that would have told it, a name for it, and its data."""
+    """Find what the partner knows and we do not: the event that would have reported it, a name for it, and its data."""
     if news is None:
         return
     if news.certificate and not step.certificate:

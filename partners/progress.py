@@ -1,4 +1,4 @@
-"""How far a family's learners are with their partners, in words that need no glossary."""
+"""The progress of a family's learners with their partners, in words that need no glossary."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """One course at one partner: how it is marked, what is said about it, and where it is taken."""
+    """One course at one partner: its mark, its description, and where to take it."""
 
     row: EnrollmentStep
     badge: str
@@ -53,7 +53,7 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """Steps that belong together, with the rule by which they are done; a single step needs no rule."""
+    """Steps that belong together, with the rule for completing them; a single step needs no rule."""
 
     name: str
     rule: str
@@ -62,7 +62,7 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentProgress:
-    """How far one enrollment is. `done` of `total` counts what is needed: two of three, where two are enough."""
+    """One enrollment's progress. `done` of `total` counts what is needed: two of three, if two are enough."""
 
     enrollment: Enrollment
     groups: list[GroupView]
@@ -81,7 +81,7 @@ class LearnerProgress:
 
 
 def list_progress(*, user: User) -> list[LearnerProgress]:
-    """The learners this person may act for who go through partners, each with their enrollments, newest first.
+    """Return the learners this person may act for who have partner steps, each with their enrollments, newest first.
 
     At most ENROLLMENTS_SHOWN; a constant number of queries, however many steps there are.
     """
@@ -107,7 +107,7 @@ def list_progress(*, user: User) -> list[LearnerProgress]:
 
 
 def view_progress(enrollment: Enrollment) -> EnrollmentProgress:
-    """Of an enrollment that was read with its steps (`way`) and its certificates (`papers`)."""
+    """View an enrollment that was read with its steps (`way`) and its certificates (`papers`)."""
     way: list[EnrollmentStep] = enrollment.way  # type: ignore[attr-defined]
     latest: Certificate | None = next(iter(enrollment.papers), None)  # type: ignore[attr-defined]
     groups = [list(steps) for _key, steps in groupby(way, key=lambda step: step.item.group_id)]
@@ -139,7 +139,7 @@ def _badge_of(enrollment: Enrollment) -> tuple[str, str]:
 
 
 def _summarize(enrollment: Enrollment, latest: Certificate | None, *, is_whole: bool) -> str:
-    """What to say about the whole way; about one that goes on, its steps say it."""
+    """Describe the way as a whole; while it continues, its steps describe it."""
     names = {"name": enrollment.person.first_name, "workspace": enrollment.workspace.name}
     if enrollment.participation_status == ParticipationStatus.WITHDRAWN:
         return _("%(name)s has left this program. What was completed here stays on record.") % names
@@ -197,7 +197,7 @@ def _badge_of_step(step: EnrollmentStep) -> tuple[str, str]:
 
 
 def _describe(step: EnrollmentStep, *, name: str, is_enough: bool) -> str:
-    """Whose turn it is and what they have to do, or how it ended."""
+    """Say whose turn it is and what they have to do, or how it ended."""
     names = {"name": name, "partner": step.provider.name, "percent": step.progress}
     match whose_turn(step):
         case Turn.LEARNER:

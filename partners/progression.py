@@ -1,7 +1,7 @@
-"""How an approved enrollment goes from partner to partner by itself: the document's five operations.
+"""How an approved enrollment moves from partner to partner automatically: the document's five operations.
 
-`generate_enrollment_steps`, `get_current_step`, `advance_to_next_step`, `mark_step_complete` and
-`is_enrollment_complete` keep the names it gives them. Whoever changes a step (a partner's webhook, staff, a sweep) ends
+`generate_enrollment_steps`, `get_current_step`, `advance_to_next_step`, `mark_step_complete`, and
+`is_enrollment_complete` keep the document's names. Every change of a step (by a partner's webhook, staff, a sweep) ends
 with `Advance.settle`, so what follows from a change is decided in one place.
 """
 
@@ -40,7 +40,7 @@ ENOUGH_DONE = "Enough other steps of the group are done"
 def generate_enrollment_steps(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> list[EnrollmentStep]:
     """Give an active enrollment a step for each item of its program's active sequence, and queue those that come first.
 
-    Asked again, it changes nothing: an enrollment keeps the version it began with. Without a sequence, or for an
+    A repeated call changes nothing: an enrollment keeps the version it began with. Without a sequence, or for an
     enrollment that is not active, there are no steps.
     """
     enrollment = lock_enrollment(enrollment_id)
@@ -66,7 +66,7 @@ def generate_enrollment_steps(*, enrollment_id: int, actor: Actor, now: dt.datet
         step.next_attempt_at = now
     insert_rows(steps)
     for step, row in zip(first, rows, strict=True):
-        row.step = step  # whose key is known by now
+        row.step = step  # it has a key by now
     insert_rows(rows)
     publish(*[event_about(step, now) for step in first])
     if steps:
@@ -75,15 +75,15 @@ def generate_enrollment_steps(*, enrollment_id: int, actor: Actor, now: dt.datet
 
 
 def get_current_step(*, enrollment_id: int) -> EnrollmentStep | None:
-    """The first step that has begun and is not over; None before the first, after the last, and without any."""
+    """Return the first step that has begun and is not over; None before the first, after the last, and without any."""
     return EnrollmentStep.objects.of(enrollment_id).active().first()
 
 
 @transaction.atomic
 def advance_to_next_step(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> EnrollmentStep | None:
-    """Queue the steps whose turn has come, finish the participation if none is left to do; returns the current step.
+    """Queue the steps whose turn has come, or finish the participation if none is left to do; returns the current step.
 
-    Asked again, it changes nothing.
+    A repeated call changes nothing.
     """
     steps = lock_steps(enrollment_id)
     settle(steps, actor=actor, now=now)
@@ -100,10 +100,10 @@ def mark_step_complete(
     actor: Actor,
     now: dt.datetime,
 ) -> EnrollmentStep:
-    """Record that the learner has finished a step, and advance. A step that is completed already stays as it is, so a
-    repeated notice advances nothing.
+    """Record that the learner has finished a step, and advance. A completed step stays as it is, so a repeated
+    notification advances nothing.
 
-    Raises StepNotFound, TransitionNotAllowed (its turn has not come, or it was skipped or withdrawn), StepHasAnotherId
+    Raises StepNotFound, TransitionNotAllowed (its turn has not come, or it was skipped or withdrawn), StepHasAnotherId,
     and ExternalIdTaken.
     """
     step, steps = lock_step(step_id)
@@ -118,8 +118,9 @@ def mark_step_complete(
 
 @dataclass(slots=True)
 class Advance:
-    """How enrollments whose steps are locked go on, decided in memory and written together: one enrollment alone, or as
-    many as partners tell of at once. Part of the caller's transaction."""
+    """The progress of enrollments whose steps are locked, decided in memory and written together: a single enrollment,
+    or as many as partners report on at once. Part of the caller's transaction.
+    """
 
     now: dt.datetime
     journal: StepJournal = field(init=False)
@@ -137,7 +138,7 @@ class Advance:
         reason: str = "",
         actor: Actor,
     ) -> None:
-        """One of the `steps` of an enrollment is done. Raises TransitionNotAllowed."""
+        """Complete one of the `steps` of an enrollment. Raises TransitionNotAllowed."""
         self.journal.change(
             step,
             "complete",
@@ -150,8 +151,9 @@ class Advance:
         self.settle(steps, actor=actor)
 
     def settle(self, steps: Sequence[EnrollmentStep], *, actor: Actor) -> None:
-        """What follows for an enrollment from the present state of its steps: the next ones are queued, those that
-        nobody needs any more are withdrawn, and the participation ends with the last."""
+        """Decide what follows for an enrollment from the current state of its steps: the next ones are queued, those
+        that are no longer needed are withdrawn, and the participation ends with the last.
+        """
         for step in find_needless(steps):
             self.journal.change(step, "withdraw", actor=SYSTEM, reason=ENOUGH_DONE)
         for step in find_startable(steps):
@@ -161,24 +163,24 @@ class Advance:
 
     @property
     def ends(self) -> int:
-        """How many participations end with it: each costs as much as all steps of many enrollments."""
+        """Return how many participations end: each costs as much as all steps of many enrollments."""
         return sum(len(enrollment_ids) for enrollment_ids in self._over.values())
 
     def write(self) -> None:
-        """Save, record and publish it."""
+        """Save, record, and publish it."""
         self.journal.write()
         for actor, enrollment_ids in self._over.items():
             finish_participations(enrollment_ids=enrollment_ids, actor=actor, reason=ALL_DONE, now=self.now)
 
 
 def is_enrollment_complete(*, enrollment_id: int) -> bool:
-    """Whether every required step is completed, or skipped by staff, and there is at least one."""
+    """Return whether every required step is completed, or skipped by staff, and there is at least one."""
     return are_satisfied(list(EnrollmentStep.objects.of(enrollment_id)))
 
 
 @transaction.atomic
 def withdraw_open_steps(*, enrollment_id: int, reason: str, now: dt.datetime) -> int:
-    """End whatever the enrollment still had to do at partners; returns how many steps that were."""
+    """End everything the enrollment still had to do at partners; returns how many steps that were."""
     steps = [step for step in lock_steps(enrollment_id) if step.status in OPEN]
     for step in steps:
         change_step(step, "withdraw", actor=SYSTEM, reason=reason, now=now)
@@ -186,14 +188,14 @@ def withdraw_open_steps(*, enrollment_id: int, reason: str, now: dt.datetime) ->
 
 
 def settle(steps: Sequence[EnrollmentStep], *, actor: Actor, now: dt.datetime) -> None:
-    """What follows for one enrollment from the present state of its locked steps, written at once."""
+    """Decide what follows for one enrollment from the current state of its locked steps, and write it at once."""
     advance = Advance(now)
     advance.settle(steps, actor=actor)
     advance.write()
 
 
 def keep_external_id(step: EnrollmentStep, external_id: str) -> None:
-    """Remember how the partner calls the step; it can't be called by two names, nor two steps by one."""
+    """Store the partner's id for the step; a step can't have two ids, nor can two steps share one."""
     if step.external_enrollment_id not in (None, external_id):
         raise StepHasAnotherId(f"The partner knows this step as {step.external_enrollment_id}.")
     if step.external_enrollment_id is None:

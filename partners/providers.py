@@ -1,4 +1,4 @@
-"""A workspace's partners: added, changed, paused and resumed."""
+"""A workspace's partners: adding, changing, pausing, and resuming them."""
 
 import datetime as dt
 from dataclasses import replace
@@ -25,11 +25,11 @@ from .unread import wake_unread
 
 log = structlog.get_logger(__name__)
 
-# Words in the place of a slug at /api/partners/...
+# Words used instead of a slug in /api/partners/...
 RESERVED = ("pipeline",)
-# What goes round a partner: whom it is to take, of whom it has news, whom it is to let go.
+# What the rounds at a partner do: learners to accept, news to read, learners to let go.
 ROUNDS = ("partners.tasks.enroll_at_provider", "partners.tasks.poll_provider", "partners.tasks.end_at_provider")
-# What may be changed later; a slug may not, since it stands in addresses that the partner knows.
+# The fields that may be changed later; not the slug, which is part of URLs that the partner knows.
 CHANGEABLE = (
     "name",
     "adapter",
@@ -60,8 +60,9 @@ def create_provider(*, workspace_id: int, slug: str, name: str, now: dt.datetime
 
 @transaction.atomic
 def change_provider(*, provider_id: int, now: dt.datetime, **changes: Any) -> Provider:
-    """Change some of `CHANGEABLE`. With another field map, what the partner told so far is read by it; where it is
-    asked otherwise than before, it is tried again at once. Raises ProviderNotFound, Invalid naming the field."""
+    """Change some of `CHANGEABLE`. A new field map is applied to the partner's earlier messages; a change of how the
+    partner is called retries failed calls at once. Raises ProviderNotFound, Invalid naming the field.
+    """
     provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
     if provider is None:
         raise ProviderNotFound
@@ -82,8 +83,9 @@ def change_provider(*, provider_id: int, now: dt.datetime, **changes: Any) -> Pr
 
 @transaction.atomic
 def change_field_map(*, provider_id: int, field_map: dict[str, Any], replaces: str, now: dt.datetime) -> Provider:
-    """Change the field map of a partner, whose map was the one with the digest `replaces`. Raises FieldMapChanged if it
-    is another one by now, and what `change_provider` raises."""
+    """Change a partner's field map, if the current one has the digest `replaces`. Raises FieldMapChanged if it does not
+    any more, and what `change_provider` raises.
+    """
     provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
     if provider is not None and FieldMap(provider.field_map).digest != replaces:
         raise FieldMapChanged
@@ -92,8 +94,9 @@ def change_field_map(*, provider_id: int, field_map: dict[str, Any], replaces: s
 
 @transaction.atomic
 def rotate_webhook_secret(*, provider_id: int, now: dt.datetime) -> str:
-    """Give the partner a new secret to sign with, told this once; the one before holds for a day. Raises
-    ProviderNotFound."""
+    """Give the partner a new signing secret, shown this one time; the previous one stays valid for a day. Raises
+    ProviderNotFound.
+    """
     provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
     if provider is None:
         raise ProviderNotFound
@@ -107,15 +110,16 @@ def rotate_webhook_secret(*, provider_id: int, now: dt.datetime) -> str:
 
 
 def pause_provider(*, provider_id: int, now: dt.datetime) -> None:
-    """Send nobody to this partner until it is resumed; whoever is there stays. Again changes nothing."""
+    """Send nobody to this partner until it is resumed; learners who are there stay. A repeated call changes nothing."""
     if Provider.objects.filter(pk=provider_id, paused_at=None).update(paused_at=now):
         log.info("partner_paused", partner=provider_id)
 
 
 @transaction.atomic
 def resume_provider(*, provider_id: int, now: dt.datetime) -> None:
-    """Send learners to this partner again. The pause is kept, since its time makes nobody stuck. Again changes
-    nothing."""
+    """Send learners to this partner again. The pause is recorded, so that nobody counts as stuck because of it. A
+    repeated call changes nothing.
+    """
     paused = Provider.objects.filter(pk=provider_id, paused_at__isnull=False)
     since = paused.select_for_update(no_key=True).values_list("paused_at", flat=True).first()
     if since is not None:
@@ -125,7 +129,7 @@ def resume_provider(*, provider_id: int, now: dt.datetime) -> None:
 
 
 def how_it_is_asked(provider: Provider) -> tuple[object, ...]:
-    """What staff correct when calls to a partner fail."""
+    """Return the settings that staff correct when calls to a partner fail."""
     return (
         provider.adapter,
         provider.base_url,
@@ -136,15 +140,17 @@ def how_it_is_asked(provider: Provider) -> tuple[object, ...]:
 
 
 def list_postponed(*, provider_id: int, now: dt.datetime) -> EnrollmentStepQuerySet:
-    """Steps about which the partner did not answer, and is asked again later; those that a worker may be asking about
-    just now are left out, since two never ask at once."""
+    """Return steps about which the partner did not answer and is asked again later; those that a worker may be asking
+    about at this moment are left out, since two never ask at once.
+    """
     failed = EnrollmentStep.objects.filter(provider=provider_id, attempts__gt=0)
     return failed.filter(next_attempt_at__gt=now + UNDER_WAY)
 
 
 def _try_at_once(provider_id: int, now: dt.datetime) -> None:
-    """End the pause after a silence, and the pauses of steps: what they were for has been corrected. That the partner
-    was silent stands until it answers. A worker that is there just now goes on; steps are claimed one by one."""
+    """End the pause after a silence, and the pauses of steps, because their cause has been corrected. The silence
+    itself lasts until the partner answers. A worker in its round continues; steps are claimed one by one.
+    """
     Provider.objects.filter(pk=provider_id).update(next_round_at=None)
     list_postponed(provider_id=provider_id, now=now).update(next_attempt_at=now)
     for task in ROUNDS:

@@ -13,12 +13,12 @@ from .models import Certificate, EnrollmentStep, EnrollmentStepQuerySet, Partner
 
 
 def list_providers(*, workspace_id: int) -> QuerySet[Provider]:
-    """The workspace's partners, newest first."""
+    """Return the workspace's partners, newest first."""
     return Provider.objects.filter(workspace=workspace_id).order_by("-pk")
 
 
 def get_provider(*, workspace_id: int, slug: str) -> Provider:
-    """One of them. Raises ProviderNotFound."""
+    """Return one of them. Raises ProviderNotFound."""
     provider = list_providers(workspace_id=workspace_id).filter(slug=slug).first()
     if provider is None:
         raise ProviderNotFound
@@ -26,13 +26,13 @@ def get_provider(*, workspace_id: int, slug: str) -> Provider:
 
 
 def list_steps(*, workspace_id: int, enrollment_cuid: str) -> EnrollmentStepQuerySet:
-    """The steps of an enrollment's way, in their order. Raises NotFound."""
+    """Return the steps on an enrollment's way, in order. Raises NotFound."""
     enrollment = get_enrollment(workspace_id=workspace_id, cuid=enrollment_cuid)
     return EnrollmentStep.objects.of(enrollment.pk)
 
 
 def get_step(*, workspace_id: int, enrollment_cuid: str, cuid: str) -> EnrollmentStep:
-    """One of them. Raises NotFound, StepNotFound."""
+    """Return one of them. Raises NotFound, StepNotFound."""
     step = list_steps(workspace_id=workspace_id, enrollment_cuid=enrollment_cuid).filter(cuid=cuid).first()
     if step is None:
         raise StepNotFound
@@ -40,7 +40,7 @@ def get_step(*, workspace_id: int, enrollment_cuid: str, cuid: str) -> Enrollmen
 
 
 def get_certificate(*, workspace_id: int, enrollment_cuid: str) -> Certificate:
-    """The latest of an enrollment, be it valid or revoked. Raises NotFound, CertificateNotFound."""
+    """Return the latest certificate of an enrollment, valid or revoked. Raises NotFound, CertificateNotFound."""
     enrollment = get_enrollment(workspace_id=workspace_id, cuid=enrollment_cuid)
     certificate = Certificate.objects.filter(enrollment=enrollment.pk).order_by("-pk").first()
     if certificate is None:
@@ -49,25 +49,26 @@ def get_certificate(*, workspace_id: int, enrollment_cuid: str) -> Certificate:
 
 
 def get_active_sequence(*, program_id: int) -> PartnerSequence | None:
-    """The version that learners of a program get who are approved now."""
+    """Return the version for a program's learners who are approved now."""
     return PartnerSequence.objects.filter(program=program_id, active=True).first()
 
 
 def list_items(sequence: PartnerSequence) -> list[SequenceItem]:
-    """What a version consists of, in the order in which it is taken, with groups and partners."""
+    """Return the items of a version in order, with groups and partners."""
     items = SequenceItem.objects.filter(group__sequence=sequence).select_related("group", "provider")
     return list(items.order_by("group__position", "position"))
 
 
 def count_under_way(*, program_id: int) -> dict[int, int]:
-    """How many active learners of a program go by each version of its sequence, by version; without those by which
-    nobody goes."""
+    """Return how many of a program's active learners are in each version of its sequence; versions without any are left
+    out.
+    """
     found = with_learners_under_way(PartnerSequence.objects.filter(program=program_id)).order_by("version")
     return {each.version: each.under_way for each in found if each.under_way}  # type: ignore[attr-defined]
 
 
 def with_learners_under_way(sequences: QuerySet[PartnerSequence]) -> QuerySet[PartnerSequence]:
-    """Each with `under_way`: how many active learners go by it, counted by the first of their steps."""
+    """Add `under_way` to each: how many active learners are in it, counted by the first of their steps."""
     first = EnrollmentStep.objects.current().filter(
         item__group__sequence=OuterRef("pk"),
         sequence_order=1,
@@ -78,7 +79,7 @@ def with_learners_under_way(sequences: QuerySet[PartnerSequence]) -> QuerySet[Pa
 
 
 def next_due_at(*, provider_id: int) -> dt.datetime | None:
-    """When the partner is to be asked about somebody the next time; None if it is not."""
+    """Return when the partner is next to be asked about somebody; None if it is not."""
     to_ask = EnrollmentStep.objects.filter(provider=provider_id).to_ask()
     found: dt.datetime | None = to_ask.aggregate(at=Min("next_attempt_at"))["at"]
     return found

@@ -1,7 +1,7 @@
-"""Going round the partners with what is due at them.
+"""Rounds at the partners: working through what is due at them.
 
-Each partner is a task of its own for the worker, one worker at a time is at it, and none waits for it for long: so one
-that hangs holds up no other (docs/decisions/0100).
+Each partner is a worker task of its own, one worker at a time handles it, and none waits for it for long: so a partner
+that hangs delays no other (docs/decisions/0100).
 """
 
 import datetime as dt
@@ -21,22 +21,22 @@ from .models import EnrollmentStepQuerySet, Provider
 log = structlog.get_logger(__name__)
 
 
-# A partner that leaves so many in a row without an answer is left alone for a while. One that fails now and then is
-# not: of five learners, the other four would wait for each failure.
+# A partner that leaves this many calls in a row unanswered is left alone for a while. Occasional failures don't count:
+# of five learners, the other four would wait for each failure.
 SILENCES_IN_A_ROW = 3
-# One that lets us wait for longer than this, and gives no answer, is left alone after one.
+# A partner that makes us wait longer than this, without an answer, is left alone after one call.
 SLOW_SECONDS = 1.0
-# For how long, at the most; it grows with the silence, and begins with the time that one call may take.
+# The maximum pause; it grows with the silence, and begins with the time that one call may take.
 LONGEST_PAUSE = dt.timedelta(minutes=5)
 PER_ROUND = 20
-# A round makes room for others after so long. What is left is for the next one.
+# A round yields to others after this long. The next one continues.
 ROUND_SECONDS = 30.0
-# A worker that dies in its round is replaced after this. The two calls of the last step may begin when time is up.
+# A worker that dies in its round is replaced after this. The two calls of the last step may begin when the time is up.
 LEASE = dt.timedelta(minutes=3)
 
 
 class Deal(Protocol):
-    """Asks a partner about one step. False if the partner does not answer."""
+    """Asks a partner about one step. Returns False if the partner does not answer."""
 
     def __call__(self, *, step_cuid: str, now: dt.datetime) -> bool: ...
 
@@ -44,10 +44,10 @@ class Deal(Protocol):
 def go_through(
     steps: EnrollmentStepQuerySet, *, provider_id: int, deal: Deal, task: str, limit: int, now: dt.datetime
 ) -> int:
-    """Deal with those of `steps` that are due at one partner, the longest waiting first, unless another worker is there
-    or the partner is left alone. Returns how many were tried.
+    """Handle those of `steps` that are due at one partner, the longest waiting first, unless another worker is there or
+    the partner is being left alone. Returns how many were tried.
 
-    It ends early where the partner falls silent, or still is. Where there is more to do, `task` is rung again.
+    It ends early if the partner falls silent, or still is. If there is more to do, `task` is queued again.
     """
     if not _begin(provider_id, now):
         return 0
@@ -70,14 +70,14 @@ def go_through(
             if is_over:
                 break
     _end(provider_id, is_silent, clock.moment())
-    # Those who came while nobody else could begin a round, too.
+    # Includes steps that became due while nobody else could begin a round.
     if not is_silent and _next(here, tried, limit=1, now=clock.moment()):
         nudge(signature(task), provider_id)
     return len(tried)
 
 
 def ring_for(steps: EnrollmentStepQuerySet, *, task: str, now: dt.datetime) -> int:
-    """Have the worker run `task` for each partner at which one of `steps` is due; returns for how many."""
+    """Queue `task` for each partner at which one of `steps` is due; returns for how many."""
     due = retries.due(steps, now=now).order_by()
     provider_ids = sorted(set(due.values_list("provider_id", flat=True).distinct()))
     for provider_id in provider_ids:
@@ -104,25 +104,26 @@ def _next(steps: EnrollmentStepQuerySet, tried: Sequence[str], *, limit: int, no
 
 
 def _find_likely(steps: EnrollmentStepQuerySet, now: dt.datetime) -> list[str]:
-    """The due step, if there is one, that says the most about a silent partner: of the one that waits the longest, the
-    trouble may be its own."""
+    """Return the due step, if any, that best tests a silent partner; the longest waiting one may itself be the
+    problem.
+    """
     return list(retries.due(steps, now=now).order_by("attempts", "pk").values_list("cuid", flat=True)[:1])
 
 
 def _deal_with(step_cuid: str, deal: Deal, clock: Clock, silences: int) -> int:
-    """How many calls in a row were not answered after this one; one that took long counts as all that are allowed."""
+    """Return how many calls in a row are unanswered after this one; a slow one counts as the maximum."""
     asked = clock.seconds()
     try:
         if deal(step_cuid=step_cuid, now=clock.moment()):
             return 0
-    except Exception:  # the trouble of one step is its own; its lease brings it back
+    except Exception:  # one step's failure must not affect others; its lease brings it back
         log.exception("step_not_dealt_with", step=step_cuid)
         return silences
     return SILENCES_IN_A_ROW if clock.seconds() - asked >= SLOW_SECONDS else silences + 1
 
 
 def _begin(provider_id: int, now: dt.datetime) -> bool:
-    """Whether this worker may go round; then nobody else does before `_end`, or before the lease is over."""
+    """Return whether this worker may begin a round, which excludes others until `_end`, or until the lease expires."""
     free = Provider.objects.filter(Q(next_round_at=None) | Q(next_round_at__lte=now), pk=provider_id)
     return free.update(next_round_at=now + LEASE) == 1
 

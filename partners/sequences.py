@@ -26,7 +26,7 @@ MAX_STEPS = 100
 
 @dataclass(frozen=True, slots=True)
 class ItemDraft:
-    """A course of a partner, named by the partner's slug."""
+    """A partner's course, with the partner named by its slug."""
 
     partner: str
     course_id: str
@@ -51,18 +51,18 @@ class ForeseenSequence:
     kept: tuple[ItemDraft, ...]
     added: tuple[ItemDraft, ...]
     dropped: tuple[ItemDraft, ...]
-    under_way: int  # learners who stay on the version that they go by
+    under_way: int  # learners who stay in their version
 
 
 @transaction.atomic
 def define_sequence(
     *, program_id: int, groups: Sequence[GroupDraft], replaces: int | None = None, actor: Actor, now: dt.datetime
 ) -> PartnerSequence | None:
-    """Make this the sequence that the program's learners get from now on; the same as now changes nothing. Without
-    groups the program has no partners any more, and the result is None.
+    """Define the sequence for the program's future learners; the current one again changes nothing. Without groups the
+    program has no partners any more, and the result is None.
 
-    Learners who are under way keep their version. `replaces` is the version that the caller saw, 0 for none. Raises
-    Invalid naming the field, SequenceChanged if there is another one by now.
+    Active learners keep their version. `replaces` is the version that the caller saw, 0 for none. Raises Invalid naming
+    the field, SequenceChanged if there is another one by now.
     """
     program = lock_program(program_id)
     partners = _find_partners(program.workspace_id, groups)
@@ -89,7 +89,7 @@ def define_sequence(
 
 
 def foresee_sequence(*, program: Program, groups: Sequence[GroupDraft]) -> ForeseenSequence:
-    """What `define_sequence` would change now. Writes nothing. Raises Invalid naming the field."""
+    """Return what `define_sequence` would change now. Writes nothing. Raises Invalid naming the field."""
     _find_partners(program.workspace_id, groups)
     present = get_active_sequence(program_id=program.pk)
     defined = read_groups(present) if present else ()
@@ -107,7 +107,7 @@ def foresee_sequence(*, program: Program, groups: Sequence[GroupDraft]) -> Fores
 
 
 def read_groups(sequence: PartnerSequence) -> tuple[GroupDraft, ...]:
-    """What the version was defined by."""
+    """Return the groups that the version was defined with."""
     items: dict[int, list[ItemDraft]] = {}
     rows = SequenceItem.objects.filter(group__sequence=sequence).order_by("position")
     for group_id, slug, course_id in rows.values_list("group_id", "provider__slug", "course_id"):
@@ -124,7 +124,7 @@ def _next_version(program_id: int) -> int:
 
 
 def _find_partners(workspace_id: int, groups: Sequence[GroupDraft]) -> dict[str, Provider]:
-    """The partners that the groups name, by slug. Raises Invalid for anything that no sequence can be made of."""
+    """Return the partners that the groups name, by slug. Raises Invalid for anything that can't be a sequence."""
     named = {item.partner for group in groups for item in group.items}
     found = {each.slug: each for each in Provider.objects.filter(workspace=workspace_id, slug__in=named)}
     refuse([*_unknown_partners(groups, found), *_repeated_courses(groups), *_odd_groups(groups), *_too_many(groups)])

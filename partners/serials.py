@@ -1,4 +1,4 @@
-"""The numbers of certificates, which people read from paper and type: nobody can guess one, and few can misread one.
+"""The serials of certificates, which people read from paper and type: impossible to guess and hard to misread.
 
 Crockford's Base32 has no letter that looks like a digit; 20 letters are 100 random bits. It reads O as 0, and I and L
 as 1 (https://www.crockford.com/base32.html).
@@ -19,7 +19,7 @@ def new_serial() -> str:
 
 
 def read_serial(text: str) -> str | None:
-    """The serial that somebody typed, however they wrote it; None for what can be none."""
+    """Return the serial that somebody typed, however they wrote it; None if it can't be one."""
     if not text.isascii():
         return None
     letters = text.upper().replace("-", "").translate(_MISREAD)

@@ -1,5 +1,5 @@
-"""What partners have agreed to: how long they take to accept a learner, and to let them finish. Staff have a task for
-each step that takes longer, once for each status it stands in.
+"""Partners' service levels: how long they take to accept a learner, and to let them finish. Staff get a task for each
+step that takes longer, once for each status it is in.
 
 `is_breach` finds those steps. A task is completed when its step moves on.
 """
@@ -21,8 +21,9 @@ log = structlog.get_logger(__name__)
 
 
 def raise_breaches(*, limit: int, now: dt.datetime) -> int:
-    """Ask staff to look at steps whose partner takes longer than agreed, the longest standing first, each once. Returns
-    how many were dealt with."""
+    """Ask staff to look at steps whose partner takes longer than agreed, the oldest first, each once. Returns how many
+    were handled.
+    """
     breach = is_breach(now)
     found = EnrollmentStep.objects.filter(breach, breached_at=None).order_by("changed_at", "pk")
     step_ids = list(found.values_list("pk", flat=True)[:limit])
@@ -30,7 +31,7 @@ def raise_breaches(*, limit: int, now: dt.datetime) -> int:
 
 
 def _try_to_raise(step_id: int, breach: Q, now: dt.datetime) -> int:
-    """The trouble of one step is its own and must not hold up the others; the next sweep meets it again."""
+    """Raise one breach. A failure must not delay the others; the next sweep tries it again."""
     try:
         _raise_breach(step_id, breach, now)
     except Exception:
@@ -41,7 +42,9 @@ def _try_to_raise(step_id: int, breach: Q, now: dt.datetime) -> int:
 
 @transaction.atomic
 def _raise_breach(step_id: int, breach: Q, now: dt.datetime) -> None:
-    """Behind the lock of the enrollment, so that a step that moves on meanwhile, or was told of, raises nothing."""
+    """Raise the breach behind the lock of the enrollment, so that a step that moves on in the meantime, or was already
+    reported, raises nothing.
+    """
     step, _ = lock_step(step_id)
     if step.breached_at is not None or not EnrollmentStep.objects.filter(breach, pk=step_id).exists():
         return
@@ -52,8 +55,7 @@ def _raise_breach(step_id: int, breach: Q, now: dt.datetime) -> None:
 
 
 def settle_breach(step: EnrollmentStep, *, status: str, now: dt.datetime) -> None:
-    """A step has moved on from this status: what staff were to ask its partner is answered. Part of the caller's
-    transaction."""
+    """Settle the task about a step that has moved on from this status. Part of the caller's transaction."""
     kind = ACCEPTANCE_LATE if status == PartnerStepStatus.QUEUED else COMPLETION_LATE
     settle_staff_task(kind=kind, subject=_subject(step), resolution=f"It is {step.status} now.", now=now)
 

@@ -2,10 +2,10 @@ from django.db import models
 
 
 class Adapter(models.TextChoices):
-    """How we tell a partner whom to teach."""
+    """How a partner learns whom to teach."""
 
-    REST = "rest", "REST API"  # by HTTP, as docs/partners.md describes it
-    MANUAL = "manual", "By hand"  # the partner has no API: staff tell it, and record what it says
+    REST = "rest", "REST API"  # over HTTP, as docs/partners.md specifies
+    MANUAL = "manual", "By hand"  # the partner has no API: staff tell it, and record its answers
 
 
 class GroupRule(models.TextChoices):
@@ -30,26 +30,26 @@ class PartnerStepStatus(models.TextChoices):
     COMPLETED = "completed", "Completed"  # the partner says so, or staff have evidence
     FAILED = "failed", "Failed"  # the partner refused or never answered; staff have to act
     SKIPPED = "skipped", "Skipped"  # staff let it count as done, with a reason
-    WITHDRAWN = "withdrawn", "Withdrawn"  # no longer asked for: the enrollment ended, or enough others are done
+    WITHDRAWN = "withdrawn", "Withdrawn"  # no longer required: the enrollment ended, or enough others are done
 
 
 class Revocation(models.TextChoices):
-    """Why a certificate is not valid any more."""
+    """Why a certificate is no longer valid."""
 
-    REPLACED = "replaced", "Replaced by another"  # staff issued another one, with the learner's present name
-    WITHDRAWN = "withdrawn", "Withdrawn by staff"  # a person's decision, which nothing reverses by itself
-    NOT_EARNED = "not_earned", "No longer earned"  # the payment went back, or the enrollment was reopened or deleted
+    REPLACED = "replaced", "Replaced by another"  # staff issued another one, with the learner's current name
+    WITHDRAWN = "withdrawn", "Withdrawn by staff"  # a person's decision, which is never reversed automatically
+    NOT_EARNED = "not_earned", "No longer earned"  # the payment was refunded, or the enrollment was reopened or deleted
 
 
 # Counts toward a group: finished, or excused by staff. Neither a failed step nor a withdrawn one ever does.
 DONE = (PartnerStepStatus.COMPLETED, PartnerStepStatus.SKIPPED)
-# Has begun and is not over: somebody has to do something about it (the learner, the partner or staff).
+# Has begun and is not over: somebody (the learner, the partner, or staff) has to act.
 ACTIVE = (PartnerStepStatus.QUEUED, PartnerStepStatus.IN_PROGRESS, PartnerStepStatus.FAILED)
-# Can still become something else.
+# Its status can still change.
 OPEN = (PartnerStepStatus.PENDING, *ACTIVE)
 # Is over, unless staff reopen it.
 OVER = (*DONE, PartnerStepStatus.WITHDRAWN)
 # Over without being completed: a partner that has the learner is told so.
 LEFT = (PartnerStepStatus.SKIPPED, PartnerStepStatus.WITHDRAWN)
-# The learner has not begun, as far as we know: nobody loses anything if it is no longer asked for.
+# The learner has not begun, as far as we know: nobody loses anything if it is no longer required.
 NOT_BEGUN = (PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED, PartnerStepStatus.FAILED)

@@ -1,6 +1,6 @@
-"""Which learners are stuck at a partner, for how long, and whose turn it is to do something about it.
+"""Which learners are stuck at a partner, for how long, and who has to act.
 
-`EnrollmentStep.objects.stuck(now)` finds them; here is what is said about each.
+`EnrollmentStep.objects.stuck(now)` finds them; this module describes each one.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from .states import Adapter, PartnerStepStatus
 
 
 class Turn(StrEnum):
-    """Who has to act before a step can go on."""
+    """Who has to act before a step can progress."""
 
     LEARNER = "learner"
     PARTNER = "partner"
@@ -23,18 +23,19 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StuckStep:
-    """A step that does not move, with what staff want to know about it."""
+    """A step that does not progress, with what staff want to know about it."""
 
     step: EnrollmentStep
     turn: Turn | None
-    days: int  # whole ones in the present status, without the partner's outages
+    days: int  # whole days in the current status, without the partner's outages
 
 
 def whose_turn(step: EnrollmentStep) -> Turn | None:
-    """Who has to act now; None before the step's turn and after its end. Reads the step and its provider, no rows.
+    """Return who has to act now; None before the step's turn and after its end. Reads the step and its provider, no
+    rows.
 
-    A learner who was accepted works at the course. Until then the partner has to accept, or staff where they have
-    paused it or enroll by hand. A step that failed is for staff.
+    An accepted learner works on the course. Until then the partner has to accept, or staff if they have paused it or
+    enroll by hand. A failed step is for staff.
     """
     match step.status:
         case PartnerStepStatus.IN_PROGRESS:
@@ -48,7 +49,7 @@ def whose_turn(step: EnrollmentStep) -> Turn | None:
 
 
 def describe_stuck(steps: Sequence[EnrollmentStep], *, now: dt.datetime) -> list[StuckStep]:
-    """For how many days each of these has not moved, and whose turn it is: one query for all of them."""
+    """Return for how many days each of these has not progressed, and who has to act: one query for all of them."""
     outages = outages_of(list({step.provider_id: step.provider for step in steps}.values()), now=now)
     return [
         StuckStep(

@@ -1,4 +1,4 @@
-"""What partners ask staff to do."""
+"""The kinds of staff tasks that partners creates."""
 
 from accounts.states import Role
 from accounts.task_kinds import register_kind

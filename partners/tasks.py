@@ -1,4 +1,4 @@
-"""Partners' work in the background: each task calls one use case and may run twice or be lost."""
+"""Background tasks of partners: each calls one use case and may run twice or be lost."""
 
 from celery import shared_task
 
@@ -8,7 +8,7 @@ from core.work import aside, in_batches
 from . import ending, enrolling, inbox, polling, service_levels
 from .nudges import sending
 
-# A partner that has not answered by then is waited for aside, and the worker turns to others.
+# A partner that has not answered by then is waited for separately, and the worker turns to others.
 PATIENCE_SECONDS = 0.5
 
 

@@ -1,6 +1,6 @@
-"""Messages of partners that their field maps do not fit: kept as they came, and read again once a map is mended.
+"""Messages of partners that their field maps do not fit: stored as they came, and read again once a map is fixed.
 
-Such a message is in the inbox without its content. What came is sealed beside it, since nobody knows whom it names,
+Such a message is in the inbox without its content. The original is sealed next to it, since nobody knows whom it names,
 until it can be read, and for thirty days at most.
 """
 
@@ -26,18 +26,18 @@ from .task_kinds import MESSAGES_UNREAD
 log = structlog.get_logger(__name__)
 
 UNREAD = "unread"
-UNREADABLE = "unreadable"  # the kind of a message of which nothing is known
+UNREADABLE = "unreadable"  # the kind of a message about which nothing is known
 KEPT_FOR = dt.timedelta(days=30)
 NEVER_READ = "could not be read for 30 days"
 IGNORED = "ignored"
-# How many messages a map is tried on before it is saved.
+# The number of messages on which a map is tried before it is saved.
 TRIED_BEFORE = 50
-# What staff see of a message that can't be read.
+# What staff see of an unreadable message.
 PATHS_SHOWN = 40
 
 
 def seal_message(event: PartnerEvent, body: Mapping[str, Any], fault: Misread) -> None:
-    """Have an event that is not stored yet keep the message that it could not be made of."""
+    """Attach the original message to an unsaved event that it could not be parsed into."""
     event.type = UNREADABLE
     event.external_enrollment_id = ""
     event.unread = json.dumps(body)
@@ -46,7 +46,7 @@ def seal_message(event: PartnerEvent, body: Mapping[str, Any], fault: Misread) -
 
 
 def tell_staff(event: PartnerEvent) -> None:
-    """A partner whose messages can't be read is a task for staff until they can."""
+    """Give staff a task about a partner's unreadable messages until they can be read."""
     provider = event.provider
     raise_staff_task(
         workspace_id=provider.workspace_id,
@@ -57,7 +57,7 @@ def tell_staff(event: PartnerEvent) -> None:
 
 
 def read_again(events: Sequence[PartnerEvent], now: dt.datetime) -> list[PartnerEvent]:
-    """Those of these events that can be applied: what could not be read so far is read by the present map."""
+    """Return those of these events that can be applied, reading unread ones with the current map."""
     sealed = [event for event in events if event.unread]
     if not sealed:
         return list(events)
@@ -75,8 +75,7 @@ def read_again(events: Sequence[PartnerEvent], now: dt.datetime) -> list[Partner
 
 @transaction.atomic
 def wake_unread(*, provider_id: int, now: dt.datetime) -> None:
-    """Have everything looked at again that a partner told and that meant nothing by its map before: part of changing
-    the map."""
+    """Reread a partner's messages that were unreadable or without effect under the old map, as part of changing it."""
     provider = Provider.objects.get(pk=provider_id)
     _waiting(provider).update(next_attempt_at=now, attempts=0)
     fields = field_map_of(provider)
@@ -89,8 +88,9 @@ def wake_unread(*, provider_id: int, now: dt.datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ForeseenUnread:
-    """How many of the messages that can't be read a map would read, and of the latest other one what it lacks and which
-    paths it has."""
+    """How many of the unreadable messages a map would read, and of the latest of the others, what it lacks and which
+    paths it has.
+    """
 
     readable: int = 0
     waiting: int = 0
@@ -99,7 +99,7 @@ class ForeseenUnread:
 
 
 def foresee_unread(*, provider: Provider, fields: FieldMap) -> ForeseenUnread:
-    """What a map would do to the latest messages that could not be read."""
+    """Return what a map would do to the latest messages that could not be read."""
     events = list(_waiting(provider).order_by("-pk")[:TRIED_BEFORE])
     lacking: list[tuple[str, tuple[str, ...]]] = []
     for event in events:
@@ -112,12 +112,12 @@ def foresee_unread(*, provider: Provider, fields: FieldMap) -> ForeseenUnread:
 
 
 def paths_of(event: PartnerEvent) -> list[str]:
-    """Where something stands in a message that can't be read, without what it is."""
+    """Return the paths in an unreadable message, without their values."""
     return list_paths(json.loads(event.unread), at_most=PATHS_SHOWN) if event.unread else []
 
 
 def _read_one(event: PartnerEvent, now: dt.datetime) -> None:
-    """Read it, or let it wait on; one that has waited for too long is forgotten."""
+    """Read it, or let it keep waiting; one that has waited too long is deleted."""
     changes: dict[str, Any]
     try:
         message = read_message(field_map_of(event.provider), json.loads(event.unread))

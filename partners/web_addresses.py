@@ -1,4 +1,4 @@
-"""Addresses that a partner gives us to show to people."""
+"""URLs that a partner gives us to show to people."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ LONGEST = 2000
 
 
 def web_address(given: object) -> str:
-    """The address, if a browser may be sent to it; empty for anything else."""
+    """Return the URL, if a browser may be sent to it; empty for anything else."""
     if not isinstance(given, str) or len(given) > LONGEST or not given.isprintable():
         return ""
     try:

@@ -1,8 +1,9 @@
-"""The worklist of a partner without an API: a file of its learners goes out, and comes back with what the partner said.
+"""The worklist of a partner without an API: a file of its learners is exported, and imported with the partner's
+answers.
 
-The file that goes out has empty columns for the results, which the partner, or staff, fill in. Each line is a
-transaction of its own: a line with a mistake is told and changes nothing, and the others count. The same file may be
-brought again: what is known already changes nothing.
+The exported file has empty columns for the results, which the partner, or staff, fill in. Each line is a transaction of
+its own: a line with a mistake is reported and changes nothing, and the others count. The same file may be imported
+again: what is already known changes nothing.
 """
 
 import csv
@@ -60,7 +61,7 @@ class Told:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a file: how many steps changed, how many lines said what was known, and the mistakes by line."""
+    """The result of a file: how many steps changed, how many lines repeated known facts, and the mistakes by line."""
 
     changed: int = 0
     unchanged: int = 0
@@ -68,8 +69,9 @@ class Outcome:
 
 
 def list_work(provider: Provider) -> Iterator[tuple[str, ...]]:
-    """The lines of the worklist, its header first: who is to be enrolled, and who learns there, the oldest first. No
-    cell is one that a spreadsheet would carry out."""
+    """Yield the lines of the worklist, its header first: learners to enroll, and learners in progress, the oldest
+    first. No cell is one that a spreadsheet would execute.
+    """
     yield COLUMNS
     steps = EnrollmentStep.objects.current().filter(provider=provider, status__in=ON_THE_LIST)
     for step in steps.select_related("enrollment__learner", "item").order_by("changed_at", "pk").iterator():
@@ -88,10 +90,10 @@ def import_results(
     actor: Actor,
     now: dt.datetime,
 ) -> Outcome:
-    """Record what a partner without an API said of its learners. Lines without a result are passed over.
+    """Record the answers of a partner without an API. Lines without a result are skipped.
 
-    Raises Invalid for a partner that has an API, or more results than `at_most`, and UnreadableFile, then without
-    having changed anything.
+    Raises Invalid for a partner that has an API, or more results than `at_most`, and UnreadableFile; then nothing was
+    changed.
     """
     if provider.adapter != Adapter.MANUAL:
         raise invalid_field("partner", "has_api", f"{provider.slug} has an API, and tells its results by itself.")
@@ -116,7 +118,7 @@ def import_results(
 
 
 def _record(provider: Provider, told: Told, actor: Actor, now: dt.datetime) -> bool:
-    """Apply one line behind the lock of the enrollment; whether it changed anything."""
+    """Apply one line behind the lock of the enrollment; returns whether it changed anything."""
     found = EnrollmentStep.objects.filter(cuid=told.step, provider=provider).values_list("pk", flat=True).first()
     if found is None:
         raise StepNotFound(f"{provider.slug} has no such step. Leave this column as the worklist has it.")
@@ -179,7 +181,7 @@ def _field_of(refusal: DomainError) -> str:
 
 
 def _read(file: IO[bytes]) -> Iterator[Told]:
-    """The lines that tell something."""
+    """Yield the lines that contain a result."""
     rows = _rows(file)
     first, header = next(rows, (1, []))
     names = [cell.strip().lower() for cell in header]
@@ -199,7 +201,7 @@ def _read(file: IO[bytes]) -> Iterator[Told]:
 
 
 def _rows(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """Each row that is not empty, with the line where it ends. Many spreadsheets separate cells by semicolons."""
+    """Yield each row that is not empty, with the line where it ends. Many spreadsheets separate cells by semicolons."""
     lines = [line for _, line in read_lines(file, find_encoding(file))]
     separator = max(SEPARATORS, key=lines[0].count) if lines else SEPARATORS[0]
     rows = csv.reader(lines, delimiter=separator, strict=True)
@@ -212,5 +214,5 @@ def _rows(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _as_written(text: str) -> str:
-    """Without the apostrophe that the worklist puts before what a spreadsheet would carry out."""
+    """Return the cell without the apostrophe that the worklist puts before what a spreadsheet would execute."""
     return text[1:] if text.startswith("'") and harmless(text[1:]) == text else text

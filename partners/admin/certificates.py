@@ -39,7 +39,7 @@ def is_live(certificate: Certificate) -> bool:
 
 @admin.register(Certificate)
 class CertificateAdmin(WorkspaceScopedAdmin):
-    """Certificates as they were printed; nobody changes one."""
+    """Certificates as they were printed; they can't be changed."""
 
     workspace_path = "enrollment__workspace"
     actor_fields = ("issued_by", "revoked_by")

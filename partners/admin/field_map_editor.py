@@ -1,6 +1,6 @@
-"""The page on which staff say what a partner's JSON calls our fields: a form, examples of what comes of it, then saved.
+"""The page on which staff map our fields to the names in a partner's JSON: a form, examples of the result, then saving.
 
-It works without JavaScript: each button sends the whole page, and what was typed comes back.
+It works without JavaScript: each button submits the whole page, and what was typed comes back.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ def field_map_url(provider: Provider) -> str:
 
 
 def edit_field_map(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    """The page, and what its buttons do."""
+    """Show the page and handle its buttons."""
     provider = model_admin.get_visible(request, object_id)
     if provider is None:
         raise Http404("There is no such partner.")
@@ -46,13 +46,13 @@ def edit_field_map(model_admin: Any, request: HttpRequest, object_id: str) -> Ht
     if act in (PREVIEW, SAVE):
         return _answer(model_admin, request, provider, is_wanted=act == SAVE)
     if act == RESET:
-        provider.field_map = {}  # on the page, until it is saved
+        provider.field_map = {}  # only for this page, until it is saved
     form = FieldMapForm(request=request, row=provider)
     return _page(model_admin, request, form, fields=FieldMap(provider.field_map))
 
 
 def _answer(model_admin: Any, request: HttpRequest, provider: Provider, *, is_wanted: bool) -> HttpResponse:
-    """Show what comes of the map; save it if that was seen before and has not been edited since."""
+    """Show the effects of the map; save it only if this preview was already shown and the form is unchanged."""
     form = FieldMapForm(request.POST, request=request, row=provider)
     present = FieldMap(provider.field_map)
     if not form.is_valid():
@@ -84,7 +84,7 @@ def _answer(model_admin: Any, request: HttpRequest, provider: Provider, *, is_wa
 
 
 def _seal(field_map: dict[str, Any]) -> str:
-    """Names what a preview was about."""
+    """Identify what a preview was about."""
     return hashlib.sha256(repr(field_map).encode()).hexdigest()[:16]
 
 

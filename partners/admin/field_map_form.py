@@ -1,4 +1,4 @@
-"""The form of a partner's field map: a field for each of ours and for each word, and examples of what comes of it."""
+"""The form of a partner's field map: an input for each field and each word, and examples of the result."""
 
 import json
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ _TOLD = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request or an answer by a map."""
+    """A request or a response under a map."""
 
     title: str
     text: str
@@ -62,7 +62,7 @@ def _field_name(key: str) -> str:
 
 
 class FieldMapForm(StaffForm):
-    """`row` is the partner. A field that is emptied is not sent, or not read."""
+    """`row` is the partner. A field whose input is empty is not sent, or not read."""
 
     def prepare(self) -> None:
         present = FieldMap(self.row.field_map)
@@ -87,7 +87,7 @@ class FieldMapForm(StaffForm):
 
     @property
     def parts(self) -> list[dict[str, Any]]:
-        """What the page shows of each part."""
+        """Return what the page shows for each part."""
         keys = [field.key for field in FIELDS] + [word.key for word in MAPPED_WORDS]
         return [
             {
@@ -100,7 +100,7 @@ class FieldMapForm(StaffForm):
         ]
 
     def told(self) -> dict[str, dict[str, Any]]:
-        """The map as it was typed in."""
+        """Return the map as it was typed."""
         told: dict[str, dict[str, Any]] = {}
         for field in FIELDS:
             told.setdefault(field.part, {})[field.name] = self.cleaned_data[_field_name(field.key)]
@@ -111,14 +111,14 @@ class FieldMapForm(StaffForm):
         return told
 
     def show(self, faults: Sequence[FieldError]) -> None:
-        """Put each fault beside the field that it is about."""
+        """Put each fault next to the field it concerns."""
         for fault in faults:
             name = _field_name(fault.field.partition("[")[0].removeprefix("field_map."))
             self.add_error(name if name in self.fields else None, fault.detail)
 
 
 def examples_of(fields: FieldMap) -> list[Example]:
-    """What is sent by a map, and what is read by it."""
+    """Return examples of what is sent under a map, and of what is read."""
     values = {
         "id": "enr-1",
         "reference": _SAMPLE.reference,

@@ -38,7 +38,7 @@ register_queue(
 
 @admin.register(PartnerEvent)
 class PartnerEventAdmin(WorkspaceScopedAdmin):
-    """What partners told us, as far as it is acted on, and what became of it."""
+    """The parts of partners' messages that we act on, and the outcome of each message."""
 
     workspace_path = "provider__workspace"
     list_display = ("type", "provider_link", "external_enrollment_id", "state", "outcome", "attempts", "received_at")
@@ -85,7 +85,7 @@ class PartnerEventAdmin(WorkspaceScopedAdmin):
 
     @display(description="fields of a message that can't be read")
     def paths(self, event: PartnerEvent) -> str:
-        """Where something stands in it; what it is, nobody is shown."""
+        """Return the paths in the message; the values are shown to nobody."""
         return ", ".join(paths_of(event)) or "—"
 
     @staff_action(

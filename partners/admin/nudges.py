@@ -22,7 +22,7 @@ def is_stopped_or_given_up(nudge: Nudge) -> bool:
 
 @admin.register(Nudge)
 class NudgeAdmin(WorkspaceScopedAdmin):
-    """Who is nudged by email about what waits for them, and who wants no such mail."""
+    """Who is nudged by email about what waits for them, and who has opted out."""
 
     list_display = ("__str__", "about", "state", "sent_count", "last_sent_at", "next_attempt_at", "workspace")
     list_filter = (

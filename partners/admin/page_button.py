@@ -1,4 +1,4 @@
-"""A button of a row that leads to a page of its own, which acts."""
+"""A row button that leads to a page of its own, which carries out the action."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ def page_button(
     address: Callable[[Any], str],
     variant: ActionVariant = ActionVariant.DEFAULT,
 ) -> PageButton:
-    """Leads to the page at the `address` of the row, whose name the button has."""
+    """Return a button that leads to the page at the row's `address`, and is named after it."""
     return PageButton(
         perform=address,
         description=description,

@@ -1,4 +1,4 @@
-"""The page that shows how learners fare at each partner."""
+"""The page that shows the progress of learners at each partner."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ SENTENCES = {
     Turn.PARTNER: "It is the partner's turn.",
     Turn.US: "It is our turn.",
 }
-# What the bar of a partner is made of, and how its parts look.
+# The parts of a partner's bar, and how they look.
 PARTS = (
     ("completed", "Completed", "approved"),
     ("in_progress", "In progress", "active"),
@@ -31,7 +31,7 @@ PARTS = (
     ("failed", "Failed", "rejected"),
     ("skipped", "Skipped", "submitted"),
 )
-# What a figure counts that is not called like its one status.
+# The statuses in a figure that has a name of its own.
 COUNTED_AS = {"pending": (PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED)}
 
 
@@ -48,7 +48,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class StuckRow:
-    """A learner who is stuck, with what staff need to act."""
+    """A learner who is stuck, with what staff need in order to act."""
 
     title: str
     url: str
@@ -79,7 +79,7 @@ class PartnerRow:
 
 
 def pipeline_context(request: HttpRequest) -> dict[str, Any]:
-    """What the page shows: the workspaces that this person may see, and in each of them the partners."""
+    """Return what the page shows: the workspaces that this person may see, and the partners in each."""
     workspaces = access_of(request).limit(Workspace.objects.order_by("slug"), path="id", power=Power.VIEW)
     with_partners = list(workspaces.filter(pk__in=Provider.objects.values("workspace")))
     figures = pipelines_of(workspace_ids=[each.pk for each in with_partners], now=utc_now())
@@ -125,7 +125,7 @@ def _stuck_row(found: StuckStep) -> StuckRow:
 
 
 def _trend(lately: int, before: int) -> str:
-    """Completions of the last four weeks against the four before."""
+    """Compare the completions of the last four weeks with those of the four weeks before."""
     if lately == before:
         return "as many as in the 4 weeks before"
     direction = "more" if lately > before else "fewer"

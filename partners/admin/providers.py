@@ -40,11 +40,11 @@ from .worklists import ResultsForm, describe_faults, foresee_results, has_no_api
 
 register_subject("partner", Provider)
 
-MISTAKES_TOLD = 5  # beside the number of all
+MISTAKES_TOLD = 5  # shown next to the total
 
 
 class ProviderForm(StaffForm):
-    """What may be changed of a partner. The key is written and never shown."""
+    """The editable fields of a partner. The API key can be set, but is never shown."""
 
     name = forms.CharField(max_length=200)
     adapter = forms.ChoiceField(choices=Adapter.choices, label="How we tell it whom to teach")
@@ -87,7 +87,7 @@ class ProviderForm(StaffForm):
             self.initial = {**known, **self.initial}
 
     def told(self) -> dict[str, Any]:
-        """What was filled in; an empty key changes nothing."""
+        """Return the submitted values; an empty key changes nothing."""
         told = {name: value for name, value in self.cleaned_data.items() if name not in ("workspace", "slug")}
         if not told["api_key"]:
             del told["api_key"]
@@ -118,7 +118,7 @@ def is_at_work(provider: Provider) -> bool:
 
 @admin.register(Provider)
 class ProviderAdmin(WorkspaceScopedAdmin):
-    """Partners. Everything changes by buttons; neither the key nor a secret is ever shown again."""
+    """Partners. Buttons make every change; neither the key nor a secret is ever shown again."""
 
     list_display = ("name", "standing", "slug", "adapter", "expected_days", "stuck_after_days", "workspace")
     list_filter = (("workspace", ScopedRelatedFilter), ("adapter", ChoicesDropdownFilter))
@@ -190,7 +190,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
 
     @display(description="tried next")
     def tried_next(self, provider: Provider) -> str:
-        """When its system is asked again, and why not before."""
+        """Say when its system will be called again, and why not earlier."""
         if provider.adapter != Adapter.REST:
             return "Never: it is told by staff"
         if provider.paused_at is not None:
@@ -290,7 +290,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         return self.show_once(request, Provider.objects.select_related("workspace").get(pk=provider.pk), secret)
 
     def show_once(self, request: HttpRequest, provider: Provider, secret: str) -> HttpResponse:
-        """The only page that ever shows the secret."""
+        """Show the secret, on the only page that ever does."""
         address = f"{settings.PUBLIC_URL}{reverse('partner-webhook', args=[provider.slug])}"
         response = self._page(
             request,
@@ -313,7 +313,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         return edit_field_map(self, request, str(object_id))
 
     def show_pipeline(self, request: HttpRequest) -> HttpResponse:
-        """How learners fare at each partner."""
+        """Show the progress of learners at each partner."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return self._page(request, "admin/partners/pipeline.html", pipeline_context(request))

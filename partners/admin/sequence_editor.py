@@ -1,6 +1,6 @@
-"""The page on which staff define a program's sequence: parts and steps, a preview of what changes, then a new version.
+"""The page on which staff define a program's sequence: parts and steps, a preview of the changes, then a new version.
 
-It works without JavaScript: each button sends the whole page, and what was typed comes back.
+It works without JavaScript: each button submits the whole page, and what was typed comes back.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ def editor_url(program: Program) -> str:
 
 
 def edit_sequence(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The page, and what its buttons do."""
+    """Show the page and handle its buttons."""
     program = _find_program(request)
     present = get_active_sequence(program_id=program.pk)
     act = request.POST.get("act", PREVIEW) if request.method == "POST" else ""
@@ -47,7 +47,7 @@ def edit_sequence(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def _find_program(request: HttpRequest) -> Program:
-    """The program of the address, if this person may define its sequence. Raises Http404."""
+    """Return the program in the URL, if this person may define its sequence. Raises Http404."""
     key = parse_whole_number(request.GET.get("program", ""))
     mine = access_of(request).limit(Program.objects.all(), path="workspace", power=Power.MANAGE)
     program = mine.select_related("workspace").filter(pk=key).first() if key else None
@@ -59,7 +59,7 @@ def _find_program(request: HttpRequest) -> Program:
 def _answer(
     model_admin: Any, request: HttpRequest, program: Program, present: PartnerSequence | None, *, is_wanted: bool
 ) -> HttpResponse:
-    """Show what would change; publish it if that was seen before and has not been edited since."""
+    """Show what would change; publish it only if this preview was already shown and the form is unchanged."""
     form = SequenceForm(request.POST, groups=read_texts(request.POST), request=request, row=program)
     replaces = _replaces(request, present)
     foreseen = None
@@ -109,7 +109,7 @@ def _publish(
 
 
 def _replaces(request: HttpRequest, present: PartnerSequence | None) -> int:
-    """The version that this person began with, 0 for none."""
+    """Return the version that this person started from, 0 for none."""
     told = parse_whole_number(request.POST.get("replaces", ""))
     return told if told is not None else (present.version if present else 0)
 

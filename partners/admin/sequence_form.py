@@ -1,6 +1,6 @@
-"""The fields of a sequence on its page: parts, each with a rule and its steps, as they were typed in.
+"""The fields of a sequence on its page: parts, each with a rule and its steps, as they were typed.
 
-Adding, moving and removing happen here, on texts that need not be valid yet, so nothing that was typed is lost.
+Adding, moving, and removing work on raw text that need not be valid yet, so nothing that was typed is lost.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class GroupText:
 
 
 def texts_of(groups: tuple[GroupDraft, ...]) -> list[GroupText]:
-    """A sequence as the page shows it; an empty one has a part with a step to fill in."""
+    """Return a sequence as the page shows it; an empty one has one part with a blank step."""
     return [
         GroupText(
             group.name, group.rule, str(group.at_least or ""), [StepText(i.partner, i.course_id) for i in group.items]
@@ -48,7 +48,7 @@ def texts_of(groups: tuple[GroupDraft, ...]) -> list[GroupText]:
 
 
 def read_texts(data: Mapping[str, str]) -> list[GroupText]:
-    """What was typed in, as far as a sequence can have it."""
+    """Parse what was typed, up to the limits of a sequence."""
     groups = []
     left = MAX_STEPS
     for place in range(_count(data, "groups")):
@@ -67,8 +67,9 @@ def _count(data: Mapping[str, str], name: str) -> int:
 
 
 def change(groups: list[GroupText], act: str) -> None:
-    """Carry out what a button says: `add`, or `up`, `down`, `remove` or `add` with a part, and perhaps one of its
-    steps: `up:1:0`. What can't be done changes nothing."""
+    """Carry out a button's action: `add`, or `up`, `down`, `remove`, or `add` with a part, and possibly one of its
+    steps: `up:1:0`. An impossible action changes nothing.
+    """
     verb, *numbers = act.split(":")
     places = [parse_whole_number(number) for number in numbers]
     if not places and verb == "add":
@@ -94,7 +95,7 @@ def _change_group(groups: list[GroupText], place: int, verb: str) -> None:
 
 
 def _change_step(groups: list[GroupText], place: int, number: int, verb: str) -> None:
-    """A step that is moved past the end of its part goes on into the next one."""
+    """Move or remove a step; one that is moved past the end of its part goes into the next part."""
     steps = groups[place].steps
     if verb == "remove":
         del steps[number]
@@ -113,7 +114,7 @@ def _move(items: list[Any], place: int, verb: str) -> None:
 
 
 class SequenceForm(StaffForm):
-    """Fields for each part and each step. `row` is the program. Rows that are empty are left out."""
+    """Fields for each part and each step. `row` is the program. Empty rows are left out."""
 
     def __init__(self, *args: Any, groups: list[GroupText], **kwargs: Any) -> None:
         self.groups = groups
@@ -145,7 +146,7 @@ class SequenceForm(StaffForm):
 
     @property
     def parts(self) -> list[dict[str, Any]]:
-        """What the page shows of each part."""
+        """Return what the page shows for each part."""
         before = 0
         parts = []
         for place, group in enumerate(self.groups):
@@ -175,7 +176,7 @@ class SequenceForm(StaffForm):
         return cleaned
 
     def drafts(self) -> list[tuple[int, list[int], GroupDraft]]:
-        """The parts that are filled in, with their places on the page and those of their steps."""
+        """Return the parts that are filled in, with their positions on the page and those of their steps."""
         found = []
         for place, group in enumerate(self.groups):
             taken = [n for n in range(len(group.steps)) if self.cleaned_data[f"partner_{place}_{n}"]]
@@ -191,7 +192,7 @@ class SequenceForm(StaffForm):
         return found
 
     def show(self, refusal: DomainError, drafts: list[tuple[int, list[int], GroupDraft]]) -> None:
-        """Put each fault beside the field it is about."""
+        """Put each fault next to the field it concerns."""
         steps = [f"{place}_{number}" for place, numbers, _ in drafts for number in numbers]
         groups = [str(place) for place, _, _ in drafts]
         for fault in refusal.errors:

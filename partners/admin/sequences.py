@@ -23,7 +23,7 @@ from ..states import GroupRule
 from .page_button import page_button
 from .sequence_editor import edit_sequence, editor_url
 
-# How many are moved by one press, and how many of them are foreseen.
+# How many learners are moved at a time, and how many of them are previewed.
 MOVED_AT_ONCE = 200
 
 
@@ -52,7 +52,7 @@ def is_present(sequence: PartnerSequence) -> bool:
 
 
 def foresee(sequence: PartnerSequence, form: StaffForm) -> Preview:
-    """What moving means for those who are moved by this press."""
+    """Preview what moving means for the learners in this batch."""
     learners = list_learners_to_move(sequence)
     keys = list(learners.values_list("pk", flat=True)[:MOVED_AT_ONCE])
     moves = [foresee_move(enrollment_id=key, sequence=sequence) for key in keys]
@@ -72,7 +72,7 @@ def foresee(sequence: PartnerSequence, form: StaffForm) -> Preview:
 
 @admin.register(PartnerSequence)
 class PartnerSequenceAdmin(WorkspaceScopedAdmin):
-    """The versions of programs' partners. A version never changes; another one is defined in its place."""
+    """The versions of programs' sequences. A version never changes; a new one replaces it."""
 
     workspace_path = "program__workspace"
     list_display = ("__str__", "program_link", "state", "learners", "created_at", "created_by")

@@ -1,4 +1,4 @@
-"""What staff are asked about a learner's step at a partner, and what they are told before anything changes."""
+"""The forms about a learner's step at a partner, and the previews that staff see before anything changes."""
 
 from collections.abc import Sequence
 
@@ -45,8 +45,9 @@ class ReassignForm(WhyForm):
 
 
 class MoveForm(WhyForm):
-    """For one learner it carries the version that was shown, so that no other one is moved to. Of many learners, each
-    goes to the version that is present when the button is pressed."""
+    """For one learner, the form carries the version that was shown, so that they can't be moved to a different one. Of
+    many learners, each goes to the version that is current when the button is pressed.
+    """
 
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -87,7 +88,7 @@ def foresee_reassignment(step: EnrollmentStep, form: StaffForm) -> Preview:
 
 
 def foresee_retries(steps: Sequence[EnrollmentStep], form: StaffForm) -> Preview:
-    """How many learners each partner is asked for again, and which of them are paused."""
+    """Preview how many learners each partner is asked about again, and which partners are paused."""
     sentences = tell_numbers("Asked again: learners at", [step.provider for step in steps])
     paused = {step.provider_id for step in steps if step.provider.paused_at is not None}
     return Preview((*sentences, *tell_number("Partners that are paused, and asked once you resume them", len(paused))))

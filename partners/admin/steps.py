@@ -52,7 +52,7 @@ register_subject("partner_step", EnrollmentStep)
 
 
 class StuckFilter(DropdownFilter):
-    """Steps that do not move, without the time in which their partner was out."""
+    """Filters steps that do not progress, not counting time in which their partner was out."""
 
     title = "stuck"
     parameter_name = "stuck"
@@ -77,7 +77,7 @@ class StuckFilter(DropdownFilter):
 
 register_queue(
     Queue(
-        name="stuck",  # one that has failed waits by its task
+        name="stuck",  # a failed one waits with its staff task
         label="Learners stuck at a partner",
         hint="See whose turn it is, and call them, try again, skip or reassign.",
         model=EnrollmentStep,
@@ -106,14 +106,14 @@ def counts(step: EnrollmentStep) -> bool:
 
 
 def is_behind(step: EnrollmentStep) -> bool:
-    """Whether the learner is under way by a version that is not the present one."""
+    """Return whether the learner is active in a version that is not the current one."""
     is_active = step.enrollment.participation_status == ParticipationStatus.ACTIVE
     return is_active and step.retired_at is None and not step.item.group.sequence.active
 
 
 @admin.register(EnrollmentStep)
 class EnrollmentStepAdmin(WorkspaceScopedAdmin):
-    """The steps of learners at partners, and what staff do about those that are stuck."""
+    """Learners' steps at partners, and what staff can do about the stuck ones."""
 
     workspace_path = "enrollment__workspace"
     list_display = ("who", "place", "provider_link", "status_badge", "turn", "days", "last_error")
@@ -161,7 +161,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         return super().get_queryset(request).select_related(*self.list_select_related)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The days of all steps on the page are counted at once."""
+        """Count the days of all steps on the page in one go."""
         page = super().get_changelist_instance(request)
         page.result_list = list(page.result_list)
         for found in describe_stuck(page.result_list, now=utc_now()):
@@ -358,7 +358,7 @@ def steps_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 
 @neighbors_of(Learner)
 def steps_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    """How far they are with the partners of all their programs."""
+    """Return the card of their progress with the partners of all their programs."""
     steps = EnrollmentStep.objects.filter(enrollment__learner=learner, retired_at=None)
     rows = [
         neighbor(

@@ -1,4 +1,4 @@
-"""What partners and we did on a learner's way through their steps."""
+"""The actions of partners and of ours along a learner's steps."""
 
 from typing import Any
 

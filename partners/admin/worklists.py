@@ -1,4 +1,4 @@
-"""The worklist of a partner without an API in the back office: out as a file, and back with results."""
+"""The worklist, in the back office, of a partner without an API: exported as a file, and imported with results."""
 
 import base64
 import binascii
@@ -20,13 +20,13 @@ from ..states import Adapter
 from ..worklist import Outcome, import_results, list_work
 
 MAX_BYTES = 5_000_000
-MAX_RESULTS = 1_000  # in one file, since whoever sends it waits for the answer
-MAX_HELD = 800_000  # characters that a form may hold besides files
+MAX_RESULTS = 1_000  # in one file, since the person who uploads it waits for the result
+MAX_HELD = 800_000  # characters that a form may carry in addition to files
 FAULTS_TOLD = 50
 
 
 class ResultsForm(StaffForm):
-    """Takes a file, and holds what was in it while the preview is looked at: what was seen is what is recorded."""
+    """Accepts a file, and carries its contents through the preview: exactly what was previewed is recorded."""
 
     file = forms.FileField(
         required=False,
@@ -60,7 +60,7 @@ class ResultsForm(StaffForm):
 
 
 def _unpack(held: str) -> bytes | None:
-    """What a form holds; None if it is not what we gave it."""
+    """Return what a form carries; None if we did not produce it."""
     unpacking = zlib.decompressobj()
     try:
         content = unpacking.decompress(base64.b64decode(held, validate=True), MAX_BYTES + 1)
@@ -74,7 +74,7 @@ def has_no_api(provider: Provider) -> bool:
 
 
 def worklist_file(provider: Provider) -> HttpResponse:
-    """Begins with the mark by which spreadsheets know UTF-8."""
+    """Return the file, which begins with the mark by which spreadsheets recognize UTF-8."""
     out = io.StringIO()
     csv.writer(out).writerows(list_work(provider))
     response = HttpResponse(out.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
@@ -84,7 +84,7 @@ def worklist_file(provider: Provider) -> HttpResponse:
 
 
 def foresee_results(provider: Provider, form: StaffForm) -> Preview:
-    """What the file would change, and the mistakes in it."""
+    """Preview what the file would change, and the mistakes in it."""
     found = record_results(form, provider, is_rehearsal=True)
     sentences = [
         f"To be recorded: {found.changed:,}.",
@@ -107,7 +107,7 @@ def record_results(form: StaffForm, provider: Provider, *, is_rehearsal: bool = 
 
 
 def describe_faults(found: Outcome) -> list[str]:
-    """The first mistakes by line and column."""
+    """Describe the first mistakes by line and column."""
     told = [f"Line {line:,}, {fault.field}: {fault.detail}" for line, fault in found.faults[:FAULTS_TOLD]]
     if len(found.faults) > FAULTS_TOLD:
         told.append(f"… and {len(found.faults) - FAULTS_TOLD:,} more.")

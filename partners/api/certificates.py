@@ -36,7 +36,7 @@ class CertificateView(APIView):
 
     @extend_schema(tags=["Enrollments"], operation_id="get_certificate", responses=CertificateSerializer)
     def get(self, request: Request, enrollment_id: str) -> Response:
-        """The latest certificate, be it valid or revoked; 404 `certificate_not_found` before there is one."""
+        """Return the latest certificate, valid or revoked; 404 `certificate_not_found` if none was issued yet."""
         workspace_id = principal_of(request).workspace_id
         certificate = get_certificate(workspace_id=workspace_id, enrollment_cuid=enrollment_id)
         return Response(CertificateSerializer(certificate).data)

@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document. Sent as they are, they are answered with 200 or 201."""
+"""Examples for the OpenAPI document. Sent as they are, they return 200 or 201."""
 
 from drf_spectacular.utils import OpenApiExample
 

@@ -1,4 +1,4 @@
-"""A partner's field map as requests bring it and answers show it: one object for each part, one name for each field."""
+"""A partner's field map in requests and responses: one object for each part, one name for each field."""
 
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from ..field_map import ANSWER, EVENT, FIELDS, LOOKUP, MAPPED_WORDS, MAX_PATH, M
 
 
 class _KnownNames(serializers.Serializer[Any]):
-    """An object in which a name that we do not know is a mistake: a map with a slip of the pen would do nothing."""
+    """An object in which an unknown name is an error: a map with a typo would otherwise have no effect."""
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = [str(name) for name in data if name not in self.fields] if isinstance(data, dict) else []
@@ -33,31 +33,31 @@ class _Paths(_KnownNames):
 
 
 class FieldMapRequestPaths(_Paths):
-    """Where our fields stand in the body that a learner is enrolled with. Those that are empty are not sent."""
+    """The paths of our fields in the request that enrolls a learner. Fields with an empty path are not sent."""
 
     part = REQUEST
 
 
 class FieldMapLookupPaths(_Paths):
-    """What stands around an enrollment in an address and in an answer."""
+    """What surrounds an enrollment in a URL and in a response."""
 
     part = LOOKUP
 
 
 class FieldMapAnswerPaths(_Paths):
-    """Where our fields stand in an enrollment, as the partner shows it when it is asked."""
+    """The paths of our fields in an enrollment, as the partner returns it."""
 
     part = ANSWER
 
 
 class FieldMapEventPaths(_Paths):
-    """Where our fields stand in what the partner tells by itself."""
+    """The paths of our fields in the partner's own events."""
 
     part = EVENT
 
 
 class FieldMapWords(_KnownNames):
-    """The words that the partner has for ours."""
+    """The partner's words for ours."""
 
     def get_fields(self) -> dict[str, Any]:
         return {
@@ -74,7 +74,7 @@ class FieldMapWords(_KnownNames):
 
 
 class FieldMapSerializer(_KnownNames):
-    """How the partner's JSON calls our fields, by paths such as `learner.email`, and the words that it has for ours."""
+    """The names of our fields in the partner's JSON, by paths such as `learner.email`, and its words for ours."""
 
     request = FieldMapRequestPaths(required=False)
     lookup = FieldMapLookupPaths(required=False)

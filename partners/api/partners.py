@@ -37,7 +37,7 @@ _WORDS = {field.source: name for name, field in NewProviderBody().fields.items()
 
 @contextmanager
 def _in_words_of_the_api() -> Iterator[None]:
-    """A use case names the fields of a partner as its rows do."""
+    """Translate field names: a use case names a partner's fields as its rows do."""
     try:
         yield
     except Invalid as refusal:
@@ -46,7 +46,7 @@ def _in_words_of_the_api() -> Iterator[None]:
 
 
 def _word_of(place: str) -> str:
-    """A field of a row, or a place inside it, as the API calls it."""
+    """Return the API's name for a field of a row, or for a position inside it."""
     field, dot, inside = place.partition(".")
     return f"{_WORDS.get(field, field)}{dot}{inside}"
 
@@ -71,9 +71,9 @@ class PartnerListView(APIView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Add a partner. The answer has the secret its webhooks are signed with, this once.
+        """Add a partner. The response contains its webhook signing secret, this one time.
 
-        409 `partner_slug_taken` if a partner has this slug already, in this workspace or another.
+        409 `partner_slug_taken` if a partner already has this slug, in this workspace or another.
         """
         body = NewProviderBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -102,8 +102,9 @@ class PartnerView(APIView):
         examples=[CHANGE_PARTNER],
     )
     def patch(self, request: Request, slug: str) -> Response:
-        """Change what is sent. Its slug stays. A `fieldMap` replaces the one before as a whole, and what the partner
-        told that could not be read is read by it."""
+        """Change the fields that are sent. The slug can't be changed. A `fieldMap` replaces the previous one as a
+        whole, and unreadable messages from the partner are read again with it.
+        """
         body = ProviderBody(data=request.data)
         body.is_valid(raise_exception=True)
         found = _find(request, slug)
@@ -120,13 +121,13 @@ class RotateSecretView(APIView):
     @extend_schema(tags=TAGS, operation_id="rotate_partner_secret", request=None, responses=PartnerSecretSerializer)
     @idempotent
     def post(self, request: Request, slug: str) -> Response:
-        """Give the partner a new secret to sign with, told this once. The one before holds for another day."""
+        """Give the partner a new signing secret, shown this one time. The previous one stays valid for another day."""
         secret = rotate_webhook_secret(provider_id=_find(request, slug).pk, now=utc_now())
         return TellOnce({"webhookSecret": secret}, once="webhookSecret")
 
 
 class PartnerActionView(APIView):
-    """A change of a partner by one use case, which needs nothing but to be asked for."""
+    """A change of a partner by one use case that needs no further input."""
 
     required_scopes = {"POST": "partners:write"}
     use_case: ClassVar[Callable[..., None]]
@@ -141,7 +142,7 @@ class PartnerActionView(APIView):
     post=extend_schema(tags=TAGS, operation_id="pause_partner", request=None, responses=ProviderSerializer)
 )
 class PausePartnerView(PartnerActionView):
-    """Send nobody to the partner until it is resumed; whoever is there stays. Again changes nothing."""
+    """Send nobody to the partner until it is resumed; learners who are there stay. A repeated call changes nothing."""
 
     use_case = staticmethod(pause_provider)
 
@@ -150,19 +151,21 @@ class PausePartnerView(PartnerActionView):
     post=extend_schema(tags=TAGS, operation_id="resume_partner", request=None, responses=ProviderSerializer)
 )
 class ResumePartnerView(PartnerActionView):
-    """Send learners to the partner again. The time it was paused makes nobody stuck. Again changes nothing."""
+    """Send learners to the partner again. Nobody counts as stuck because of the pause. Repeating it changes nothing."""
 
     use_case = staticmethod(resume_provider)
 
 
 class PipelineView(APIView):
-    """How learners fare at the partners."""
+    """The progress of learners at the partners."""
 
     required_scopes = {"GET": "partners:read"}
 
     @extend_schema(tags=TAGS, operation_id="get_partner_pipeline", responses=PipelineSerializer)
     def get(self, request: Request) -> Response:
-        """Say for each partner how many are where, how many complete, how long it takes and who is stuck."""
+        """Return for each partner how many learners are at each stage, how many complete, how long it takes, who
+        is stuck.
+        """
         figures = pipeline_of(workspace_id=principal_of(request).workspace_id, now=utc_now())
         return Response(PipelineSerializer({"partners": figures}).data)
 

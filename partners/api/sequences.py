@@ -31,7 +31,7 @@ class PartnerSequenceView(APIView):
 
     @extend_schema(tags=TAGS, operation_id="get_partner_sequence", responses=SequenceSerializer)
     def get(self, request: Request, code: str) -> Response:
-        """The present version, and how many learners are under way on which one.
+        """Return the current version, and how many learners are active in each version.
 
         Without a sequence, `version` is null and there are no steps.
         """
@@ -46,11 +46,11 @@ class PartnerSequenceView(APIView):
     )
     @idempotent
     def put(self, request: Request, code: str) -> Response:
-        """Define the sequence that learners get from now on, as a new version.
+        """Define the sequence for future learners, as a new version.
 
-        Learners who are under way keep theirs. The same as now makes no version; without steps the program has no
-        partners any more. Steps are taken in their order. Those that name a group stand next to each other and
-        follow its rule; those that name none are taken one after another.
+        Learners who are active keep theirs. An unchanged sequence creates no version; without steps, the program has no
+        partners any more. Steps are taken in their order. Steps that name a group must be adjacent and follow its rule;
+        steps without a group are taken one after another.
         """
         body = SequenceBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -68,8 +68,10 @@ def _find_program(request: Request, code: str) -> Program:
 
 
 def _read(steps: list[dict[str, Any]], groups: list[dict[str, Any]]) -> tuple[list[GroupDraft], list[int | None]]:
-    """The groups in the order of their steps, those without steps at the end, and the place at which the caller named
-    each; none for steps without a group. Raises Invalid for a step in a group that is not named, or apart from it."""
+    """Return the groups in the order of their steps, with groups without steps at the end, and the position at which
+    the caller named each; None for steps without a group. Raises Invalid for a step whose group is not named, or that
+    is apart from it.
+    """
     place_of = {group["name"]: place for place, group in reversed(list(enumerate(groups)))}
     drafts: list[GroupDraft] = []
     places: list[int | None] = []
@@ -103,7 +105,7 @@ def _draft(group: dict[str, Any], *items: ItemDraft) -> GroupDraft:
 
 
 def _at_the_callers_places(refusal: Invalid, places: list[int | None]) -> Invalid:
-    """The use case counts groups in the order of their steps, and among them those that have no name."""
+    """Move the faults to the caller's positions; the use case counts groups in step order, unnamed ones included."""
 
     def moved(fault: FieldError) -> FieldError:
         item = read_item(fault.field)
@@ -116,7 +118,7 @@ def _at_the_callers_places(refusal: Invalid, places: list[int | None]) -> Invali
 
 
 def _shown(program: Program) -> dict[str, Any]:
-    """What `put` would take to define the same again."""
+    """Return the body with which `put` would define the same sequence again."""
     sequence = get_active_sequence(program_id=program.pk)
     steps: list[dict[str, Any]] = []
     groups: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What requests about partners and steps bring, and how both are shown. Neither keys nor secrets ever are."""
+"""The request bodies for partners and steps, and the responses. They never contain keys or secrets."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..states import Adapter, GroupRule, PartnerStepStatus
 from ..stuck import Turn
 from .field_maps import FieldMapSerializer
 
-# As the API and the pages show a step: one that is queued is pending to whoever looks.
+# A step's status in the API and on the pages: a queued step appears as pending.
 SHOWN = [status for status in PartnerStepStatus.values if status != PartnerStepStatus.QUEUED]
 
 

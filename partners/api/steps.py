@@ -1,4 +1,4 @@
-"""The steps of an enrollment, and what staff do about them: parse, call one use case, render."""
+"""The steps of an enrollment, and what staff can do about them: parse, call one use case, render."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -23,7 +23,7 @@ TAGS = ["Partners"]
 
 
 class StepListView(APIView):
-    """The steps that an enrollment takes at partners, in their order."""
+    """The steps of an enrollment at partners, in order."""
 
     required_scopes = {"GET": "partners:read"}
 
@@ -54,7 +54,7 @@ View = TypeVar("View", bound=type[StepActionView])
 
 
 def documented(verb: str, example: OpenApiExample) -> Callable[[View], View]:
-    """How the OpenAPI document tells of an action, in the words of its docstring."""
+    """Describe an action in the OpenAPI document, using its docstring."""
 
     def document(view: View) -> View:
         schema = extend_schema(
@@ -71,23 +71,23 @@ def documented(verb: str, example: OpenApiExample) -> Callable[[View], View]:
 
 @documented("retry", RETRY_STEP)
 class RetryStepView(StepActionView):
-    """Have the partner asked again about a step that has failed."""
+    """Ask the partner again about a failed step."""
 
     use_case = staticmethod(retry_step)
 
 
 @documented("skip", SKIP_STEP)
 class SkipStepView(StepActionView):
-    """Let a step that is not over count as done."""
+    """Let an unfinished step count as done."""
 
     use_case = staticmethod(skip_step)
 
 
 @documented("complete", COMPLETE_STEP)
 class CompleteStepView(StepActionView):
-    """Complete a step that has begun, by evidence.
+    """Complete a step that has begun, with evidence.
 
-    For a partner that has not told of it. A step that is completed already stays as it is.
+    For a partner that has not reported it. A completed step stays as it is.
     """
 
     use_case = staticmethod(complete_step_by_evidence)
@@ -98,8 +98,7 @@ class CompleteStepView(StepActionView):
 class ReassignStepView(StepActionView):
     """Send the learner to another partner, or to another course.
 
-    The answer is the step that stands in the place of this one, which is withdrawn; its partner is told if it has the
-    learner.
+    The response is the step that replaces this one, which is withdrawn; its partner is told if it has the learner.
     """
 
     use_case = staticmethod(reassign_step)
@@ -108,10 +107,10 @@ class ReassignStepView(StepActionView):
 
 @documented("reopen", REOPEN_STEP)
 class ReopenStepView(StepActionView):
-    """Take back that a step is completed or skipped.
+    """Take back the completion or the skipping of a step.
 
-    A learner whom the partner has goes on there; otherwise the answer is another step in the place of this one. A
-    participation that was completed is active again, and its certificate is revoked.
+    If the partner still has the learner, they continue there; otherwise the response is another step that replaces this
+    one. A completed participation becomes active again, and its certificate is revoked.
     """
 
     use_case = staticmethod(reopen_step)

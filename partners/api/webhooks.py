@@ -18,7 +18,7 @@ _RECEIVED = inline_serializer(
 
 
 class PartnerWebhookView(APIView):
-    """Where a partner posts its events: trusted by their signature, so without key, session or rate limit."""
+    """The endpoint for partners' events: authenticated by their signature, so without key, session, or rate limit."""
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
@@ -27,7 +27,7 @@ class PartnerWebhookView(APIView):
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
         if answer.status_code == 401:
-            answer["WWW-Authenticate"] = 'Signature realm="api"'  # RFC 9110 wants a 401 to name what is missing
+            answer["WWW-Authenticate"] = 'Signature realm="api"'  # RFC 9110 requires a 401 to name what is missing
         return answer
 
     @extend_schema(

@@ -8,7 +8,7 @@ from core.errors import DomainError, Unavailable
 
 
 class PartnerDown(Unavailable):
-    """The partner does not answer, or not now. What came of the call is unknown, unless it was not even asked."""
+    """The partner does not answer, or not now. The result of the call is unknown, unless the call was never made."""
 
     code = "partner_down"
     title = "The partner does not answer"
@@ -16,14 +16,14 @@ class PartnerDown(Unavailable):
     def __init__(
         self, detail: str, *, wait_seconds: float = 0.0, was_asked: bool = True, is_busy: bool = False
     ) -> None:
-        self.wait_seconds = wait_seconds  # how long to leave it alone at least
+        self.wait_seconds = wait_seconds  # the minimum time to leave it alone
         self.was_asked = was_asked
-        self.is_busy = is_busy  # it is up, and asks us to slow down
+        self.is_busy = is_busy  # it is up, but asks us to slow down
         super().__init__(detail)
 
 
 class PartnerRefuses(DomainError):
-    """The partner has understood and does not take the learner: asking again would be answered alike."""
+    """The partner understood and does not accept the learner: another request would get the same answer."""
 
     code = "partner_refuses"
     title = "The partner refuses"
@@ -31,7 +31,7 @@ class PartnerRefuses(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentRequest:
-    """Whom the partner is to teach what. `reference` is our step, and names the call as well."""
+    """Whom the partner is to teach, and what. `reference` is our step, and the idempotency key."""
 
     reference: str
     course_id: str
@@ -51,25 +51,25 @@ class PartnerEnrollment:
 
 @dataclass(frozen=True, slots=True)
 class PartnerNews:
-    """How far a learner is, as the partner tells when it is asked."""
+    """A learner's progress, as the partner reports it on request."""
 
-    status: str  # active, completed or withdrawn; another word means nothing to us
+    status: str  # active, completed, or withdrawn; any other word is ignored
     progress: int  # percent
     completed_at: str
-    certificate: Mapping[str, str]  # by the names that the webhook has for them; empty without one
+    certificate: Mapping[str, str]  # under the webhook's names; empty without one
 
 
 class PartnerGateway(Protocol):
     """One partner's system. Every call raises PartnerDown or PartnerRefuses."""
 
     def enroll(self, request: EnrollmentRequest) -> PartnerEnrollment:
-        """Have the learner taken; the same reference is taken once if the partner knows idempotency."""
+        """Enroll the learner; a partner with idempotency does so once per reference."""
 
     def find(self, reference: str) -> PartnerEnrollment | None:
-        """What came of an earlier call under this reference, if anything did and it has not ended since."""
+        """Return the result of an earlier call under this reference, if there is one that has not ended since."""
 
     def read(self, external_id: str) -> PartnerNews | None:
-        """How far the learner is whom the partner knows by this id; None if it knows nobody by it."""
+        """Return the progress of the learner with this id; None if the partner does not know it."""
 
     def end(self, external_id: str) -> None:
-        """Let the learner go whom the partner knows by this id; nothing happens if it knows nobody by it."""
+        """Let go of the learner with this id; nothing happens if the partner does not know it."""

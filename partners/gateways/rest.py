@@ -1,5 +1,6 @@
-"""The one place that speaks to partners' systems: HTTP and JSON, as docs/partners.md asks of them, by the names of each
-partner's field map."""
+"""The one place that talks to partners' systems: HTTP and JSON, as docs/partners.md specifies, with the names of each
+partner's field map.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,18 +26,19 @@ GONE = frozenset((404, 410))
 
 
 class _Unknown(PartnerRefuses):
-    """The partner knows nothing at this address."""
+    """The partner has nothing at this URL."""
 
 
 def get_gateway(provider: Provider) -> PartnerGateway:
-    """The gateway to a partner that has an API."""
+    """Return the gateway to a partner that has an API."""
     return RestGateway(provider, _breaker_of(provider.pk, hash((provider.base_url, provider.api_key))))
 
 
 @cache
 def _breaker_of(provider_id: int, _asked_by: int) -> Breaker:
-    """One for each partner and process: what one of them fails in is no other's fault. One whose address or key is
-    corrected has a new one."""
+    """Return the circuit breaker of a partner in this process: one partner's failures must not affect the others. A
+    corrected URL or key gets a new one.
+    """
     return Breaker(failures=FAILURES_IN_A_ROW, seconds=LEFT_ALONE_SECONDS)
 
 
@@ -75,7 +77,7 @@ class RestGateway:
             self._ask("DELETE", lambda answer: None, path=_path_of(external_id))
 
     def _one(self, answer: Answer) -> Any:
-        """The enrollment that an answer is about."""
+        """Return the enrollment in a response."""
         return _inside(answer.json(), self._fields.path(LOOKUP, "enrollment"))
 
     def _ask(
@@ -101,13 +103,13 @@ class RestGateway:
 
 
 def _path_of(external_id: str) -> str:
-    if set(external_id) <= {"."}:  # in an address, these are steps to somewhere else
+    if set(external_id) <= {"."}:  # in a URL path, these would lead elsewhere
         raise PartnerRefuses("This id can't be asked for.")
     return f"/{quote(external_id, safe='')}"
 
 
 def write_request(fields: FieldMap, request: EnrollmentRequest) -> dict[str, Any]:
-    """The body that a partner is asked with to take a learner."""
+    """Return the body of the request that enrolls a learner."""
     return fields.write(
         REQUEST,
         {
@@ -136,7 +138,7 @@ def _enrollment(fields: FieldMap, body: Any) -> PartnerEnrollment:
 
 
 def _news(fields: FieldMap, body: Any, external_id: str) -> PartnerNews:
-    """An enrollment as the partner shows it. One with another id is no answer to what was asked."""
+    """Parse an enrollment. One with a different id is no answer to the request."""
     if str(fields.need(ANSWER, "id", body)) != external_id:
         raise Misread("another enrollment")
     progress = fields.read(ANSWER, "progress", body)
@@ -150,8 +152,9 @@ def _news(fields: FieldMap, body: Any, external_id: str) -> PartnerNews:
 
 
 def _first(fields: FieldMap, body: Any, reference: str) -> PartnerEnrollment | None:
-    """Of a list, or of the one in an answer: the one under our reference, whatever else the partner lists. One that has
-    ended there is none that the learner can go on with."""
+    """Return the enrollment under our reference, from a list or a single response, whatever else the partner lists. One
+    that has ended there is skipped, because the learner can't continue with it.
+    """
     rows = _inside(body, fields.path(LOOKUP, "list")) if isinstance(body, dict) else body
     if not isinstance(rows, list):
         raise Misread(f"no list at {fields.path(LOOKUP, 'list') or 'the top'}")

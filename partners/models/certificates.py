@@ -8,16 +8,16 @@ from ..states import Revocation
 
 class CertificateQuerySet(models.QuerySet["Certificate"]):
     def live(self) -> "CertificateQuerySet":
-        """Those that are valid."""
+        """Return those that are valid."""
         return self.filter(revoked_at=None)
 
 
 class Certificate(models.Model):
-    """What proves that a learner has completed a program, as it was printed.
+    """The proof that a learner has completed a program, as it was printed.
 
     Invariants: one live certificate per enrollment; revoked exactly while it has a revocation and its time; a serial is
-    never given twice; one certificate replaces at most one other, of the same enrollment. The name and the title are
-    copies: a certificate says the same for as long as it exists.
+    never reused; a certificate replaces at most one other, of the same enrollment. The name and the title are copies,
+    so a certificate says the same for as long as it exists.
     """
 
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="certificates")

@@ -8,11 +8,11 @@ from .steps import EnrollmentStep
 
 
 class PartnerEvent(models.Model):
-    """The inbox: what a partner told us, stored once by the id it gave the message, before anything is done about it.
+    """The inbox: a partner's message, stored once by the id the partner gave it, before anything is done about it.
 
-    `payload` keeps the fields that are acted on and nothing else, since the rest may name people. An event about
-    somebody we do not know (yet) waits unmatched. One that the partner's field map does not fit keeps the message as it
-    came, sealed, until it can be read.
+    `payload` holds the fields that we act on and nothing else, since the rest may name people. An event about a learner
+    we do not know (yet) waits unmatched. One that the partner's field map does not fit keeps the original message,
+    sealed, until it can be read.
     """
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="events")
@@ -24,7 +24,7 @@ class PartnerEvent(models.Model):
     step = models.ForeignKey(EnrollmentStep, null=True, blank=True, on_delete=models.PROTECT, related_name="events")
     received_at = models.DateTimeField(default=utc_now, editable=False)
     handled_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=100, blank=True)  # what handling it came to, e.g. "completed"
+    outcome = models.CharField(max_length=100, blank=True)  # the outcome of handling it, for example "completed"
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=utc_now)
     last_error = models.CharField(max_length=300, blank=True)

@@ -10,30 +10,31 @@ from enrollments.models import Enrollment
 
 from .providers import Provider
 
-# A receiver is nudged about one thing at most so often, and so many times in a row.
+# The minimum interval between nudges to a recipient about one thing, and the maximum number in a row.
 WEEK = dt.timedelta(days=7)
 AT_MOST = 4
 
 
 class NudgeQuerySet(models.QuerySet["Nudge"]):
     def going(self) -> "NudgeQuerySet":
-        """Those whose receiver may be written to: nobody stopped them, and they were not given up."""
+        """Return those whose recipient may be written to: nobody stopped them, and they were not given up."""
         return self.filter(stopped_at=None, given_up_at=None)
 
 
 class Nudge(models.Model):
-    """The nudges to one receiver about one thing: to a family about an enrollment, or to a partner's contact about the
+    """The nudges to one recipient about one thing: to a family about an enrollment, or to a partner's contact about the
     learners who wait for that partner.
 
-    Invariants: about exactly one thing, once per receiver; at most AT_MOST in a row, a WEEK apart; none to whoever
-    stopped them. `next_attempt_at` is when the next one may be sent, moved ahead by the statement that claims it.
+    Invariants: about exactly one thing, once per recipient; at most AT_MOST in a row, a WEEK apart; none after the
+    recipient stopped them. `next_attempt_at` is when the next one may be sent, moved ahead by the statement that claims
+    it.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="nudges")
     enrollment = models.ForeignKey(Enrollment, null=True, blank=True, on_delete=models.PROTECT, related_name="nudges")
     provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.PROTECT, related_name="nudges")
     recipient = AddressField(max_length=254)
-    sent_count = models.PositiveSmallIntegerField(default=0)  # in a row, since things last moved on
+    sent_count = models.PositiveSmallIntegerField(default=0)  # in a row, since something last progressed
     last_sent_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(default=utc_now)
     stopped_at = models.DateTimeField(null=True, blank=True)
@@ -68,7 +69,7 @@ class Nudge(models.Model):
 
     @property
     def subject(self) -> str:
-        """What it is about, as tasks for staff name it."""
+        """Return what it is about, as the subject of staff tasks."""
         if self.provider_id is not None:
             return f"partner:{self.provider_id}"
         return f"enrollment:{self.enrollment_id}"

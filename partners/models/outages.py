@@ -1,4 +1,4 @@
-"""Times in which a partner could not work for a learner, and how time passes without them."""
+"""Times in which a partner could not work for a learner, and measuring time without them."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,7 @@ Interval = tuple[dt.datetime, dt.datetime]
 
 
 class ProviderOutage(models.Model):
-    """A time in which a partner was paused or did not answer, once it is over. The present one stands with the
-    provider."""
+    """A past period in which a partner was paused or did not answer. The current one is stored with the provider."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="outages")
     reason = models.CharField(max_length=9, choices=OutageReason.choices)
@@ -35,7 +34,7 @@ class ProviderOutage(models.Model):
 
 
 def outages_of(providers: Sequence[Provider], *, now: dt.datetime) -> dict[int, list[Interval]]:
-    """When each of these partners was out, by its key: one query. Latest first, and without overlaps."""
+    """Return when each of these partners was out, by its key: one query. Latest first, and without overlaps."""
     found: dict[int, list[Interval]] = {provider.pk: _present(provider, now) for provider in providers}
     rows = ProviderOutage.objects.filter(provider__in=found)
     for provider_id, began, ended in rows.values_list("provider_id", "began_at", "ended_at"):
@@ -44,7 +43,7 @@ def outages_of(providers: Sequence[Provider], *, now: dt.datetime) -> dict[int, 
 
 
 def go_back(now: dt.datetime, span: dt.timedelta, outages: Iterable[Interval]) -> dt.datetime:
-    """The latest moment since which at least `span` has passed without the outages, which come latest first."""
+    """Return the latest moment since which at least `span` has passed, not counting the outages, given latest first."""
     moment = now
     for began, ended in outages:
         free = moment - ended
@@ -56,7 +55,7 @@ def go_back(now: dt.datetime, span: dt.timedelta, outages: Iterable[Interval]) -
 
 
 def time_passed(since: dt.datetime, now: dt.datetime, outages: Iterable[Interval]) -> dt.timedelta:
-    """How long ago it is, without the outages."""
+    """Return how long ago it is, not counting the outages."""
     out = sum((max(dt.timedelta(), min(ended, now) - max(began, since)) for began, ended in outages), dt.timedelta())
     return max(dt.timedelta(), now - since - out)
 

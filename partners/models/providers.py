@@ -12,8 +12,8 @@ from ..states import Adapter
 class Provider(models.Model):
     """A partner that teaches: its learning management system, and what we expect of it.
 
-    Its slug is unique on the whole installation, because the address its webhooks come to names it. The API key and
-    the secrets that sign its webhooks are sealed in the database. While it is paused, nobody is sent to it.
+    Its slug is unique across the whole installation, because it is part of its webhook URL. The API key and the webhook
+    signing secrets are sealed in the database. While it is paused, nobody is sent to it.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="providers")
@@ -54,13 +54,14 @@ class Provider(models.Model):
         help_text="After how many hours without news of a learner its system is asked for it.",
     )
     contact_email = AddressField(blank=True)
-    # How its JSON calls what we send and read, as far as that differs from docs/partners.md; valid by `find_faults`.
+    # The names in its JSON of what we send and read, as far as they differ from docs/partners.md; valid by
+    # `find_faults`.
     field_map = models.JSONField(default=dict, db_default={}, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # Since when, and until when at least, no call was answered; empty while it answers.
+    # Since when no call was answered, and until when at least it is left alone; empty while it answers.
     silent_since = models.DateTimeField(null=True, editable=False)
     silent_until = models.DateTimeField(null=True, editable=False)
-    # When a worker may go round its learners again: one that is there sets it ahead, and a silent partner has a pause.
+    # When a worker may start its next round: a running one sets it ahead, and a silent partner has a pause.
     next_round_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
@@ -83,5 +84,5 @@ class Provider(models.Model):
 
     @property
     def is_reachable(self) -> bool:
-        """Whether learners can get on there: staff have not paused it, and it answers as far as we know."""
+        """Return whether learners can progress there: staff have not paused it, and it answers as far as we know."""
         return self.paused_at is None and self.silent_since is None

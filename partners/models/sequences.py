@@ -10,8 +10,8 @@ from .providers import Provider
 class PartnerSequence(models.Model):
     """One version of the partners that a program's learners go through. Invariant: one active version per program.
 
-    A version never changes, and learners keep the one they began with unless staff move them: another order is another
-    version, which those get who are approved afterwards.
+    A version never changes, and learners keep the one they began with unless staff move them: any change is a new
+    version, for learners who are approved afterwards.
     """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="partner_sequences")
@@ -33,13 +33,13 @@ class PartnerSequence(models.Model):
 
 
 class SequenceGroup(models.Model):
-    """Steps of a sequence that belong together. The groups are worked through in the order of their positions."""
+    """Steps of a sequence that belong together. The groups are completed in the order of their positions."""
 
     sequence = models.ForeignKey(PartnerSequence, on_delete=models.PROTECT, related_name="groups")
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=100, blank=True)
     rule = models.CharField(max_length=13, choices=GroupRule.choices, default=GroupRule.ALL_IN_ORDER)
-    at_least = models.PositiveSmallIntegerField(null=True, blank=True)  # how many; for that rule only
+    at_least = models.PositiveSmallIntegerField(null=True, blank=True)  # the number of steps, for that rule only
 
     class Meta:
         constraints = [
@@ -57,12 +57,12 @@ class SequenceGroup(models.Model):
 
 
 class SequenceItem(models.Model):
-    """A course of a partner, as one step of a sequence."""
+    """A partner's course, as one step of a sequence."""
 
     group = models.ForeignKey(SequenceGroup, on_delete=models.PROTECT, related_name="items")
     position = models.PositiveSmallIntegerField()
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="sequence_items")
-    course_id = models.CharField(max_length=255)  # as the partner calls it
+    course_id = models.CharField(max_length=255)  # the partner's id for the course
 
     class Meta:
         constraints = [

@@ -1,4 +1,4 @@
-"""Which steps have stood in their status for too long, without the outages of their partners."""
+"""Which steps have kept their status for too long, not counting the outages of their partners."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from ..states import PartnerStepStatus
 from .outages import go_back, outages_of
 from .providers import Provider
 
-# For how long a step may wait for its partner to take the learner before it counts as stuck.
+# How long a step may wait for its partner to accept the learner before it counts as stuck.
 ACCEPTED_WITHIN = dt.timedelta(hours=1)
 
 _AGREED = ("accept_within_hours", "expected_days", "stuck_after_days")
@@ -18,8 +18,9 @@ Allowed = Mapping[PartnerStepStatus, dt.timedelta]
 
 
 def is_stuck(now: dt.datetime) -> Q:
-    """Of a step: in progress for longer than `stuck_after_days` of its partner, queued for an hour without being
-    accepted, or failed. Time in which the partner was paused, or did not answer, does not count."""
+    """Return the condition for a stuck step: in progress for longer than its partner's `stuck_after_days`, queued for
+    an hour without being accepted, or failed. Time in which the partner was paused, or did not answer, does not count.
+    """
     return Q(status=PartnerStepStatus.FAILED) | _stands_longer_than(
         lambda provider: {
             PartnerStepStatus.QUEUED: ACCEPTED_WITHIN,
@@ -30,13 +31,14 @@ def is_stuck(now: dt.datetime) -> Q:
 
 
 def is_breach(now: dt.datetime) -> Q:
-    """Of a step: its partner has taken longer than its service level to accept the learner, or to let them finish. Time
-    in which the partner was paused, or did not answer, does not count."""
+    """Return the condition for a breach: the partner has taken longer than its service level to accept the learner, or
+    to let them finish. Time in which the partner was paused, or did not answer, does not count.
+    """
     return _stands_longer_than(service_level, now)
 
 
 def service_level(provider: Provider) -> Allowed:
-    """How long a step may stand in a status by what the partner has agreed to."""
+    """Return how long a step may keep a status under the partner's agreement."""
     return {
         PartnerStepStatus.QUEUED: dt.timedelta(hours=provider.accept_within_hours),
         PartnerStepStatus.IN_PROGRESS: dt.timedelta(days=provider.expected_days),
@@ -44,7 +46,7 @@ def service_level(provider: Provider) -> Allowed:
 
 
 def _stands_longer_than(allowed: Callable[[Provider], Allowed], now: dt.datetime) -> Q:
-    """Reads the partners and their outages (two queries), so that the steps are found by their index."""
+    """Build the condition from the partners and their outages (two queries), so that an index finds the steps."""
     providers = list(Provider.objects.only("pk", *_AGREED, "paused_at", "silent_since", "silent_until"))
     outages = outages_of(providers, now=now)
     alike: dict[tuple[PartnerStepStatus, dt.datetime], list[int]] = {}

@@ -16,105 +16,106 @@ from .standing import is_stuck
 
 
 def _partners_to_ask() -> models.QuerySet[Provider]:
-    """Those with an API that are not paused. Named by their keys and not by a join, so that a step can be claimed."""
+    """Return partners with an API that are not paused. As keys instead of a join, so that a step can be claimed."""
     return Provider.objects.filter(adapter=Adapter.REST, paused_at=None)
 
 
 class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
     def open(self) -> "EnrollmentStepQuerySet":
-        """Those that are not over."""
+        """Return those that are not over."""
         return self.filter(status__in=OPEN)
 
     def current(self) -> "EnrollmentStepQuerySet":
-        """Those on the way of their enrollment: no other one stands in their place."""
+        """Return those on the way of their enrollment: they have not been replaced."""
         return self.filter(retired_at=None)
 
     def active(self) -> "EnrollmentStepQuerySet":
-        """Those that have begun and are not over."""
+        """Return those that have begun and are not over."""
         return self.filter(status__in=ACTIVE)
 
     def failed(self) -> "EnrollmentStepQuerySet":
-        """Those that wait for staff to act."""
+        """Return those that wait for staff to act."""
         return self.filter(status=PartnerStepStatus.FAILED)
 
     def under_way(self) -> "EnrollmentStepQuerySet":
-        """Those that go on by themselves: they have begun and did not fail."""
+        """Return those that progress by themselves: they have begun and did not fail."""
         return self.active().exclude(status=PartnerStepStatus.FAILED)
 
     def to_enroll(self) -> "EnrollmentStepQuerySet":
-        """Those whose learner a partner with an API is to be asked to take, unless it is paused."""
+        """Return those whose learner a partner with an API is to be asked to accept, unless it is paused."""
         queued = self.filter(status=PartnerStepStatus.QUEUED)
         return queued.filter(provider__in=_partners_to_ask())
 
     def stuck(self, now: dt.datetime) -> "EnrollmentStepQuerySet":
-        """Those that do not move: see `is_stuck`."""
+        """Return those that do not progress: see `is_stuck`."""
         return self.filter(is_stuck(now))
 
     def to_poll(self) -> "EnrollmentStepQuerySet":
-        """Those of which a partner with an API is to be asked for news when they are due, unless it is paused."""
+        """Return those about which a partner with an API is to be polled when they are due, unless it is paused."""
         taught = self.filter(status=PartnerStepStatus.IN_PROGRESS, external_enrollment_id__isnull=False)
         return taught.filter(provider__in=_partners_to_ask())
 
     def to_end(self) -> "EnrollmentStepQuerySet":
-        """Those whose learner left while a partner with an API has them, or may have, and was not told yet; unless it
-        is paused."""
+        """Return those whose learner left a partner with an API that may have them, is not paused, and was not
+        told yet.
+        """
         left = self.filter(status__in=LEFT, ended_at=None, next_attempt_at__isnull=False)
         known = left.filter(Q(external_enrollment_id__isnull=False) | Q(asked_at__isnull=False))
         return known.filter(provider__in=_partners_to_ask())
 
     def to_ask(self) -> "EnrollmentStepQuerySet":
-        """All of these."""
+        """Return all of these."""
         return self.to_enroll() | self.to_poll() | self.to_end()
 
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
-        """All steps of an enrollment's way with the rules of their groups, in the order in which they are taken."""
+        """Return all steps on an enrollment's way with the rules of their groups, in order."""
         rows = self.current().filter(enrollment=enrollment_id).select_related("item__group", "provider")
         return rows.order_by("sequence_order")
 
 
 class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
-    """How far an enrollment is with one partner.
+    """An enrollment's progress with one partner.
 
     Invariants: one row per enrollment and item of its sequence; in progress only once the partner accepted; completed
-    exactly while it has a completion time; `progress` never goes back; every change of the status has its
-    StepTransition, numbered without gaps up to `change_count`. A step that is retired is over, and another one may
-    stand in its place: it is not on the enrollment's way any more.
+    exactly while it has a completion time; `progress` never decreases; every status change has its StepTransition,
+    numbered without gaps up to `change_count`. A retired step is over, and another one may replace it: it is no longer
+    on the enrollment's way.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="partner_steps")
     item = models.ForeignKey(SequenceItem, on_delete=models.PROTECT, related_name="steps")
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="steps")
-    course_id = models.CharField(max_length=255, blank=True, default="", db_default="")  # if not the item's
+    course_id = models.CharField(max_length=255, blank=True, default="", db_default="")  # if different from the item's
     sequence_order = models.PositiveSmallIntegerField()
     status = FSMField(
         max_length=11, choices=PartnerStepStatus.choices, default=PartnerStepStatus.PENDING, protected=True
     )
-    external_enrollment_id = models.CharField(max_length=255, null=True, blank=True)  # as the partner calls it
+    external_enrollment_id = models.CharField(max_length=255, null=True, blank=True)  # the partner's enrollment id
     launch_url = models.URLField(max_length=2000, blank=True)
-    progress = models.PositiveSmallIntegerField(default=0)  # percent, as the partner tells
+    progress = models.PositiveSmallIntegerField(default=0)  # percent, as the partner reports
     started_at = models.DateTimeField(null=True, blank=True)  # when the partner accepted
-    due_at = models.DateTimeField(null=True, blank=True)  # when the learner is expected to have finished
+    due_at = models.DateTimeField(null=True, blank=True)  # when the learner is expected to finish
     completed_at = models.DateTimeField(null=True, blank=True)
-    evidence = models.CharField(max_length=300, blank=True)  # what staff completed it by
-    certificate = models.JSONField(null=True, blank=True)  # the partner's own: its id, number and address
-    # When the partner was first asked, before it was: what came of it may be known to the partner alone.
+    evidence = models.CharField(max_length=300, blank=True)  # the evidence by which staff completed it
+    certificate = models.JSONField(null=True, blank=True)  # the partner's own: its id, number, and URL
+    # When the partner was first asked, recorded before the call: only the partner may know the result.
     asked_at = models.DateTimeField(null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    # When to ask the partner (again): to take the learner while it is queued, for news while it is in progress, to let
-    # the learner go once it is skipped or withdrawn.
+    # When to ask the partner (again): to accept the learner while it is queued, for news while it is in progress, to
+    # let the learner go once it is skipped or withdrawn.
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
-    # When the partner let go of a learner who left, or was found to have nobody to let go of.
+    # When the partner let go of a learner who left, or turned out to have nobody to let go of.
     ended_at = models.DateTimeField(null=True, editable=False)
     change_count = models.PositiveIntegerField(default=0, editable=False)
     # Since when it has its status.
     changed_at = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
-    # When its partner was found to take longer for its status than agreed; empty while nobody found that.
+    # When its partner was found to have exceeded the agreed time for its status; empty otherwise.
     breached_at = models.DateTimeField(null=True, editable=False)
-    # When staff put it where it stands, or had it done again: those after it may have begun before.
+    # When staff put it in its position, or reopened it: later steps may have begun before.
     placed_at = models.DateTimeField(null=True, editable=False)
-    # When staff took it out of the enrollment's way: it was reassigned, or the version they moved to has none like it.
+    # When staff took it off the enrollment's way: it was reassigned, or the version they moved to has no such step.
     retired_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
@@ -175,7 +176,7 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
 
     @property
     def course(self) -> str:
-        """The course as the partner calls it: that of the sequence, unless the step was reassigned."""
+        """Return the partner's id for the course: the sequence's, unless the step was reassigned."""
         return self.course_id or self.item.course_id
 
     @transition(field=status, source=PartnerStepStatus.PENDING, target=PartnerStepStatus.QUEUED)
@@ -220,15 +221,15 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
         target=PartnerStepStatus.WITHDRAWN,
     )
     def withdraw(self) -> None:
-        """It is no longer asked for."""
+        """It is no longer required."""
 
     @transition(field=status, source=PartnerStepStatus.COMPLETED, target=PartnerStepStatus.IN_PROGRESS)
     def reopen(self) -> None:
-        """Staff take the completion back: the learner goes on at the partner."""
+        """Staff take the completion back: the learner continues at the partner."""
 
     @transition(field=status, source=list(DONE), target=PartnerStepStatus.WITHDRAWN)
     def take_back(self) -> None:
-        """Staff take back that it counts as done, and another one stands in its place."""
+        """Staff take back that it counts as done, and another step replaces it."""
 
 
 class StepTransition(models.Model):

@@ -1,7 +1,6 @@
-"""What nudges say. A workspace may write its own words, or switch them off; the address that stops them is never left
-out.
+"""The texts of nudges. A workspace may write its own, or switch nudges off; the URL that stops them is always included.
 
-The mail to a partner names no learner: it holds the references that the partner was given when it was asked.
+The mail to a partner names no learner: it contains the references that the partner received with our requests.
 """
 
 from django.conf import settings
@@ -60,7 +59,7 @@ register_wording(
 
 
 def render_to_family(notification: Notification) -> Email | None:
-    """None if the learner has moved on since, it is no longer their turn, or the family stopped such mails."""
+    """Return None if the learner has moved on since, it is no longer their turn, or the family stopped these mails."""
     nudge = _find(notification)
     steps = _stuck(nudge, Turn.LEARNER, notification)
     if nudge is None or nudge.enrollment is None or not steps:
@@ -79,7 +78,7 @@ def render_to_family(notification: Notification) -> Email | None:
 
 
 def render_to_contact(notification: Notification) -> Email | None:
-    """None if the partner has taken all of them since, or its contact stopped such mails or is another one now."""
+    """Return None if the partner has accepted all of them since, or its contact stopped these mails or was replaced."""
     nudge = _find(notification)
     steps = _stuck(nudge, Turn.PARTNER, notification)
     if nudge is None or nudge.provider is None or nudge.provider.contact_email != nudge.recipient or not steps:
@@ -103,7 +102,7 @@ def _find(notification: Notification) -> Nudge | None:
 
 
 def _stuck(nudge: Nudge | None, turn: Turn, notification: Notification) -> list[StuckStep]:
-    """What the nudge is about and still stands where it stood when the mail was recorded."""
+    """Return the steps the nudge is about that are still where they were when the mail was recorded."""
     if nudge is None:
         return []
     moment = notification.created_at

@@ -1,7 +1,7 @@
-"""The address at which whoever is nudged stops that, without signing in.
+"""The URL at which the recipient of nudges stops them, without signing in.
 
-It names the row of the nudges and is signed by us, so nothing secret is kept. It works for as long as the row exists,
-and lets its holder do nothing but stop these nudges or have them again.
+It names the row of the nudges and is signed by us, so no secret is stored. It works for as long as the row exists, and
+only lets its holder stop or resume these nudges.
 """
 
 from django.conf import settings
@@ -20,7 +20,7 @@ def stop_url(nudge: Nudge) -> str:
 
 
 def find_linked_nudge(token: str) -> Nudge:
-    """The nudges that an address is about. Raises NotFound for one that is forged, or older than our present key."""
+    """Return the nudges of this link. Raises NotFound if it is forged or was signed with a key we no longer use."""
     try:
         key = int(_signer.unsign(token))  # we signed it
     except BadSignature as error:

@@ -1,8 +1,8 @@
-"""Nudges by email to whoever's turn it is: the family of a learner who is stuck, or the contact of a partner that
-learners wait for. Where it is our turn, staff have a list and tasks, and nobody is written to.
+"""Nudges by email to whoever has to act: the family of a learner who is stuck, or the contact of a partner that
+learners wait for. If it is our turn, staff have a list and tasks, and nobody is sent a mail.
 
-A receiver hears about one thing at most once a week, and four times in a row. Then staff are asked to step in, until
-things move on. The claim is one statement about the row of the nudges, so two sweeps at once write once
+A recipient is nudged about one thing at most once a week, and four times in a row. Then staff are asked to step in,
+until something progresses. The claim is one statement on the row of the nudges, so two concurrent sweeps write once
 (docs/decisions/0080).
 """
 
@@ -34,7 +34,7 @@ from .stopping import begin_anew
 
 log = structlog.get_logger(__name__)
 
-# By the workspace's clock: nobody is written to at night.
+# In the workspace's time zone: nobody is nudged at night.
 BEGINS_AT = 9
 ENDS_AT = 18
 BATCH = 200
@@ -42,7 +42,7 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Somebody who is to be nudged now, about an enrollment or about a partner."""
+    """A recipient who is to be nudged now, about an enrollment or about a partner."""
 
     workspace_id: int
     recipient: str
@@ -51,7 +51,7 @@ class Due:
 
     @property
     def rows(self) -> NudgeQuerySet:
-        """The row of these nudges, if there is one, by its own columns."""
+        """Return the existing row of these nudges, if any, by its own columns."""
         return Nudge.objects.filter(enrollment=self.enrollment_id, provider=self.provider_id, recipient=self.recipient)
 
 
@@ -66,8 +66,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Waiting:
-    """What stands still: enrollments whose learner has to act, and partners that have to. Those to write about are the
-    ones at a partner that can be reached."""
+    """What is stuck: enrollments whose learner has to act, and reachable partners that have to, to be written to."""
 
     enrollments: set[int] = field(default_factory=set)
     enrollments_to_tell: set[int] = field(default_factory=set)
@@ -75,7 +74,7 @@ class _Waiting:
 
 
 def send_nudges(*, now: dt.datetime) -> Report:
-    """Nudge everybody who is due. The trouble of one is its own; the next sweep meets it again."""
+    """Nudge everybody who is due. A failure must not delay the others; the next sweep tries it again."""
     waiting = _list_waiting(now)
     _begin_anew_where_nothing_waits(waiting, now)
     report = Report()
@@ -88,7 +87,7 @@ def send_nudges(*, now: dt.datetime) -> Report:
 
 
 def list_due(*, now: dt.datetime) -> list[Due]:
-    """Whoever would be nudged now: each family of a stuck learner whose turn it is, then each partner's contact."""
+    """Return everybody who would be nudged now: families whose learner has to act, then the partners' contacts."""
     return list(_list_due(_list_waiting(now), now))
 
 
@@ -107,7 +106,9 @@ def _list_waiting(now: dt.datetime) -> _Waiting:
 
 
 def _begin_anew_where_nothing_waits(waiting: _Waiting, now: dt.datetime) -> None:
-    """When the last nudge was sent stays: whoever is stuck again at once is not written to within the week."""
+    """Reset the count where nothing waits. The time of the last nudge stays: a learner who gets stuck again at once is
+    not written to within the week.
+    """
     counted = Nudge.objects.filter(sent_count__gt=0).order_by("pk")
     for key, enrollment_id, provider_id in list(counted.values_list("pk", "enrollment", "provider")):
         if enrollment_id not in waiting.enrollments and provider_id not in waiting.providers:
@@ -125,7 +126,7 @@ def _list_due(waiting: _Waiting, now: dt.datetime) -> Iterator[Due]:
 
 
 def _awake_workspaces(now: dt.datetime) -> set[int]:
-    """Those where it is day."""
+    """Return the workspaces where it is day."""
     zones = Workspace.objects.values_list("pk", "timezone")
     return {key for key, zone in zones if BEGINS_AT <= wall_clock(now, zone).hour < ENDS_AT}
 
@@ -161,7 +162,7 @@ def _switched_off(kind: str, workspace_ids: set[int]) -> set[int]:
 
 
 def _not_due(rows: NudgeQuerySet, about: str, now: dt.datetime) -> dict[int, set[str]]:
-    """The receivers who are not to be nudged now, by what the nudges are about."""
+    """Return the recipients who must not be nudged now, by what the nudges are about."""
     found: dict[int, set[str]] = defaultdict(set)
     going = rows.going().filter(next_attempt_at__lte=now)
     for key, address in rows.exclude(pk__in=going.values("pk")).values_list(about, "recipient"):
@@ -171,8 +172,9 @@ def _not_due(rows: NudgeQuerySet, about: str, now: dt.datetime) -> dict[int, set
 
 @transaction.atomic
 def _nudge(due: Due, report: Report, now: dt.datetime) -> None:
-    """Claim the row and record the mail in one transaction; nothing if another sweep was first. After the last nudge in
-    a row staff are asked instead."""
+    """Claim the row and record the mail in one transaction; do nothing if another sweep was first. After the last nudge
+    in a row, ask staff instead.
+    """
     row = Nudge(
         workspace_id=due.workspace_id,
         enrollment_id=due.enrollment_id,

@@ -1,4 +1,4 @@
-"""Nudges that their receiver, or staff, stop and resume; and those that begin to count anew."""
+"""Stopping and resuming nudges, by their recipient or staff, and restarting their count."""
 
 import datetime as dt
 
@@ -15,12 +15,12 @@ from ..task_kinds import NUDGES_UNANSWERED
 
 log = structlog.get_logger(__name__)
 
-RECEIVER = Actor("receiver")  # whoever has the address that stands in the mail
+RECEIVER = Actor("receiver")  # anybody who has the URL from the mail
 
 
 @transaction.atomic
 def stop_nudges(*, nudge_id: int, actor: Actor, now: dt.datetime) -> None:
-    """Send this receiver none about this any more. Again changes nothing. Raises NotFound."""
+    """Stop nudging this recipient about this. A repeated call changes nothing. Raises NotFound."""
     nudge = _lock(nudge_id)
     if nudge.stopped_at is None:
         nudge.stopped_at = now
@@ -31,8 +31,9 @@ def stop_nudges(*, nudge_id: int, actor: Actor, now: dt.datetime) -> None:
 
 @transaction.atomic
 def resume_nudges(*, nudge_id: int, actor: Actor, now: dt.datetime) -> None:
-    """Let this receiver be nudged again, but not within a week of the last one. Again changes nothing. Raises
-    NotFound."""
+    """Resume nudging this recipient, but not within a week of the last nudge. A repeated call changes nothing. Raises
+    NotFound.
+    """
     nudge = _lock(nudge_id)
     if nudge.stopped_at is None and nudge.given_up_at is None:
         return
@@ -45,7 +46,7 @@ def resume_nudges(*, nudge_id: int, actor: Actor, now: dt.datetime) -> None:
 
 @transaction.atomic
 def begin_anew(*, nudge_id: int, resolution: str, now: dt.datetime) -> None:
-    """Count from none, and settle what staff were asked. Raises NotFound."""
+    """Restart the count, and settle the staff task. Raises NotFound."""
     nudge = _lock(nudge_id)
     nudge.sent_count = 0
     nudge.given_up_at = None

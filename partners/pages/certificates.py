@@ -1,4 +1,4 @@
-"""The public page of a certificate: for whoever has its serial, which nobody can guess."""
+"""The public page of a certificate, for anybody who has its serial, which nobody can guess."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,7 +15,7 @@ UNKNOWN = "partners/certificate_unknown.html"
 @require_safe
 @for_strangers(unknown=UNKNOWN)
 def show_certificate(request: HttpRequest, serial: str) -> HttpResponse:
-    """The name and the program on it, and whether it is valid, was revoked or replaced."""
+    """Show the name and the program on it, and whether it is valid, revoked, or replaced."""
     certificate = _find(serial)
     if certificate is None:
         return _unknown(request)
@@ -25,7 +25,7 @@ def show_certificate(request: HttpRequest, serial: str) -> HttpResponse:
 @require_safe
 @for_strangers(unknown=UNKNOWN)
 def download_certificate(request: HttpRequest, serial: str) -> HttpResponse:
-    """The PDF of a valid certificate; for any other, the page that says what became of it."""
+    """Return the PDF of a valid certificate; for any other, the page that says what happened to it."""
     certificate = _find(serial)
     if certificate is None:
         return _unknown(request)

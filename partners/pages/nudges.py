@@ -1,4 +1,4 @@
-"""The page on which whoever is nudged by email stops that, without signing in."""
+"""The page on which the recipient of nudges stops them, without signing in."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,12 +16,13 @@ from .strangers import for_strangers
 UNKNOWN = "partners/nudge_unknown.html"
 
 
-@csrf_exempt  # mail programs press the button by themselves (RFC 8058), and the address alone is what allows it
+@csrf_exempt  # mail clients send the POST by themselves (RFC 8058), and the URL alone authorizes it
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_strangers(unknown=UNKNOWN)
 def show_nudges(request: HttpRequest, token: str) -> HttpResponse:
-    """Looking changes nothing, since scanners of mails open every link. Any POST stops the nudges, unless it asks to
-    resume them."""
+    """Show the page or change the setting. A GET changes nothing, because mail scanners open every link. Any POST stops
+    the nudges, unless it asks to resume them.
+    """
     try:
         nudge = find_linked_nudge(token)
     except NotFound:
@@ -34,7 +35,7 @@ def show_nudges(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _about(nudge: Nudge) -> str:
-    """The program or the partner: mails are forwarded, so the page names no learner."""
+    """Return the program or the partner: mails are forwarded, so the page names no learner."""
     if nudge.enrollment is not None:
         return nudge.enrollment.instance.program.title
     return str(nudge.provider)

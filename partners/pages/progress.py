@@ -1,4 +1,4 @@
-"""How far a family's learners are with their partners."""
+"""The progress of a family's learners with their partners."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render

@@ -1,4 +1,4 @@
-"""What guards the pages that anybody may open who has their address, which nobody can guess."""
+"""The protection of pages that anybody who has their unguessable URL may open."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,8 +14,9 @@ View = Callable[..., HttpResponse]
 
 
 def for_strangers(*, unknown: str) -> Callable[[View], View]:
-    """Limit how many a reader may try, and keep what they find out of search engines and other sites' logs. `unknown`
-    is the template of the page about an address that leads nowhere; it is told with `is_too_often`."""
+    """Limit how many URLs a reader may try, and keep the pages out of search engines and other sites' logs. `unknown`
+    is the template for a URL that leads nowhere; its context has `is_too_often`.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
