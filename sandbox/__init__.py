@@ -1,1 +1,1 @@
-"""Stand-ins for the vendors this product talks to. A process of its own, never part of production."""
+"""Stand-ins for the vendors this product talks to. A separate process, never part of production."""

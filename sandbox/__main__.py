@@ -14,7 +14,7 @@ from granian.log import LogLevels
 
 
 def main() -> None:
-    """Serve the sandbox; exits with a message where this looks like production."""
+    """Serve the sandbox; exit with a message if this looks like production."""
     if reason := _production():
         sys.exit(f"The sandbox pretends to be a payment provider and does not start in production ({reason}).")
     os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.settings"
@@ -23,15 +23,15 @@ def main() -> None:
         sys.exit(f"Port {settings.PORT} is taken; set SANDBOX_PORT to a free one.")
     settings.DATABASE.parent.mkdir(parents=True, exist_ok=True)
     call_command("migrate", verbosity=0)
-    # The worker is forked from this process and must not inherit an open SQLite file.
+    # The worker is forked from this process, and must not inherit an open SQLite file.
     connection.close()
     Granian(
         "sandbox.wsgi:application",
         address="127.0.0.1",
         port=settings.PORT,
         interface=Interfaces.WSGI,
-        workers=1,  # keys in flight are remembered in memory, so there must be one process
-        blocking_threads=16,  # some of them may be asleep under a latency fault
+        workers=1,  # keys in flight are kept in memory, so there must be one process
+        blocking_threads=16,  # some of them may be asleep because of a latency fault
         workers_kill_timeout=2,
         log_level=LogLevels.error,
     ).serve()
@@ -46,7 +46,7 @@ def _production() -> str:
 
 
 def _is_taken(port: int) -> bool:
-    # The server itself would share the port with another sandbox and get every second connection.
+    # The server itself would share the port with another sandbox and get every other connection.
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

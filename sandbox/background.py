@@ -1,4 +1,4 @@
-"""The thread beside the web server: lets sessions expire and delivers webhooks."""
+"""The thread next to the web server that expires sessions and delivers webhooks."""
 
 import logging
 import os
@@ -27,12 +27,12 @@ def _run(parent: int) -> None:
             lms_webhooks.send_due()
             wait = _seconds_until_due()
         except Exception:
-            # Whatever went wrong with one delivery, the others must still go out.
+            # If one delivery fails, the others must still be sent.
             logger.exception("The sandbox's background thread failed and goes on")
             wait = LONGEST_WAIT_SECONDS
         bell.wait(wait)
         if os.getppid() != parent:
-            # The parent was killed outright; nobody else would end this process.
+            # The parent was killed, and nobody else would end this process.
             os.kill(os.getpid(), signal.SIGTERM)
 
 

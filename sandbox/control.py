@@ -1,4 +1,4 @@
-"""The control surface of the sandbox as a whole: health, faults, clock, reset, and the page that shows it all."""
+"""The control API of the sandbox as a whole: health, faults, clock, reset, and the page that shows everything."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def health(request: HttpRequest, body: Body) -> Body:
 
 @control("GET", "POST", "DELETE")
 def faults_in_force(request: HttpRequest, body: Body) -> Body:
-    """POST sets the knobs named in the body, DELETE turns all off."""
+    """POST sets the knobs named in the body; DELETE turns all of them off."""
     if request.method == "DELETE":
         faults.clear_faults()
     try:
@@ -38,7 +38,7 @@ def faults_in_force(request: HttpRequest, body: Body) -> Body:
 
 @control("POST")
 def advance_clock(request: HttpRequest, body: Body) -> Body:
-    """`{"seconds": 1800}`; sessions whose time has come have expired when this answers."""
+    """`{"seconds": 1800}`; sessions that are due have expired when this responds."""
     seconds = body.get("seconds")
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= FARTHEST_SECONDS:
         raise Unprocessable(f"seconds must be a whole number between 0 and {FARTHEST_SECONDS}.")
@@ -50,13 +50,13 @@ def advance_clock(request: HttpRequest, body: Body) -> Body:
 @control("POST")
 @transaction.atomic
 def reset(request: HttpRequest, body: Body) -> Body:
-    """Forget everything: objects, events, deliveries, keys, faults, the clock's offset, a changed endpoint."""
-    # Statements, not QuerySet.delete(), which would look for what hangs on each row: all of it goes. Foreign keys are
-    # checked at the end, so any order does.
+    """Delete everything: objects, events, deliveries, keys, faults, the clock's offset, and a changed endpoint."""
+    # Raw statements instead of QuerySet.delete(), which would look up dependent rows: everything is deleted anyway.
+    # Foreign keys are checked at the end, so any order works.
     with connection.cursor() as cursor:
         for model in apps.get_models():
             table = connection.ops.quote_name(model._meta.db_table)
-            cursor.execute(f"DELETE FROM {table}")  # noqa: S608  a name of our own
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608  a table name of our own
     return {"status": "empty"}
 
 

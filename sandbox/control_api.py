@@ -1,4 +1,4 @@
-"""How the control surface speaks: JSON in, JSON out, and a 4xx that says what is wrong."""
+"""The conventions of the control API: JSON in, JSON out, and a 4xx that says what is wrong."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class Unprocessable(Exception):
 
 
 def control(*methods: str) -> Callable[[Callable[[HttpRequest, Body], Body]], Callable[[HttpRequest], HttpResponse]]:
-    """A view of the control surface; the function gets the request and its decoded JSON object."""
+    """Make a view of the control API; the function gets the request and its decoded JSON object."""
 
     def wrap(answer: Callable[[HttpRequest, Body], Body]) -> Callable[[HttpRequest], HttpResponse]:
         def view(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Settings of the sandbox process. Everything it needs to know comes from the environment."""
+"""Settings of the sandbox process. All of its configuration comes from the environment."""
 
 import os
 from pathlib import Path
@@ -8,16 +8,16 @@ from django.utils.crypto import get_random_string
 DATABASE = Path(os.environ.get("SANDBOX_DATABASE") or "var/sandbox.sqlite3")
 PORT = int(os.environ.get("SANDBOX_PORT") or 8001)
 
-# Where a browser reaches the sandbox; checkout addresses start with it.
+# Where a browser reaches the sandbox; checkout URLs start with it.
 PUBLIC_URL = (os.environ.get("SANDBOX_PUBLIC_URL") or f"http://127.0.0.1:{PORT}").rstrip("/")
 
-# Stripe: the key it accepts, the secret it signs webhooks with, and where they go (empty: nowhere).
+# Stripe: the key it accepts, the secret it signs webhooks with, and where they go (nowhere if empty).
 STRIPE_SECRET_KEY = os.environ.get("STRIPE_SECRET_KEY") or "sk_test_sandbox"
 STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET") or "whsec_sandbox"
 WEBHOOK_URL = os.environ.get("SANDBOX_WEBHOOK_URL") or ""
-# The first wait before an unanswered webhook is sent again; each further wait is twice the one before.
+# The first wait before an unanswered webhook is resent; each further wait is twice the previous one.
 WEBHOOK_RETRY_SECONDS = float(os.environ.get("SANDBOX_WEBHOOK_RETRY_SECONDS") or 1)
-# The version the account is pinned to, which is the one its events are rendered in.
+# The version the account is pinned to, in which its events are rendered.
 STRIPE_API_VERSION = "2026-10-28.endive"
 
 SECRET_KEY = get_random_string(50)  # nothing that outlives the process is signed with it
@@ -27,7 +27,7 @@ ROOT_URLCONF = "sandbox.urls"
 WSGI_APPLICATION = "sandbox.wsgi.application"
 APPEND_SLASH = False
 INSTALLED_APPS = ["sandbox.knobs", "sandbox.stripe", "sandbox.lms", "sandbox.fakturownia", "sandbox.receivers"]
-# Neither sessions nor CSRF: vendors' APIs know no cookies, and curl must be able to press every button.
+# No sessions and no CSRF protection: vendors' APIs use no cookies, and curl must be able to press every button.
 MIDDLEWARE: list[str] = []
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 USE_TZ = True

@@ -1,4 +1,4 @@
-"""The sandbox as a test sees it: a process of its own, started on a free port and turned by its control surface."""
+"""The sandbox for tests: a separate process, started on a free port and controlled through its control API."""
 
 import fcntl
 import os
@@ -18,16 +18,16 @@ import httpx
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
-PORTS = range(20_000, 32_000)  # below those of which the kernel takes one by itself
+PORTS = range(20_000, 32_000)  # below the ports that the kernel assigns by itself
 LEASES = Path(tempfile.gettempdir()) / f"ports-of-tests-{os.getuid()}"
 Body = dict[str, Any]
 
 
 class SandboxProcess:
-    """A context manager around `python -m sandbox` with a database that goes away with it.
+    """A context manager around `python -m sandbox` with a temporary database.
 
-    `webhook_url` may be empty (nothing is delivered) and can be changed later by `send_webhooks_to`. `retry_seconds`
-    is the first wait before an unanswered webhook is sent again.
+    `webhook_url` may be empty (nothing is delivered) and can be changed later by `send_webhooks_to`. `retry_seconds` is
+    the first wait before an unanswered webhook is resent.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class SandboxProcess:
             raise RuntimeError(f"The sandbox did not start:\n{self.log}") from error
 
     def stop(self) -> None:
-        """End the process, by force if it does not go by itself."""
+        """Stop the process, by force if it does not exit by itself."""
         if self._process is None:
             return
         self._process.terminate()
@@ -103,19 +103,20 @@ class SandboxProcess:
         self._process = None
 
     def pay(self, session_url: str, *, card: str = "ok", email: str = "", **company: str) -> httpx.Response:
-        """Press Pay on the hosted page: `card` is ok, declined or async. A company gives `name` and `tax_id`. The
-        answer is not followed to success_url."""
+        """Press Pay on the hosted page: `card` is ok, declined, or async. A company gives `name` and `tax_id`. The
+        redirect to success_url is not followed.
+        """
         return self._http.post(f"{session_url}/pay", data={"card": card, "email": email, **company})
 
     def cancel(self, session_url: str) -> httpx.Response:
         return self._http.post(f"{session_url}/cancel")
 
     def settle(self, session_url: str, *, outcome: str = "succeeded") -> httpx.Response:
-        """End the bank debit that `pay(card="async")` began: succeeded or failed."""
+        """Settle the bank debit that `pay(card="async")` began, as succeeded or failed."""
         return self._http.post(f"{session_url}/settle", data={"outcome": outcome})
 
     def faults(self, **knobs: Any) -> list[Body]:
-        """Set the knobs given (False turns one off) and return all that are in force."""
+        """Set the given knobs (False turns one off) and return all that are in force."""
         faults: list[Body] = self.control("faults", knobs)["faults"]
         return faults
 
@@ -123,7 +124,7 @@ class SandboxProcess:
         self._http.delete("/_sandbox/faults").raise_for_status()
 
     def flush(self, *, order: list[str] | None = None, reverse: bool = False) -> list[Body]:
-        """Deliver the held webhooks now and return the deliveries with their answers."""
+        """Deliver the held webhooks now and return the deliveries with their responses."""
         deliveries: list[Body] = self.control("webhooks/flush", {"order": order or [], "reverse": reverse})[
             "deliveries"
         ]
@@ -136,7 +137,7 @@ class SandboxProcess:
         self.control("webhooks/endpoint", {"url": url, "secret": secret})
 
     def deliveries(self) -> list[Body]:
-        """Newest first, with their state: pending, held, dropped, delivered or failed."""
+        """Return the deliveries, newest first, with their state: pending, held, dropped, delivered, or failed."""
         deliveries: list[Body] = self._read("webhooks")["deliveries"]
         return deliveries
 
@@ -148,11 +149,11 @@ class SandboxProcess:
         return self.deliveries()
 
     def ledger(self, **metadata: str) -> Body:
-        """The money seen; with metadata, of the sessions that carry it."""
+        """Return the money seen; with metadata, only for the sessions that carry it."""
         return self._read("ledger", {f"metadata[{key}]": value for key, value in metadata.items()})
 
     def advance_clock(self, *, seconds: int) -> int:
-        """Move the sandbox's clock ahead; sessions whose time has come have expired when this returns."""
+        """Move the sandbox's clock ahead; sessions that are due have expired when this returns."""
         now: int = self.control("clock/advance", {"seconds": seconds})["now"]
         return now
 
@@ -162,48 +163,51 @@ class SandboxProcess:
     def open_dispute(
         self, payment_intent: str, *, reason: str = "fraudulent", amount: int | None = None, status: str = ""
     ) -> Body:
-        """Dispute a payment, or with a `warning_` status ask about it; all of it, or `amount` minor units."""
+        """Dispute a payment, or with a `warning_` status inquire about it; all of it, or `amount` minor units."""
         body = {"payment_intent": payment_intent, "reason": reason, "status": status or "needs_response"}
         return self.control("disputes", body | ({"amount": amount} if amount else {}))
 
     def close_dispute(self, dispute: str, *, outcome: str, given_back: int = 0) -> Body:
-        """Let a dispute become `outcome`, any of Stripe's statuses; lost, a part may be given back."""
+        """Give a dispute the status `outcome`, any of Stripe's; if it is lost, part of it may be given back."""
         body = {"dispute": dispute, "outcome": outcome}
         return self.control("disputes/close", body | ({"given_back": given_back} if given_back else {}))
 
     def pay_out(self, **when: int) -> list[Body]:
-        """Have what is on the balance sent to the bank: a payout for each currency."""
+        """Pay out the balance to the bank, one payout per currency."""
         made: list[Body] = self.control("payouts", dict(when))["payouts"]
         return made
 
     def partner(self, slug: str, **settings: Any) -> Body:
-        """Set up a partner's system (`api_key`, `honors_keys`, `webhook_url`, `secret`, `dialect`); its books: who
-        was ever enrolled there, and what it told."""
+        """Set up a partner's system (`api_key`, `honors_keys`, `webhook_url`, `secret`, `dialect`); return its books:
+        who was ever enrolled there, and its messages.
+        """
         return self.control(f"lms/{slug}", settings)
 
     def receiver(self, slug: str, **settings: Any) -> Body:
-        """Set up a receiver of the platform's webhooks (`secret`, `mode`); what arrived there."""
+        """Set up a receiver of the platform's webhooks (`secret`, `mode`); return what arrived there."""
         return self.control(f"receivers/{slug}", settings)
 
     def take_course(self, launch_url: str, *, button: str = "complete") -> httpx.Response:
-        """Press a button on the page of a course: `progress` or `complete`."""
+        """Press a button on the course page: `progress` or `complete`."""
         return self._http.post(f"{launch_url.replace('/launch/', '/enrollments/')}/{button}")
 
     def flush_partners(self) -> int:
-        """Have the partners' messages sent that were held back; returns how many."""
+        """Send the partners' messages that were held back; returns how many."""
         released: int = self.control("lms-flush", {})["released"]
         return released
 
     def invoicing(self, slug: str, **settings: Any) -> Body:
-        """Set up an account at Fakturownia (`api_token`, `reports`); its books: every document it ever issued."""
+        """Set up an account at Fakturownia (`api_token`, `reports`); return its books: every document it ever
+        issued.
+        """
         return self.control(f"fakturownia/{slug}", settings)
 
     def reset(self) -> None:
-        """Forget everything, faults and clock included; webhooks go where they went at the start."""
+        """Delete everything, including faults and the clock's offset; webhooks go where they went at the start."""
         self.control("reset", {})
 
     def control(self, path: str, body: Body) -> Body:
-        """POST to the control surface; raises httpx.HTTPStatusError with its explanation when it refuses."""
+        """POST to the control API; raises httpx.HTTPStatusError with its explanation if it refuses."""
         return _answer(self._http.post(f"/_sandbox/{path}", json=body))
 
     def _read(self, path: str, params: dict[str, str] | None = None) -> Body:
@@ -223,10 +227,10 @@ class SandboxProcess:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, and that no other test process is given while this one lives.
+    """Return a port of 127.0.0.1 on which nobody listens, and that no other test process gets while this one lives.
 
-    A web server shares its port with whoever asks for it (SO_REUSEPORT): of two on one port neither would fail, and
-    each would answer half of the requests. Connections to elsewhere leave from ports above these.
+    A web server shares its port with any other that asks for it (SO_REUSEPORT): with two on one port, neither would
+    fail, and each would answer half of the requests. Outgoing connections use ports above these.
     """
     LEASES.mkdir(exist_ok=True)
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
@@ -236,7 +240,7 @@ def free_port() -> int:
 
 
 def _lease(port: int) -> bool:
-    lease = os.open(LEASES / str(port), os.O_RDWR | os.O_CREAT, 0o600)  # kept open: it ends with this process
+    lease = os.open(LEASES / str(port), os.O_RDWR | os.O_CREAT, 0o600)  # kept open: the lease ends with this process
     try:
         fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

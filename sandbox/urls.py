@@ -1,4 +1,4 @@
-"""Every address of the sandbox: its own control surface, and each stand-in at its vendor's paths."""
+"""Every URL of the sandbox: its own control API, and each stand-in at its vendor's paths."""
 
 from django.urls import include, path
 

@@ -1,1 +1,1 @@
-"""A stand-in for Fakturownia: the accounts in which workspaces have their invoices issued."""
+"""A stand-in for Fakturownia: the accounts that issue the workspaces' invoices."""

@@ -1,7 +1,7 @@
-"""What Fakturownia's API answers (https://github.com/fakturownia/API): issue, look up, print and cancel documents.
+"""Fakturownia's API (https://github.com/fakturownia/API): issue, look up, print, and cancel documents.
 
-It refuses what the real one refuses: a wrong token, an `oid` that must be unique and is not, a document without
-positions, a Polish tax id whose check digit is wrong, a correction of nothing.
+It rejects what the real one rejects: a wrong token, a repeated `oid` that must be unique, a document without positions,
+a Polish tax id with a wrong check digit, and a correction of nothing.
 """
 
 import datetime as dt
@@ -24,13 +24,13 @@ from sandbox.knobs.weather import strike_after, strike_before
 Body = dict[str, Any]
 KINDS = ("vat", "correction", "proforma", "bill", "receipt")
 CENT = Decimal("0.01")
-# Tax that is none: exempt, not subject, not shown.
+# Tax values that are no rate: exempt, not subject, not shown.
 UNTAXED = ("zw", "np", "disabled")
 _NIP_WEIGHTS = (6, 5, 7, 2, 3, 4, 5, 6, 7)
 
 
 class Refusal(Exception):
-    """A request that is not carried out: the status, and the message as Fakturownia gives it."""
+    """A rejected request: the status, and the message as Fakturownia words it."""
 
     def __init__(self, status: int, message: str | dict[str, list[str]], **headers: str) -> None:
         super().__init__(str(message))
@@ -43,7 +43,7 @@ Operation = Callable[..., HttpResponseBase]
 
 
 def endpoint(**operations: Operation) -> Callable[..., HttpResponseBase]:
-    """The view of a path; `operations` by lower-case method."""
+    """Return the view of a path; `operations` are keyed by lower-case method."""
 
     def view(request: HttpRequest, slug: str, **ids: Any) -> HttpResponseBase:
         try:
@@ -111,7 +111,7 @@ def cancel(account: Account, request: HttpRequest, body: Body) -> HttpResponseBa
 
 
 def render(document: Document) -> Body:
-    """A document as Fakturownia shows it."""
+    """Return a document as Fakturownia shows it."""
     body = document.body
     gross = sum((_gross(each) for each in body["positions"]), Decimal(0))
     tax = sum((_tax(each) for each in body["positions"]), Decimal(0))
@@ -200,7 +200,9 @@ def _tax(position: Body) -> Decimal:
 
 
 def _is_tax_number(number: str) -> bool:
-    """Polish ones (ten digits, PL before them or not) have a check digit; those of other countries are let pass."""
+    """Return whether the tax id is valid. Polish ones (ten digits, with or without PL) have a check digit; those of
+    other countries are accepted.
+    """
     digits = number.removeprefix("PL").replace("-", "").replace(" ", "")
     if not digits.isascii() or not digits.isdigit():
         return digits.isascii() and digits.isalnum()

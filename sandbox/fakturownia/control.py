@@ -1,4 +1,4 @@
-"""The control surface of Fakturownia's accounts: set one up, read its books, let the tax office answer."""
+"""The control API of Fakturownia's accounts: set one up, read its books, and make the tax office respond."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -11,12 +11,12 @@ _ANSWERS = ("ok", "send_error")
 
 
 def account(request: HttpRequest, slug: str) -> HttpResponse:
-    """POST sets what the body names; GET shows every document that was ever issued there."""
+    """POST sets the values in the body; GET returns every document ever issued there."""
     return control("GET", "POST")(lambda _, body: _set_up(slug, body))(request)
 
 
 def tax_office(request: HttpRequest, slug: str) -> HttpResponse:
-    """POST `{"answer": "ok"}`: what becomes of all e-invoices that are under way."""
+    """POST `{"answer": "ok"}` sets the outcome of all e-invoices that are in progress."""
     return control("POST")(lambda _, body: _answer(slug, body))(request)
 
 

@@ -9,10 +9,10 @@ def new_token() -> str:
 
 
 class Account(models.Model):
-    """One company's account. It exists once it was set up, or asked by anybody: then it takes any token."""
+    """One company's account. It is created by being set up, or by the first request: then it accepts any token."""
 
     slug = models.CharField(max_length=50, unique=True)
-    api_token = models.CharField(max_length=200, blank=True)  # empty: any token will do
+    api_token = models.CharField(max_length=200, blank=True)  # if empty, any token works
     reports = models.BooleanField(default=False)  # whether its invoices go to the tax office as e-invoices
 
     def __str__(self) -> str:
@@ -24,7 +24,7 @@ class Document(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="documents")
     kind = models.CharField(max_length=20)
-    month = models.CharField(max_length=7)  # its numbers count within a kind and month
+    month = models.CharField(max_length=7)  # numbers count within a kind and month
     position = models.PositiveIntegerField()
     oid = models.CharField(max_length=255, blank=True, db_index=True)
     body = models.JSONField()
@@ -44,6 +44,6 @@ class Document(models.Model):
 
     @property
     def number(self) -> str:
-        """1/11/2026, and K1/11/2026 of a correction, as an account numbers by default."""
+        """Return the number in an account's default format: 1/11/2026, and K1/11/2026 for a correction."""
         year, month = self.month.split("-")
         return f"{'K' if self.kind == 'correction' else ''}{self.position}/{month}/{year}"

@@ -1,10 +1,10 @@
-"""A document as a PDF of one page: plain, but one that any reader opens."""
+"""A document as a one-page PDF: plain, but readable by any viewer."""
 
 from sandbox.fakturownia.models import Document
 
 
 def print_document(document: Document) -> bytes:
-    """A few lines of text; what the font lacks becomes a question mark."""
+    """Return a PDF with a few lines of text; characters missing from the font become question marks."""
     body = document.body
     currency = body.get("currency") or "PLN"
     lines = [

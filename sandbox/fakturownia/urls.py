@@ -1,4 +1,4 @@
-"""Fakturownia's paths, below the address of an account."""
+"""Fakturownia's paths, below an account's URL."""
 
 from django.urls import path
 

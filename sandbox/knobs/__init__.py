@@ -1,1 +1,1 @@
-"""What a tester turns: the sandbox's clock, and the faults it shows."""
+"""What a tester can turn: the sandbox's clock, and its faults."""

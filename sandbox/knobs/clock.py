@@ -1,4 +1,4 @@
-"""The sandbox's idea of now. It can be moved ahead, so that nobody waits for an expiry."""
+"""The sandbox's current time. It can be moved ahead, so that nobody waits for an expiry."""
 
 import time
 
@@ -8,7 +8,7 @@ OFFSET = "clock_offset_seconds"
 
 
 def now() -> int:
-    """Seconds since 1970, ahead of the real time by what was advanced."""
+    """Return seconds since 1970, ahead of the real time by as much as the clock was advanced."""
     return int(time.time()) + offset_seconds()
 
 
@@ -17,6 +17,6 @@ def offset_seconds() -> int:
 
 
 def advance(*, seconds: int) -> int:
-    """Move the clock ahead and return the new now."""
+    """Move the clock ahead and return the new time."""
     Setting.objects.update_or_create(name=OFFSET, defaults={"value": offset_seconds() + seconds})
     return now()

@@ -1,5 +1,6 @@
-"""What every stand-in's webhooks have in common: the client that sends them, the bell that announces them, and the
-fate that the `webhooks` knob has for them."""
+"""What every stand-in's webhooks share: the client that sends them, the bell that announces them, and what the
+`webhooks` knob does with them.
+"""
 
 import random
 import threading
@@ -15,7 +16,7 @@ MOST_ATTEMPTS = 10
 TIMEOUT_SECONDS = 10.0
 LEASE_SECONDS = 3 * TIMEOUT_SECONDS
 
-# No kept connections: an endpoint that restarts must not cost a failed attempt. No proxies: it is a neighbor.
+# No keep-alive: an endpoint that restarts must not cost a failed attempt. No proxies: it is a neighbor.
 client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 # Rung whenever a copy may have become due; the background thread sleeps on it.
 bell = threading.Event()
@@ -23,7 +24,7 @@ bell = threading.Event()
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of an event: in which state its copies begin, when they are due, and how many there are."""
+    """What happens to an event: the initial state of its copies, when they are due, and how many there are."""
 
     state: str
     due_at: float
@@ -31,7 +32,7 @@ class Fate:
 
 
 def decide(*, type: str, path: str = "") -> Fate:
-    """The knob's decision about an event that happens now."""
+    """Return the knob's decision about an event that happens now."""
     fault = faults.strike("webhooks", type=type, path=path) or {"value": "normal"}
     mode = fault["value"]
     delay = fault.get("delay_ms", 0) / 1000
@@ -44,7 +45,9 @@ def decide(*, type: str, path: str = "") -> Fate:
 
 
 def outcome(*, status: int | None, attempts: int) -> dict[str, object]:
-    """The columns of a copy after its try number `attempts`, by the status of the answer, if there was one."""
+    """Return the columns of a copy after its attempt number `attempts`, given the response's status, if there was a
+    response.
+    """
     is_good = status is not None and 200 <= status < 300
     return {
         "state": "delivered" if is_good else "failed" if attempts >= MOST_ATTEMPTS else "pending",

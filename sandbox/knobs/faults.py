@@ -1,8 +1,7 @@
-"""The fault knobs: which exist, how they are set, and whether one strikes now.
+"""The fault knobs: which there are, how they are set, and whether one applies now.
 
-A knob is set by its bare value (`{"latency_ms": 200}`) or by an object that also says when it applies
-(`{"latency_ms": {"value": 200, "times": 3, "path": "/v1/refunds", "method": "POST"}}`).
-False, null and "normal" turn it off.
+A knob is set by its bare value (`{"latency_ms": 200}`) or by an object that also says when it applies (`{"latency_ms":
+{"value": 200, "times": 3, "path": "/v1/refunds", "method": "POST"}}`). False, null, and "normal" turn it off.
 """
 
 from collections.abc import Mapping
@@ -18,12 +17,12 @@ LONGEST_MS = 600_000
 
 
 class InvalidKnob(Exception):
-    """The request names a knob, an option or a value that does not exist; the message says what does."""
+    """The request names a knob, an option, or a value that does not exist; the message says which do."""
 
 
 @dataclass(frozen=True)
 class Knob:
-    """One kind of fault: the values it takes (None: only on and off), its options with defaults, its limits."""
+    """One kind of fault: the values it accepts (None: only on and off), its options with defaults, and its limits."""
 
     values: tuple[str, ...] | range | None
     options: Mapping[str, int]
@@ -49,7 +48,7 @@ KNOBS: Mapping[str, Knob] = {
 
 @transaction.atomic
 def set_faults(*, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Set or turn off the knobs named, leaving the others, and return all that are in force.
+    """Set or turn off the named knobs, leaving the others, and return all that are in force.
 
     Raises InvalidKnob, and then changes nothing.
     """
@@ -79,15 +78,15 @@ def clear_faults() -> None:
 
 
 def strike(knob: str, **circumstances: str) -> dict[str, Any] | None:
-    """The settings of this fault if it is in force here, counting down its times; None otherwise.
+    """Return the settings of this fault if it applies here, counting down its times; None otherwise.
 
-    `circumstances` are what a fault can be limited to: path and type match by their beginning, method exactly.
+    `circumstances` are what a fault can be limited to: path and type match by prefix, method exactly.
     """
     fault = Fault.objects.filter(knob=knob).first()
     if fault is None or not _applies(fault.settings, circumstances):
         return None
     if fault.times_left is not None:
-        # One statement decides who gets the last time, as requests run side by side.
+        # One statement decides who gets the last time, because requests run concurrently.
         if not Fault.objects.filter(pk=fault.pk, times_left__gt=0).update(times_left=F("times_left") - 1):
             return None
         Fault.objects.filter(pk=fault.pk, times_left=0).delete()

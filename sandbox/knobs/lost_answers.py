@@ -1,4 +1,4 @@
-"""How a connection that breaks on the way back looks to whoever waits for the answer."""
+"""What a client sees if the connection breaks while it waits for the response."""
 
 from collections.abc import Mapping
 
@@ -6,5 +6,5 @@ from django.http import StreamingHttpResponse
 
 
 def broken_off(headers: Mapping[str, str]) -> StreamingHttpResponse:
-    """A response far shorter than announced."""
+    """Return a response far shorter than announced."""
     return StreamingHttpResponse([b"{"], headers={**headers, "Content-Length": "1000"})

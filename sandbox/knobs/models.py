@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Setting(models.Model):
-    """Something changed while the sandbox runs. Without a row, the environment's value holds."""
+    """A setting changed while the sandbox runs. Without a row, the environment's value applies."""
 
     name = models.CharField(max_length=40, primary_key=True)
     value = models.JSONField()
@@ -12,7 +12,7 @@ class Setting(models.Model):
 
 
 class Fault(models.Model):
-    """A fault in force: at most one of each knob; it ends by itself when its times are used up."""
+    """A fault in force: at most one per knob; it ends by itself when its times are used up."""
 
     knob = models.CharField(max_length=40, unique=True)
     settings = models.JSONField()

@@ -1,5 +1,6 @@
-"""The faults that strike any stand-in's HTTP API: slowness, overload, its own failures, refusals, answers that get
-lost."""
+"""The faults that can affect any stand-in's HTTP API: slowness, overload, internal errors, refusals, and lost
+responses.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from sandbox.knobs.lost_answers import broken_off
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """The answer that a fault gives instead of the operation."""
+    """The response that a fault returns instead of running the operation."""
 
     status: int
     message: str
@@ -21,7 +22,7 @@ class Blow:
 
 
 def strike_before(request: HttpRequest) -> Blow | None:
-    """What befalls a request before anything is done."""
+    """Apply the faults that strike a request before anything is done."""
     here = {"path": request.path, "method": str(request.method)}
     if fault := faults.strike("latency_ms", **here):
         time.sleep(fault["value"] / 1000)
@@ -37,7 +38,9 @@ def strike_before(request: HttpRequest) -> Blow | None:
 def strike_after(
     request: HttpRequest, answer: HttpResponseBase, spoil: Callable[[str], HttpResponseBase]
 ) -> HttpResponseBase:
-    """What befalls the answer once the operation is done; `spoil` writes an error as the vendor does."""
+    """Apply the faults that strike the response once the operation is done; `spoil` writes an error as the vendor
+    does.
+    """
     if faults.strike("garbage", path=request.path, method=str(request.method)):
         return HttpResponse("<html>Welcome!</html>", content_type="application/json")
     fault = faults.strike("lost_answer", path=request.path, method=str(request.method))

@@ -1,1 +1,1 @@
-"""A stand-in for the learning management systems of partners, one for each slug."""
+"""A stand-in for the partners' learning management systems, one for each slug."""

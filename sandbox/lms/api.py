@@ -1,4 +1,4 @@
-"""What a partner's API answers: enroll, look up by id or by reference, withdraw. Faults strike as they do at Stripe."""
+"""A partner's API: enroll, look up by id or by reference, withdraw. Faults apply as they do to Stripe."""
 
 import datetime as dt
 import hmac
@@ -19,7 +19,7 @@ Body = dict[str, Any]
 
 
 class Refusal(Exception):
-    """A request that the partner does not carry out, with the status it answers."""
+    """A request that the partner refuses, with the status of its response."""
 
     def __init__(self, status: int, message: str, **headers: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ Operation = Callable[..., tuple[int, Any]]
 
 
 def endpoint(**operations: Operation) -> Callable[..., HttpResponseBase]:
-    """The view of a path; `operations` by lower-case method."""
+    """Return the view of a path; `operations` are keyed by lower-case method."""
 
     def view(request: HttpRequest, slug: str, **ids: str) -> HttpResponseBase:
         try:
@@ -99,7 +99,7 @@ def find(partner: Partner, ref: str) -> LmsEnrollment:
 
 
 def render(row: LmsEnrollment) -> Body:
-    """An enrollment as the partner shows it."""
+    """Return an enrollment as the partner shows it."""
     body: Body = {
         "id": row.ref,
         "reference": row.reference,
@@ -115,7 +115,7 @@ def render(row: LmsEnrollment) -> Body:
 
 
 def launch_url(row: LmsEnrollment) -> str:
-    """Where the learner takes the course."""
+    """Return the URL at which the learner takes the course."""
     return f"{settings.PUBLIC_URL}/lms/{row.partner.slug}/launch/{row.ref}"
 
 

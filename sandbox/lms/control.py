@@ -1,4 +1,4 @@
-"""The control surface of partners' systems: set one up, and read its books."""
+"""The control API of partners' systems: set one up, and read its books."""
 
 from django.http import HttpRequest, HttpResponse
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
@@ -14,7 +14,7 @@ _COLUMNS = {"secret": "webhook_secret"}
 
 
 def partner(request: HttpRequest, slug: str) -> HttpResponse:
-    """POST sets what the body names; GET shows all that was ever enrolled there."""
+    """POST sets the values in the body; GET returns everybody ever enrolled there."""
     return control("GET", "POST")(lambda _, body: _set_up(slug, body))(request)
 
 
@@ -42,7 +42,7 @@ def _set_up(slug: str, body: Body) -> Body:
 
 
 def remember(request: HttpRequest, slug: str) -> HttpResponse:
-    """`{"enrollments": [...]}`: whom the partner taught before; it tells nobody of it."""
+    """`{"enrollments": [...]}`: learners the partner taught before; nobody is notified of them."""
     return control("POST")(lambda _, body: _remember(slug, body))(request)
 
 
@@ -58,7 +58,7 @@ def _remember(slug: str, body: Body) -> Body:
 
 @control("POST")
 def flush(request: HttpRequest, body: Body) -> Body:
-    """Send the messages now that the `webhooks` knob held back, of every partner."""
+    """Send, for every partner, the messages that the `webhooks` knob has held back."""
     return {"released": webhooks.release()}
 
 

@@ -1,4 +1,4 @@
-"""The page on which a learner takes a course, which here is two buttons. curl can press them."""
+"""The page on which a learner takes a course, reduced to two buttons, which curl can press."""
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -27,7 +27,7 @@ def show(request: HttpRequest, slug: str, ref: str) -> HttpResponse:
 
 
 def take_half(request: HttpRequest, slug: str, ref: str) -> HttpResponse:
-    """Progress grows and never shrinks, as in any course."""
+    """Increase the progress, which never decreases, as in any course."""
     return _press(request, slug, ref, progress=HALF, status="active")
 
 

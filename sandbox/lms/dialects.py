@@ -1,8 +1,8 @@
-"""How a partner's system calls things. `plain` speaks as the platform asks for; `campus` has names of its own, as the
-systems of most partners do.
+"""The names that a partner's system uses. `plain` uses those that the platform asks for; `campus` has names of its own,
+like the systems of most partners.
 
-Everything here is kept and rendered in `plain`; what comes in is read by `read_request`, and what goes out is told by
-`show` and `tell`.
+Everything here is stored and rendered in `plain`; `read_request` converts incoming bodies, and `show` and `tell`
+outgoing ones.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ PLAIN = "plain"
 CAMPUS = "campus"
 DIALECTS = (PLAIN, CAMPUS)
 
-# The name by which a list is asked for one reference.
+# The query parameter that filters a list by one reference.
 PARAMETERS = {PLAIN: "reference", CAMPUS: "externalRef"}
 _STATES = {"active": "running", "completed": "done", "withdrawn": "dropped"}
 _EVENTS = {
@@ -25,11 +25,11 @@ _EVENTS = {
 
 
 class Missing(ValueError):
-    """A request without what it needs, named as the partner calls it."""
+    """A required field is missing; it is named as the partner calls it."""
 
 
 def read_request(dialect: str, asked: Any) -> Body:
-    """Who is to be enrolled in what: course_id, reference and learner. Raises Missing."""
+    """Return who is to be enrolled in what: course_id, reference, and learner. Raises Missing."""
     told = asked if isinstance(asked, dict) else {}
     names = ("courseCode", "externalRef", "student") if dialect == CAMPUS else ("course_id", "reference", "learner")
     if missing := [name for name in names if name not in told]:
@@ -39,7 +39,7 @@ def read_request(dialect: str, asked: Any) -> Body:
 
 
 def show(dialect: str, answer: Any) -> Any:
-    """An enrollment, or a list of them, as the partner answers it."""
+    """Return an enrollment, or a list of them, as the partner's response."""
     if dialect == PLAIN:
         return answer
     if isinstance(answer, list):
@@ -48,7 +48,7 @@ def show(dialect: str, answer: Any) -> Any:
 
 
 def tell(dialect: str, message: Body) -> Body:
-    """A message as the partner sends it."""
+    """Return a message as the partner sends it."""
     if dialect == PLAIN:
         return message
     data = message["data"]

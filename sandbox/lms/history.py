@@ -1,4 +1,4 @@
-"""Whom a partner taught before the sandbox was there, as whoever remembers it tells. Nobody is told of it."""
+"""Learners a partner taught before the sandbox existed, as described by the caller. Nobody is notified of them."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ STATUSES = ("active", "completed", "withdrawn")
 
 
 class InvalidHistory(ValueError):
-    """What was told can't have happened; the message says where and why."""
+    """The described history is impossible; the message says where and why."""
 
 
 @transaction.atomic
 def remember_enrollments(*, slug: str, told: list[dict[str, Any]]) -> int:
-    """Make a partner's enrollments; those whose ids are known are replaced. Returns how many.
+    """Create a partner's enrollments; those whose ids are known are replaced. Returns how many.
 
-    Raises InvalidHistory, remembering nothing.
+    Raises InvalidHistory, creating nothing.
     """
     partner, _ = Partner.objects.get_or_create(slug=slug)
     for number, each in enumerate(told):

@@ -13,14 +13,14 @@ def new_message_ref() -> str:
 
 
 class Partner(models.Model):
-    """One partner's system. It exists once it was set up, or asked by anybody: then it takes any key."""
+    """One partner's system. It is created by being set up, or by the first request: then it accepts any key."""
 
     slug = models.CharField(max_length=50, unique=True)
-    api_key = models.CharField(max_length=200, blank=True)  # empty: any key will do
-    honors_keys = models.BooleanField(default=True)  # false: an Idempotency-Key means nothing to it
-    webhook_url = models.CharField(max_length=500, blank=True)  # where it tells what happens; empty: nowhere
+    api_key = models.CharField(max_length=200, blank=True)  # if empty, any key works
+    honors_keys = models.BooleanField(default=True)  # if false, an Idempotency-Key has no effect
+    webhook_url = models.CharField(max_length=500, blank=True)  # where it sends its messages; nowhere if empty
     webhook_secret = models.CharField(max_length=200, blank=True)
-    dialect = models.CharField(max_length=10, default="plain")  # how its JSON calls things: see dialects.py
+    dialect = models.CharField(max_length=10, default="plain")  # the names in its JSON: see dialects.py
 
     def __str__(self) -> str:
         return self.slug
@@ -31,7 +31,7 @@ class LmsEnrollment(models.Model):
 
     partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="enrollments")
     ref = models.CharField(max_length=40, unique=True, default=new_ref)
-    reference = models.CharField(max_length=255, db_index=True)  # as the caller calls it
+    reference = models.CharField(max_length=255, db_index=True)  # the caller's reference
     key = models.CharField(max_length=255, blank=True)
     course_id = models.CharField(max_length=255)
     learner = models.JSONField()
@@ -45,10 +45,10 @@ class LmsEnrollment(models.Model):
 
 
 class LmsMessage(models.Model):
-    """A copy of something that a partner tells: held, dropped, pending, delivered or failed."""
+    """A copy of a partner's message: held, dropped, pending, delivered, or failed."""
 
     partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="messages")
-    ref = models.CharField(max_length=40)  # the message's id, which its copies share
+    ref = models.CharField(max_length=40)  # the message's id, shared by its copies
     body = models.JSONField()
     state = models.CharField(max_length=10)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Partners' paths: the API under /lms/<slug>/enrollments, and the page of a course."""
+"""Partners' paths: the API under /lms/<slug>/enrollments, and the course page."""
 
 from django.urls import path
 

@@ -1,5 +1,6 @@
-"""What a partner tells the platform: signed messages (https://www.standardwebhooks.com), sent until they are answered
-2xx."""
+"""A partner's messages to the platform: signed (https://www.standardwebhooks.com), and sent until the response is
+2xx.
+"""
 
 import datetime as dt
 import json
@@ -17,7 +18,7 @@ from sandbox.lms.models import LmsEnrollment, LmsMessage, new_message_ref
 
 
 def tell(row: LmsEnrollment, event: str, **data: Any) -> None:
-    """Queue a message about a learner, as many copies and as soon as the knob has it; none without an address."""
+    """Queue a message about a learner, in as many copies and as soon as the knob says; none without a URL."""
     partner = row.partner
     if not partner.webhook_url:
         return
@@ -33,14 +34,14 @@ def tell(row: LmsEnrollment, event: str, **data: Any) -> None:
 
 
 def send_due() -> None:
-    """Send what is due, in the order of becoming due. A copy that is not answered well is sent again under its id."""
+    """Send what is due, in the order of becoming due. A copy without a 2xx response is sent again under its id."""
     due = LmsMessage.objects.filter(state="pending", next_attempt_at__lte=time.time())
     for message in due.select_related("partner").order_by("next_attempt_at", "pk")[:100]:
         free = LmsMessage.objects.filter(pk=message.pk, state="pending", next_attempt_at=message.next_attempt_at)
         lease_until = time.time() + deliveries.LEASE_SECONDS
         if free.update(next_attempt_at=lease_until, attempts=F("attempts") + 1):
             answered = deliveries.outcome(status=_post(message), attempts=message.attempts + 1)
-            # The update names the row only: a reset may have removed it while it was on its way.
+            # The update refers to the row only, because a reset may have removed it in the meantime.
             LmsMessage.objects.filter(pk=message.pk).update(**answered)
 
 
@@ -50,7 +51,7 @@ def next_due_at() -> float | None:
 
 
 def release() -> int:
-    """Let the messages go that the knob held back; returns how many."""
+    """Release the messages that the knob held back; returns how many."""
     released = LmsMessage.objects.filter(state="held").update(state="pending", next_attempt_at=time.time())
     deliveries.bell.set()
     return released

@@ -1,1 +1,1 @@
-"""Stand-ins for integrators who are told of events: each checks the signatures, and shows what arrived."""
+"""Stand-ins for integrators who receive events: each one checks the signatures, and shows what arrived."""

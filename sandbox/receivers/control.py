@@ -1,4 +1,4 @@
-"""The control surface of receivers: set one up, and read what arrived."""
+"""The control API of receivers: set one up, and read what arrived."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -8,7 +8,7 @@ from sandbox.receivers.pages import is_secret
 
 
 def receiver(request: HttpRequest, slug: str) -> HttpResponse:
-    """POST sets what the body names; GET shows what arrived."""
+    """POST sets the values in the body; GET returns what arrived."""
     return control("GET", "POST")(lambda _, body: _set_up(slug, body))(request)
 
 

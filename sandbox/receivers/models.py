@@ -11,10 +11,10 @@ class Mode(models.TextChoices):
 
 
 class Receiver(models.Model):
-    """One integrator's program that is told of events, by its own address. It exists once it was set up."""
+    """An integrator's program that receives events at a URL of its own. It is created by being set up."""
 
     slug = models.CharField(max_length=50, unique=True)
-    secret = models.CharField(max_length=200, blank=True)  # of the endpoint, as the platform showed it once
+    secret = models.CharField(max_length=200, blank=True)  # the endpoint's secret, as the platform showed it once
     mode = models.CharField(max_length=7, choices=Mode.choices, default=Mode.ACCEPTS)
 
     def __str__(self) -> str:
@@ -22,13 +22,13 @@ class Receiver(models.Model):
 
 
 class Arrival(models.Model):
-    """A message that arrived: what it says, whether its signature holds, and what was answered."""
+    """A message that arrived: its contents, whether its signature is valid, and the response."""
 
     receiver = models.ForeignKey(Receiver, on_delete=models.CASCADE, related_name="arrivals")
     message_id = models.CharField(max_length=200)
     type = models.CharField(max_length=200, blank=True)
     body = models.TextField()
-    fault = models.CharField(max_length=200, blank=True)  # why it is not to be believed; empty: it is verified
+    fault = models.CharField(max_length=200, blank=True)  # why it is not trusted; empty if it is verified
     status = models.PositiveSmallIntegerField()
     at = models.BigIntegerField(default=clock.now)
 

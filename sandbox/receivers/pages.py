@@ -1,4 +1,4 @@
-"""What an integrator's program does: take messages, and show them on a page, whose buttons curl can press as well."""
+"""An integrator's program: it receives messages, and shows them on a page, whose buttons curl can press too."""
 
 import datetime as dt
 import json
@@ -19,7 +19,9 @@ ANSWERS = {Mode.DOWN: 503, Mode.GONE: 410}
 
 
 def receive(request: HttpRequest, slug: str) -> HttpResponse:
-    """A message. What is not signed with the secret is answered 401, unless the mode has another answer for all."""
+    """Receive a message. Without a valid signature the response is 401, unless the mode sets a different one for
+    all.
+    """
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     receiver = Receiver.objects.filter(slug=slug).first()
@@ -58,7 +60,7 @@ def show(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def change(request: HttpRequest, slug: str) -> HttpResponse:
-    """The page's form: how it answers, and the secret after it was rotated (empty: as it is)."""
+    """Handle the page's form: how it responds, and the secret after a rotation (empty: unchanged)."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     receiver = Receiver.objects.filter(slug=slug).first()
@@ -76,12 +78,12 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def fault_of(receiver: Receiver, request: HttpRequest) -> str:
-    """Why the message is not to be believed, empty if it is: what the library says, whatever it raises."""
+    """Return why the message is not trusted, empty if it is: the library's error, whichever it raises."""
     try:
         Webhook(receiver.secret).verify(request.body, dict(request.headers.items()))
     except WebhookVerificationError as error:
         return str(error) or "The signature does not hold"
-    except Exception as error:  # the library raises other errors for headers and bodies that are none
+    except Exception as error:  # the library raises other errors for malformed headers and bodies
         return f"It can't be verified ({type(error).__name__})"
     return ""
 

@@ -1,4 +1,4 @@
-"""Receivers' paths: the address that the platform sends to, and the page beside it."""
+"""Receivers' paths: the URL that the platform sends to, and the page next to it."""
 
 from django.urls import path
 

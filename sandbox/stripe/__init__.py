@@ -1,1 +1,1 @@
-"""A stand-in for Stripe's API, hosted payment page and webhooks."""
+"""A stand-in for Stripe's API, hosted payment page, and webhooks."""

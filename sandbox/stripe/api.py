@@ -1,4 +1,4 @@
-"""What every API request goes through: key, faults, idempotency, parameters, the operation itself, expansion."""
+"""The stages of every API request: key, faults, idempotency, parameters, the operation itself, expansion."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ _keys_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path: the parameters it takes, and what answers them (with the ids of the path)."""
+    """One method of one path: its parameters, and the function that handles them (with the ids in the path)."""
 
     parameters: Mapping[str, Kind]
     run: Callable[..., Body]
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call:
-    """One API request, its key checked and its parameters decoded but not yet judged."""
+    """One API request, its key checked and its parameters decoded but not validated yet."""
 
     method: str
     path: str
@@ -71,7 +71,7 @@ class Call:
 
 
 def endpoint(**operations: Operation) -> Callable[..., HttpResponseBase]:
-    """The view of a path; `operations` by lower-case method."""
+    """Return the view of a path; `operations` are keyed by lower-case method."""
 
     def view(request: HttpRequest, **ids: str) -> HttpResponseBase:
         request_ref = f"req_{get_random_string(14)}"
@@ -97,12 +97,12 @@ def endpoint(**operations: Operation) -> Callable[..., HttpResponseBase]:
 
 
 def not_found(request: HttpRequest) -> HttpResponseBase:
-    """Any other path under /v1/."""
+    """Handle any other path under /v1/."""
     return endpoint()(request)
 
 
 class ConnectionLost(Exception):
-    """The lost_answer knob: the request was executed and its caller will not hear of it."""
+    """The lost_answer knob: the request was executed, but the caller will not receive the response."""
 
 
 def _read(request: HttpRequest, operations: Mapping[str, Operation], ids: Mapping[str, str]) -> Call:
@@ -139,13 +139,13 @@ def _answer(call: Call, request_ref: str) -> Answer:
             answer = _execute(call)
         finally:
             events.cause.reset(token)
-    # The key is free by now: what happens to the answer on its way back is not the request's business.
+    # The key is free by now: losing the response on its way back no longer concerns the request.
     return _suffer_after(call, answer)
 
 
 @contextmanager
 def _in_flight(key: str) -> Iterator[None]:
-    """Hold the idempotency key while its request runs. Kept in memory: the sandbox is one process."""
+    """Hold the idempotency key while its request runs. It is kept in memory, because the sandbox is one process."""
     if not key:
         yield
         return
@@ -187,7 +187,7 @@ def _suffer_after(call: Call, answer: Answer) -> Answer:
     if fault["value"] == "hang":
         time.sleep(fault["delay_ms"] / 1000)
         return answer
-    # Stripe keeps a 500 under its key like any other answer, and tells clients that trying again is of no use.
+    # Stripe stores a 500 under its key like any other response, and tells clients that retrying is useless.
     lost = _error_answer(errors.internal(Stripe_Should_Retry="false"))
     IdempotentAnswer.objects.filter(key=call.key).update(status=lost.status, body=lost.body)
     return lost

@@ -59,7 +59,7 @@ def retrieve_price(params: dict[str, Any], *, ref: str) -> Body:
 
 @operation(active=Boolean(), nickname=Text(longest=250), lookup_key=Text(longest=200), metadata=Metadata())
 def update_price(params: dict[str, Any], *, ref: str) -> Body:
-    """Archive a price, or bring it back; what it asks is never changed."""
+    """Archive a price, or reactivate it; its amount never changes."""
     price = _find_price(ref)
     for name, value in params.items():
         setattr(price, name, value)
@@ -75,7 +75,7 @@ def list_prices(params: dict[str, Any]) -> Body:
 
 
 def take_product(params: dict[str, Any], *, within: str) -> Product:
-    """The product named by `product`, or made from `product_data`; both are taken out of `params`.
+    """Return the product named by `product`, or one made from `product_data`; both are removed from `params`.
 
     Raises StripeError unless exactly one is given and exists.
     """

@@ -133,7 +133,7 @@ def expire_session(params: dict[str, Any], *, ref: str) -> Body:
 
 
 def expire_due_sessions() -> None:
-    """Expire every open session whose time has come. Run by the background thread and before anyone looks."""
+    """Expire every open session that is due. The background thread runs this, and so does every read."""
     due = CheckoutSession.objects.filter(status="open", expires_at__lte=clock.now())
     for session in due.order_by("expires_at", "pk"):
         with transaction.atomic():
@@ -148,7 +148,7 @@ def find_session(ref: str) -> CheckoutSession:
 
 
 def _expire(session: CheckoutSession) -> bool:
-    # The condition on the status decides against a payment that runs at the same moment.
+    # The condition on the status decides against a concurrent payment.
     if not CheckoutSession.objects.filter(pk=session.pk, status="open").update(status="expired"):
         return False
     events.publish("checkout.session.expired", about=find_session(session.ref))

@@ -1,4 +1,4 @@
-"""The control surface of the Stripe stand-in: webhooks, refunds, disputes, ledger, history."""
+"""The control API of the Stripe stand-in: webhooks, refunds, disputes, ledger, history."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from sandbox.stripe.rendering import Body, render
 
 @control("GET")
 def ledger(request: HttpRequest, body: Body) -> Body:
-    """`?metadata[key]=value` narrows it down."""
+    """`?metadata[key]=value` filters it."""
     metadata = decode(request.META["QUERY_STRING"].encode()).get("metadata", {})
     if not isinstance(metadata, dict):
         raise Unprocessable("Filter by ?metadata[key]=value.")
@@ -23,7 +23,7 @@ def ledger(request: HttpRequest, body: Body) -> Body:
 
 @control("POST")
 def remember(request: HttpRequest, body: Body) -> Body:
-    """`{"sessions": [...]}`: what was sold before; no event comes of it."""
+    """`{"sessions": [...]}`: earlier sales; no events are published for them."""
     told = body.get("sessions")
     if not isinstance(told, list) or not all(isinstance(session, dict) for session in told):
         raise Unprocessable("sessions must be a list of objects.")
@@ -41,7 +41,7 @@ def deliveries(request: HttpRequest, body: Body) -> Body:
 
 @control("GET", "POST")
 def endpoint(request: HttpRequest, body: Body) -> Body:
-    """`{"url": ..., "secret": ...}` sends webhooks elsewhere from now on; an empty url sends none."""
+    """`{"url": ..., "secret": ...}` redirects webhooks from now on; an empty url sends none."""
     if request.method == "POST":
         url = _text(body, "url", default=None)
         secret = _text(body, "secret", default="")
@@ -86,7 +86,8 @@ def settle_refund(request: HttpRequest, body: Body) -> Body:
 @control("POST")
 def open_dispute(request: HttpRequest, body: Body) -> Body:
     """`{"payment_intent": "pi_...", "reason": "fraudulent", "amount": 900, "status": "warning_needs_response"}`: the
-    last three have defaults. An amount is in minor units; a status is one that disputes begin with."""
+    last three have defaults. The amount is in minor units; the status is one in which disputes begin.
+    """
     intent = _text(body, "payment_intent", default=None)
     reason = _text(body, "reason", default="fraudulent")
     status = _choice(body, "status", (*disputes.UNDECIDED, "prevented"), default="needs_response")
@@ -99,8 +100,9 @@ def open_dispute(request: HttpRequest, body: Body) -> Body:
 
 @control("POST")
 def close_dispute(request: HttpRequest, body: Body) -> Body:
-    """`{"dispute": "du_...", "outcome": ..., "given_back": 900}`: what becomes of it, by any of Stripe's statuses; of
-    one that is lost a part may be given back."""
+    """`{"dispute": "du_...", "outcome": ..., "given_back": 900}`: the outcome is any of Stripe's statuses; if the
+    dispute is lost, part of it may be given back.
+    """
     outcome = _choice(body, "outcome", tuple(disputes.MOVES))
     ref = _text(body, "dispute", default=None)
     try:
@@ -111,7 +113,9 @@ def close_dispute(request: HttpRequest, body: Body) -> Body:
 
 @control("POST")
 def make_payouts(request: HttpRequest, body: Body) -> Body:
-    """`{"until": ..., "arrives": ..., "off_by": 500}`: pay out what has moved by a second, all of it by default."""
+    """`{"until": ..., "arrives": ..., "off_by": 500}`: pay out everything that moved up to a second; by default,
+    everything.
+    """
     until, arrives = (_amount(body, name) for name in ("until", "arrives"))
     made = payouts.make_payouts(until=until, arrives=arrives, off_by=_amount(body, "off_by") or 0)
     return {"payouts": [render(payout) for payout in made]}
@@ -130,7 +134,7 @@ def _delivery(delivery: Delivery) -> Body:
 
 
 def _text(body: Body, name: str, *, default: str | None) -> str:
-    """The text under this name; `default` None makes it required."""
+    """Return the text under this name; a `default` of None makes it required."""
     value: Any = body.get(name, default)
     if not isinstance(value, str) or not value.isprintable():
         raise Unprocessable(f"{name} must be given as text.")

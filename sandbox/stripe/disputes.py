@@ -1,8 +1,8 @@
-"""Disputes: a payer's bank asks, or takes the money back until somebody wins.
+"""Disputes: a payer's bank inquires, or takes the money back until the dispute is decided.
 
 As Stripe describes them: an inquiry (`warning_*`) takes nothing, the payment can be refunded in the meantime, and a
-full refund ends it; it may become a dispute. A dispute takes its amount at once, all of the payment or a part; there
-may be several.
+full refund ends it; it may become a dispute. A dispute takes its amount at once, all or part of the payment; there may
+be several.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from sandbox.stripe.parameters import Text
 from sandbox.stripe.rendering import Body, render
 
 UNDECIDED = (*INQUIRIES, *DECIDING)
-# What may become of a dispute: from where, and what Stripe tells of it.
+# The possible transitions of a dispute, and the events that Stripe sends for them.
 MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "warning_under_review": (("warning_needs_response",), ("charge.dispute.updated",)),
     "warning_closed": (INQUIRIES, ("charge.dispute.closed",)),
@@ -35,7 +35,7 @@ MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 class NotDisputable(Exception):
-    """Nothing (or not so much) of this payment can be disputed, or the dispute can't become this."""
+    """This payment can't be disputed (for that much), or the dispute can't have this outcome."""
 
 
 @operation()
@@ -55,9 +55,9 @@ def list_disputes(params: dict[str, Any]) -> Body:
 def open_dispute(
     *, payment_intent: str, reason: str = "fraudulent", amount: int | None = None, status: str = "needs_response"
 ) -> Dispute:
-    """Dispute a payment, or ask about it: `amount` of it, or all that is neither refunded nor disputed yet.
+    """Dispute a payment, or inquire about it: `amount` of it, or everything that is neither refunded nor disputed yet.
 
-    Raises NotDisputable when there is not so much. `status` may be any that a dispute can begin with.
+    Raises NotDisputable if there is not that much. `status` may be any in which a dispute can begin.
     """
     charges = Charge.objects.select_related("payment_intent").filter(payment_intent__ref=payment_intent)
     charge = charges.filter(status="succeeded").first()
@@ -79,9 +79,9 @@ def open_dispute(
 
 @transaction.atomic
 def move_dispute(*, ref: str, status: str, given_back: int = 0) -> Dispute:
-    """Take a dispute further, or end it; of one that is lost the bank may give a part back.
+    """Advance a dispute, or end it; if it is lost, the bank may give part of it back.
 
-    Raises NotDisputable when it can't come to that, StripeError when there is none.
+    Raises NotDisputable if that is not possible, StripeError if there is no such dispute.
     """
     dispute = _find_dispute(ref)
     sources, types = MOVES[status]
@@ -94,7 +94,7 @@ def move_dispute(*, ref: str, status: str, given_back: int = 0) -> Dispute:
 
 
 def end_inquiries(charge: Charge) -> None:
-    """A payment that was refunded in full leaves nothing to ask about."""
+    """End the inquiries about a payment that was refunded in full."""
     for dispute in charge.dispute_set.filter(status__in=INQUIRIES):
         move_dispute(ref=dispute.ref, status="warning_closed")
 

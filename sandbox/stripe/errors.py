@@ -1,10 +1,10 @@
-"""Stripe's error answers: an HTTP status and a body that names the type, the code and the parameter at fault."""
+"""Stripe's error responses: an HTTP status and a body with the type, the code, and the parameter at fault."""
 
 from typing import Any
 
 
 class StripeError(Exception):
-    """An error answer. One that names a parameter, or a 429, is not kept under the idempotency key."""
+    """An error response. One that names a parameter, and any 429, is not stored under the idempotency key."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ def internal(**headers: str) -> StripeError:
     return StripeError("An unknown error occurred.", status=500, type="api_error", headers=named)
 
 
-# An account that may not do this, in Stripe's words: 400 for what its owner has to complete, 403 for the key in use.
+# An account that may not do this, in Stripe's words: 400 for what its owner has to complete, 403 for the current key.
 REFUSALS = {
     "account": StripeError(
         "In order to use Checkout, you must set an account or business name at https://dashboard.stripe.com/account.",

@@ -1,4 +1,4 @@
-"""The API's view of what happened: `/v1/events`."""
+"""The API's log of events: `/v1/events`."""
 
 from functools import reduce
 from operator import or_
@@ -32,5 +32,5 @@ def list_events(params: dict[str, Any]) -> Body:
 
 
 def _of_type(type: str) -> Q:
-    """`charge.*` stands for every type that begins with `charge.`."""
+    """Return the condition for a type; `charge.*` matches every type that begins with `charge.`."""
     return Q(type__startswith=type[:-1]) if type.endswith(".*") else Q(type=type)

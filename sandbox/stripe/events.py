@@ -1,4 +1,4 @@
-"""What happened, as events with a snapshot of the object, and the webhook copies of each."""
+"""Events, each with a snapshot of its object, and their webhook copies."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sandbox.stripe.rendering import render
 
 @dataclass(frozen=True)
 class Cause:
-    """The API request that made things happen; neither is known for what a payer does on the hosted page."""
+    """The API request behind an event; both fields are unknown for actions of a payer on the hosted page."""
 
     request_ref: str | None = None
     idempotency_key: str | None = None

@@ -1,4 +1,4 @@
-"""The `expand` parameter, which shows whole objects where else their ids stand."""
+"""The `expand` parameter, which replaces ids with whole objects."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from sandbox.stripe.rendering import RENDERERS, Body, render, render_line_items,
 
 
 def _source_of(ref: str) -> Body:
-    """Whatever a balance transaction comes of, by the beginning of its id."""
+    """Return the source of a balance transaction, identified by the prefix of its id."""
     kind = next(kind for kind in (Charge, Refund, Dispute, Payout) if ref.startswith(kind.PREFIX))
     return render(kind._default_manager.get(ref=ref))
 
 
-# What `expand` may name on each object. A value is the kind of object the field refers to, or what makes the field up
-# from its id, or from its object where it is not shown unasked; None stands for a field that is always null or already
-# whole here.
+# What `expand` may name on each object. A value is the kind of object that the field refers to, or a function that
+# builds the field from its id, or from its object if it is hidden by default; None means a field that is always null or
+# already whole here.
 EXPANDABLE: dict[str, dict[str, Any]] = {
     "checkout.session": {
         "customer": None,
@@ -39,7 +39,7 @@ SOURCES: dict[str, type[StripeObject]] = {"checkout.session": CheckoutSession, "
 
 
 def expand(body: Body, paths: list[str]) -> Body:
-    """Replace ids by the objects they name, in place. Raises StripeError for what cannot be expanded."""
+    """Replace ids with the objects they name, in place. Raises StripeError for what can't be expanded."""
     for path in paths:
         if path.count(".") >= 4:
             raise StripeError(f"You cannot expand more than 4 levels of a property (here: {path}).")

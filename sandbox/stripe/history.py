@@ -1,4 +1,4 @@
-"""What happened before the sandbox was there, as whoever remembers it tells: so that demo data have a past at Stripe.
+"""What happened before the sandbox existed, as described by the caller, so that demo data has a past at Stripe.
 
 Nothing happens now: no event is published, and no webhook is sent.
 """
@@ -16,14 +16,14 @@ DISPUTES = ("warning_needs_response", "warning_closed", "needs_response", "won",
 
 
 class InvalidHistory(ValueError):
-    """What was told can't have happened; the message says where and why."""
+    """The described history is impossible; the message says where and why."""
 
 
 @transaction.atomic
 def remember_sessions(*, told: list[Body]) -> int:
-    """Make checkout sessions with their payments, refunds and disputes; objects whose ids are known are replaced.
+    """Create checkout sessions with their payments, refunds, and disputes; objects whose ids are known are replaced.
 
-    Returns how many. Raises InvalidHistory, remembering nothing.
+    Returns how many. Raises InvalidHistory, creating nothing.
     """
     for number, session in enumerate(told):
         try:

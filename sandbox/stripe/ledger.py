@@ -1,4 +1,4 @@
-"""All the money the sandbox has seen, so that a test can compare it with what the product believes."""
+"""All the money the sandbox has seen, so that a test can compare it with the product's records."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from sandbox.stripe.rendering import Body
 
 
 def read_ledger(*, metadata: Mapping[str, str]) -> Body:
-    """Sessions, payments, refunds and disputes, oldest first, and per currency what was captured and kept.
+    """Return sessions, payments, refunds, and disputes, oldest first, and per currency what was captured and kept.
 
-    Amounts are in minor units. With `metadata`, only sessions that carry all of it (on themselves or on their
-    payment), and what belongs to them. `refunded` counts pending refunds, not failed ones; `net` is what remains
-    after refunds and lost disputes.
+    Amounts are in minor units. With `metadata`, only sessions that carry all of it (on themselves or on their payment),
+    and what belongs to them. `refunded` includes pending refunds, not failed ones; `net` is what remains after refunds
+    and lost disputes.
     """
     sessions = [
         session

@@ -18,7 +18,7 @@ PAGING: Mapping[str, Kind] = {**CURSORS, "created": Period()}
 
 
 def list_page(queryset: QuerySet[Any], params: Mapping[str, Any], *, url: str, oldest_first: bool = False) -> Body:
-    """One page of the queryset, newest first as Stripe lists everything but line items.
+    """Return one page of the queryset, newest first as Stripe lists everything but line items.
 
     Raises StripeError for a cursor that names no object.
     """

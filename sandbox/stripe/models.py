@@ -7,7 +7,7 @@ from sandbox.knobs import clock
 
 
 class StripeObject(models.Model):
-    """What every object has: Stripe's id (`ref` here, as Django keeps `id`), creation second, metadata."""
+    """The fields of every object: Stripe's id (`ref` here, as Django keeps `id`), creation second, metadata."""
 
     PREFIX = ""
     OBJECT = ""
@@ -71,7 +71,7 @@ class PaymentIntent(StripeObject):
 
 
 class CheckoutSession(StripeObject):
-    """open -> complete | expired, decided by one conditional UPDATE; complete may be unpaid yet (bank debits)."""
+    """open -> complete | expired, decided by one conditional UPDATE; complete may still be unpaid (bank debits)."""
 
     PREFIX = "cs_test_a1"
     OBJECT = "checkout.session"
@@ -94,7 +94,7 @@ class CheckoutSession(StripeObject):
     payer_email = models.CharField(max_length=500, null=True)
     payer_name = models.CharField(max_length=200, blank=True)
     payer_tax_id = models.CharField(max_length=50, blank=True)
-    # Made by the first attempt to pay; the API shows it once the session is complete.
+    # Created by the first attempt to pay; the API shows it once the session is complete.
     payment_intent = models.OneToOneField(PaymentIntent, on_delete=models.CASCADE, null=True)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -113,7 +113,7 @@ class LineItem(models.Model):
 
     @property
     def amount(self) -> int:
-        """Minor units."""
+        """Return the amount in minor units."""
         return self.price.unit_amount * self.quantity
 
 
@@ -162,8 +162,9 @@ class Refund(StripeObject):
 
 class Dispute(StripeObject):
     """An inquiry: warning_needs_response -> warning_under_review -> warning_closed, or it becomes a dispute, whose
-    amount is taken at once: needs_response -> under_review -> won | lost. One that was lost may be appealed, and won
-    after all. `prevented` never came about. `given_back` is what a bank returned of a dispute that was lost."""
+    amount is taken at once: needs_response -> under_review -> won | lost. A lost one may be appealed, and won after
+    all. A `prevented` one never took place. `given_back` is what a bank returned of a lost dispute.
+    """
 
     PREFIX = "du_1"
     OBJECT = "dispute"
@@ -176,17 +177,17 @@ class Dispute(StripeObject):
 
     @property
     def has_taken(self) -> bool:
-        """Whether its amount has left the account, for now or for good."""
+        """Return whether its amount has left the account, temporarily or permanently."""
         return self.status in TAKING
 
     @property
     def kept_away(self) -> int:
-        """What of it is not on the account at present."""
+        """Return how much of it is currently not in the account."""
         return self.amount - self.given_back if self.has_taken else 0
 
 
 class Payout(StripeObject):
-    """What went to the bank, in one currency."""
+    """A transfer to the bank, in one currency."""
 
     PREFIX = "po_1"
     OBJECT = "payout"
@@ -198,7 +199,7 @@ class Payout(StripeObject):
 
 
 class BalanceTransaction(StripeObject):
-    """What one object moved on the balance, with the fee that was kept of it; `source` is that object's id."""
+    """What one object moved on the balance, with the fee that was deducted; `source` is that object's id."""
 
     PREFIX = "txn_1"
     OBJECT = "balance_transaction"
@@ -227,8 +228,8 @@ class Event(StripeObject):
 class Delivery(models.Model):
     """One copy of an event on its way to the webhook endpoint: pending | held | dropped | delivered | failed.
 
-    Times are real ones, in seconds; the sandbox's clock has no say here. While a copy is being sent, next_attempt_at
-    is its lease: were the process to die, it is sent again after that.
+    Times are real ones, in seconds; the sandbox's clock does not affect them. While a copy is being sent,
+    next_attempt_at is its lease: if the process dies, the copy is resent after that.
     """
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE)
@@ -246,7 +247,7 @@ class Delivery(models.Model):
 
 
 class IdempotentAnswer(models.Model):
-    """The answer first given under an idempotency key, and what was asked."""
+    """The first response given under an idempotency key, and its request."""
 
     key = models.CharField(max_length=255, unique=True)
     fingerprint = models.CharField(max_length=64)

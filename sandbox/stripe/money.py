@@ -1,5 +1,6 @@
-"""Which amounts Stripe charges, and how people read them. Written from docs.stripe.com/currencies as the API counts:
-an integer in the currency's minor unit, as the API defines that unit."""
+"""Which amounts Stripe accepts, and how people read them. Based on docs.stripe.com/currencies, in the API's terms: an
+integer in the currency's minor unit, as the API defines that unit.
+"""
 
 from sandbox.stripe.errors import invalid
 
@@ -17,10 +18,10 @@ PRESENTMENT = _listed(
 )
 ZERO_DECIMAL = _listed("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf")
 THREE_DECIMAL = _listed("bhd jod kwd omr tnd")
-# Two decimals in the API, which have to be 00: nobody pays a part of one.
+# Two decimals in the API, which must be 00: the currency has no fractions.
 WHOLE_ONLY = frozenset(("isk", "ugx"))
 LARGEST_AMOUNT = 999_999_999_999  # 12 digits, of IDR; the others: most_of
-# By the settlement currency, taken to be the same as the session's. Other currencies: 1.
+# By the settlement currency, assumed to be the session's. Other currencies: 1.
 SMALLEST_AMOUNT = {
     "usd": 50, "aed": 200, "aud": 50, "bgn": 100, "brl": 50, "cad": 50, "chf": 50, "czk": 1500, "dkk": 250, "eur": 50,
     "gbp": 30, "hkd": 400, "huf": 17500, "inr": 50, "jpy": 50, "mxn": 1000, "myr": 200, "nok": 300, "nzd": 50,
@@ -29,12 +30,14 @@ SMALLEST_AMOUNT = {
 
 
 def largest_of(currency: str) -> int:
-    """The digits that Stripe takes for any payment method: 12 for IDR, 9 for INR, 8 for the others."""
+    """Return the largest amount that Stripe accepts for any payment method: 12 digits for IDR, 9 for INR, 8 for
+    others.
+    """
     return {"idr": 999_999_999_999, "inr": 999_999_999}.get(currency, 99_999_999)
 
 
 def check_divisible(amount: int, currency: str, *, param: str) -> None:
-    """Refuse fractions that the currency does not have, and last digits that card networks can't carry."""
+    """Reject fractions that the currency does not have, and last digits that card networks can't transmit."""
     if currency in WHOLE_ONLY and amount % 100:
         raise invalid(
             param,
@@ -48,7 +51,7 @@ def check_divisible(amount: int, currency: str, *, param: str) -> None:
 
 
 def format_amount(amount: int, currency: str) -> str:
-    """`1250, "usd"` is `12.50 USD`; `amount` is in the API's minor units."""
+    """Return `12.50 USD` for `1250, "usd"`; `amount` is in the API's minor units."""
     if currency in WHOLE_ONLY:
         return f"{amount / 100:,.0f} {currency.upper()}"
     digits = 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2

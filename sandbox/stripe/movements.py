@@ -1,4 +1,4 @@
-"""What moves on the balance, as Stripe shows it."""
+"""The movements on the balance, as Stripe shows them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ DISPUTE_FEE = 1_500
 
 
 def moved_by(dispute: Dispute) -> list[Body]:
-    """The balance transactions of a dispute: the amount as it was taken, and what came back of it."""
+    """Return the balance transactions of a dispute: the amount that was taken, and what came back of it."""
     was_taken = dispute.has_taken or dispute.status == "won"
     back = dispute.amount if dispute.status == "won" else dispute.given_back
     moved = [("dispute", -dispute.amount, DISPUTE_FEE)] if was_taken else []
@@ -38,7 +38,7 @@ def moved_by(dispute: Dispute) -> list[Body]:
 
 
 def transaction_ref(moving: Charge | Refund) -> str:
-    """The id of the balance transaction that a charge or a refund made."""
+    """Return the id of the balance transaction of a charge or a refund."""
     return f"txn_3{moving.ref[4:]}"
 
 

@@ -1,7 +1,7 @@
-"""Stripe's request parameters: the bracketed form encoding, and what each parameter may be.
+"""Stripe's request parameters: the bracketed form encoding, and the accepted values of each parameter.
 
-An operation declares its parameters as a mapping of name to kind. `parse` returns the values that were given,
-converted, and raises Stripe's 400 for an unknown, missing or malformed one.
+An operation declares its parameters as a mapping of name to kind. `parse` returns the given values, converted, and
+raises Stripe's 400 for an unknown, missing, or malformed one.
 """
 
 import re
@@ -26,7 +26,7 @@ class Kind(Protocol):
 
 
 def decode(encoded: bytes) -> dict[str, Any]:
-    """Nested dictionaries of text from `a[b][0]=c`; indexes and `[]` stay keys until a List reads them."""
+    """Return nested dictionaries of text from `a[b][0]=c`; indexes and `[]` stay keys until a List reads them."""
     try:
         pairs = parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_PAIRS)
     except ValueError as error:
@@ -106,7 +106,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Address:
-    """A web address; `{CHECKOUT_SESSION_ID}` may stand in it."""
+    """A URL; it may contain `{CHECKOUT_SESSION_ID}`."""
 
     required: bool = False
 

@@ -1,4 +1,4 @@
-"""The hosted payment page. No money moves; its buttons say what would have happened."""
+"""The hosted payment page. No money moves; its buttons choose what would have happened."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ DECLINED = "The card was declined. Nothing was charged; you can try again."
 
 
 def _page(method: str) -> Callable[[View], View]:
-    """Only `method`; a page, not a traceback, for a session that does not exist."""
+    """Allow only `method`, and show a page instead of a traceback for a session that does not exist."""
 
     def wrap(view: View) -> View:
         def checked(request: HttpRequest, ref: str) -> HttpResponse:
@@ -107,5 +107,5 @@ def _success_url(session: CheckoutSession) -> str:
 
 
 def _see_other(url: str) -> HttpResponse:
-    # Not HttpResponseRedirect: it sends 302, and a POST must be followed by a GET.
+    # Not HttpResponseRedirect, which sends 302: a POST must be followed by a GET.
     return HttpResponse(status=303, headers={"Location": iri_to_uri(url)})

@@ -1,4 +1,4 @@
-"""Money: what pressing the hosted page's buttons does, and the payment intents and charges it makes."""
+"""Money: the effects of the hosted page's buttons, and the payment intents and charges they create."""
 
 from typing import Any, Literal
 
@@ -56,9 +56,9 @@ def find_charge(ref: str) -> Charge:
 
 def pay_session(*, ref: str, email: str, card: Card, company: tuple[str, str] = ("", "")) -> Outcome:
     """Try to pay an open session once with the given card; `async` is a bank debit that is settled later. A `company`
-    gives its name and its tax id.
+    supplies its name and its tax id.
 
-    Raises NotPayable when the session is no longer open, StripeError when there is none.
+    Raises NotPayable if the session is no longer open, StripeError if there is no such session.
     """
     expire_due_sessions()
     with transaction.atomic():
@@ -79,9 +79,9 @@ def pay_session(*, ref: str, email: str, card: Card, company: tuple[str, str] = 
 
 @transaction.atomic
 def settle_session(*, ref: str, succeeded: bool) -> CheckoutSession:
-    """End the bank debit of a completed session, one way or the other.
+    """Settle the bank debit of a completed session, as succeeded or failed.
 
-    Raises NotPayable unless one is under way, StripeError when there is no such session.
+    Raises NotPayable unless a debit is in progress, StripeError if there is no such session.
     """
     session = find_session(ref)
     intent = session.payment_intent
@@ -117,7 +117,7 @@ def _open_session(ref: str) -> CheckoutSession:
 def _complete(ref: str, email: str, company: tuple[str, str], *, paid: bool) -> CheckoutSession:
     session = _open_session(ref)
     status = session.payment_status if session.amount_total == 0 or not paid else "paid"
-    # The conditions decide against an expiry or a second payment that runs at the same moment.
+    # The conditions decide against a concurrent expiry or second payment.
     still_open = CheckoutSession.objects.filter(pk=session.pk, status="open", expires_at__gt=clock.now())
     name, tax_id = company
     if not still_open.update(
@@ -161,7 +161,7 @@ def _decline(session: CheckoutSession, email: str) -> None:
 
 
 def _intent(session: CheckoutSession, *, status: str, method: str) -> tuple[PaymentIntent, bool]:
-    """The session's one payment intent in its new status, and whether this attempt is its first."""
+    """Return the session's one payment intent in its new status, and whether this attempt is its first."""
     data = session.payment_intent_data
     intent = session.payment_intent
     is_new = session.payment_intent is None

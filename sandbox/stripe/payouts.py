@@ -1,7 +1,7 @@
-"""The balance and its payouts: what each charge, refund and dispute moved, and what of it went to the bank.
+"""The balance and its payouts: what each charge, refund, and dispute moved, and how much of it went to the bank.
 
-As Stripe describes them: every movement is a balance transaction with its fee, an automatic payout takes along all
-that no earlier one took, and stands among its transactions itself.
+As Stripe describes them: every movement is a balance transaction with its fee; an automatic payout includes everything
+that no earlier one did, and is itself one of its transactions.
 """
 
 from collections import defaultdict
@@ -46,8 +46,9 @@ def list_balance_transactions(params: dict[str, Any]) -> Body:
 
 @transaction.atomic
 def make_payouts(*, until: int | None = None, arrives: int | None = None, off_by: int = 0) -> list[Payout]:
-    """Pay out what has moved by the second `until` and was not paid out, a payout for each currency. `off_by` makes
-    its amount another one than its transactions come to, which Stripe's never are."""
+    """Pay out what moved up to the second `until` and was not paid out yet, one payout per currency. `off_by` makes its
+    amount differ from the sum of its transactions, which never happens at Stripe.
+    """
     record_movements()
     until = clock.now() if until is None else until
     waiting: dict[str, list[BalanceTransaction]] = defaultdict(list)
@@ -79,7 +80,7 @@ def make_payouts(*, until: int | None = None, arrives: int | None = None, off_by
 
 
 def record_movements() -> None:
-    """Write down what moved since this was last done. A refund that failed before that has moved nothing."""
+    """Record what has moved since the last call. A refund that failed before that moved nothing."""
     known = set(BalanceTransaction.objects.values_list("ref", flat=True))
     moved = sorted(_movements(known), key=lambda row: row.created)
     BalanceTransaction.objects.bulk_create(row for row in moved if row.ref not in known)

@@ -1,4 +1,4 @@
-"""Refunds: create, look up, and let them fail or arrive later."""
+"""Refunds: create them, look them up, and let them fail or arrive later."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ FAILURES = (
 
 
 class NotSettleable(Exception):
-    """The refund has already come to its end."""
+    """The refund has already reached its final state."""
 
 
 @operation(
@@ -77,9 +77,9 @@ def find_refund(ref: str) -> Refund:
 
 @transaction.atomic
 def settle_refund(*, ref: str, succeeded: bool, failure_reason: str = DEFAULT_FAILURE) -> Refund:
-    """Let a pending refund arrive or fail, or one that arrived come back from the bank.
+    """Let a pending refund arrive or fail, or let the bank return one that arrived.
 
-    Raises NotSettleable when it has failed already or is to arrive twice, StripeError when there is none.
+    Raises NotSettleable if it has already failed or would arrive twice, StripeError if there is no such refund.
     """
     refund = find_refund(ref)
     before, after = (["pending"], "succeeded") if succeeded else (["pending", "succeeded"], "failed")
@@ -102,7 +102,7 @@ def _charge_to_refund(params: dict[str, Any]) -> Charge:
         charges = charges.filter(**{"ref" if name == "charge" else "payment_intent__ref": params[name]})
     charge = charges.first()
     if charge is None:
-        # An intent that exists and was never charged is told apart from one that does not exist.
+        # An intent that exists but was never charged is distinguished from one that does not exist.
         raise _nothing_to_refund(named[-1], params[named[-1]])
     return charge
 

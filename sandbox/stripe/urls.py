@@ -1,4 +1,4 @@
-"""Stripe's paths: the API under /v1/, the hosted page under /c/pay/."""
+"""Stripe's paths: the API under /v1/, and the hosted page under /c/pay/."""
 
 from django.urls import path, re_path
 

@@ -1,6 +1,6 @@
-"""Webhook delivery: every event is copied into a table and sent from there, signed, until it is answered 2xx.
+"""Webhook delivery: every event is copied into a table and sent from there, signed, until the response is 2xx.
 
-The `webhooks` knob decides at the moment of the event what becomes of its copies.
+The `webhooks` knob decides at the moment of the event what happens to its copies.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Answer:
 
 
 def get_endpoint() -> Endpoint | None:
-    """Where webhooks go: what was set while running, else the environment's; None when they go nowhere."""
+    """Return where webhooks go: the endpoint set at run time, or else the environment's; None if they go nowhere."""
     changed = Setting.objects.filter(name=ENDPOINT).first()
     values = changed.value if changed else {"url": settings.WEBHOOK_URL, "secret": settings.STRIPE_WEBHOOK_SECRET}
     return Endpoint(**values) if values["url"] else None
@@ -51,7 +51,7 @@ def set_endpoint(*, url: str, secret: str | None = None) -> None:
 
 
 def enqueue(event: Event) -> None:
-    """Queue the event's copies, as many and as soon as the knob has it. Without an endpoint there are none."""
+    """Queue the event's copies, as many and as soon as the knob says. Without an endpoint there are none."""
     if get_endpoint() is None:
         return
     fate = deliveries.decide(type=event.type)
@@ -62,13 +62,13 @@ def enqueue(event: Event) -> None:
 
 
 def sign(payload: bytes, *, secret: str, timestamp: int) -> str:
-    """The `Stripe-Signature` header: https://docs.stripe.com/webhooks#verify-manually."""
+    """Return the `Stripe-Signature` header: https://docs.stripe.com/webhooks#verify-manually."""
     digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
 
 
 def send_due() -> None:
-    """Send what is due, in the order of becoming due; copies of one event leave at the same moment."""
+    """Send what is due, in the order of becoming due; copies of one event are sent at the same moment."""
     due = Delivery.objects.filter(state="pending", next_attempt_at__lte=time.time())
     ordered = due.select_related("event").order_by("next_attempt_at", "pk")[:100]
     for _, copies in groupby(ordered, key=lambda delivery: delivery.event_id):
@@ -81,9 +81,9 @@ def next_due_at() -> float | None:
 
 
 def flush(*, order: list[str] | None = None, reverse: bool = False) -> list[Delivery]:
-    """Send every held copy now, one after the other, and return them with their answers.
+    """Send every held copy now, one after another, and return them with their responses.
 
-    `order` lists event ids that go first, in that order; the others follow as they happened, or backwards.
+    `order` lists event ids that go first, in that order; the others follow chronologically, or in reverse.
     """
     held = list(Delivery.objects.filter(state="held").select_related("event").order_by("-pk" if reverse else "pk"))
     places = {ref: place for place, ref in enumerate(order or [])}
@@ -101,7 +101,7 @@ def redeliver(event: Event) -> Delivery:
 
 
 def send(copies: Iterable[Delivery], *, state: str) -> None:
-    """Claim the copies that are still in `state`, send them at once, record the answers."""
+    """Claim the copies that are still in `state`, send them at once, and record the responses."""
     endpoint = get_endpoint()
     claimed = [delivery for delivery in copies if _claim(delivery, state)]
     if not claimed or endpoint is None:
@@ -136,7 +136,7 @@ def _post(endpoint: Endpoint, payload: bytes) -> Answer:
 
 
 def _record(delivery: Delivery, answer: Answer) -> None:
-    # The update names the row only: a reset may have removed it while it was on its way.
+    # The update refers to the row only, because a reset may have removed it in the meantime.
     Delivery.objects.filter(pk=delivery.pk).update(
         answer=answer.text[:300], **deliveries.outcome(status=answer.status, attempts=delivery.attempts + 1)
     )
