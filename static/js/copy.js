@@ -1,4 +1,4 @@
-// Buttons that copy what a field holds; without scripts, or where the browser has no clipboard, they stay hidden.
+// Buttons that copy a field's contents; without scripts, or without clipboard access, they stay hidden.
 if (navigator.clipboard) {
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.hidden = false;

@@ -1,4 +1,4 @@
-// GraphiQL on /dev/graphql: asks our own endpoint, as whoever is signed in or by the key among the headers.
+// GraphiQL on /dev/graphql: queries our own endpoint as the signed-in user, or with the API key in the headers.
 (() => {
   const cookie = (name) => document.cookie.split("; ").find((each) => each.startsWith(`${name}=`))?.split("=")[1] ?? "";
 

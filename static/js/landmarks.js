@@ -1,5 +1,5 @@
-// Names the landmarks of the back office's frame, so that two of a kind can be told apart, and has the tab of the
-// page one is on in sight. Nothing else depends on it.
+// Labels the landmarks of the back office's frame, so that two of a kind can be told apart, and scrolls to the current
+// page's tab. Nothing else depends on it.
 window.addEventListener("load", () => {
   const names = { "nav-sidebar-inner": "Back office", "tabs-items": "Lists beside this one" };
   for (const [id, name] of Object.entries(names)) {

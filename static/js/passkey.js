@@ -1,5 +1,5 @@
-// Asks the browser to make a passkey, or to answer with one, and sends what it says with the form. Without this script
-// the authenticator app does the same.
+// Asks the browser to create a passkey, or to sign in with one, and submits the result with the form. Without this
+// script, the authenticator app serves the same purpose.
 const form = document.querySelector("form[data-passkey]");
 const asked = JSON.parse(form.dataset.passkey);
 const failure = document.getElementById("passkey-failure");

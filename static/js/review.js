@@ -1,5 +1,5 @@
-// Keys for the reviewers' desk: each presses the link, the button or the fold that names it in data-key. Without this
-// script everything is there to click on.
+// Keyboard shortcuts for the reviewers' desk: each key activates the link, button, or fold that names it in data-key.
+// Without this script, everything can still be clicked.
 const keyed = (key) => document.querySelector(`.review [data-key="${CSS.escape(key)}"]`);
 const isTyping = (target) => target.matches("textarea, select, input:not([type=radio])");
 const openFold = () => document.querySelector(".review details[open][name=answer]");
@@ -40,14 +40,14 @@ document.addEventListener("keydown", (event) => {
   else pressed.click();
 });
 
-// A chosen reason is written into the field, where its words can be changed for this family.
+// A chosen reason is copied into the field, where it can be reworded for this family.
 for (const reason of document.querySelectorAll(".review [data-text]")) {
   reason.addEventListener("change", () => {
     reason.form.elements.reason.value = reason.dataset.text;
   });
 }
 
-// An answer says for how long it can be undone, and then goes.
+// An answer's notice counts down while it can be undone, and then disappears.
 function countDown(notice) {
   const seconds = Math.ceil((Date.parse(notice.dataset.until) - Date.now()) / 1000);
   notice.querySelector("[data-left]").textContent = seconds > 0 ? `${seconds} s` : "";

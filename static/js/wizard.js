@@ -1,4 +1,4 @@
-// Says at once when two chosen classes overlap; without this script the server says it after "Confirm".
+// Warns at once when two chosen classes overlap; without this script, the server does so after "Confirm".
 const form = document.getElementById("wizard");
 const taken = [...document.querySelectorAll("[data-taken]")];
 

@@ -60,7 +60,7 @@ class EnrollmentSource:
         return []
 
     def is_open_still(self, export: Export) -> bool:
-        """Return whether the export is reachable in the back office, which it never is."""
+        """Return False: no page of the back office offers the export."""
         return False
 
     def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]:
