@@ -105,7 +105,7 @@ def _get_both(keep_id: int, drop_id: int, rows: QuerySet[Learner]) -> tuple[Lear
         raise invalid_field("other", "same", "Name a learner other than this one.")
     found = {learner.pk: learner for learner in rows.filter(pk__in=(keep_id, drop_id)).order_by("pk")}
     if len(found) < 2 or found[keep_id].workspace_id != found[drop_id].workspace_id:
-        raise NotFound("There are no such two learners in one workspace.")
+        raise NotFound("No workspace has both of these learners.")
     for learner in found.values():
         if learner.merged_into_id is not None:
             raise AlreadyMerged(f"Learner {learner.pk} has already been merged into learner {learner.merged_into_id}.")

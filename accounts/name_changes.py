@@ -46,7 +46,7 @@ def ask_for_name(*, learner_id: int, first_name: str, last_name: str, actor: Act
     """
     learner = lock_live_learner(learner_id)
     if (first_name, last_name) == (learner.first_name, learner.last_name):
-        raise invalid_field("first_name", "unchanged", "This is the name that we have already.")
+        raise invalid_field("first_name", "unchanged", "This is already the name on record.")
     if find_waiting(learner) is not None:
         raise NameChangeWaits
     change = _change_of(learner, first_name, last_name, actor, now)

@@ -51,7 +51,7 @@ def change_name(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
             now=utc_now(),
         )
     except Invalid:
-        form.add_error("first_name", _("This is the name that we have already."))
+        form.add_error("first_name", _("This is already the name on record."))
         return _render(request, learner, form, status=422)
     except DomainError as refusal:
         return _render(request, learner, form, problem=refusal.title, status=409)

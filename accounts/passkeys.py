@@ -42,7 +42,7 @@ _NOT_AN_ANSWER = (ValueError, TypeError, LookupError, AttributeError, Arithmetic
 
 class TooManyPasskeys(DomainError):
     code = "too_many_passkeys"
-    title = "The account has as many passkeys as it may have"
+    title = "The account has reached its limit of passkeys"
 
 
 def begin_passkey(user: User) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -63,14 +63,14 @@ def add_passkey(*, user: User, name: str, answer: str, kept: Mapping[str, Any] |
     try:
         made = _server().register_complete(_known(kept), _parsed(answer)).credential_data
         if made is None or len(made.credential_id) > Passkey.LONGEST_ID:
-            raise ValueError("No key, or one of a strange kind.")
+            raise ValueError("No key, or a key of an unknown type.")
     except _NOT_AN_ANSWER as error:
-        raise invalid_field("answer", "wrong_answer", "Your browser made no passkey. Try it again.") from error
+        raise invalid_field("answer", "wrong_answer", "Your browser did not create a passkey. Try again.") from error
     factor, codes = open_second_factor(user)
     if factor.passkeys.count() >= PASSKEYS_PER_PERSON:
         raise TooManyPasskeys(f"{PASSKEYS_PER_PERSON} passkeys are enough. Remove one first.")
     if Passkey.objects.filter(credential_id=websafe_encode(made.credential_id)).exists():
-        raise invalid_field("answer", "known", "This passkey is set up already.")
+        raise invalid_field("answer", "known", "This passkey is already set up.")
     Passkey.objects.create(
         factor=factor,
         name=name,
@@ -114,7 +114,7 @@ def remove_passkey(*, user: User, passkey_id: int) -> None:
     """Take one away; with the last of all second factors, the password is enough again. Raises NotFound."""
     passkey = Passkey.objects.filter(pk=passkey_id, factor__user=user).select_related("factor").first()
     if passkey is None:
-        raise NotFound("This passkey is removed already.")
+        raise NotFound("This passkey has already been removed.")
     factor, _ = open_second_factor(user)
     passkey.delete()
     if not factor.secret and not factor.passkeys.exists():
@@ -142,7 +142,7 @@ def _server() -> Fido2Server:
 
 def _parsed(answer: str) -> dict[str, Any]:
     if len(answer) > ANSWER_AT_MOST:
-        raise ValueError("No browser says so much.")
+        raise ValueError("The answer is larger than any browser sends.")
     parsed = json.loads(answer)
     if not isinstance(parsed, dict):
         raise TypeError("Not an object.")
@@ -151,5 +151,5 @@ def _parsed(answer: str) -> dict[str, Any]:
 
 def _known(kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if kept is None:
-        raise ValueError("Nothing was asked, or it was answered already.")
+        raise ValueError("There is no open request, or it was already answered.")
     return kept

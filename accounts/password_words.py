@@ -50,12 +50,12 @@ class ForeseeableWordsValidator:
             left = left.replace(word, "")
         if is_made_of_them and len(left) < LETTERS_BESIDES:
             raise ValidationError(
-                "Anybody would try the words in this password. Add some that have nothing to do with your work.",
+                "The words in this password are easy to guess. Add some that have nothing to do with your work.",
                 code="password_foreseeable",
             )
 
     def get_help_text(self) -> str:
-        return "Your password can't be made of words of your work, such as school or enrollment."
+        return "Your password can't consist of words from your work, such as school or enrollment."
 
 
 def _words_of(user: AbstractBaseUser | AnonymousUser | None) -> set[str]:

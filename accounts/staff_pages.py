@@ -118,7 +118,7 @@ def set_password(request: HttpRequest, user_id: int, token: str) -> HttpResponse
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save()
-            return _let_in(request, user, "Set a new password by the link that was mailed")
+            return _let_in(request, user, "Set a new password with the mailed link")
     return render(request, "account/staff_password_new.html", {"form": form}, status=_status(form, None))
 
 

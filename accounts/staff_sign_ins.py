@@ -72,7 +72,7 @@ def list_sign_ins(*, user: User, now: dt.datetime) -> list[StaffSignIn]:
 def end_sign_in(*, user_id: int, sign_in_id: int) -> None:
     """Sign somebody out of one browser: its next request is a stranger's. Raises NotFound."""
     if not Session.objects.filter(staff_sign_in=sign_in_id, staff_sign_in__user=user_id).delete()[0]:
-        raise NotFound("This browser is signed out already.")
+        raise NotFound("This browser is already signed out.")
 
 
 @transaction.atomic

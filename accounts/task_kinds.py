@@ -96,12 +96,12 @@ NAME_ASKED = register_kind(
     label="Family asks to change a name",
     role=Role.ADMIN,
     subjects=("learner",),
-    remedy="Change the name on the learner's page, which gives certificates anew, or say there why it stays.",
+    remedy="Change the name on the learner's page, which reissues certificates, or explain there why it stays.",
 )
 CONSENT_WITHDRAWN = register_kind(
     "consent_withdrawn",
     label="Required consent withdrawn",
     role=Role.ADMIN,
     subjects=("consent",),
-    remedy="Talk to the family: what was agreed to is no longer allowed. End what can't go on without it.",
+    remedy="Talk to the family: their consent no longer applies. End whatever requires it.",
 )

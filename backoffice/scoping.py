@@ -317,7 +317,7 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
                 self.opts.pk.to_python(key)
         except ValidationError as error:
             raise BadRequest(
-                "The choice did not arrive as the list had made it. Reload the list and choose again."
+                "The selection arrived incomplete or altered. Reload the list and choose again."
             ) from error
         return super().response_action(request, *args, **kwargs)
 
@@ -368,14 +368,11 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         try:
             return super().changeform_view(request, *args, **kwargs)
         except ValidationError as error:
-            raise BadRequest(
-                "The form did not arrive as its page had made it. Reload the page and try again."
-            ) from error
+            raise BadRequest("The form arrived incomplete or altered. Reload the page and try again.") from error
         except IntegrityError:
             messages.error(
                 request,
-                "Nothing was saved, because somebody else has saved a change that does not fit yours. Look at the row "
-                "again.",
+                ("Nothing was saved, because somebody else saved a conflicting change. Look at the row again."),
             )
             return HttpResponseRedirect(request.get_full_path())
 
@@ -386,7 +383,7 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         for name, values in request.POST.lists():
             made_up = any(value and parse_whole_number(value) is None for value in values)
             if made_up and name.rpartition("-")[2] in searched:
-                raise BadRequest("The form did not arrive as its page had made it. Reload the page and try again.")
+                raise BadRequest("The form arrived incomplete or altered. Reload the page and try again.")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))

@@ -8,6 +8,9 @@ EXPORT_FAILED = register_kind(
     label="Export that failed",
     role=Role.ADMIN,
     subjects=("export",),
-    remedy="Look at the error on the export's page. Whoever asked for it can ask again once the cause is gone.",
+    remedy=(
+        "Look at the error on the export's page. Once its cause is fixed, the person who "
+        "requested it can start it again."
+    ),
     urgency=Urgency.LATER,
 )

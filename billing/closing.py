@@ -151,7 +151,7 @@ def _check(workspace: Workspace, first: dt.date, note: str) -> None:
         month = next_month(month)
     waiting = count_waiting(workspace.pk)
     if waiting and not note:
-        raise MonthNotClosable(f"Mismatches that wait: {waiting}. Repair or explain them, or give a reason.")
+        raise MonthNotClosable(f"Open mismatches: {waiting}. Repair or explain them, or give a reason.")
 
 
 def count_waiting(workspace_id: int) -> int:

@@ -58,7 +58,7 @@ def tell_lines(lines: Sequence[LedgerLine]) -> list[str]:
         sums[line.account, line.currency] += line.net_minor
     accounts = [f"{Account(key).label}: {Money(minor, currency)}." for (key, currency), minor in sorted(sums.items())]
     return [
-        f"Lines that are written: {len(lines):,}.",
+        f"Lines to write: {len(lines):,}.",
         *accounts,
         *([f"Lines of earlier months, which are marked as late: {late:,}."] if late else []),
     ]
@@ -67,10 +67,10 @@ def tell_lines(lines: Sequence[LedgerLine]) -> list[str]:
 def tell_codes(vouchers: Sequence[Voucher]) -> list[str]:
     """Which codes are made, what each takes off, and how much that may come to."""
     first = vouchers[0]
-    made = f"Made: {first.code}." if len(vouchers) == 1 else f"Codes that are made: {len(vouchers):,}, all different."
+    made = f"Made: {first.code}." if len(vouchers) == 1 else f"Codes to create: {len(vouchers):,}, all different."
     told = [made, f"Each takes off: {first.takes_off}."]
     if first.most_uses is None:
-        told.append("Nothing limits how often they are used.")
+        told.append("There is no limit on their use.")
     else:
         uses = len(vouchers) * first.most_uses
         told.append(f"They can be used {uses:,} times in all.")

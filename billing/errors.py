@@ -112,7 +112,7 @@ class InvoiceNotOpen(DomainError):
     """It is not, or no longer, one that waits for staff."""
 
     code = "invoice_not_open"
-    title = "This invoice does not wait to be issued"
+    title = "This invoice is not waiting to be issued"
 
 
 class VoucherNotAccepted(Invalid):
@@ -145,7 +145,7 @@ class MismatchOver(DomainError):
     """The records agree by now."""
 
     code = "mismatch_over"
-    title = "This mismatch is over"
+    title = "This mismatch no longer exists"
 
 
 class MonthNotClosable(DomainError):

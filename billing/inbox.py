@@ -140,8 +140,10 @@ def _end_unknown(event: StripeEvent) -> str:
             workspace_id=about.workspace_id,
             kind=EVENT_UNKNOWN,
             subject=f"{about._meta.model_name}:{about.pk}",
-            summary=f"Stripe told of a {event.type} about {about._meta.model_name} {about.pk} and does not know of it "
-            "when asked: compare what its dashboard shows with what we have.",
+            summary=(
+                f"Stripe told of a {event.type} about {about._meta.model_name} {about.pk} but "
+                "does not know it when asked: compare its dashboard with our records."
+            ),
         )
     return NOT_OURS
 

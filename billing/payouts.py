@@ -66,7 +66,7 @@ def read_payout(*, payout_id: int, now: dt.datetime) -> Payout:
     Raises NotFound, PaymentProviderDown, PaymentRejected.
     """
     if not Payout.objects.filter(pk=payout_id, is_automatic=True).update(read_through=""):
-        raise NotFound("There is no such payout whose lines Stripe tells.")
+        raise NotFound("There is no such payout, or Stripe lists no lines for it.")
     _read_lines(payout_id, now)
     return Payout.objects.get(pk=payout_id)
 

@@ -196,8 +196,9 @@ def _check_refundable(payment: Payment) -> None:
     is_withheld = payment.disputes.filter(status=DisputeStatus.OPEN).exists() and refundable_minor(payment) == 0
     if is_withheld and payment.status == PaymentStatus.DISPUTED:
         raise PaymentNotRefundable(
-            f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe sends none back "
-            "meanwhile. Answer or accept the dispute in Stripe, and try again once it is closed."
+            f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe "
+            "does not refund it in the meantime. Answer or accept the dispute in Stripe, and try "
+            "again once it is closed."
         )
     if payment.status not in REFUNDABLE and not payment.is_mismatch:
         raise PaymentNotRefundable(f"A payment that is {payment.get_status_display().lower()} can't be refunded.")

@@ -120,7 +120,7 @@ class PayoutLineKind(models.TextChoices):
     REFUND_BACK = "refund_back", "Refund that came back"
     DISPUTE = "dispute", "Dispute"
     DISPUTE_BACK = "dispute_back", "Dispute given back"
-    FEE = "fee", "Fee of Stripe's"
+    FEE = "fee", "Stripe fee"
     OTHER = "other", "Other"
 
 
@@ -161,4 +161,4 @@ class Account(models.TextChoices):
     PAYMENTS = "payments", "Payments"
     REFUNDS = "refunds", "Refunds"
     DISPUTES = "disputes", "Disputes"
-    FEES = "fees", "Fees of Stripe's"
+    FEES = "fees", "Stripe fees"

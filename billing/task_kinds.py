@@ -8,7 +8,10 @@ SESSION_UNKNOWN = register_kind(
     label="Payment page unknown to Stripe",
     role=Role.FINANCE,
     subjects=("checkout",),
-    remedy="Look in Stripe whether the checkout was paid, and whether the key in use is of the account that made it.",
+    remedy=(
+        "Check in Stripe whether the checkout was paid, and whether the key in use belongs to the "
+        "account that created it."
+    ),
 )
 CHECKOUT_REFUSED = register_kind(
     "checkout_refused",
@@ -29,7 +32,7 @@ EVENT_STUCK = register_kind(
     label="Stripe event that could not be handled",
     role=Role.FINANCE,
     subjects=("stripe-event",),
-    remedy="Ask whoever runs the platform to look at the event's error and to handle it again.",
+    remedy="Ask the platform's operator to look at the event's error and handle it again.",
 )
 MONEY_CAME_BACK = register_kind(
     "money_came_back",
@@ -84,6 +87,8 @@ INVOICE_FAILED = register_kind(
     label="Invoice that was not issued",
     role=Role.FINANCE,
     subjects=("invoice",),
-    remedy="Read what the invoicing service said. Mend the seller's or the buyer's data there and have it tried again, "
-    "or issue the document by hand and enter its number.",
+    remedy=(
+        "Read the invoicing service's answer. Correct the seller's or the buyer's data there and "
+        "try again, or issue the document by hand and enter its number."
+    ),
 )

@@ -99,7 +99,7 @@ class NotYourPayment(DomainError):
 class NothingBought(DomainError):
     """A payment did not result in a course; `code` says why."""
 
-    title = _("This payment brought no course")
+    title = _("This payment did not lead to a course")
 
     def __init__(self, code: str, detail: str) -> None:
         self.code = code

@@ -69,10 +69,10 @@ class WorkFigures:
             self._figure("work_oldest_seconds", "The age of the oldest of them.", lambda load: load.oldest_seconds),
             self._figure(
                 "work_overdue_seconds",
-                "For how long the one that is due the longest has been due: the lag of its sweep.",
+                "How long the oldest due row has been due: the lag of its sweep.",
                 lambda load: load.overdue_seconds,
             ),
-            self._figure("work_failed_tries", "How often they were tried in vain so far.", lambda load: load.failures),
+            self._figure("work_failed_tries", "Failed attempts so far.", lambda load: load.failures),
             self._figure("work_given_up", "Rows that only a person can move on.", lambda load: load.given_up),
         )
 

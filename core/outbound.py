@@ -157,10 +157,10 @@ def _parse(url: str, params: Mapping[str, str] | None) -> httpx.URL:
         target = httpx.URL(url)
         target = target.copy_merge_params(params) if params else target
     except (httpx.InvalidURL, ValueError) as error:
-        raise NotSent("The address is none.") from error
+        raise NotSent("This is not a valid address.") from error
     schemes = ("https", "http") if settings.SANDBOX else ("https",)
     if target.scheme not in schemes or not target.host or target.userinfo:
-        raise NotSent(f"The address has to begin with {' or '.join(schemes)} and to name no user.")
+        raise NotSent(f"The address must begin with {' or '.join(schemes)} and must not contain a user name.")
     return target
 
 

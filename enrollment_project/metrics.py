@@ -58,7 +58,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     404.
     """
     if not (_has_token(request) or access_of(request).everywhere):
-        raise Http404("There is nothing here for you.")
+        raise Http404("You don't have access to this page.")
     told = from_replica(lambda: generate_latest(Database())) + generate_latest(processes())
     return HttpResponse(told, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 

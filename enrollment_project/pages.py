@@ -81,7 +81,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if _is_for_the_api(request):
         code, status = ("database_busy", 503) if is_busy else ("server_error", 500)
         answer: HttpResponse = problem_response(
-            request, status=status, code=code, detail="Something broke on our side."
+            request, status=status, code=code, detail="Something went wrong on our side."
         )
     else:
         body = render_to_string("errors/500.html", {"request_id": getattr(request, "request_id", "")})

@@ -25,9 +25,9 @@ STALE = dt.timedelta(hours=36)  # same as the alert BackupOld: a nightly backup 
 # Partners are polled for news when there is nothing else to do.
 PATIENT = {"partner_polls": dt.timedelta(hours=2)}
 WORKS = {
-    "broker": "The worker is asked at once for what can't wait. Without it, everything is done a little later.",
+    "broker": "Urgent work is sent to the worker at once. Without it, everything is done a little later.",
     "database": "Nothing works without it.",
-    "migrations": "The database fits the program.",
+    "migrations": "The database schema matches this version.",
 }
 
 

@@ -24,7 +24,7 @@ class AllocationBelowUse(DomainError):
 
 class SeatGone(DomainError):
     code = "seat_gone"
-    title = "Nobody holds this seat any more"
+    title = "Nobody holds this seat anymore"
 
 
 class SeatsUnsuited(DomainError):
@@ -39,7 +39,7 @@ class StatusMoved(DomainError):
 
 class ExitSettled(DomainError):
     code = "exit_settled"
-    title = "This planned exit no longer waits for its day"
+    title = "This planned exit is no longer pending"
 
 
 class ReviewHeld(DomainError):
@@ -49,12 +49,12 @@ class ReviewHeld(DomainError):
 
 class ReviewSettled(DomainError):
     code = "review_settled"
-    title = "This answer can't be undone any more"
+    title = "This decision can't be undone anymore"
 
 
 class AlreadyAsked(DomainError):
     code = "already_asked"
-    title = "The family has been asked something, and has not answered yet"
+    title = "The family has been asked a question and has not answered yet"
 
 
 class NobodyToAsk(DomainError):
@@ -64,12 +64,12 @@ class NobodyToAsk(DomainError):
 
 class InquiryOver(DomainError):
     code = "inquiry_over"
-    title = _("This question needs no answer any more")
+    title = _("This question no longer needs an answer")
 
 
 class IdleSeatSettled(DomainError):
     code = "idle_seat_settled"
-    title = _("This seat is no longer asked about")
+    title = _("The family is no longer asked about this seat")
 
 
 class CriteriaUnchanged(DomainError):
@@ -136,7 +136,7 @@ class NotForSale(DomainError):
 
 class NothingToPay(DomainError):
     code = "nothing_to_pay"
-    title = "Nothing has to be paid for this enrollment"
+    title = "This enrollment has nothing to pay"
 
 
 class PaymentOnItsWay(DomainError):
@@ -184,7 +184,7 @@ class NothingToRefund(DomainError):
 
     status = 409
     code = "nothing_to_refund"
-    title = _("There is nothing to ask back for this enrollment")
+    title = _("There is nothing to refund for this enrollment")
 
 
 class CantLeave(DomainError):

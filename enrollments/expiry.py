@@ -120,7 +120,7 @@ def _complete(ids: Sequence[int], actor: Actor, now: dt.datetime) -> list[int]:
     publish(*events, *_give_seats_back([(each, seats[each.pk]) for each in standings if each.pk in seats], now))
     done = [standing.pk for standing in standings]
     subjects = [_subject_of(pk) for pk in done]
-    settle_staff_tasks(kind=NOT_COMPLETED, subjects=subjects, resolution="It is completed now.", now=now)
+    settle_staff_tasks(kind=NOT_COMPLETED, subjects=subjects, resolution="It is now completed.", now=now)
     return done
 
 

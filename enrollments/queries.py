@@ -51,7 +51,7 @@ def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.dat
     else:
         instance = _instance_by_cuid.first(workspace_id, reference)
     if instance is None and reference is None:
-        raise NoDefaultInstance(f"Name one in {field}, or mark one as default in the back office.")
+        raise NoDefaultInstance(f"Name one in {field}, or make one the default in the back office.")
     if instance is None:
         raise invalid_field(field, "not_found", "There is no such program instance in this workspace.")
     is_open: bool = instance.is_open  # type: ignore[attr-defined]  # selected with the row

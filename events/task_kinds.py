@@ -8,6 +8,8 @@ ENDPOINT_DISABLED = register_kind(
     label="Webhook endpoint that was switched off",
     role=Role.ADMIN,
     subjects=("webhook-endpoint",),
-    remedy="Ask whoever runs the receiver what happened. Then enable the endpoint: what waits goes out at once, and "
-    "what happened in between can be replayed. Or delete it.",
+    remedy=(
+        "Ask the receiver's operator what happened. Then enable the endpoint: waiting events are "
+        "sent at once, and events since then can be replayed. Or delete it."
+    ),
 )

@@ -77,7 +77,7 @@ class NotificationAdmin(WorkspaceScopedAdmin):
         possible=lambda notification: notification.status != NotificationStatus.PENDING,
         icon="forward_to_inbox",
         variant=ActionVariant.PRIMARY,
-        explanation="Writes the email again with what is true now, and sends it to the same address.",
+        explanation="Renders the email again with current data and sends it to the same address.",
     )
     def resend(self, request: HttpRequest, notification: Notification, form: StaffForm) -> str:
         resend_notification(notification_id=notification.pk, now=utc_now())
@@ -93,7 +93,7 @@ class BeginForm(StaffForm):
     language = forms.ChoiceField(
         choices=settings.LANGUAGES,
         initial="en",
-        help_text="Families who read another language get the words in that one: yours, or ours.",
+        help_text="Families who read another language get the wording in that language: yours, or the standard one.",
     )
 
     def prepare(self) -> None:
@@ -126,7 +126,7 @@ def foresee_words(letter: WorkspaceLetter, form: StaffForm) -> Preview:
     given = form.cleaned_data
     words = check_words(kind=letter.kind, subject=given["subject"], body=given["body"])
     if not given["is_on"]:
-        return Preview(mails="This mail is switched off: nobody gets it, and nobody is told otherwise.")
+        return Preview(mails="This mail is switched off: nobody gets it.")
     email = _sample(letter.kind, words)
     return Preview(letters=(Letter(("a sample family",), email.subject, email.text),))
 
@@ -175,10 +175,10 @@ class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
         return f"{email.subject}\n\n{email.text}"
 
     @staff_list_action(
-        description="Word a mail yourself",
+        description="Change the wording of a mail",
         power=Power.MANAGE,
         form=BeginForm,
-        explanation="Begins with our words. Nothing changes before you change them.",
+        explanation="Starts from the standard wording. Nothing changes until you change it.",
         icon="edit",
     )
     def begin(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
@@ -199,7 +199,7 @@ class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
         preview=foresee_words,
         icon="edit",
         variant=ActionVariant.PRIMARY,
-        explanation="The mails that are sent from now on say this, those that are waiting as well.",
+        explanation="All mails sent from now on use this wording, including those already waiting.",
     )
     def change_words(self, request: HttpRequest, letter: WorkspaceLetter, form: StaffForm) -> str:
         given: dict[str, Any] = form.cleaned_data
@@ -214,13 +214,13 @@ class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
         return f"{self.describe(letter)}: {'saved' if given['is_on'] else 'switched off'}."
 
     @staff_action(
-        description="Reset to our words",
+        description="Reset to the standard wording",
         power=Power.MANAGE,
         icon="undo",
-        explanation="Your words are thrown away, and the mail is sent in ours again.",
+        explanation="Discards your wording; the mail uses the standard wording again.",
     )
     def reset(self, request: HttpRequest, letter: WorkspaceLetter, form: StaffForm) -> HttpResponse:
-        self.log_change(request, letter, "Reset to our words")
+        self.log_change(request, letter, "Reset to the standard wording")
         reset_letter(letter_id=letter.pk)
         messages.success(request, f"{self.describe(letter)}: sent in our words again.")
         return HttpResponseRedirect(reverse("admin:notifications_workspaceletter_changelist"))

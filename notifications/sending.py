@@ -62,7 +62,7 @@ class NotificationOnItsWay(DomainError):
 
 class AddressForgotten(DomainError):
     code = "address_forgotten"
-    title = "Whom this email went to is no longer known, so it can't be sent again"
+    title = "The recipient of this email is no longer known, so it can't be sent again"
 
 
 def notify(

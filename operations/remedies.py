@@ -22,7 +22,7 @@ class Remedy:
 
 
 # Of a finding that is older than the rule's last name.
-NO_LONGER_A_RULE = Remedy("This rule is examined no longer.", "Nobody, as far as the rules of today say.", "Nothing.")
+NO_LONGER_A_RULE = Remedy("This rule is no longer checked.", "Nobody, according to the current rules.", "Nothing.")
 
 
 def remedy_of(invariant: str) -> Remedy:
@@ -38,7 +38,7 @@ def _remedies() -> dict[str, Remedy]:
 
 def _read(text: str) -> Remedy:
     points = {point["title"]: _sentence(_plain(point["text"])) for point in _POINT.finditer(text)}
-    return Remedy(_plain(text.partition("\n- **")[0]), points["Who is wronged"], points["What to do"])
+    return Remedy(_plain(text.partition("\n- **")[0]), points["Who is affected"], points["What to do"])
 
 
 def _sentence(text: str) -> str:

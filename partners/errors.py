@@ -51,7 +51,7 @@ class UnreadableEvent(DomainError):
 
     status = 400
     code = "unreadable_event"
-    title = "The body is no event: it has to be a JSON object, and its webhook-id a printable text"
+    title = "The body is not an event: it has to be a JSON object with a printable webhook-id"
 
 
 class StepHasAnotherId(DomainError):

@@ -107,7 +107,7 @@ class PartnersQuery:
 
     @strawberry.field(
         extensions=[Needs(READ_ENROLLMENTS)],
-        description="The latest certificate of an enrollment, be it valid or revoked.",
+        description="The latest certificate of an enrollment, whether valid or revoked.",
     )
     def certificate(self, info: Info, enrollment_id: strawberry.ID) -> Certificate:
         return get_certificate(  # type: ignore[return-value]
@@ -119,7 +119,9 @@ class PartnersQuery:
 class PartnersMutation:
     """What is done about partners, and about learners there."""
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Send nobody to a partner until it is resumed.")
+    @strawberry.mutation(
+        extensions=[Needs(WRITE)], description="Stop sending learners to a partner until it is resumed."
+    )
     def pause_partner(self, info: Info, slug: str) -> Partner:
         return _change_partner(info, pause_provider, slug)
 
@@ -127,23 +129,21 @@ class PartnersMutation:
     def resume_partner(self, info: Info, slug: str) -> Partner:
         return _change_partner(info, resume_provider, slug)
 
-    @strawberry.mutation(
-        extensions=[Needs(WRITE)], description="Have the partner asked again about a step that has failed."
-    )
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Ask the partner again about a failed step.")
     def retry_partner_step(
         self, info: Info, enrollment_id: strawberry.ID, id: strawberry.ID, input: StepReason
     ) -> PartnerStep:
         facts = checked(StepReasonBody, input).validated_data
         return _change_step(info, retry_step, enrollment_id, id, facts)
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Let a step that is not over count as done.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Skip a step that is not finished: it counts as done.")
     def skip_partner_step(
         self, info: Info, enrollment_id: strawberry.ID, id: strawberry.ID, input: StepReason
     ) -> PartnerStep:
         facts = checked(StepReasonBody, input).validated_data
         return _change_step(info, skip_step, enrollment_id, id, facts)
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Complete a step that has begun, by evidence.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Complete a step that has begun, with evidence.")
     def complete_partner_step(
         self, info: Info, enrollment_id: strawberry.ID, id: strawberry.ID, input: StepEvidence
     ) -> PartnerStep:
@@ -159,7 +159,7 @@ class PartnersMutation:
         facts = checked(ReassignBody, input).validated_data
         return _change_step(info, reassign_step, enrollment_id, id, facts)
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Take back that a step is completed or skipped.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Reopen a step that was completed or skipped.")
     def reopen_partner_step(
         self, info: Info, enrollment_id: strawberry.ID, id: strawberry.ID, input: StepReason
     ) -> PartnerStep:

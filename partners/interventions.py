@@ -47,7 +47,7 @@ def complete_step_by_evidence(
 
     Raises StepNotFound, TransitionNotAllowed, and Invalid without a reason or without evidence.
     """
-    seen = _required("evidence", evidence, "Say what proves it: a certificate's number, a mail of the partner.")
+    seen = _required("evidence", evidence, "Give the evidence: a certificate number, or a mail from the partner.")
     why = _required("reason", reason, "Say why the partner's own notice is not waited for.")
     return mark_step_complete(step_id=step_id, evidence=seen, reason=why, actor=actor, now=now)
 
@@ -73,7 +73,7 @@ def reassign_step(
     replacement, which is returned, is requested in its turn. Raises StepNotFound, TransitionNotAllowed, and Invalid
     naming the field.
     """
-    why = _required("reason", reason, "Say why the learner goes elsewhere.")
+    why = _required("reason", reason, "Say why the learner goes to another partner.")
     step, steps = lock_step(step_id)
     provider = Provider.objects.filter(workspace=step.enrollment.workspace_id, slug=partner).first()
     if provider is None:
@@ -136,7 +136,7 @@ def _is_over(step: EnrollmentStep, steps: Sequence[EnrollmentStep]) -> bool:
     """Return whether the participation is completed by its steps. Raises StepNotReopenable for any other end."""
     status = step.enrollment.participation_status
     if step.retired_at is not None:
-        raise StepNotReopenable("Another step stands in the place of this one: reopen that one.")
+        raise StepNotReopenable("Another step has replaced this one: reopen that one.")
     if status == ParticipationStatus.COMPLETED and are_satisfied(steps):
         return True
     if status != ParticipationStatus.ACTIVE:

@@ -8,7 +8,9 @@ STEP_FAILED = register_kind(
     label="Partner that did not take a learner",
     role=Role.REVIEWER,
     subjects=("enrollment",),
-    remedy="Ask the partner why, and see to it. Then have the step tried again, skip it, or complete it by evidence.",
+    remedy=(
+        "Ask the partner for the reason and resolve it. Then retry the step, skip it, or complete it with evidence."
+    ),
 )
 
 ACCEPTANCE_LATE = register_kind(

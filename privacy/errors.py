@@ -8,4 +8,4 @@ class NoDeletionAsked(DomainError):
 
 class ErasureRefused(DomainError):
     code = "erasure_refused"
-    title = "Something of the learner's is going on"
+    title = "The learner still has something in progress"

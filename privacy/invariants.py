@@ -27,7 +27,10 @@ def nothing_is_kept_past_its_time(extent: Extent) -> Iterator[Breach]:
         before = extent.now - dt.timedelta(days=days) - SWEEP_TAKES_WITHIN
         rows = find_overdue(kind, workspaces=found, before=before)
         for pk in rows.order_by("pk").values_list("pk", flat=True).iterator():
-            yield Breach(f"{rows.model._meta.verbose_name} {pk}", f"was to go after {days} days, and is still there")
+            yield Breach(
+                f"{rows.model._meta.verbose_name} {pk}",
+                f"should have been removed after {days} days, and is still there",
+            )
 
 
 INVARIANTS: tuple[Invariant, ...] = (nothing_is_kept_past_its_time,)

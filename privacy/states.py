@@ -12,12 +12,12 @@ class ErasureReason(models.TextChoices):
 class RetentionKind(models.TextChoices):
     """What a workspace may decide to keep for some time only."""
 
-    APPLICATIONS = "applications", "Applications that came to nothing"  # what the form held; the enrollment stays
+    APPLICATIONS = "applications", "Applications that led to no enrollment"  # what the form held; the enrollment stays
     CANDIDATES = "candidates", "Learners who were never accepted"
-    PROSPECTS = "prospects", "Leads who became no learners"
+    PROSPECTS = "prospects", "Leads who never became learners"
     MAILS = "mails", "Emails"  # that they were sent, and to whom
     CONSENTS = "consents", "Consents that ended"  # withdrawn, or replaced by a later version
-    TASKS = "tasks", "Words of completed staff tasks"
+    TASKS = "tasks", "Text of completed staff tasks"
 
 
 # The shortest time for which each is kept, in days: what is younger may still be asked about, undone or sent again, or

@@ -17,6 +17,8 @@ DELETION_ASKED = register_kind(
     label="Family asks to delete a learner's data",
     role=Role.ADMIN,
     subjects=("learner",),
-    remedy="End what goes on, then erase the learner on their page, or say there why not. The family gets a mail "
-    "either way; completing the task here writes to nobody.",
+    remedy=(
+        "End what is in progress, then erase the learner on their page, or explain there why not. "
+        "The family gets a mail either way; completing the task here sends none."
+    ),
 )

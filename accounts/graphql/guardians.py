@@ -40,12 +40,12 @@ class GuardianInvitation:
 class Guardian:
     """Somebody who answers for learners."""
 
-    @strawberry.field(description="Whom the guardian answers for.")
+    @strawberry.field(description="The learners the guardian is responsible for.")
     def learners(self, root: strawberry.Parent[Any]) -> list[GuardianLearner]:
         found: Any = tie(list(root.learners.all()))
         return list(found)
 
-    @strawberry.field(description="The invitation that is waiting for an answer.")
+    @strawberry.field(description="The open invitation.")
     def invitation(self, root: strawberry.Parent[Any]) -> GuardianInvitation | None:
         waiting: list[GuardianInvitation] = root.open_invitations
         return waiting[0] if waiting else None
@@ -96,7 +96,7 @@ class GuardiansMutation:
         made = register_guardian(workspace_id=workspace_id, **{"external_id": None, "email": None} | facts)
         return get_guardian(workspace_id=workspace_id, guardian_id=made.pk)  # type: ignore[return-value]
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Change what is sent of a guardian.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Update the given fields of a guardian.")
     def change_guardian(self, info: Info, id: int, input: GuardianChanges) -> Guardian:
         changes = checked(GuardianBody, input).validated_data
         workspace_id = caller_of(info).workspace_id

@@ -70,7 +70,10 @@ class PeopleQuery:
         found: QuerySet[LearnerRow] = narrowed(rows, LearnerFilter, externalId=external_id, email=email)
         return by_number(found, first=first, after=after)
 
-    @strawberry.field(extensions=[Needs(READ)], description="One; the id of one who was merged leads to the other.")
+    @strawberry.field(
+        extensions=[Needs(READ)],
+        description="One learner; the id of a merged learner returns the learner it was merged into.",
+    )
     def learner(self, info: Info, id: strawberry.ID) -> Learner:
         return get_learner(workspace_id=caller_of(info).workspace_id, cuid=id)  # type: ignore[return-value]
 
@@ -96,19 +99,19 @@ class PeopleMutation:
         facts = told(checked(NewLearnerBody, input).validated_data)
         return register_learner(workspace_id=caller_of(info).workspace_id, **facts)  # type: ignore[return-value]
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Change what is sent of a learner.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Update the given fields of a learner.")
     def change_learner(self, info: Info, id: strawberry.ID, input: LearnerChanges) -> Learner:
         changes = told(checked(LearnerBody, input).validated_data)
         return change_learner(  # type: ignore[return-value]
             workspace_id=caller_of(info).workspace_id, cuid=id, changes=changes
         )
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Add a prospect of whom something is known.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Add a prospect.")
     def create_lead(self, info: Info, input: LeadDetails) -> Lead:
         facts = told(checked(LeadBody, input).validated_data)
         return create_lead(workspace_id=caller_of(info).workspace_id, **facts)  # type: ignore[return-value]
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Change what is sent of a lead.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Update the given fields of a lead.")
     def change_lead(self, info: Info, id: strawberry.ID, input: LeadDetails) -> Lead:
         changes = told(checked(LeadBody, input).validated_data)
         workspace_id = caller_of(info).workspace_id

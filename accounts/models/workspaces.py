@@ -29,21 +29,23 @@ class Workspace(models.Model):
         default=default_timezone,
         db_default="UTC",
         validators=[validate_timezone],
-        help_text="Where its days begin and end: for dates without a zone of their own, and for invoices.",
+        help_text="Where its days begin and end: used for invoices and for dates without their own time zone.",
     )
     language = models.CharField(
         max_length=5,
         choices=settings.LANGUAGES,
         default=default_language,
         db_default="en",
-        help_text="In which it writes to families who have chosen none.",
+        help_text="The language of mails to families who have not chosen one.",
     )
     second_factor_from = models.DateTimeField(
         "second factor from",
         null=True,
         blank=True,
-        help_text="From then on, members without a second factor see nothing of this workspace until they set one up. "
-        "Until then they have time to. Empty: it is left to them.",
+        help_text=(
+            "From this day on, members can't see this workspace until they set up a second "
+            "factor. Empty: it is optional."
+        ),
     )
     created_at = models.DateTimeField(default=utc_now, editable=False)
 

@@ -30,12 +30,12 @@ class PublishForm(StaffForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
     purpose = forms.SlugField(
         max_length=40,
-        help_text="One short word, such as photos. A purpose that is there already gets its next version.",
+        help_text="One short word, such as photos. For an existing purpose, this becomes its next version.",
     )
-    title = forms.CharField(max_length=150, help_text="What the box to check says.")
+    title = forms.CharField(max_length=150, help_text="The label of the checkbox.")
     text = forms.CharField(max_length=5000, widget=forms.Textarea(attrs={"rows": 10}))
     is_required = forms.BooleanField(
-        label="Required", required=False, help_text="Nobody applies or buys on a page without it."
+        label="Required", required=False, help_text="Families can't apply or buy without it."
     )
     from_date = forms.DateField(
         label="In force from",
@@ -105,8 +105,10 @@ class ConsentTextAdmin(WorkspaceScopedAdmin):
         description="Publish a text",
         power=Power.MANAGE,
         form=PublishForm,
-        explanation="Families are asked for it when they apply or buy. It can't be changed afterward; a new wording is "
-        "the next version, which everybody is asked for anew.",
+        explanation=(
+            "Families are asked for it when they apply or buy. It can't be changed "
+            "afterward: a new wording is a new version, and everybody is asked again."
+        ),
         icon="add",
     )
     def publish(self, request: HttpRequest, form: StaffForm) -> str:
@@ -129,7 +131,7 @@ class ConsentTextAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         possible=lambda text: text.stopped_at is None,
         form=ConfirmForm,
-        explanation="Nobody is asked for it any more. The consents that were given stay.",
+        explanation="Nobody is asked for it anymore. Consents that were given remain.",
         icon="block",
     )
     def stop(self, request: HttpRequest, text: ConsentText, form: StaffForm) -> str:
@@ -176,8 +178,10 @@ class ConsentAdmin(WorkspaceScopedAdmin):
         description="Record a consent on paper",
         power=Power.MANAGE,
         form=OnPaperForm,
-        explanation="For what a family signed. Whoever reads the address sees it among what they agreed to, and can "
-        "withdraw it there.",
+        explanation=(
+            "For a consent that a family signed on paper. The owner of the address sees it "
+            "among their consents and can withdraw it there."
+        ),
         icon="draw",
     )
     def record_paper(self, request: HttpRequest, form: StaffForm) -> str:
@@ -197,7 +201,9 @@ class ConsentAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         possible=lambda consent: consent.ended_at is None,
         form=ConfirmForm,
-        explanation="For what a family withdraws by letter or by phone. It holds no longer, and stays in the list.",
+        explanation=(
+            "For a consent that a family withdraws by letter or phone. It no longer applies, and stays in the list."
+        ),
         icon="block",
     )
     def withdraw(self, request: HttpRequest, consent: Consent, form: StaffForm) -> str:
@@ -210,4 +216,4 @@ def consents_of_learner(request: HttpRequest, learner: Learner) -> Card:
     """What the family agreed to, newest first."""
     shown = Consent.objects.filter(learner=learner).select_related("text", "learner").order_by("-pk")[:5]
     rows = [neighbor(each, title=each.text.title, note=each.get_end_display() or "Holds") for each in shown]
-    return Card("Consents", rows, empty="The family has agreed to nothing.")
+    return Card("Consents", rows, empty="The family has not given any consent.")

@@ -81,7 +81,9 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
         power=Power.GOVERN,
         form=ApiKeyForm,
         icon="key",
-        explanation="The next page shows the key, once. Whoever has it may do in this workspace what its scopes name.",
+        explanation=(
+            "The next page shows the key once. Anyone who has it can do in this workspace what its scopes allow."
+        ),
     )
     def create(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         chosen = form.cleaned_data
@@ -119,7 +121,7 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
         possible=lambda key: key.revoked_at is None,
         icon="key_off",
         variant=ActionVariant.DANGER,
-        explanation="Requests with this key are refused from now on. You can't undo this.",
+        explanation="Requests with this key will be refused. You can't undo this.",
     )
     def revoke(self, request: HttpRequest, key: ApiKey, form: StaffForm) -> str:
         revoke_api_key(api_key_id=key.pk, now=utc_now())

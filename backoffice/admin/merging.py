@@ -52,7 +52,7 @@ def preview_merge(keep_id: int, drop_id: int) -> Preview:
         sentences.append(f"The external id {drop.external_id} moves as well.")
     newly = _new_guardians(keep, drop)
     if newly:
-        sentences.append(f"New guardians, who will see all of both: {', '.join(newly)}.")
+        sentences.append(f"New guardians, who will see everything about both learners: {', '.join(newly)}.")
     if drop.email != keep.email:
         sentences.append(
             f"Whoever sees the courses of learner {drop.pk} only because the learner's address is {drop.email} sees "

@@ -62,7 +62,9 @@ class LearnerForm(WorkspaceModelForm):
         others = Learner.objects.filter(workspace=workspace).exclude(pk=self.instance.pk)
         merged = others.filter(external_id=asked.external_id, merged_into__isnull=False) if asked.external_id else None
         if merged is not None and merged.exists():
-            self.add_error("external_id", "A learner with this id was merged into another one, to whom the id leads.")
+            self.add_error(
+                "external_id", ("A learner with this id was merged into another learner, who has the id now.")
+            )
         elif others.filter(identity=asked.identity).exists():
             name = "external_id" if asked.external_id else "email"
             self.add_error(name, "Another learner of this workspace is already known by this.")
@@ -121,7 +123,7 @@ class OtherLearnerForm(MergeReasonForm):
                 self.add_error("other", refusal.errors[0].detail)
             else:
                 if self.found.pk == self.row.pk:
-                    self.add_error("other", "This is the same learner. Name the one who is to be merged into this one.")
+                    self.add_error("other", "This is the same learner. Name the learner to merge into this one.")
         return cleaned
 
 
@@ -254,7 +256,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     )
     def accept_name(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
         reissued = accept_name(learner_id=learner.pk, actor=actor_of(request), now=utc_now())
-        return f"The name is changed. Certificates given anew: {reissued}."
+        return f"The name is changed. Certificates reissued: {reissued}."
 
     @staff_action(
         description="Leave the name",
@@ -266,7 +268,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     )
     def decline_name(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
         decline_name(learner_id=learner.pk, note=form.cleaned_data["note"], actor=actor_of(request), now=utc_now())
-        return "The name stays. The family reads why."
+        return "The name stays. The family is told why."
 
     @staff_action(
         description="Merge another into this one",
@@ -288,7 +290,10 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         possible=lambda learner: learner.erased_at is None,
         form=EraseForm,
         preview=lambda learner, form: the_eraser().preview(learner),
-        explanation="For good: all that is known of them, in every list, file and history. You can't undo this.",
+        explanation=(
+            "Permanently deletes everything that is known about them, in every list, file, "
+            "and history. You can't undo this."
+        ),
         icon="delete_forever",
     )
     def erase(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
@@ -305,7 +310,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     )
     def keep_data(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
         the_eraser().decline(learner, form.cleaned_data["reason"], actor_of(request))
-        return "The data stays. The family reads why."
+        return "The data stays. The family is told why."
 
 
 @neighbors_of(Learner, early=True)
@@ -367,8 +372,11 @@ class GuardianAdmin(WorkspaceScopedAdmin):
         possible=lambda guardian: not has_proven_address(guardian),
         form=InviteGuardianForm,
         icon="forward_to_inbox",
-        explanation="Whoever reads the mail proves the address by a code, sees the children's first names and accepts. "
-        "From then on the address is the guardian's, and they follow the children's enrollments.",
+        explanation=(
+            "The recipient confirms the address with a code, sees the children's first "
+            "names, and accepts. From then on the address is the guardian's, and they can "
+            "follow the children's enrollments."
+        ),
         reaches_out=True,
     )
     def invite(self, request: HttpRequest, guardian: Guardian, form: StaffForm) -> str:
@@ -380,7 +388,7 @@ class GuardianAdmin(WorkspaceScopedAdmin):
     def access(self, guardian: Any) -> str:
         if not guardian.email:
             return badge("failed", "No address")
-        return badge("completed", "Proven") if guardian.is_proven else badge("pending", "Not proven yet")
+        return badge("completed", "Proven") if guardian.is_proven else badge("pending", "Not confirmed yet")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

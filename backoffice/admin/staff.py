@@ -152,9 +152,12 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         possible=lambda membership: has_second_factor(membership.user) and not membership.user.is_superuser,
         form=RequiredNoteForm,
         icon="phonelink_erase",
-        explanation="For somebody who lost their phone and their recovery codes. Make sure that it is they who ask. "
-        "Every browser is signed out, their password lets them in until they set up another one, and they get a mail "
-        "about it.",
+        explanation=(
+            "For a colleague who lost their phone and their recovery codes. Make sure that "
+            "the request comes from them. Every browser is signed out, their password alone "
+            "lets them in until they set up a new second factor, and they get a mail about "
+            "it."
+        ),
         reaches_out=True,
     )
     def reset_second_factor(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
@@ -207,7 +210,7 @@ def sign_ins_of_member(request: HttpRequest, membership: Membership) -> Card:
     return Card(
         "Signed in",
         [Neighbor(title=each.browser, note="last used", at=each.last_used_at) for each in browsers],
-        empty="In no browser.",
+        empty="Not signed in anywhere.",
     )
 
 
@@ -281,5 +284,5 @@ def memberships_of_user(request: HttpRequest, user: User) -> Card:
     return Card(
         "Workspaces",
         [neighbor(membership, title=membership.workspace, status="role") for membership in rows[:50]],
-        empty="Member of none.",
+        empty="Not a member of any workspace.",
     )

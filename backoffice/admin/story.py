@@ -40,9 +40,9 @@ def tell_merge(row: LearnerMerge) -> Happening:
 
 
 def tell_name(row: NameChange) -> Happening:
-    told = {"applied": "Name changed", "declined": "Change of the name declined"}
+    told = {"applied": "Name changed", "declined": "Name change declined"}
     return Happening(
-        title=f"{told.get(row.state, 'Change of the name asked for')}: {row}",
+        title=f"{told.get(row.state, 'Name change requested')}: {row}",
         icon="badge",
         badge=badge(row.state, row.state.capitalize()),
         note=row.note,

@@ -94,7 +94,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         form=ResolutionForm,
         icon="task_alt",
         variant=ActionVariant.PRIMARY,
-        explanation="It waits for nobody any more. What it is about stays as it is: that is solved on its own page.",
+        explanation="The task leaves the queue. Its subject stays as it is: resolve that on its own page.",
     )
     def complete(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
         complete_staff_task(

@@ -21,7 +21,7 @@ from .jobs import KEPT
 from .sources import source_of
 
 _signer = Signer(salt="backoffice.exports", sep=".")
-_GONE = "This address leads to no file. Files of exports are deleted after a day."
+_GONE = "There is no file at this address. Export files are deleted after a day."
 
 
 def ends_at(export: Export) -> dt.datetime | None:

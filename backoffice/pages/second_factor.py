@@ -115,7 +115,7 @@ def _is_shown(request: HttpRequest, user: User, form: CodeForm, kept: dict[str, 
     if passkey := form.cleaned_data["answer"]:
         if check_passkey(user=user, answer=passkey, kept=kept, request=request, now=utc_now()):
             return True
-        form.add_error(None, "This passkey was not accepted. Try it again, or enter a code.")
+        form.add_error(None, "This passkey was not accepted. Try again, or enter a code.")
         return False
     if check_second_factor(user=user, code=form.cleaned_data["code"], request=request, now=utc_now()):
         return True

@@ -193,4 +193,4 @@ class TestTheListOfGuardians:
         with django_assert_max_num_queries(20):
             listed = staff.get(url).content.decode()
 
-        assert [listed.count(word) for word in ("No address", "Not proven yet", "Proven")] == [1, 3, 1]
+        assert [listed.count(word) for word in ("No address", "Not confirmed yet", "Proven")] == [1, 3, 1]

@@ -97,7 +97,7 @@ class TestTheTaskAboutTwins:
             f"Jane Doe (learner {drop.pk}: jane@school.test, S-2, Lincoln) is no longer a learner;",
             "These move: guardians (1).",
             "Filled in: school.",
-            "New guardians, who will see all of both: pat@home.test.",
+            "New guardians, who will see everything about both learners: pat@home.test.",
         ):
             assert sentence in page
         assert not LearnerMerge.objects.exists()
@@ -239,7 +239,7 @@ class TestALearnersPage:
             },
         )
 
-        assert "A learner with this id was merged into another one, to whom the id leads." in text_of(response)
+        assert "A learner with this id was merged into another learner, who has the id now." in text_of(response)
 
 
 class TestTheLists:

@@ -33,7 +33,7 @@ class CloseForm(StaffForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
     month = forms.DateField(help_text="Any day of the month.", widget=forms.DateInput(attrs={"type": "date"}))
     note = forms.CharField(
-        label="Reason, if mismatches wait", max_length=300, required=False, help_text="Kept with the month."
+        label="Reason, if mismatches are open", max_length=300, required=False, help_text="Kept with the month."
     )
 
     def prepare(self) -> None:
@@ -53,7 +53,7 @@ def foresee_close(_: None, form: CloseForm) -> Preview:
     lines = list_lines_due(workspace_id=workspace.pk, month=told["month"], note=told["note"], now=utc_now())
     waiting = count_waiting(workspace.pk)
     sentences = [f"{told['month']:%B %Y} of {workspace} is closed.", *tell_lines(lines)]
-    sentences += [f"Mismatches that wait, and stay as they are: {waiting:,}."] if waiting else []
+    sentences += [f"Open mismatches, which stay as they are: {waiting:,}."] if waiting else []
     return Preview(tuple(sentences))
 
 
@@ -82,8 +82,10 @@ class MonthCloseAdmin(WorkspaceScopedAdmin):
         form=CloseForm,
         preview=foresee_close,
         icon="lock",
-        explanation="Writes the lines of the month and freezes what they come to. What comes later belongs to the next "
-        "open month and is marked as late.",
+        explanation=(
+            "Writes the month's lines and freezes their totals. Later entries go into the "
+            "next open month and are marked as late."
+        ),
     )
     def close(self, request: HttpRequest, form: StaffForm) -> str:
         closed = close_month(
@@ -191,6 +193,6 @@ def totals_of_month(request: HttpRequest, close: MonthClose) -> Card:
     for currency, totals in groupby(close.totals, key=itemgetter("currency")):
         nets = {Account(total["account"]).label: total["gross"] - total["fee"] for total in totals}
         rows += [Neighbor(title=Money(net, currency), note=label) for label, net in nets.items()]
-        rows.append(Neighbor(title=Money(sum(nets.values()), currency), note=f"Together in {currency.upper()}"))
+        rows.append(Neighbor(title=Money(sum(nets.values()), currency), note=f"Total in {currency.upper()}"))
     url = list_url(LedgerLine, workspace__id__exact=close.workspace_id, month=close.month.isoformat())
     return Card("Totals", rows, empty="Nothing moved in this month.", more_url=url)

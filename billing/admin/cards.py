@@ -24,7 +24,7 @@ def about_money(money: Checkout | Payment, *paid: Payment) -> Card:
     if matter is not None:
         rows.append(Neighbor(title=matter.what, url=matter.url, note="What is paid for"))
     rows += [neighbor(each, status="status", at=each.paid_at) for each in paid]
-    return Card("What it is about", rows, empty="Nobody knows any longer.")
+    return Card("What it is about", rows, empty="No longer known.")
 
 
 @neighbors_of(Payment, early=True)

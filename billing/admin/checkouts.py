@@ -40,7 +40,7 @@ register_queue(
     Queue(
         name="overdue",
         label="Checkouts past their time",
-        hint="They should have ended. Ask Stripe what became of them.",
+        hint="They should have ended. Ask Stripe for their outcome.",
         model=Checkout,
         narrow=past_their_time,
         since="created_at",

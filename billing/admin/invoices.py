@@ -46,7 +46,7 @@ register_subject("invoice", Invoice)
 
 
 class ByHandForm(StaffForm):
-    number = forms.CharField(max_length=40, help_text="The number on the document that you have issued.")
+    number = forms.CharField(max_length=40, help_text="The number of the document that you issued.")
     date = forms.DateField(label="Date of issue", widget=forms.DateInput(attrs={"type": "date"}))
 
 
@@ -164,8 +164,11 @@ class InvoiceAdmin(AboutMoney):
         possible=has_failed,
         form=ConfirmForm,
         icon="refresh",
-        explanation="The invoicing service is asked for this document again, with the data that it has: nothing on it "
-        "can be changed. If the service refused these data, issue the document by hand there.",
+        explanation=(
+            "Requests this document from the invoicing service again with the same data: "
+            "nothing on it can be changed. If the service refused the data, issue the "
+            "document there by hand."
+        ),
     )
     def try_again(self, request: HttpRequest, invoice: Invoice, form: StaffForm) -> str:
         retry_invoice(invoice_id=invoice.pk, actor=actor_of(request), now=utc_now())
@@ -177,8 +180,10 @@ class InvoiceAdmin(AboutMoney):
         possible=has_failed,
         form=ByHandForm,
         icon="edit_document",
-        explanation="For a document that you have issued yourself where the invoicing service refused ours. It counts "
-        "as issued under the number that you enter.",
+        explanation=(
+            "For a document that you issued yourself because the invoicing service refused "
+            "ours. It counts as issued under the number that you enter."
+        ),
     )
     def issued_by_hand(self, request: HttpRequest, invoice: Invoice, form: StaffForm) -> str:
         record_issued_by_hand(

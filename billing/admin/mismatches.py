@@ -143,7 +143,7 @@ class MismatchAdmin(WorkspaceScopedAdmin):
         preview=foresee_repair,
         icon="build",
         variant=ActionVariant.PRIMARY,
-        explanation="Puts the records right. Say why, for colleagues.",
+        explanation="Corrects the records. Give colleagues the reason.",
     )
     def repair(self, request: HttpRequest, mismatch: Mismatch, form: StaffForm) -> str:
         return self._repair(request, mismatch, form)
@@ -156,7 +156,7 @@ class MismatchAdmin(WorkspaceScopedAdmin):
         preview=foresee_repair,
         icon="sync",
         variant=ActionVariant.PRIMARY,
-        explanation="Asks Stripe and records what it says. Say why, for colleagues.",
+        explanation="Asks Stripe and records the answer. Give colleagues the reason.",
         reaches_out=True,
     )
     def ask_stripe(self, request: HttpRequest, mismatch: Mismatch, form: StaffForm) -> str:
@@ -168,7 +168,9 @@ class MismatchAdmin(WorkspaceScopedAdmin):
         possible=is_open,
         form=RequiredNoteForm,
         icon="edit_note",
-        explanation="For what is in order as it is. It waits for nobody any longer, and stays listed with your words.",
+        explanation=(
+            "For a mismatch that is fine as it is. It leaves the queue and stays listed with your explanation."
+        ),
     )
     def explain(self, request: HttpRequest, mismatch: Mismatch, form: StaffForm) -> str:
         explain_mismatch(

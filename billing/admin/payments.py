@@ -137,7 +137,7 @@ class PaymentAdmin(AboutMoney):
     fieldsets = (
         (None, {"fields": (("status_badge", "method"), ("amount", "refunded"), ("paid_for", "checkout"))}),
         (
-            "Outside of Stripe",
+            "Outside Stripe",
             {"fields": (("means", "reference"), ("by", "note")), "classes": ("collapse",)},
         ),
         ("Stripe", {"fields": (("payment_intent_id", "workspace"), ("paid_at", "created_at"))}),
@@ -192,7 +192,9 @@ class PaymentAdmin(AboutMoney):
         preview=foresee_reversal,
         icon="undo",
         variant=ActionVariant.DANGER,
-        explanation="For money that came outside of Stripe. We move no money: record here what happened to it.",
+        explanation=(
+            "For money that was paid outside Stripe. We don't move any money: record here what happened to it."
+        ),
     )
     def reverse(self, request: HttpRequest, payment: Payment, form: ReversalForm) -> str:
         reverse_offline_payment(
@@ -210,8 +212,10 @@ class PaymentAdmin(AboutMoney):
         power=Power.MONEY,
         possible=has_invoice_link,
         icon="link_off",
-        explanation="The address that was given out stops working for everybody who has it. Integrators are told "
-        "another one when they ask.",
+        explanation=(
+            "The current address stops working for everybody who has it. Integrators get the "
+            "new one when they next ask."
+        ),
     )
     def revoke_link(self, request: HttpRequest, payment: Payment, form: StaffForm) -> str:
         renewed = revoke_invoice_link(payment_id=payment.pk)

@@ -44,7 +44,7 @@ class PayoutAdmin(WorkspaceScopedAdmin):
         power=Power.OPERATE,
         possible=lambda payout: payout.is_automatic,
         icon="sync",
-        explanation="Asks Stripe for all lines of this payout. Lines that are known stay as they are.",
+        explanation="Requests all lines of this payout from Stripe. Lines that are already known stay as they are.",
         reaches_out=True,
     )
     def read_again(self, request: HttpRequest, payout: Payout, form: StaffForm) -> str:
@@ -92,7 +92,7 @@ class PayoutLineAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(Payout)
 def lines_of_payout(request: HttpRequest, payout: Payout) -> Card:
-    return Card("Lines", _told(payout.lines.order_by("-moved_at", "-id")), empty="None is read yet.")
+    return Card("Lines", _told(payout.lines.order_by("-moved_at", "-id")), empty="No line has been read yet.")
 
 
 @neighbors_of(Payment)

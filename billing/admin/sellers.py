@@ -13,7 +13,7 @@ from ..states import InvoiceProvider
 
 register_subject("seller", Seller)
 
-KEPT = "Leave it empty to keep the one that is stored. Nobody is shown it."
+KEPT = "Leave it empty to keep the stored one. It is never shown."
 
 
 class SellerForm(WorkspaceModelForm):

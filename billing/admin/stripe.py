@@ -56,7 +56,7 @@ register_queue(
 def foresee_handling(events: Sequence[StripeEvent], form: StaffForm) -> Preview:
     """Of what Stripe is asked."""
     sentences = tell_numbers("Stripe is asked what became of", [event.type for event in events])
-    return Preview(tuple(sentences), mails="Mails go out as after any news of Stripe's.")
+    return Preview(tuple(sentences), mails="Mails are sent as after any Stripe event.")
 
 
 @admin.register(StripeEvent)
@@ -95,13 +95,13 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
         possible=lambda event: event.handled_at is None,
         icon="replay",
         variant=ActionVariant.PRIMARY,
-        explanation="Asks Stripe what became of the object and records the answer.",
+        explanation="Asks Stripe for the current state of the object and records it.",
         reaches_out=True,
     )
     def handle(self, request: HttpRequest, event: StripeEvent, form: StaffForm) -> str:
         handled = handle_event(event_id=event.event_id, now=utc_now())
         if handled is None or handled.handled_at is None:
-            raise Unavailable("It could not be handled yet. Its last error says why.")
+            raise Unavailable("It could not be handled. Its last error says why.")
         return f"Handled: {handled.outcome}."
 
     handle_selected = in_bulk(handle, description="Handle the selected events now", preview=foresee_handling)

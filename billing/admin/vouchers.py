@@ -46,7 +46,7 @@ from .display import AboutMoney, payer_of, subjects_of_people
 register_subject("voucher", Voucher)
 
 DAY = forms.DateInput(attrs={"type": "date"})
-ANYTHING = "Anything that is sold"
+ANYTHING = "Everything that is sold"
 
 
 class LimitsForm(StaffForm):
@@ -67,7 +67,7 @@ class LimitsForm(StaffForm):
 
 
 class ChangeForm(LimitsForm):
-    active = forms.BooleanField(required=False, help_text="Switched off, nobody can use it any longer.")
+    active = forms.BooleanField(required=False, help_text="When it is switched off, nobody can use it.")
 
     def prepare(self) -> None:
         names = ("most_uses", "most_uses_per_family", "valid_from", "valid_until", "note", "active")
@@ -95,7 +95,7 @@ class CodesForm(LimitsForm):
         required=False, max_length=32, label="Only for the learner", help_text="Their CUID. Empty: anybody."
     )
     batch = forms.CharField(
-        required=False, max_length=80, help_text="What these codes are called together, to find and export them."
+        required=False, max_length=80, help_text="A name for this batch of codes, to find and export them."
     )
     field_order = (
         "workspace",
@@ -223,8 +223,9 @@ class VoucherAdmin(WorkspaceScopedAdmin):
         power=Power.MONEY,
         form=CodesForm,
         preview=foresee_codes,
-        explanation="Codes that families type in before they pay. What a code takes off never changes; how often and "
-        "when it can be used does.",
+        explanation=(
+            "Codes that families enter before they pay. The discount of a code never changes; its limits and dates can."
+        ),
     )
     def make_codes(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         assert isinstance(form, CodesForm)

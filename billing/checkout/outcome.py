@@ -82,8 +82,11 @@ def record_session_unknown(*, checkout_id: int, now: dt.datetime) -> Checkout:
         workspace_id=checkout.workspace_id,
         kind=SESSION_UNKNOWN,
         subject=f"checkout:{checkout.pk}",
-        summary=f"Stripe does not know the payment page of checkout {checkout.pk}, which was ended. Look in Stripe "
-        "whether it was paid, and whether the key in use is of the account that made it.",
+        summary=(
+            f"Stripe does not know the payment page of checkout {checkout.pk}, which was ended. "
+            "Check in Stripe whether it was paid, and whether the key in use belongs to the "
+            "account that created it."
+        ),
     )
     return checkout
 

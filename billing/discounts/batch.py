@@ -120,7 +120,7 @@ def change_voucher(
 
 def _codes(count: int, code: str) -> Sequence[str]:
     if not 1 <= count <= MOST_AT_ONCE:
-        raise invalid_field("count", "out_of_range", f"Between 1 and {MOST_AT_ONCE:,} codes are made at once.")
+        raise invalid_field("count", "out_of_range", f"Create between 1 and {MOST_AT_ONCE:,} codes at once.")
     named = canonical_code(code)
     if count == 1 and named:
         return [named]

@@ -63,7 +63,7 @@ def _unknown_refunds(workspace_id: int, now: dt.datetime) -> Iterator[Found]:
 def _fetch_refunds(repair: Repair) -> None:
     line = PayoutLine.objects.get(pk=repair.mismatch.subject_id)
     if line.payment_id is None:
-        raise NotFound("Nobody here knows the payment of this refund.")
+        raise NotFound("We have no payment for this refund.")
     settle_refunds(payment_id=line.payment_id, now=repair.now)
 
 
@@ -144,10 +144,10 @@ register_mismatch_kind(
     MismatchKind(
         name="unknown_payment",
         label="Paid at Stripe, not here",
-        meaning="Stripe has this money and has paid it out, and no payment here counts it.",
+        meaning="Stripe received this money and paid it out, but no payment here records it.",
         find=_unknown_payments,
         repair=_fetch_payment,
-        foresee=lambda mismatch: "Stripe is asked for its checkout, and the payment is recorded.",
+        foresee=lambda mismatch: "Fetches its checkout from Stripe and records the payment.",
         asks_stripe=True,
     )
 )
@@ -155,28 +155,28 @@ register_mismatch_kind(
     MismatchKind(
         name="unknown_refund",
         label="Refunded at Stripe, not here",
-        meaning="Stripe has sent this money back, and no refund here says so.",
+        meaning="Stripe sent this money back, but no refund here records it.",
         find=_unknown_refunds,
         repair=_fetch_refunds,
-        foresee=lambda mismatch: "Stripe is asked for all refunds of the payment, and they are recorded.",
+        foresee=lambda mismatch: "Fetches all refunds of the payment from Stripe and records them.",
         asks_stripe=True,
     )
 )
 register_mismatch_kind(
     MismatchKind(
         name="payout_differs",
-        label="Payout that is not its lines",
-        meaning="What went to the bank is not what its lines come to. The difference is shown.",
+        label="Payout that differs from its lines",
+        meaning="The amount sent to the bank differs from the total of its lines. The difference is shown.",
         find=_differing_payouts,
         repair=lambda repair: read_payout(payout_id=repair.mismatch.subject_id, now=repair.now),
-        foresee=lambda mismatch: "Stripe is asked for all lines of the payout once more.",
+        foresee=lambda mismatch: "Fetches all lines of the payout from Stripe again.",
         asks_stripe=True,
     )
 )
 register_mismatch_kind(
     MismatchKind(
         name="not_as_asked",
-        label="Money that is not what was asked",
+        label="Amount that differs from the price",
         meaning="It came in another amount or currency than its checkout asked for, and pays for nothing.",
         find=_misfits,
         repair=_send_back,
@@ -188,10 +188,10 @@ register_mismatch_kind(
     MismatchKind(
         name="wrongly_invoiced",
         label="Payment without its invoice or correction",
-        meaning="The invoice of a payment, with its corrections, does not come to what is left of the payment.",
+        meaning="The total of a payment's invoice and its corrections differs from what is left of the payment.",
         find=_wrongly_invoiced,
         repair=_issue,
-        foresee=lambda mismatch: "The invoice that is missing, or the correction, is issued with today's date.",
+        foresee=lambda mismatch: "Issues the missing invoice or correction with today's date.",
     )
 )
 register_mismatch_kind(
@@ -201,7 +201,7 @@ register_mismatch_kind(
         meaning="The document is not issued: the invoicing service refused it, or never answered.",
         find=_failed_invoices,
         repair=lambda repair: retry_invoice(invoice_id=repair.mismatch.subject_id, actor=repair.actor, now=repair.now),
-        foresee=lambda mismatch: "The invoicing service is asked again.",
+        foresee=lambda mismatch: "Asks the invoicing service again.",
         has_task=True,
     )
 )
@@ -209,7 +209,7 @@ register_mismatch_kind(
     MismatchKind(
         name="failed_refund",
         label="Refund that failed",
-        meaning="The payer was to get this money back, and the bank or Stripe refused.",
+        meaning="The payer should have gotten this money back, but the bank or Stripe refused.",
         find=_failed_refunds,
         repair=_refund_again,
         foresee=lambda mismatch: f"{mismatch.money} is sent back to the payer once more.",

@@ -42,7 +42,7 @@ class Seller(models.Model):
         validators=[URLValidator(["http", "https"])],
         help_text="Fakturownia only: https://your-account.fakturownia.pl",
     )
-    api_token = SealedTextField("API token", blank=True, help_text="Fakturownia only. Nobody is shown it again.")
+    api_token = SealedTextField("API token", blank=True, help_text="Fakturownia only. It is never shown again.")
 
     class Meta:
         constraints = [

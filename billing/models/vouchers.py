@@ -53,7 +53,9 @@ class Voucher(models.Model):
         related_name="vouchers",
         help_text="Only this learner can use it. Empty: anybody.",
     )
-    batch = models.CharField(max_length=80, blank=True, help_text="What codes that were made together are called.")
+    batch = models.CharField(
+        max_length=80, blank=True, help_text="The name of a batch of codes that were made together."
+    )
     note = models.CharField(max_length=200, blank=True, help_text="For colleagues: why it was given.")
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)

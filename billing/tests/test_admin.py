@@ -206,7 +206,7 @@ class TestTheInbox:
         response = operator.post(reverse("admin:billing_stripeevent_handle", args=[event.pk]))
 
         event.refresh_from_db()
-        assert response.context["form"].non_field_errors() == ["It could not be handled yet. Its last error says why."]
+        assert response.context["form"].non_field_errors() == ["It could not be handled. Its last error says why."]
         assert event.handled_at is None
         assert event.attempts == 1
 

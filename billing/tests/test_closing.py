@@ -157,7 +157,7 @@ class TestClosingAMonth:
         a_refund_that_came_to_be_known(payment, at=IN_JULY)
         Payment.objects.filter(pk=payment.pk).update(refunded_minor=900)
 
-        with pytest.raises(MonthNotClosable, match="Mismatches that wait: 1"):
+        with pytest.raises(MonthNotClosable, match="Open mismatches: 1"):
             close(payment)
 
         assert close(payment, note="The accountant knows").note == "The accountant knows"

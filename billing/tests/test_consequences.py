@@ -50,8 +50,8 @@ class TestAClose:
 
         assert LedgerLine.objects.filter(month=JULY).count() == 2
         assert told == [
-            ("Lines that are written: 2.", f"Fees of Stripe's: {Money(-FEE_MINOR, 'usd')}.", "Payments: 49.00 USD."),
-            ("Lines that are written: 0.",),
+            ("Lines to write: 2.", f"Stripe fees: {Money(-FEE_MINOR, 'usd')}.", "Payments: 49.00 USD."),
+            ("Lines to write: 0.",),
         ]
         with pytest.raises(MonthNotClosable, match="closed already"):
             foresee_close(None, answers(workspace=payment.workspace, month=JULY, note=""))
@@ -69,11 +69,11 @@ class TestAClose:
         )
         asked = {"workspace": workspace, "month": JULY}
 
-        with pytest.raises(MonthNotClosable, match="Mismatches that wait: 1"):
+        with pytest.raises(MonthNotClosable, match="Open mismatches: 1"):
             foresee_close(None, answers(**asked, note=""))
         told = foresee_close(None, answers(**asked, note="Known")).sentences
 
-        assert told[-1] == "Mismatches that wait, and stay as they are: 1."
+        assert told[-1] == "Open mismatches, which stay as they are: 1."
 
 
 class TestAReplacement:
@@ -139,7 +139,7 @@ class TestCodes:
         told = foresee_codes(None, form).sentences
         make_vouchers(**asked, now=utc_now())
 
-        assert told == ("Made: SPRING.", "Each takes off: Everything.", "Nothing limits how often they are used.")
+        assert told == ("Made: SPRING.", "Each takes off: Everything.", "There is no limit on their use.")
         with pytest.raises(Invalid):
             foresee_codes(None, form)
 

@@ -101,4 +101,4 @@ def cohorts_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card
         neighbor(cohort, title=f"{cohort}, {day(cohort.start_date)}", note=place_bar(cohort))
         for cohort in instance.cohorts.order_by("start_date", "id")[:20]
     ]
-    return Card("Cohorts", rows, empty="None: it is not sold by the cohort.")
+    return Card("Cohorts", rows, empty="None: it is not sold by cohort.")

@@ -246,7 +246,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         form=CohortZoneForm,
         preview=foresee_cohort_zone,
         icon="schedule",
-        explanation="Its times are shown, and its days end, by this zone's clock. Its sessions stay.",
+        explanation="Its times are shown, and its days end, in this time zone. Its sessions do not move.",
     )
     def change_zone(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
         chosen = form.cleaned_data

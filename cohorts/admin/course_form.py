@@ -197,7 +197,7 @@ class CourseForm(GuidedForm):
     code = forms.CharField(
         required=False,
         max_length=limit_of(Program, "code"),
-        help_text="Part of its address. Empty: made of the title.",
+        help_text="Part of its address. Empty: derived from the title.",
     )
     listed = forms.BooleanField(
         required=False,
@@ -289,7 +289,7 @@ class CourseForm(GuidedForm):
                 label="Name",
                 required=False,
                 max_length=limit_of(GroupClass, "name"),
-                help_text="Empty: made of the course and the weekday.",
+                help_text="Empty: derived from the course and the weekday.",
             ),
         }
 

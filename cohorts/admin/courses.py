@@ -102,7 +102,7 @@ class OptionInline(ScopedInline):
     add_power = Power.MANAGE
     delete_power = Power.MANAGE
     verbose_name = "class"
-    verbose_name_plural = "Classes to choose from (with one, it is booked by itself)"
+    verbose_name_plural = "Classes to choose from (a single class is booked automatically)"
     fields = ("group_class", "when")
     readonly_fields = ("when",)
     extra = 1

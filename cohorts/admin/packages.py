@@ -255,7 +255,7 @@ def origin_of_package(request: HttpRequest, package: StudentPackage) -> Card:
     ]
     if package.payment:
         rows.append(neighbor(package.payment, status="status", at=package.payment.paid_at))
-    return Card("How it came to be", rows)
+    return Card("Origin", rows)
 
 
 @neighbors_of(StudentPackage)
@@ -319,7 +319,7 @@ def outcome_of_place(request: HttpRequest, place: CohortPlace) -> Card:
     entry = getattr(place, "waitlist_entry", None)
     if entry is not None:
         rows.append(neighbor(entry, status="status", at=entry.offer_expires_at))
-    return Card("What came of it", rows, empty="Nothing yet.")
+    return Card("Outcome", rows, empty="Nothing yet.")
 
 
 @neighbors_of(Learner)
@@ -340,7 +340,7 @@ def sessions_of_learner(request: HttpRequest, learner: Learner) -> Card:
     theirs = theirs.select_related("step", "class_session__group_class").order_by("class_session__starts_at", "id")
     coming = theirs.filter(status=StepStatus.BOOKED, class_session__ends_at__gte=utc_now())[:SESSIONS_SHOWN]
     missed = theirs.filter(status=StepStatus.MISSED)[:SESSIONS_SHOWN]
-    return Card("Sessions", [_step(row) for row in (*coming, *missed)], empty="None is booked, and none was missed.")
+    return Card("Sessions", [_step(row) for row in (*coming, *missed)], empty="No session is booked or was missed.")
 
 
 @neighbors_of(Enrollment)

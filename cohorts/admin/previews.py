@@ -28,7 +28,7 @@ from ..sale.waitlist import position_of
 from ..states import DONE, WaitStatus
 from .display import meeting_time
 
-OFFERS = "Whoever is offered a place gets a mail; nobody else does."
+OFFERS = "Families who are offered a place get a mail; nobody else does."
 
 
 def foresee_places(cohort: Cohort, form: Any) -> Preview:
@@ -65,7 +65,7 @@ def foresee_closing(cohort: Cohort, form: Any) -> Preview:
         (
             f"Learners who keep their place: {cohort.current_enrollment:,}.",
             f"Families who are paying and can finish: {paying:,}.",
-            f"Learners in the line who are offered nothing while it is closed: {waiting:,}.",
+            f"Learners in the line who get no offers while it is closed: {waiting:,}.",
         )
     )
 
@@ -85,7 +85,7 @@ def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
 def foresee_new_position(entry: WaitlistEntry, form: Any) -> Preview:
     """Preview the old and new positions, and how many others move because of it."""
     if entry.status != WaitStatus.WAITING:
-        raise NotInLine("Only somebody who waits can be moved in the line.")
+        raise NotInLine("Only a learner who is waiting can be moved in the line.")
     waiting = WaitlistEntry.objects.waiting().filter(cohort=entry.cohort).count()
     before = position_of(entry)
     after = min(form.cleaned_data["position"], waiting)
@@ -153,7 +153,7 @@ def foresee_removed_step(step: CourseStep, form: Any) -> Preview:
     """Preview what is removed with the step. Raises StepInUse."""
     refuse_in_use(step)
     told = tell_removed_step(step)
-    return Preview(tuple(told), mails="Families of whoever completes the course by it get a mail; no other does.")
+    return Preview(tuple(told), mails="Families of learners who complete the course with it get a mail; others do not.")
 
 
 def foresee_new_time(session: ClassSession, form: Any) -> Preview:

@@ -94,7 +94,7 @@ class AttendanceForm(StaffForm):
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         label="Who came",
-        help_text="Learners without a mark are recorded as missed.",
+        help_text="Learners who are not marked are recorded as missed.",
     )
 
     def prepare(self) -> None:

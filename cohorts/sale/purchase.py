@@ -24,7 +24,7 @@ _ENDED = {
     Outcome.FAILED: ("payment_failed", "The bank refused the payment. Enroll again to try another way to pay."),
     Outcome.EXPIRED: ("checkout_expired", "The time to pay ran out. Enroll again."),
     Outcome.CANCELLED: ("checkout_cancelled", "The payment was canceled. Enroll again."),
-    Outcome.NOT_PAYABLE: ("checkout_cancelled", "The payment could not be asked for. Enroll again later."),
+    Outcome.NOT_PAYABLE: ("checkout_cancelled", "The payment could not be requested. Enroll again later."),
 }
 
 

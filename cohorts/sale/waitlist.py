@@ -112,7 +112,7 @@ def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry
     lock_cohort(cohort_id)
     entry = _line_of(cohort_id).get(pk=entry_id)
     if entry.status != WaitStatus.WAITING:
-        raise NotInLine("Only somebody who waits can be moved in the line.")
+        raise NotInLine("Only a learner who is waiting can be moved in the line.")
     others = list(_line_of(cohort_id).waiting().exclude(pk=entry_id))
     entry.note = fit(WaitlistEntry, "note", reason.strip())
     entry.save(update_fields=["note"])

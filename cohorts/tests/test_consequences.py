@@ -185,7 +185,7 @@ class TestTheLine:
         places_left = open_cohort(cohort_id=cohort.pk, now=utc_now()).places_left
 
         assert moved == ("Cleo Ode is number 1 of 2 in the line, instead of 2.", "Others who move one back: 1.")
-        assert closed[2] == "Learners in the line who are offered nothing while it is closed: 2."
+        assert closed[2] == "Learners in the line who get no offers while it is closed: 2."
         assert left[1] == "The place in Fall cohort is free again, and as things stand it is offered to nobody."
         assert opened[1:] == ("Offered a place at once: Cleo Ode.", f"Places left then: {places_left}.")
         assert WaitlistEntry.objects.get(status="offered").learner == last.learner

@@ -26,7 +26,9 @@ def error_document(error: GraphQLError, request: Request) -> dict[str, Any]:
     answer = exception_handler(cause, {"request": request})
     if answer is None:
         log.error("graphql_field_failed", path=error.path, error=type(cause).__name__, exc_info=cause)
-        answer = problem(status=500, code="server_error", detail="Something broke on our side; we have a record of it.")
+        answer = problem(
+            status=500, code="server_error", detail="Something went wrong on our side; we have a record of it."
+        )
     members = dict(answer.data)
     message = members.pop("detail")
     if (wait := answer.headers.get("Retry-After")) is not None:

@@ -33,7 +33,7 @@ def array_page(request: Request, rows: QuerySet[Any], serializer: type[BaseSeria
     The rows must be ordered: without an order, pages overlap and rows are missed.
     """
     if not rows.ordered:
-        raise ValueError("These rows have no order: no two pages would fit together.")
+        raise ValueError("These rows have no order, so pages would overlap.")
     asked = PageQuery.read(request)
     limit = asked["limit"]
     offset = asked["offset"]

@@ -71,7 +71,7 @@ def find_steps(request: HttpRequest, scope: Scope) -> list[Step]:
             Price,
             price,
             title="Set a price",
-            hint="Where parents pay. Leave it out where districts pay for all.",
+            hint="For programs that parents pay for. Skip it if districts pay for everyone.",
             is_needed=False,
         ),
         _step(
@@ -94,7 +94,7 @@ def find_steps(request: HttpRequest, scope: Scope) -> list[Step]:
         steps.append(
             Step(
                 title="Invite colleagues",
-                hint="Those who review, and those who see to the money.",
+                hint="People who review, and people who handle money.",
                 url=list_url(Membership),
                 is_done=colleagues,
                 is_needed=False,

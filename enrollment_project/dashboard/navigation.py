@@ -140,9 +140,9 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Merged learners", "merge", LearnerMerge),
                 Entry("Changed names", "badge", NameChange),
                 Entry("Consents", "draw", Consent),
-                Entry("Texts of consents", "contract", ConsentText),
+                Entry("Consent texts", "contract", ConsentText),
                 Entry("Erasures", "delete_forever", Erasure, power=Power.MANAGE),
-                Entry("What is kept", "auto_delete", Retention, power=Power.MANAGE),
+                Entry("Data retention", "auto_delete", Retention, power=Power.MANAGE),
             ),
         ),
         Entry(
@@ -208,7 +208,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             beside=(
                 Entry("Seat holders", "airline_seat_recline_normal", SeatAssignment),
                 Entry("Idle seats", "bedtime", IdleSeat, query="?status__exact=asked"),
-                Entry("Changes of seats", "history", AllocationChange),
+                Entry("Seat changes", "history", AllocationChange),
             ),
         ),
         Entry("Districts", "domain", District),
@@ -254,7 +254,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             beside=(
                 Entry("Program instances", "calendar_month", ProgramInstance),
                 Entry("Course steps", "format_list_numbered", CourseStep),
-                Entry("Reasons to reject", "speaker_notes", ReviewReason),
+                Entry("Reasons for rejection", "speaker_notes", ReviewReason),
             ),
         ),
         Entry(
@@ -268,7 +268,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Discounts", "percent", Discount),
             ),
         ),
-        Entry("Words of emails", "edit_note", WorkspaceLetter, power=Power.MANAGE),
+        Entry("Email wording", "edit_note", WorkspaceLetter, power=Power.MANAGE),
         Entry(
             "Staff",
             "badge",

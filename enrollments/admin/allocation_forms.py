@@ -32,13 +32,16 @@ class AllocationForm(StaffForm):
         required=False,
         empty_label="Any program",
         label="Program",
-        help_text="Seats for one program are taken before general ones.",
+        help_text="Seats for one program are used before general ones.",
     )
     total_seats = WholeNumberField(max_value=MAX_SEATS)
     term = forms.CharField(
         max_length=80,
         required=False,
-        help_text="Fall 2026, for example: what tells these seats from the district's others. Empty: their days.",
+        help_text=(
+            "Fall 2026, for example: a name that tells these seats apart from the district's "
+            "others. Empty: their dates."
+        ),
     )
     valid_from = forms.DateField(required=False, widget=DAY)
     valid_until = forms.DateField(required=False, widget=DAY, help_text="The last day on which seats may be taken.")
@@ -107,8 +110,11 @@ class IdleRuleForm(StaffForm):
         min_value=IDLE_DAYS[0],
         max_value=IDLE_DAYS[1],
         label="Idle after days",
-        help_text="Families of whom nobody signed in, learned at a partner, or booked or attended a session for so "
-        "long are asked whether they still come. Empty: nobody is asked.",
+        help_text=(
+            "Families in which nobody signed in, learned at a partner, or booked or attended a "
+            "session for this long are asked whether they are still coming. Empty: nobody is "
+            "asked."
+        ),
     )
     grace_days = WholeNumberField(
         min_value=GRACE_DAYS[0],
@@ -125,13 +131,11 @@ def foresee_idle_rule(allocation: DistrictSeatAllocation, form: StaffForm) -> Pr
     """Preview how many families would be asked today."""
     days = form.cleaned_data["idle_days"]
     if days is None:
-        return Preview(("Nobody is asked from now on. Whoever was asked before keeps the seat.",))
+        return Preview(("Nobody is asked from now on. Families who were asked before keep their seats.",))
     found = [idle for batch in find_idle(allocation=allocation, idle_days=days, now=utc_now()) for idle in batch]
     silent = sum(not idle.readers for idle in found)
     waiting = len(list_waiting(allocation, utc_now()))
-    sentences = [
-        f"Families to be asked within six hours: {len(found) - silent:,}. More follow as their seats lie idle."
-    ]
+    sentences = [f"Families to ask within six hours: {len(found) - silent:,}. More follow as their seats become idle."]
     sentences += [f"Families without an address, who keep their seats: {silent:,}."] if silent else []
     sentences.append(f"Learners who wait for a seat: {waiting:,}.")
     return Preview(

@@ -113,8 +113,10 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         form=AllocationForm,
         preview=foresee_seats_added,
-        explanation="Learners of the district get them from now on instead of a payment page, while some are left and "
-        "their days last. Whoever enrolled before is not moved.",
+        explanation=(
+            "From now on, learners of the district get these seats instead of a payment "
+            "page, as long as seats and days are left. Earlier enrollments are not moved."
+        ),
     )
     def add_seats(self, request: HttpRequest, form: AllocationForm) -> str:
         chosen = form.cleaned_data
@@ -161,7 +163,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         form=IdleRuleForm,
         preview=foresee_idle_rule,
         icon="bedtime",
-        explanation="Seats that nobody uses go to whoever waits. Their families are asked first.",
+        explanation="Unused seats go to learners who are waiting. Families are asked first.",
     )
     def idle_rule(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
         chosen = form.cleaned_data
@@ -182,7 +184,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         possible=lambda row: not row.renewals.exists(),
         preview=foresee_renewal,
         icon="event_repeat",
-        explanation="Makes the seats of the next term from these. Nothing changes about these.",
+        explanation="Creates the seats of the next term from these, which stay as they are.",
     )
     def renew(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
         chosen = form.cleaned_data
@@ -203,7 +205,9 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         possible=lambda row: row.is_open(utc_now()),
         preview=foresee_roster,
         icon="group_add",
-        explanation="Each learner of the list is enrolled with one of these seats, as by a request. It is tried first.",
+        explanation=(
+            "Enrolls each learner of the list with one of these seats, as a request would. You see a trial run first."
+        ),
     )
     def assign(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
         chosen = form.cleaned_data

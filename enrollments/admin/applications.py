@@ -143,7 +143,7 @@ class ApplicationAdmin(WorkspaceScopedAdmin):
         possible=lambda application: application.confirmed_at is None,
         icon="forward_to_inbox",
         variant=ActionVariant.PRIMARY,
-        explanation="Mails a new link that works for a week. The link before stops working.",
+        explanation="Mails a new link that works for a week. The earlier link stops working.",
         reaches_out=True,
     )
     def send_link_again(self, request: HttpRequest, application: Application, form: StaffForm) -> str:
@@ -205,7 +205,7 @@ def answers_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
         )
         for answer in tell_answers(enrollment)
     ]
-    return Card("Answers", rows, empty="No form was filled in.", wide=True)
+    return Card("Answers", rows, empty="Nobody has filled in a form.", wide=True)
 
 
 @neighbors_of(Learner)
@@ -216,7 +216,7 @@ def files_of_learner(request: HttpRequest, learner: Learner) -> Card:
         Neighbor(title=file.name, url=url_of(file), note=file.question.label, at=file.created_at)
         for file in files.order_by("-pk")[:20]
     ]
-    return Card("Files", rows, empty="None was uploaded.")
+    return Card("Files", rows, empty="No file was uploaded.")
 
 
 @neighbors_of(ProgramInstance)

@@ -54,8 +54,8 @@ def foresee_submissions(enrollments: Sequence[Enrollment], form: StaffForm) -> P
 
 def foresee_evaluations(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
     """Preview how many are evaluated under which criteria."""
-    sentences = tell_numbers("Judged by the criteria of", [each.instance for each in enrollments])
-    return Preview(tuple(sentences), mails="Families hear what is found, as after any evaluation.")
+    sentences = tell_numbers("Evaluated by the criteria of", [each.instance for each in enrollments])
+    return Preview(tuple(sentences), mails="Families are told the outcome, as after any evaluation.")
 
 
 def foresee_transfers(seats: Sequence[SeatAssignment], form: StaffForm) -> Preview:

@@ -152,7 +152,7 @@ def what_came_of_it(request: HttpRequest, decision: EnrollmentDecision) -> Card:
             neighbor(payment, status="status", at=payment.paid_at)
             for payment in decision.checkout.payments.order_by("-id")
         ]
-    return Card("What came of it", rows)
+    return Card("Outcome", rows)
 
 
 @neighbors_of(EnrollmentDecision)

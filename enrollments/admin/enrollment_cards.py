@@ -46,7 +46,7 @@ def tell_funding(enrollment: Enrollment) -> str:
     now = utc_now()
     seat = enrollment.seats.filter(status__in=HELD_SEATS).select_related("allocation__district").first()
     if seat is not None:
-        return f"A seat of {seat.allocation.district}"
+        return f"Seat of {seat.allocation.district}"
     payment = find_payments([enrollment], now=now).get(enrollment.pk)
     if payment is not None:
         how = f"outside of Stripe, {payment.get_means_display().lower()}" if payment.means else "through Stripe"

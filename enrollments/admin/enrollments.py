@@ -153,7 +153,7 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
             },
         ),
         (
-            "What was told",
+            "Reported data",
             {
                 "fields": (
                     ("phone", "address_text"),
@@ -259,7 +259,7 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
         preview=foresee_approval,
         icon="check",
         variant=ActionVariant.SUCCESS,
-        explanation="The learner takes part from now on, and a reserved seat is used.",
+        explanation="The learner takes part from now on, and a reserved seat becomes used.",
     )
     def approve(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         return call(approve_enrollment, request, enrollment, form)
@@ -348,8 +348,10 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
         preview=foresee_quoted_exit,
         icon="request_quote",
         variant=ActionVariant.DANGER,
-        explanation="The learner leaves now, and what the refund policy gives back is refunded: just what the preview "
-        "tells, or nothing happens.",
+        explanation=(
+            "The learner leaves now and gets the refund that the policy allows: exactly what "
+            "the preview shows, or nothing happens."
+        ),
     )
     def end_by_quote(self, request: HttpRequest, enrollment: Enrollment, form: QuoteForm) -> str:
         planned = end_by_quote(enrollment, form, actor=actor_of(request))
@@ -363,7 +365,10 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
         preview=foresee_deletion,
         icon="delete",
         variant=ActionVariant.DANGER,
-        explanation="For what should never have been recorded. Somebody who leaves is unenrolled, and told why.",
+        explanation=(
+            "For an enrollment that should never have been recorded. If the learner is "
+            "leaving, unenroll them instead: then they are told why."
+        ),
     )
     def remove(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> HttpResponse:
         delete_enrollment(
@@ -387,7 +392,7 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
         ),
         form=NoteForm,
         icon="history",
-        explanation="Makes it a candidate again, because the criteria have changed since it was refused.",
+        explanation="Makes it a candidate again because the criteria have changed since it was refused.",
     )
     def reconsider(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         return call(reconsider_enrollment, request, enrollment, form)

@@ -45,7 +45,7 @@ class ExitForm(ReasonForm):
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What they said when they left. It is kept with the enrollment and goes into no mail.",
+        help_text="What they said when they left. It is kept with the enrollment and never mailed.",
     )
     field_order = ("effective_date", "reason", "note")
 
@@ -71,7 +71,7 @@ def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
     leaves_on = form.cleaned_data["effective_date"]
     sentences = (
         f"{enrollment.learner} leaves {enrollment.instance} {f'on {day(leaves_on)}' if form.is_later else 'now'}.",
-        *(("What it brings as things stand:",) if form.is_later else ()),
+        *(("What it would do as things stand:",) if form.is_later else ()),
         *tell_end(enrollment, is_refunded=False, now=utc_now()),
     )
     reason = form.cleaned_data["reason"]

@@ -34,9 +34,9 @@ def foresee_reclaim(idle: IdleSeat, form: StaffForm) -> Preview:
         return Preview((f"{idle.seat.learner} was seen since the family was asked: the seat stays theirs.",))
     waiting = list_waiting(idle.seat.allocation, utc_now())
     after = (
-        f"The seat goes to {waiting[0].learner}, who waits first, if the criteria let them."
+        f"The seat goes to {waiting[0].learner}, the next who is waiting, if they meet the criteria."
         if waiting
-        else "Nobody waits for the seat: it is free."
+        else "Nobody is waiting for the seat: it becomes free."
     )
     to = tuple(addresses_about(idle.seat.enrollment))
     email = write_end(idle.seat.enrollment, reason=SEAT_GIVEN_BACK)
@@ -100,7 +100,9 @@ class IdleSeatAdmin(WorkspaceScopedAdmin):
         preview=foresee_reclaim,
         icon="event_busy",
         variant=ActionVariant.DANGER,
-        explanation="The enrollment ends before the family's time is over, and the seat goes to whoever waits.",
+        explanation=(
+            "The enrollment ends before the family's deadline, and the seat goes to the next learner who is waiting."
+        ),
     )
     def reclaim(self, request: HttpRequest, idle: IdleSeat, form: StaffForm) -> str:
         done = reclaim_seat(idle_seat_id=idle.pk, actor=actor_of(request), now=utc_now())
@@ -116,7 +118,7 @@ class IdleSeatAdmin(WorkspaceScopedAdmin):
         form=ConfirmForm,
         possible=is_open,
         icon="event_available",
-        explanation="The family still comes. It is asked again if nobody is seen for as many days from now on.",
+        explanation="The family is still coming. It is asked again if nobody is active for as many days from now on.",
     )
     def keep(self, request: HttpRequest, idle: IdleSeat, form: StaffForm) -> str:
         keep_seat(idle_seat_id=idle.pk, actor=actor_of(request), now=utc_now())
@@ -130,7 +132,7 @@ class IdleSeatAdmin(WorkspaceScopedAdmin):
         form=RequiredNoteForm,
         possible=is_open,
         icon="notifications_off",
-        explanation="The seat stays with the learner, whether anybody is seen or not. Only colleagues see your note.",
+        explanation="The seat stays with the learner even if nobody is active. Only colleagues see your note.",
     )
     def stop(self, request: HttpRequest, idle: IdleSeat, form: StaffForm) -> str:
         stop_asking(idle_seat_id=idle.pk, actor=actor_of(request), now=utc_now())

@@ -106,7 +106,7 @@ def foresee_import(job: ImportJob, form: StaffForm) -> Preview:
 def foresee_undo(job: ImportJob, form: StaffForm) -> Preview:
     """Preview what is deleted and what is reverted. Raises UndoTooLate."""
     check_undoable(job, now=utc_now())
-    return Preview(describe_undo(job), mails="A family whose planned exit is withdrawn gets a mail; no other does.")
+    return Preview(describe_undo(job), mails="Families whose planned exit is withdrawn get a mail; others do not.")
 
 
 @admin.register(ImportJob)
@@ -196,7 +196,7 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
         form=CarryOutForm,
         preview=foresee_import,
         icon="play_arrow",
-        explanation="Does what was rehearsed, in the background. You see once more what that is.",
+        explanation="Carries out what was rehearsed, in the background. You see it once more first.",
     )
     def carry_out(self, request: HttpRequest, job: ImportJob, form: StaffForm) -> str:
         may_end_many = form.cleaned_data.get("may_end_many", False)
@@ -221,7 +221,9 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
 def rehearsal_of_import(request: HttpRequest, job: ImportJob) -> Card:
     if job.stage not in (ImportStage.REHEARSAL, ImportStage.STOPPED):
         return Card(
-            "What the import would do", empty="It is no rehearsal: what has become of the rows stands above.", wide=True
+            "What the import would do",
+            empty="This was not a rehearsal: the outcome of its rows is shown above.",
+            wide=True,
         )
     rows = [Neighbor(title=sentence) for sentence in describe(job)] if job.is_finished else []
     return Card("What the import would do", rows, empty="The rehearsal goes on.", wide=True)

@@ -28,7 +28,7 @@ class PaymentForm(NoteForm):
     amount = MoneyField()
     means = forms.ChoiceField(label="How it was paid", choices=OfflineMeans.choices)
     reference = forms.CharField(
-        max_length=200, required=False, help_text="By which your books find it: a transfer, a receipt."
+        max_length=200, required=False, help_text="How your books refer to it: the number of a transfer or a receipt."
     )
     field_order = ("amount", "means", "reference", "note")
 
@@ -38,7 +38,7 @@ class PaymentForm(NoteForm):
         price = self._price
         amount.ask_in(price.currency)
         amount.initial = price.minor
-        amount.help_text = f"The price is {price}. The whole of it is recorded, or nothing."
+        amount.help_text = f"The price is {price}. It is recorded in full or not at all."
 
     @property
     def _price(self) -> Money:
@@ -75,8 +75,10 @@ class OfflinePayments:
         icon="payments",
         reaches_out=True,  # Stripe ends an open payment page first
         variant=ActionVariant.PRIMARY,
-        explanation="For money that came outside of Stripe: by transfer, in cash, at a terminal. It can be reversed on "
-        "the payment's page.",
+        explanation=(
+            "For money that was paid outside Stripe: by transfer, in cash, or at a terminal. "
+            "It can be reversed on the payment's page."
+        ),
     )
     def record_payment(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         payment = pay_offline(

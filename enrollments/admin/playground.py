@@ -62,7 +62,7 @@ class CriteriaForm(StaffForm):
     """A row of fields for each criterion, plus a few empty rows. An emptied row is dropped; `order` moves rows."""
 
     sample = SampleField(
-        label="A person to try them on",
+        label="A person to try them with",
         required=False,
         initial=SAMPLE,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
@@ -173,8 +173,10 @@ def _save(
     else:
         messages.success(
             request,
-            f"Saved as version {changed.criteria_version}. Nobody has moved: evaluate the candidates, and reconsider "
-            "those who were refused.",
+            (
+                f"Saved as version {changed.criteria_version}. No enrollment has changed: evaluate the "
+                "candidates, and reconsider those who were refused."
+            ),
         )
     return HttpResponseRedirect(admin_url(instance))
 

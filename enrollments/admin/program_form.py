@@ -90,7 +90,7 @@ class ProgramForm(GuidedForm):
     code = forms.CharField(
         required=False,
         max_length=limit_of(Program, "code"),
-        help_text="Part of the form's address, and what integrators name it by. Empty: made of the title.",
+        help_text="Part of the form's address, and its name for integrators. Empty: derived from the title.",
     )
     description = forms.CharField(
         required=False, widget=forms.Textarea(attrs={"rows": 4}), help_text="Families read it above the form."
@@ -98,7 +98,7 @@ class ProgramForm(GuidedForm):
     name = forms.CharField(
         label="Term",
         max_length=limit_of(ProgramInstance, "name"),
-        help_text="What tells this time from the next: Fall 2027.",
+        help_text="What tells this run apart from the next: Fall 2027.",
     )
     start_date = forms.DateField(label="First day", required=False, widget=DAY, validators=[validate_date])
     end_date = forms.DateField(label="Last day", required=False, widget=DAY, validators=[validate_date])
@@ -116,7 +116,7 @@ class ProgramForm(GuidedForm):
     takes_applications = forms.BooleanField(
         label="Families apply on a public form",
         required=False,
-        help_text="Without it they come by import, by the API, or are enrolled by staff.",
+        help_text="Without it, they come by import or API, or staff enroll them.",
     )
     amount = MoneyField(label="Price", required=False, help_text="Empty: it is free for families.")
     currency = forms.CharField(max_length=3, required=False, help_text="Three letters, like USD.")
@@ -194,10 +194,10 @@ def _rule_fields() -> dict[str, forms.Field]:
         "kind": forms.ChoiceField(label="Who can enroll", choices=[("", "Choose what has to hold"), *kinds]),
         "value": forms.CharField(label="Which", required=False, max_length=MAX_LENGTH),
         "reason": forms.CharField(
-            label="Told to others",
+            label="Explanation for others",
             required=False,
             max_length=limit_of(Criterion, "otherwise"),
-            help_text="Empty: in our words.",
+            help_text="Empty: a standard text.",
         ),
     }
 

@@ -128,7 +128,11 @@ def _look(request: HttpRequest, plan: ProgramPlan, instance: ProgramInstance, no
 
 
 def _outcomes(trial: Trial) -> tuple[tuple[str, int], ...]:
-    words = {"eligible": "would be eligible", "ineligible": "would not", "undecided": "have not told what it takes"}
+    words = {
+        "eligible": "would be eligible",
+        "ineligible": "would not",
+        "undecided": "have not given the information it needs",
+    }
     return tuple((words.get(name, name), count) for name, count in trial.counts.items() if count)
 
 

@@ -31,7 +31,7 @@ register_subject("seat", SeatAssignment)
 
 class TransferForm(StaffForm):
     allocation = forms.ModelChoiceField(
-        queryset=DistrictSeatAllocation.objects.none(), label="Count them in", empty_label=None
+        queryset=DistrictSeatAllocation.objects.none(), label="Move to", empty_label=None
     )
 
     def prepare(self) -> None:
@@ -68,8 +68,7 @@ def foresee_transfer(seat: SeatAssignment, form: StaffForm) -> Preview:
         return Preview((f"Not possible: {unsuited}",))
     return Preview(
         (
-            f"The seat of {seat.learner} is one of {target} from then on, which has {target.available_seats - 1:,} "
-            "left.",
+            (f"The seat of {seat.learner} moves to {target}, which has {target.available_seats - 1:,} left then."),
             f"{seat.allocation} has {seat.allocation.available_seats + 1:,} left. The enrollment stays as it is.",
         )
     )
@@ -136,7 +135,7 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
         possible=is_held,
         preview=foresee_transfer,
         icon="swap_horiz",
-        explanation="The seat is counted in another allocation of the district. The learner notices nothing.",
+        explanation="The seat moves to another allocation of the district. Nothing changes for the learner.",
     )
     def transfer(self, request: HttpRequest, seat: SeatAssignment, form: StaffForm) -> str:
         target = form.cleaned_data["allocation"]
@@ -152,7 +151,9 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
         possible=is_held,
         preview=foresee_reassignment,
         icon="person_add",
-        explanation="The enrollment that holds the seat ends, and another learner gets it: both, or neither.",
+        explanation=(
+            "The enrollment that holds the seat ends, and another learner gets the seat: both happen, or neither."
+        ),
     )
     def reassign(self, request: HttpRequest, seat: SeatAssignment, form: StaffForm) -> str:
         chosen = form.cleaned_data

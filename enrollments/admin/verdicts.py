@@ -32,7 +32,7 @@ def verdict_on_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     """Return the card of the newest verdict with each criterion's inputs and answer, and the earlier ones in brief."""
     verdicts = list(enrollment.verdicts.order_by("-id")[:VERDICTS_SHOWN])
     if not verdicts:
-        return Card("Eligibility", empty="Not evaluated by criteria.")
+        return Card("Eligibility", empty="Not evaluated by any criteria.")
     newest, *earlier = verdicts
     return Card("Eligibility", [_headline(newest), *_criteria(newest), *map(_headline, earlier)], wide=True)
 

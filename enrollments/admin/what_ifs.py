@@ -49,7 +49,7 @@ CSV_COLUMNS = ("Asked", "Decision", "Enrollment", "Learner", "Program", "Distric
 class WhatIfForm(StaffForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
     name = forms.CharField(max_length=100, help_text="Spring 2027 with 20 seats more, for example.")
-    first_day = forms.DateField(widget=DAY, help_text="Who asked from this day on …")
+    first_day = forms.DateField(widget=DAY, help_text="First day of the requests …")
     last_day = forms.DateField(widget=DAY, help_text="… to the end of this one is asked for again.")
 
     def prepare(self) -> None:
@@ -165,7 +165,7 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         return response
 
     @staff_list_action(
-        description="Ask what if",
+        description="Ask “What if?”",
         power=Power.MANAGE,
         form=WhatIfForm,
         explanation="Everybody who asked on these days is asked for again, in the same order, with the seats that you "
@@ -190,7 +190,7 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         form=TotalsForm,
         icon="event_seat",
         variant=ActionVariant.PRIMARY,
-        explanation="How many seats each district would have. Nothing but this what-if changes.",
+        explanation="How many seats each district would have. Only this what-if changes.",
     )
     def change_seats(self, request: HttpRequest, what_if: WhatIf, form: StaffForm) -> str:
         done = propose_seats(what_if_id=what_if.pk, totals=totals_of(form), now=utc_now())
@@ -201,7 +201,7 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         form=ProposalForm,
         icon="add",
-        explanation="Seats for a district or a program that the question does not have yet.",
+        explanation="Seats for a district or a program that this what-if does not include yet.",
     )
     def add_seats(self, request: HttpRequest, what_if: WhatIf, form: StaffForm) -> str:
         chosen = form.cleaned_data
@@ -229,13 +229,13 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         return show_tried_roster(self, request, what_if, form)
 
     @staff_action(
-        description="Make these seats",
+        description="Create these seats",
         power=Power.MANAGE,
         form=AllocateForm,
         preview=foresee_allocations,
         possible=lambda row: row.proposals.filter(allocation__isnull=True, total_seats__gt=0).exists(),
         icon="check",
-        explanation="Gives the districts the proposed seats, on the days that you say.",
+        explanation="Gives the districts the proposed seats, on the dates that you choose.",
     )
     def make(self, request: HttpRequest, what_if: WhatIf, form: StaffForm) -> str:
         chosen = form.cleaned_data
@@ -313,11 +313,11 @@ def changed_by_what_if(request: HttpRequest, what_if: WhatIf) -> Card:
     ]
     total = what_if.result["changed"]
     title = (
-        "For whom another would pay"
+        "Learners for whom somebody else would pay"
         if total <= len(rows)
         else f"The first {len(rows)} of {total:,} for whom another would pay"
     )
-    return Card(title, rows, empty="Nobody: everything stays as it was.", wide=True)
+    return Card(title, rows, empty="Nobody: everything stays the same.", wide=True)
 
 
 @admin.register(ProposedSeats)

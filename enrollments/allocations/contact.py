@@ -20,7 +20,7 @@ from ..models import District
 log = structlog.get_logger(__name__)
 
 _signer = Signer(salt="enrollments.district_contacts", sep=".")
-_GONE = "This address is about no emails of ours."
+_GONE = "There are no emails of ours at this address."
 
 
 def hears_of_seats(district: District) -> bool:

@@ -115,7 +115,7 @@ def enroll_with_seat(
     if routed.refusal is not None:
         raise routed.refusal
     if routed.decision.seat is None or routed.decision.seat.allocation_id != allocation.pk:
-        raise SeatsUnsuited("They are enrolled otherwise already, or no seat of this allocation is free.")
+        raise SeatsUnsuited("They are already enrolled in another way, or no seat of this allocation is free.")
     return routed.decision
 
 
@@ -179,7 +179,7 @@ def why_unsuited(
     checking many passes which learners hold seats there by then, and how many are left.
     """
     if target.pk == seat.allocation_id:
-        return "It is counted there already."
+        return "It already belongs to that allocation."
     if target.district_id != seat.allocation.district_id:
         return "Another district would have to pay."
     if target.instance_id not in (None, seat.enrollment.instance_id):
@@ -206,7 +206,7 @@ def _holding(seat_id: int) -> SeatAssignment:
     rows = SeatAssignment.objects.filter(pk=seat_id, status__in=HELD_SEATS)
     seat = rows.select_related("allocation", "enrollment").first()
     if seat is None:
-        raise SeatGone("Nobody holds this seat any more.")
+        raise SeatGone("Nobody holds this seat anymore.")
     return seat
 
 

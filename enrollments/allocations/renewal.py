@@ -144,7 +144,9 @@ def _next_days(
     elif ended is not None:
         begins = _shift(ended, 1)
     else:
-        raise invalid_field("valid_from", "required", "These seats have no last day: say when the next ones begin.")
+        raise invalid_field(
+            "valid_from", "required", "These seats have no last day: give the first day of the next ones."
+        )
     if valid_until is not None:
         return begins, valid_until
     length = (ended - allocation.valid_from).days if ended and allocation.valid_from else A_YEAR - 1

@@ -63,7 +63,9 @@ def list_requests(
         )[: MOST_REQUESTS + 1]
     )
     if len(rows) > MOST_REQUESTS:
-        raise invalid_field("last_day", "out_of_range", f"More than {MOST_REQUESTS:,} asked: choose fewer days.")
+        raise invalid_field(
+            "last_day", "out_of_range", f"More than {MOST_REQUESTS:,} learners asked: choose fewer days."
+        )
     first: dict[int, tuple[dt.datetime, int, int, int, int, int | None, str | None]] = {}
     happened: dict[int, Funding] = {}
     for row in rows:

@@ -95,7 +95,7 @@ def _foreseen(line: Line, allocation: DistrictSeatAllocation, instance: ProgramI
     if line.learner_id is None:
         return ""
     if SeatAssignment.objects.filter(learner=line.learner_id, allocation=allocation, status__in=HELD_SEATS).exists():
-        return "They hold a seat of this allocation already."
+        return "They already hold a seat of this allocation."
     current = current_enrollment(learner_id=line.learner_id, instance_id=instance.pk)
     if current is not None and find_live_decision(enrollment_id=current.pk) is not None:
         return "They are enrolled in this program, or about to pay for it."
@@ -136,7 +136,9 @@ def _line(allocation: DistrictSeatAllocation, number: int, told: Mapping[str, st
         return Line(number, fault="Several learners have this address: give the names as well.")
     missing = [name for name in ("email", "first_name", "last_name") if not told.get(name)]
     if missing:
-        return Line(number, fault=f"Nobody is known by this. For a new learner, give {', '.join(missing)} as well.")
+        return Line(
+            number, fault=(f"There is no learner with this. For a new learner, also give {', '.join(missing)}.")
+        )
     return Line(number, _new_profile(told, canonical_address(email), reference or None))
 
 

@@ -47,13 +47,11 @@ class NewExport:
 class FilesQuery:
     """Files of enrollments, as they come and go."""
 
-    @strawberry.field(name="import", extensions=[Needs(READ)], description="How far an import has come.")
+    @strawberry.field(name="import", extensions=[Needs(READ)], description="The progress of an import.")
     def import_(self, info: Info, id: strawberry.ID) -> Import:
         return get_import(workspace_id=caller_of(info).workspace_id, cuid=id)  # type: ignore[return-value]
 
-    @strawberry.field(
-        extensions=[Needs(READ)], description="What is wrong with the lines of an import, what was found last first."
-    )
+    @strawberry.field(extensions=[Needs(READ)], description="The faults of an import's lines, latest first.")
     def import_errors(
         self, info: Info, id: strawberry.ID, first: First = FIRST, after: After = None
     ) -> Connection[ImportFault]:
@@ -61,7 +59,7 @@ class FilesQuery:
         faults: QuerySet[ImportFaultRow] = job.faults.all()
         return by_number(faults, first=first, after=after)
 
-    @strawberry.field(extensions=[Needs(READ)], description="How far an export has come, and where its file is.")
+    @strawberry.field(extensions=[Needs(READ)], description="The progress of an export, and the address of its file.")
     def export(self, info: Info, id: strawberry.ID) -> Export:
         return find_export(workspace_id=caller_of(info).workspace_id, cuid=id)  # type: ignore[return-value]
 
@@ -80,9 +78,7 @@ class FilesMutation:
         found = get_import(workspace_id=caller.workspace_id, cuid=id)
         return undo_import(job_id=found.pk, actor=caller.actor, now=utc_now())  # type: ignore[return-value]
 
-    @strawberry.mutation(
-        extensions=[Needs(READ)], description="Have the enrollments of an instance written into a file."
-    )
+    @strawberry.mutation(extensions=[Needs(READ)], description="Export the enrollments of an instance to a file.")
     def export_enrollments(self, info: Info, input: NewExport) -> Export:
         asked = checked(ExportBody, input)
         return order_export(caller_of(info), asked)  # type: ignore[return-value]

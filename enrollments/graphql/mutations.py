@@ -103,7 +103,7 @@ class EnrollmentsMutation:
         facts = checked(NewProgramBody, input).validated_data
         return create_program(workspace_id=caller_of(info).workspace_id, **facts)  # type: ignore[return-value]
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Change what is sent of a program.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Update the given fields of a program.")
     def change_program(self, info: Info, code: str, input: ProgramChanges) -> Program:
         changes = checked(ProgramBody, input).validated_data
         workspace_id = caller_of(info).workspace_id
@@ -118,7 +118,7 @@ class EnrollmentsMutation:
             workspace_id=caller.workspace_id, program_code=code, facts=facts, actor=caller.actor, now=utc_now()
         )
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Change what is sent of an instance.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Update the given fields of an instance.")
     def change_program_instance(self, info: Info, id: strawberry.ID, input: ProgramInstanceChanges) -> ProgramInstance:
         changes = checked(InstanceBody, input).validated_data
         caller = caller_of(info)
@@ -127,7 +127,7 @@ class EnrollmentsMutation:
         )
 
     @strawberry.mutation(
-        extensions=[Needs(WRITE)], description="Have every candidate of an instance evaluated in the background."
+        extensions=[Needs(WRITE)], description="Evaluate every candidate of an instance in the background."
     )
     def evaluate_program_instance(self, info: Info, id: strawberry.ID, input: EvaluationOptions | None = None) -> Job:
         options = checked(EvaluationBody, input).validated_data
@@ -154,7 +154,7 @@ class EnrollmentsMutation:
             now=utc_now(),
         )
 
-    @strawberry.mutation(extensions=[Needs(WRITE)], description="Change what is told of whoever is enrolled.")
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Update what is known about the enrolled person.")
     def change_enrollment(self, info: Info, id: strawberry.ID, input: EnrollmentChanges) -> Enrollment:
         changes = checked(DetailsBody, input).details()
         caller = caller_of(info)
@@ -163,7 +163,7 @@ class EnrollmentsMutation:
         return get_enrollment(workspace_id=caller.workspace_id, cuid=id)  # type: ignore[return-value]
 
     @strawberry.mutation(
-        extensions=[Needs(WRITE)], description="Delete it: what it held is given back. Answers its id."
+        extensions=[Needs(WRITE)], description="Delete an enrollment and return what it holds. Returns its id."
     )
     def delete_enrollment(self, info: Info, id: strawberry.ID) -> strawberry.ID:
         caller = caller_of(info)
@@ -171,9 +171,7 @@ class EnrollmentsMutation:
         delete_enrollment(enrollment_id=found.pk, actor=caller.actor, now=utc_now())
         return id
 
-    @strawberry.mutation(
-        extensions=[Needs(WRITE)], description="Decide by the criteria whether a candidate is eligible."
-    )
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Evaluate the criteria for a candidate.")
     def evaluate_enrollment(self, info: Info, id: strawberry.ID, input: StatusChange | None = None) -> Enrollment:
         return _change_status(info, EvaluateView, id, input)
 

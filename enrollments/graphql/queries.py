@@ -78,14 +78,15 @@ class EnrollmentsQuery:
 
     @strawberry.field(
         extensions=[Needs(READ)],
-        description="What each current enrollment would become by other criteria, and what a sample would; nothing is "
-        "kept.",
+        description=(
+            "What each current enrollment, and a sample, would become under other criteria; nothing is stored."
+        ),
     )
     def try_criteria(self, info: Info, program_instance_id: strawberry.ID, input: CriteriaToTry) -> CriteriaTrial:
         asked = checked(TrialBody, input)
         instance = get_instance(workspace_id=caller_of(info).workspace_id, cuid=program_instance_id)
         return try_out(instance, asked)  # type: ignore[return-value]
 
-    @strawberry.field(extensions=[Needs(READ)], description="How far work in the background has come.")
+    @strawberry.field(extensions=[Needs(READ)], description="The progress of a background job.")
     def job(self, info: Info, id: strawberry.ID) -> Job:
         return get_job(workspace_id=caller_of(info).workspace_id, cuid=id)  # type: ignore[return-value]

@@ -92,7 +92,7 @@ class ProgramInstance:
 
     is_type_of = is_row(InstanceRow)
 
-    @strawberry.field(description="The program that it is an instance of.")
+    @strawberry.field(description="Its program.")
     def program(self, root: strawberry.Parent[Any]) -> Program:
         found: Program = follow(root, "program")
         return found
@@ -118,27 +118,29 @@ class Enrollment:
 
     is_type_of = is_row(EnrollmentRow)
 
-    @strawberry.field(description="The instance that it is in.")
+    @strawberry.field(description="Its program instance.")
     def program_instance(self, root: strawberry.Parent[Any]) -> ProgramInstance:
         found: ProgramInstance = follow(root, "instance")
         return found
 
-    @strawberry.field(extensions=[Needs(READ_PEOPLE)], description="Whom it is about; null while that is a lead.")
+    @strawberry.field(
+        extensions=[Needs(READ_PEOPLE)], description="The learner; null while the enrollment is about a lead."
+    )
     def learner(self, root: strawberry.Parent[Any], info: Info) -> Learner | None:
         found: Learner | None = follow(root, "learner")
         return found
 
-    @strawberry.field(extensions=[Needs(READ_PEOPLE)], description="The lead that it began with.")
+    @strawberry.field(extensions=[Needs(READ_PEOPLE)], description="The lead that the enrollment started from.")
     def lead(self, root: strawberry.Parent[Any], info: Info) -> Lead | None:
         found: Lead | None = follow(root, "lead")
         return found
 
-    @strawberry.field(description="Every change of it, oldest first.")
+    @strawberry.field(description="All of its transitions, oldest first.")
     def transitions(self, root: strawberry.Parent[Any]) -> list[Transition]:
         found: list[Transition] = gather(root, _TRANSITIONS)
         return found
 
-    @strawberry.field(description="What the criteria said of it, oldest first.")
+    @strawberry.field(description="Its verdicts, oldest first.")
     def verdicts(self, root: strawberry.Parent[Any]) -> list[Verdict]:
         found: list[Verdict] = gather(root, _VERDICTS)
         return found

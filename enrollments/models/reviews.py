@@ -25,8 +25,8 @@ class ReviewReason(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        verbose_name = "reason to reject"
-        verbose_name_plural = "reasons to reject"
+        verbose_name = "reason for rejection"
+        verbose_name_plural = "reasons for rejection"
         constraints = [
             models.UniqueConstraint(fields=["workspace", "text"], name="review_reason_unique"),
         ]

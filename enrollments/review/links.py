@@ -25,11 +25,11 @@ def find_linked_inquiry(token: str) -> Inquiry:
     try:
         key = int(_signer.unsign(token))  # we signed it
     except BadSignature as error:
-        raise NotFound("This address is about no question of ours.") from error
+        raise NotFound("There is no question of ours at this address.") from error
     found = Inquiry.objects.select_related("enrollment__instance__program", "enrollment__workspace").filter(
         pk=key, enrollment__deleted_at=None
     )
     inquiry = found.first()
     if inquiry is None:
-        raise NotFound("This address is about no question of ours.")
+        raise NotFound("There is no question of ours at this address.")
     return inquiry

@@ -135,8 +135,11 @@ class TestReviewing:
 
         assert response.status_code == 200
         assert response.context["form"].non_field_errors() == [
-            f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe sends none back "
-            "meanwhile. Answer or accept the dispute in Stripe, and try again once it is closed."
+            (
+                f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe "
+                "does not refund it in the meantime. Answer or accept the dispute in Stripe, and try "
+                "again once it is closed."
+            )
         ]
         assert (status(enrollment), OutboxEvent.objects.count()) == ("submitted", events)
         assert not Refund.objects.exists()
@@ -176,7 +179,7 @@ class TestReviewing:
             "Left as they are: 1 approved.",
             f"Not accepted in {instance}: 3.",
         )
-        assert told.mails == "Families that get a mail: 3 of 3."
+        assert told.mails == "Families who get a mail: 3 of 3."
         assert said(answered) == [
             "Reject: 3 done.",
             f"{approved.learner}, {instance}: not possible. A member of staff approved it just now.",

@@ -73,7 +73,7 @@ class TestAnAllocation:
 
         assert (tried["seated"], done["seated"], unchanged) == (1, 1, True)
         assert done["lines"][1] == {
-            "line": 3, "fault": "They hold a seat of this allocation already.", "decision_id": None,
+            "line": 3, "fault": "They already hold a seat of this allocation.", "decision_id": None,
         }  # fmt: skip
 
 

@@ -223,7 +223,7 @@ class TestStaff:
 
         assert "asked within six hours: 1." in preview.content.decode()
         assert said(set_to) == ["District 1 seats: idle after 35 days."]
-        assert "Nobody waits for the seat: it is free." in foreseen.content.decode()
+        assert "Nobody is waiting for the seat: it becomes free." in foreseen.content.decode()
         assert (said(done), status_of(idle)) == (["The seat of Ana Doe is free."], "reclaimed")
 
     def test_may_say_that_nobody_is_asked_again(self, allocation: DistrictSeatAllocation) -> None:

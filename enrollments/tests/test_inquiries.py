@@ -173,7 +173,7 @@ class TestAnAnswer:
 
         page = Client().get(link)
 
-        assert "This question needs no answer any more." in page.content.decode()
+        assert "This question no longer needs an answer." in page.content.decode()
         assert Client().post(link, {"answer": "Hill School."}).status_code == 409
         assert Inquiry.objects.get().answer == ""
 

@@ -179,7 +179,7 @@ class TestTheCase:
 
         case = page.context["case"]
         told = {str(label): str(value) for label, value in [*case.about, *case.asked]}
-        assert told["Funding"] == f"A seat of {enrollment.seats.get().allocation.district}"
+        assert told["Funding"] == f"Seat of {enrollment.seats.get().allocation.district}"
         assert {card.title for card in case.cards} >= {"Eligibility", "Possible twins", "History"}
         assert case.approval == (
             f"Jane Doe takes part in {instance} from now on. The seat that was reserved is used. "

@@ -38,7 +38,7 @@ register_queue(
     Queue(
         name="deliveries_given_up",
         label="Webhook deliveries that were given up",
-        hint="Ask whoever runs the receiver what happened, and send them again.",
+        hint="Ask the receiver's operator what happened, and send them again.",
         model=WebhookDelivery,
         narrow=lambda deliveries, now: deliveries.filter(status=DeliveryStatus.FAILED),
         since="created_at",
@@ -112,7 +112,7 @@ class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
     def order_text(self, delivery: WebhookDelivery) -> str:
         """Why it waits although it may be due, or came although an earlier one did not."""
         if delivery.is_after_gap:
-            return "An earlier event of the same thing was given up, so this one goes without it."
+            return "An earlier event about the same object was given up, so this one is sent without it."
         if delivery.status != DeliveryStatus.PENDING:
             return NOTHING
         if not delivery.endpoint.is_enabled:
@@ -126,7 +126,9 @@ class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
         first = earlier.order_by("sequence").first()
         if first is None:
             return NOTHING
-        return f"Waits for event {first.sequence} of the same thing, which is given up after three days at the latest."
+        return (
+            f"Waits for event {first.sequence} about the same object, which is given up after three days at the latest."
+        )
 
     @staff_action(
         description="Send again",

@@ -146,7 +146,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         power=Power.GOVERN,
         form=NewEndpointForm,
         icon="add_link",
-        explanation="It is told of what happens from now on. The next page shows the secret that signs it, once.",
+        explanation="It receives events from now on. The next page shows its signing secret once.",
     )
     def create(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         chosen = form.cleaned_data
@@ -165,11 +165,11 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         power=Power.GOVERN,
         form=EndpointForm,
         icon="edit",
-        explanation="What waits goes to the new address. Other kinds of events count for what happens from now on.",
+        explanation="Waiting events go to the new address. A change of event types applies from now on.",
     )
     def edit(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
         change_endpoint(endpoint_id=endpoint.pk, **form.cleaned_data)
-        return "The endpoint is changed. What waits goes to the new address."
+        return "The endpoint is changed. Waiting events go to the new address."
 
     @staff_action(
         description="Send a ping",
@@ -177,19 +177,21 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         possible=lambda endpoint: endpoint.is_enabled,
         icon="network_ping",
         variant=ActionVariant.PRIMARY,
-        explanation="Sends a message that means nothing. Its delivery shows what the receiver answered.",
+        explanation="Sends a test message. Its delivery shows the receiver's answer.",
     )
     def ping(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
         ping(endpoint_id=endpoint.pk, now=utc_now())
-        return "The ping is on its way. The first of the deliveries below shows what came of it."
+        return "The ping is on its way. The first delivery below shows its outcome."
 
     @staff_action(
         description="Send failed ones again",
         power=Power.MANAGE,
         possible=lambda endpoint: endpoint.is_enabled and endpoint.failed_count > 0,
         icon="replay",
-        explanation="All deliveries that were given up are sent again, the earlier events of a thing before its later "
-        "ones. Receivers drop repeated events by their id.",
+        explanation=(
+            "Sends all deliveries that were given up again, earlier events about an object "
+            "before later ones. Receivers drop repeated events by their id."
+        ),
     )
     def redeliver_failed(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
         count = redeliver_failed(endpoint_id=endpoint.pk, now=utc_now())
@@ -219,7 +221,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         description="Rotate the secret",
         power=Power.GOVERN,
         icon="autorenew",
-        explanation="Shows a new secret. For a day both sign, so the receiver can change over in between.",
+        explanation="Shows a new secret. For a day, both secrets sign, so that the receiver can switch over.",
     )
     def rotate(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> HttpResponse:
         changed = rotate_secret(endpoint_id=endpoint.pk, now=utc_now())
@@ -232,29 +234,31 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         possible=lambda endpoint: not endpoint.is_enabled,
         icon="play_arrow",
         variant=ActionVariant.PRIMARY,
-        explanation="What waits is sent at once. What happened while it was off is not: replay those days afterwards.",
+        explanation=(
+            "Waiting events are sent at once. Events from while it was off are not: replay those days afterward."
+        ),
     )
     def enable(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
         enable_endpoint(endpoint_id=endpoint.pk, now=utc_now())
-        return "The endpoint is told again what happens."
+        return "The endpoint receives events again."
 
     @staff_action(
         description="Disable",
         power=Power.GOVERN,
         possible=lambda endpoint: endpoint.is_enabled,
         icon="pause",
-        explanation="It is told nothing more. What is on its way waits until the endpoint is enabled again.",
+        explanation="It receives no more events. Deliveries on their way wait until the endpoint is enabled again.",
     )
     def disable(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
         disable_endpoint(endpoint_id=endpoint.pk, reason=DisabledReason.BY_HAND, now=utc_now())
-        return "The endpoint is told nothing more."
+        return "The endpoint receives no more events."
 
     @staff_action(
         description="Delete",
         power=Power.GOVERN,
         icon="delete",
         variant=ActionVariant.DANGER,
-        explanation="It is told nothing any more, and its deliveries are deleted. You can't undo this.",
+        explanation="It receives no more events, and its deliveries are deleted. You can't undo this.",
     )
     def remove(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> HttpResponse:
         delete_endpoint(endpoint_id=endpoint.pk, now=utc_now())
@@ -265,7 +269,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         """The only page that ever shows the secret."""
         context = {
             **self.admin_site.each_context(request),
-            "title": "The secret that signs",
+            "title": "Signing secret",
             "opts": self.opts,
             "endpoint": endpoint,
         }

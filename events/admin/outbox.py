@@ -26,7 +26,7 @@ register_queue(
     Queue(
         name="events_given_up",
         label="Events that were given up",
-        hint="Find out why they were not handed on, and relay them again.",
+        hint="Find out why they were not relayed, and relay them again.",
         model=OutboxEvent,
         narrow=lambda events, now: events.filter(relay_status=RelayStatus.DEAD),
         since="occurred_at",
@@ -37,8 +37,8 @@ register_queue(
 register_queue(
     Queue(
         name="events_late",
-        label="Events not handed on for 15 minutes",
-        hint="The relay does not run, or what it hands them to is down.",
+        label="Events not relayed for 15 minutes",
+        hint="The relay is not running, or the event stream is down.",
         model=OutboxEvent,
         narrow=lambda events, now: events.filter(relay_status=RelayStatus.PENDING, occurred_at__lt=now - PATIENCE),
         since="occurred_at",

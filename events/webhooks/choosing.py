@@ -19,7 +19,7 @@ def check_types(wanted: Sequence[str]) -> list[str]:
     """The types to listen to, each once. Raises Invalid naming those that no event has."""
     chosen = list(dict.fromkeys(wanted))
     if not chosen:
-        raise invalid_field("eventTypes", "required", f"Name the types of events to be told of, or {ALL} for all.")
+        raise invalid_field("eventTypes", "required", f"Name the event types to receive, or {ALL} for all.")
     if len(chosen) > MAX_TYPES:
         raise invalid_field("eventTypes", "too_many", f"Name at most {MAX_TYPES}; {ALL} stands for all.")
     known = event_types()

@@ -16,4 +16,4 @@ class EndpointDisabled(DomainError):
 
 class TooManyEndpoints(DomainError):
     code = "too_many_webhook_endpoints"
-    title = "The workspace has as many webhook endpoints as it may have"
+    title = "The workspace has reached its limit of webhook endpoints"

@@ -29,7 +29,7 @@ register_queue(
     Queue(
         name="findings",
         label="Rows that break a rule",
-        hint="The doctor named them twice. Each says what to do about it.",
+        hint="The doctor found them twice. Each says what to do about it.",
         model=Finding,
         narrow=lambda findings, now: findings.filter(gone_at__isnull=True, times_seen__gt=1),
         since="found_at",
@@ -90,7 +90,7 @@ class FindingAdmin(WorkspaceScopedAdmin):
     def rule(self, finding: Finding) -> str:
         return remedy_of(finding.invariant).rule
 
-    @display(description="who is wronged")
+    @display(description="who is affected")
     def wronged(self, finding: Finding) -> str:
         return remedy_of(finding.invariant).wronged
 
@@ -103,7 +103,7 @@ class FindingAdmin(WorkspaceScopedAdmin):
         power=Power.OPERATE,
         form=ConfirmForm,
         icon="stethoscope",
-        explanation="Recounts what must always hold, in all workspaces, as it happens every hour. It only reads.",
+        explanation="Checks every rule in all workspaces, as the hourly examination does. It only reads.",
     )
     def examine(self, request: HttpRequest, form: StaffForm) -> str:
         examination = examine_all(now=utc_now())
@@ -119,7 +119,7 @@ class FindingAdmin(WorkspaceScopedAdmin):
         icon="build",
         variant=ActionVariant.PRIMARY,
         preview=preview_repair,
-        explanation="Calls the use case that puts the row right, and looks at it again.",
+        explanation="Runs the use case that repairs the row, and checks it again.",
         reaches_out=True,
     )
     def repair_row(self, request: HttpRequest, finding: Finding, form: StaffForm) -> str:
@@ -131,7 +131,7 @@ class FindingAdmin(WorkspaceScopedAdmin):
         power=Power.OPERATE,
         possible=lambda finding: finding.gone_at is None,
         icon="refresh",
-        explanation="Asks whether the row still breaks the rule. It changes nothing else.",
+        explanation="Checks whether the row still breaks the rule, and changes nothing else.",
     )
     def look_again(self, request: HttpRequest, finding: Finding, form: StaffForm) -> str:
         return self._look(finding)

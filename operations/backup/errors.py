@@ -19,7 +19,7 @@ class NotThroughAPool(DomainError):
 
 class FolderInUse(DomainError):
     code = "folder_in_use"
-    title = "There is something in the folder"
+    title = "The folder is not empty"
 
 
 class BackupFailed(DomainError):
@@ -31,7 +31,7 @@ class BackupDamaged(DomainError):
     """Cut off, changed, or no backup at all."""
 
     code = "backup_damaged"
-    title = "The backup is not as it was made"
+    title = "The backup has been altered or damaged"
 
 
 class BackupDoesNotFit(DomainError):

@@ -92,14 +92,17 @@ class CertificateAdmin(WorkspaceScopedAdmin):
         possible=is_live,
         form=WhyForm,
         icon="refresh",
-        explanation="The family gets a new certificate with the learner's present name and the program's present "
-        "title, under another number, and a mail about it. The page of this one says that it was replaced.",
+        explanation=(
+            "The family gets a new certificate with the learner's current name and the "
+            "program's current title, under a new number, and a mail about it. The page of "
+            "this one says that it was replaced."
+        ),
     )
     def reissue(self, request: HttpRequest, certificate: Certificate, form: StaffForm) -> str:
         issued = reissue_certificate(
             certificate_id=certificate.pk, reason=form.cleaned_data["reason"], actor=actor_of(request), now=utc_now()
         )
-        return f"Certificate {issued.serial} stands in its place."
+        return f"Certificate {issued.serial} replaces it."
 
     @staff_action(
         description="Revoke",
@@ -108,8 +111,10 @@ class CertificateAdmin(WorkspaceScopedAdmin):
         form=WhyForm,
         icon="block",
         variant=ActionVariant.DANGER,
-        explanation="The public page says from now on that the certificate was revoked. The learner gets no other one "
-        "by themselves.",
+        explanation=(
+            "From now on, the public page says that the certificate was revoked. The learner "
+            "does not get another one automatically."
+        ),
     )
     def revoke(self, request: HttpRequest, certificate: Certificate, form: StaffForm) -> str:
         revoke_certificate(

@@ -28,10 +28,10 @@ from ..gateways.rest import write_request
 
 _TITLES = {
     REQUEST: ("What we send", "The body that the partner is asked with to take a learner."),
-    LOOKUP: ("Around an enrollment", "How it is asked what it knows, and where enrollments stand in its answers."),
+    LOOKUP: ("Requests and answers", "How it is asked what it knows, and where enrollments stand in its answers."),
     ANSWER: ("An enrollment in its answers", "Where our fields stand inside one enrollment."),
     EVENT: ("What it tells by itself", "Where our fields stand in the messages that it posts to us."),
-    WORDS: ("Its words", "Its words for ours. Separate several by commas."),
+    WORDS: ("Its words", "Its words for our terms. Separate several with commas."),
 }
 _SAMPLE = EnrollmentRequest(
     reference="tz4a98xxat96iws9zmbrgj3a",

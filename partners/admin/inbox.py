@@ -27,7 +27,7 @@ register_queue(
     Queue(
         name="partner_unhandled",
         label="Partner events that could not be applied",
-        hint="They are about nobody known by this id, or their error says what is wrong.",
+        hint="The learner's id is unknown, or the error says what is wrong.",
         model=PartnerEvent,
         narrow=lambda events, now: events.filter(handled_at__isnull=True, received_at__lt=now - PATIENCE),
         since="received_at",
@@ -94,8 +94,10 @@ class PartnerEventAdmin(WorkspaceScopedAdmin):
         possible=waits,
         icon="play_arrow",
         variant=ActionVariant.PRIMARY,
-        explanation="It is applied by itself when its time comes. An event is applied once, however often it is tried.",
+        explanation=(
+            "It is applied automatically when it is due. An event is applied only once, however often it is tried."
+        ),
     )
     def handle(self, request: HttpRequest, event: PartnerEvent, form: StaffForm) -> str:
         handled = handle_event(event_id=event.pk, now=utc_now())
-        return handled.outcome or handled.last_error or "It still waits."
+        return handled.outcome or handled.last_error or "It is still waiting."

@@ -58,7 +58,7 @@ class NudgeAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=is_not_stopped,
         icon="notifications_off",
-        explanation="This receiver gets no more nudges about this. All other mails still go there.",
+        explanation="This receiver gets no more nudges about this, but still gets all other mails.",
     )
     def stop(self, request: HttpRequest, nudge: Nudge, form: StaffForm) -> str:
         stop_nudges(nudge_id=nudge.pk, actor=actor_of(request), now=utc_now())
@@ -69,8 +69,10 @@ class NudgeAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=is_stopped_or_given_up,
         icon="notifications_active",
-        explanation="The next one is sent while something waits, and not within a week of the last one. Where the "
-        "receiver stopped them, resume them only if they ask for it.",
+        explanation=(
+            "The next nudge is sent if something is still waiting, and not within a week of "
+            "the last one. If the receiver stopped them, resume them only at their request."
+        ),
     )
     def resume(self, request: HttpRequest, nudge: Nudge, form: StaffForm) -> str:
         resume_nudges(nudge_id=nudge.pk, actor=actor_of(request), now=utc_now())

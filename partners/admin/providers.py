@@ -47,7 +47,7 @@ class ProviderForm(StaffForm):
     """The editable fields of a partner. The API key can be set, but is never shown."""
 
     name = forms.CharField(max_length=200)
-    adapter = forms.ChoiceField(choices=Adapter.choices, label="How we tell it whom to teach")
+    adapter = forms.ChoiceField(choices=Adapter.choices, label="How we send it learners")
     base_url = forms.CharField(
         max_length=500, required=False, label="Address of its API", help_text="With https. Only for a REST API."
     )
@@ -56,7 +56,7 @@ class ProviderForm(StaffForm):
         required=False,
         label="API key",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Kept sealed and never shown. Leave it empty to keep the present one.",
+        help_text="Stored encrypted and never shown. Leave it empty to keep the current one.",
     )
     timeout_seconds = WholeNumberField(
         min_value=1, max_value=60, initial=10, help_text="Within how many seconds its system has to answer."
@@ -78,7 +78,7 @@ class ProviderForm(StaffForm):
     )
     contact_email = forms.EmailField(
         required=False,
-        help_text="Whom staff write to about a learner, and whom we nudge while learners wait for it.",
+        help_text="The contact for staff's questions about learners, and for nudges while learners are waiting.",
     )
 
     def prepare(self) -> None:
@@ -96,7 +96,7 @@ class ProviderForm(StaffForm):
 
 class NewProviderForm(ProviderForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
-    slug = forms.SlugField(max_length=50, help_text="Names the partner in addresses, for good.")
+    slug = forms.SlugField(max_length=50, help_text="Identifies the partner in addresses. It can't be changed later.")
     field_order: tuple[str, ...] = ("workspace", "slug", "name")
 
     def prepare(self) -> None:
@@ -192,7 +192,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
     def tried_next(self, provider: Provider) -> str:
         """Say when its system will be called again, and why not earlier."""
         if provider.adapter != Adapter.REST:
-            return "Never: it is told by staff"
+            return "Never: staff contact it"
         if provider.paused_at is not None:
             return "Once it is resumed"
         now = utc_now()
@@ -203,8 +203,8 @@ class ProviderAdmin(WorkspaceScopedAdmin):
             return f"{moment(pause)}: it has not answered since {moment(provider.silent_since)}, so it is left alone"
         due = next_due_at(provider_id=provider.pk)
         if due is None:
-            return "When it has to be asked: nobody waits for it"
-        return "Within a minute: somebody waits for it" if due <= now else f"{moment(due)}: then somebody is due"
+            return "When it has to be asked: nobody is waiting for it"
+        return "Within a minute: somebody is waiting for it" if due <= now else f"{moment(due)}: then somebody is due"
 
     @staff_action(
         description="Change",
@@ -231,8 +231,10 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         possible=is_at_work,
         icon="pause",
-        explanation="Nobody is sent there until you resume it. Whoever is there stays, and the pause makes nobody "
-        "stuck.",
+        explanation=(
+            "Nobody is sent there until you resume it. Learners who are there stay, and the "
+            "pause does not count as being stuck."
+        ),
     )
     def pause(self, request: HttpRequest, provider: Provider, form: StaffForm) -> str:
         pause_provider(provider_id=provider.pk, now=utc_now())
@@ -255,8 +257,10 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=has_no_api,
         icon="download",
-        explanation="Whom it is to enroll and who learns there, as CSV with empty columns for the results. The file "
-        "names learners.",
+        explanation=(
+            "The learners it should enroll and those who learn there, as CSV with empty "
+            "columns for the results. The file contains names."
+        ),
     )
     def worklist(self, request: HttpRequest, provider: Provider, form: StaffForm) -> HttpResponse:
         self.log_change(request, provider, "Downloaded the worklist")
@@ -269,8 +273,11 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         form=ResultsForm,
         preview=foresee_results,
         icon="upload_file",
-        explanation="Takes the worklist back with what the partner said. You see what it would change, and the "
-        "mistakes in it, before anything is recorded. A file may be sent again.",
+        explanation=(
+            "Reads the worklist with the partner's results. You see what it would change, "
+            "and any mistakes, before anything is recorded. You can upload the same file "
+            "again."
+        ),
     )
     def results(self, request: HttpRequest, provider: Provider, form: StaffForm) -> str:
         done = record_results(form, provider)
@@ -282,7 +289,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         description="Rotate the secret",
         power=Power.GOVERN,
         icon="autorenew",
-        explanation="Shows a new secret. For a day both hold, so the partner can change over in between.",
+        explanation="Shows a new secret. For a day, both secrets are valid, so that the partner can switch over.",
     )
     def rotate(self, request: HttpRequest, provider: Provider, form: StaffForm) -> HttpResponse:
         secret = rotate_webhook_secret(provider_id=provider.pk, now=utc_now())
@@ -295,7 +302,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         response = self._page(
             request,
             "admin/partners/secret.html",
-            {"title": "The secret that signs", "provider": provider, "secret": secret, "address": address},
+            {"title": "Signing secret", "provider": provider, "secret": secret, "address": address},
         )
         response["Cache-Control"] = "no-store"
         return response
@@ -342,7 +349,7 @@ def news_of_partner(request: HttpRequest, provider: Provider) -> Card:
         neighbor(each, title=each.type, note=each.outcome or each.last_error, at=each.received_at) for each in events
     ]
     more = f"{list_url(PartnerEvent)}?provider__id__exact={provider.pk}" if rows else ""
-    return Card("What it told us", rows, empty="It has told us nothing yet.", more_url=more)
+    return Card("What it sent us", rows, empty="It has not sent us anything yet.", more_url=more)
 
 
 @neighbors_of(Provider)

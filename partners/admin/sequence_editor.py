@@ -104,7 +104,9 @@ def _publish(
     if present is not None and made.pk == present.pk:
         messages.info(request, "That is the present version; nothing was changed.")
     else:
-        messages.success(request, f"Published as version {made.version}. Learners who are under way keep theirs.")
+        messages.success(
+            request, (f"Published as version {made.version}. Learners who have already started keep theirs.")
+        )
     return HttpResponseRedirect(admin_url(made))
 
 

@@ -23,7 +23,7 @@ class WhyForm(StaffForm):
 
 class EvidenceForm(WhyForm):
     evidence = forms.CharField(
-        max_length=300, help_text="What proves it: a certificate's number, a mail of the partner."
+        max_length=300, help_text="The evidence: a certificate number, or a mail from the partner."
     )
     field_order: tuple[str, ...] = ("evidence", "reason")
 

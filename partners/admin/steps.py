@@ -222,7 +222,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         preview=lambda step, form: foreseen(step, tell_retry(step)),
         icon="refresh",
         variant=ActionVariant.PRIMARY,
-        explanation="The partner is asked again to take the learner. It is asked first whether it has them already.",
+        explanation="Asks the partner again to enroll the learner, after checking whether it already has.",
     )
     def retry(self, request: HttpRequest, step: EnrollmentStep, form: StaffForm) -> str:
         retry_step(step_id=step.pk, actor=actor_of(request), now=utc_now(), **form.cleaned_data)
@@ -250,7 +250,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         form=EvidenceForm,
         preview=lambda step, form: foreseen(step, tell_completion(step)),
         icon="verified",
-        explanation="For a learner who has finished, where the partner has not told us.",
+        explanation="For a learner who has finished without the partner reporting it.",
     )
     def complete(self, request: HttpRequest, step: EnrollmentStep, form: StaffForm) -> str:
         complete_step_by_evidence(step_id=step.pk, actor=actor_of(request), now=utc_now(), **form.cleaned_data)
@@ -300,8 +300,10 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         form=MoveForm,
         preview=foresee,
         icon="upgrade",
-        explanation="The learner goes by the present version of the program's partners. You see what carries over "
-        "before anything changes.",
+        explanation=(
+            "The learner follows the current version of the program's partner sequence. You "
+            "see what carries over before anything changes."
+        ),
     )
     def move(self, request: HttpRequest, step: EnrollmentStep, form: StaffForm) -> str:
         sequence = present_sequence(step)
@@ -312,7 +314,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
             actor=actor_of(request),
             now=utc_now(),
         )
-        return "The learner goes by the newest version." if moved else "The learner went by it already."
+        return "The learner follows the newest version." if moved else "The learner already follows the newest version."
 
     move_all = in_bulk(move, description="Move learners to the newest version")
 
@@ -328,7 +330,7 @@ def story_of_step(request: HttpRequest, step: EnrollmentStep) -> Card:
         )
         for each in step.transitions.order_by("-number")[:50]
     ]
-    return Card("Story", rows, empty="Its turn has not come.", wide=True)
+    return Card("Story", rows, empty="It is not its turn yet.", wide=True)
 
 
 @neighbors_of(EnrollmentStep)
@@ -337,7 +339,7 @@ def news_about_step(request: HttpRequest, step: EnrollmentStep) -> Card:
         neighbor(each, title=each.type, note=each.outcome or each.last_error, at=each.received_at)
         for each in step.events.order_by("-pk")[:20]
     ]
-    return Card("What the partner told", rows, empty="Nothing yet.")
+    return Card("What the partner sent", rows, empty="Nothing yet.")
 
 
 @neighbors_of(Enrollment)
@@ -348,7 +350,7 @@ def steps_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
             each,
             title=f"{each.sequence_order}. {each.provider}",
             status="status",
-            note="another one stands in its place" if each.retired_at else each.last_error,
+            note="replaced by another certificate" if each.retired_at else each.last_error,
             at=each.changed_at,
         )
         for each in steps.select_related("provider").order_by("sequence_order", "pk")[:100]

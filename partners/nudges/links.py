@@ -32,4 +32,4 @@ def find_linked_nudge(token: str) -> Nudge:
     return nudge
 
 
-_GONE = "This address is about no emails of ours."
+_GONE = "There are no emails of ours at this address."

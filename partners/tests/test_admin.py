@@ -158,14 +158,14 @@ class TestAPartner:
     @pytest.mark.parametrize(
         ("facts", "told"),
         [
-            ({"adapter": "manual"}, "Never: it is told by staff"),
+            ({"adapter": "manual"}, "Never: staff contact it"),
             ({"paused_at": utc_now()}, "Once it is resumed"),
             ({"next_round_at": utc_now() + dt.timedelta(hours=1)}, "Just now: a worker is asking it"),
             (
                 {"next_round_at": utc_now() + dt.timedelta(hours=1), "silent_since": utc_now()},
                 "it has not answered since",
             ),
-            ({}, "When it has to be asked: nobody waits for it"),
+            ({}, "When it has to be asked: nobody is waiting for it"),
         ],
         ids=["by hand", "paused", "being asked", "silent", "nobody"],
     )
@@ -182,7 +182,7 @@ class TestAPartner:
         step = steps_of(approved(instance))[0]
         page = reverse("admin:partners_provider_change", args=[step.provider_id])
 
-        assert "Within a minute: somebody waits for it" in staff.get(page).content.decode()
+        assert "Within a minute: somebody is waiting for it" in staff.get(page).content.decode()
         EnrollmentStep.objects.filter(pk=step.pk).update(next_attempt_at=utc_now() + dt.timedelta(hours=1))
         assert ": then somebody is due" in staff.get(page).content.decode()
 

@@ -27,7 +27,10 @@ def preview_erasure(learner: Learner) -> Preview:
         return Preview(("It can't be done yet.", *forecast.obstacles))
     counted = ", ".join(f"{name} ({rows:,})" for name, rows in sorted(forecast.rows.items()))
     told = (
-        f"Names, addresses, answers and words go from {counted}. Enrollments that wait for a decision are deleted.",
+        (
+            f"Names, addresses, answers, and free text are removed from {counted}. Enrollments that wait "
+            "for a decision are deleted."
+        ),
         "Ids, amounts, dates and numbers stay. Invoices keep the name for as long as the law wants.",
     )
     task = (f"You get a task to have it erased elsewhere: {forecast.elsewhere}.",) if forecast.elsewhere else ()

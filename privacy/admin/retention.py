@@ -42,8 +42,11 @@ class RetentionAdmin(WorkspaceScopedAdmin):
                     ("prospects_days", "mails_days"),
                     ("consents_days", "tasks_days"),
                 ),
-                "description": "Counted from when something last happened. Whatever was paid for, is going on or has "
-                "an open staff task stays. A change is followed a day later; what is taken out does not come back.",
+                "description": (
+                    "Counted from the last activity. Anything that was paid for, is in "
+                    "progress, or has an open staff task stays. A change takes effect a "
+                    "day later; removed data can't be restored."
+                ),
             },
         ),
         ("The sweep", {"fields": (("follows", "looked"),)}),
@@ -79,7 +82,7 @@ def overdue_now(request: HttpRequest, retention: Retention) -> Card:
     counted = count_overdue(retention, now=now)
     rows = [Neighbor(kind.label, note=f"{count:,}") for kind, count in counted.items()]
     is_followed = retention.changed_at <= now - DELAY
-    title = "Goes with the next runs of the sweep" if is_followed else "Would go now"
+    title = "Removed by the next runs of the sweep" if is_followed else "Would be removed now"
     return Card(title, rows, empty="Everything is kept.")
 
 
@@ -89,4 +92,4 @@ def gone_already(request: HttpRequest, retention: Retention) -> Card:
     went = Forgotten.objects.filter(workspace=retention.workspace_id, date__gte=since)
     sums = went.order_by("kind").values_list("kind").annotate(Sum("rows"))
     rows = [Neighbor(RetentionKind(kind).label, note=f"{count:,}") for kind, count in sums]
-    return Card(f"Went in the last {SHOWN_DAYS} days", rows, empty="Nothing.")
+    return Card(f"Removed in the last {SHOWN_DAYS} days", rows, empty="Nothing.")

@@ -75,7 +75,7 @@ class TestTheButtonToDecline:
         answer = owner.confirm(decline, {"reason": "A course goes on."})
 
         assert f"What is stored about {NAME} stays for now" in foreseen
-        assert said(answer) == ["The data stays. The family reads why."]
+        assert said(answer) == ["The data stays. The family is told why."]
         assert AuditEntry.objects.get(action="Decline to erase").model == "accounts.learner"
 
 

@@ -34,7 +34,7 @@ def defined_in(module: Path) -> set[str]:
 THE_DOCTOR = (ROOT / "docs" / "doctor.md").read_text()
 IN_ONE_LINE = " ".join(THE_DOCTOR.split())
 # Words in bold on its page that are no buttons.
-ASKED = ["Who is wronged", "What to do"]
+ASKED = ["Who is affected", "What to do"]
 HEADINGS = {*ASKED, "by hand", "waits", "Waits"}
 
 

@@ -81,7 +81,7 @@ class TestADayInTheBackOffice:
         page.get_by_label("Name").fill("With more seats")
         page.get_by_label("First day").fill("2026-01-01")
         page.get_by_label("Last day").fill("2026-12-31")
-        press(page, "Ask what if")
+        press(page, "Ask “What if?”")
         expect(page).to_have_url(re.compile(r"whatif/\d+/change"))
         faults["what-if"] = look(page, "what-if")
 

@@ -48,8 +48,10 @@ def _by_source(asked: Asked, counts: Counter[tuple[object, str]]) -> Figure:
     return Figure(
         name="decisions",
         title="Decisions by source",
-        help="Each answer of the router to a request to enroll, on the day it was given: by a district's seat, by a "
-        "payment of the parents, or by neither, where it refused.",
+        help=(
+            "Each answer of the router to a request to enroll, on the day it was given: by a "
+            "district seat, by a payment of the parents, or by neither if it refused."
+        ),
         empty="Nothing was decided in these days.",
         columns=("Day", *(str(source.label) for source in ProvisionSource), "Neither"),
         rows=[
@@ -89,8 +91,10 @@ def _by_reason(asked: Asked, counts: Counter[str]) -> Figure:
     return Figure(
         name="reasons",
         title="Decisions by reason",
-        help="The same decisions by why the router decided so. The reason is that of the district's side: whoever pays "
-        "does so because no seat was found.",
+        help=(
+            "The same decisions by reason. The reason is the district's side of the decision: "
+            "parents pay because no seat was found."
+        ),
         empty="Nothing was decided in these days.",
         columns=("Reason", "Decisions"),
         rows=[(label, str(count)) for label, count, _, _ in found],

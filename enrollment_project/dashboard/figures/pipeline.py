@@ -32,9 +32,13 @@ def pipeline(asked: Asked) -> list[Figure]:
         Figure(
             name="pipeline",
             title="Partner pipeline",
-            help="Learners at each partner as they stand now, whatever the days above. Completion = who completed "
-            "of those who began. Median days = from being accepted to completing. Stuck = no step forward for longer "
-            "than the partner may take, its outages apart. The bottleneck is the partner with the most learners stuck.",
+            help=(
+                "Learners at each partner as they stand now, whatever the days above. Completion = "
+                "the share of learners who completed, of those who began. Median days = from being "
+                "accepted to completing. Stuck = no step forward for longer than the partner may "
+                "take, its outages apart. The bottleneck is the partner with the most learners "
+                "stuck."
+            ),
             empty="No program has partners yet.",
             columns=(
                 "Partner",

@@ -29,10 +29,13 @@ def seats(asked: Asked) -> list[Figure]:
         Figure(
             name="seats",
             title="District seats, fullest first",
-            help="Used = of approved enrollments. Reserved = held for enrollments that are not approved yet. Left = "
-            "neither. Seats run out on the day on which none is left if as many are taken each day as on average in "
-            f"the days above (column Taken); nothing is said for fewer than {LEAST_DAYS} days or {LEAST_SEATS} seats. "
-            "Seats that were given back do not count as taken.",
+            help=(
+                "Used = held by approved enrollments. Reserved = held for enrollments that are not "
+                "approved yet. Left = neither. Seats run out on the day when none is left at the "
+                "average daily rate of the days above (column Taken); there is no forecast for "
+                f"fewer than {LEAST_DAYS} days or {LEAST_SEATS} seats. Seats that were given back do "
+                "not count as taken."
+            ),
             empty="No district has seats yet.",
             columns=(
                 "District",

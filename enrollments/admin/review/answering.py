@@ -69,7 +69,7 @@ class Answering:
         if wanted == SKIP:
             return self._go_on(request, enrollment)
         if wanted not in FORMS:
-            return self.show(request, enrollment, Told(refusal="Nothing was decided: press a button.", status=400))
+            return self.show(request, enrollment, Told(refusal="Nothing was decided. Press a button.", status=400))
         form = form_for(wanted, request, enrollment, request.POST)
         if not form.is_valid():
             return self.show(request, enrollment, Told(wanted, form, status=422))

@@ -71,7 +71,7 @@ def build_case(
     return Case(
         enrollment=enrollment,
         person=link(enrollment.person),
-        page=link(enrollment, "Its own page"),
+        page=link(enrollment, "Open its page"),
         about=_about(enrollment, seat),
         asked=_asked(enrollment, seat, now),
         cards=[
@@ -140,7 +140,7 @@ def _asked(enrollment: Enrollment, seat: SeatAssignment | None, now: dt.datetime
 
 def _funding(enrollment: Enrollment, seat: SeatAssignment | None) -> str:
     if seat is not None:
-        return f"A seat of {seat.allocation.district}"
+        return f"Seat of {seat.allocation.district}"
     if enrollment.payment_status in UNPAID:
         return "Not paid yet"
     if enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED:

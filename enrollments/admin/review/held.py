@@ -92,8 +92,10 @@ class HeldReviewAdmin(WorkspaceScopedAdmin):
         form=RequiredNoteForm,
         icon="lock_open",
         variant=ActionVariant.PRIMARY,
-        explanation="The answer is taken back before it is carried out: the case waits for a reviewer again, and no "
-        "family hears of it.",
+        explanation=(
+            "The decision is taken back before it is carried out: the case waits for a "
+            "reviewer again, and the family is not told."
+        ),
     )
     def release(self, request: HttpRequest, review: HeldReview, form: StaffForm) -> str:
         release_review(held_review_id=review.pk, actor=actor_of(request), now=utc_now())

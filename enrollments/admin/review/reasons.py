@@ -18,6 +18,6 @@ class ReviewReasonAdmin(WorkspaceScopedAdmin):
     list_filter = (("workspace", ScopedRelatedFilter), "is_offered")
     list_select_related = ("workspace",)
     search_fields = ("text__icontains",)
-    search_help_text = "Words of the reason"
+    search_help_text = "Wording of the reason"
     ordering = ("workspace", "position", "id")
     fields = ("workspace", "text", "position", "is_offered")

@@ -13,7 +13,7 @@ from core.errors import NotFound
 from ...models import IdleSeat
 
 _signer = Signer(salt="enrollments.idle_seats", sep=".")
-_GONE = "This address is about no seat of ours."
+_GONE = "There is no seat of ours at this address."
 
 
 def keep_url(idle_seat_id: int) -> str:

@@ -39,7 +39,10 @@ class PaidBody(serializers.Serializer[Any]):
         help_text="How the money came; other if left out.",
     )
     reference = TextField(
-        max_length=200, required=False, allow_null=True, help_text="By which your books find it: a transfer, a receipt."
+        max_length=200,
+        required=False,
+        allow_null=True,
+        help_text="How your books refer to it: the number of a transfer or a receipt.",
     )
     amount_minor = WholeNumberField(
         required=False,

@@ -148,7 +148,7 @@ class SupposedSeatsSerializer(serializers.Serializer[Any]):
 
 
 class WhatIfSerializer(serializers.Serializer[Any]):
-    first_day = DayField(help_text="Who asked from this day on …")
+    first_day = DayField(help_text="First day of the requests …")
     last_day = DayField(help_text="… to this day, where the workspace is.")
     seats = SupposedSeatsSerializer(  # type: ignore[call-arg]  # of the list
         many=True,
