@@ -50,13 +50,13 @@ class ColumnsForm(StaffForm):
 class FilterForm(StaffForm):
     """`row` is the list's page."""
 
-    name = forms.CharField(max_length=60, help_text="What your colleagues and you find it by.")
+    name = forms.CharField(max_length=60, help_text="The name under which you and your colleagues find it.")
     workspace = forms.ModelChoiceField(
         Workspace.objects.none(),
         label="Share with",
         required=False,
-        empty_label="Nobody: it is mine alone",
-        help_text="Everybody of the workspace finds it above the list.",
+        empty_label="Nobody: only I can see it",
+        help_text="Everybody in the workspace sees it above the list.",
     )
     query = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
 
@@ -130,15 +130,15 @@ def keep_known(page: WorkspaceScopedAdmin, request: HttpRequest, query: str) -> 
     try:
         shown = page.get_changelist_instance(asked)
     except (IncorrectLookupParameters, DisallowedModelAdminLookup) as error:
-        raise ValidationError("The list can't be filtered like this. Filter it anew, and save that.") from error
+        raise ValidationError("The list can't be filtered like this. Filter it again, and save that.") from error
     known = {ORDER_VAR, *(str(name) for spec in shown.filter_specs for name in spec.expected_parameters())}
     if page.date_hierarchy:
         known |= {f"{page.date_hierarchy}__{part}" for part in ("year", "month", "day")}
     if strange := sorted(set(told) - known):
-        raise ValidationError(f"The list offers no filter by {', '.join(strange)}. Choose from its own filters.")
+        raise ValidationError(f"The list has no filter by {', '.join(strange)}. Choose from its own filters.")
     kept = {name: values for name, values in told.lists() if any(values)}
     if not kept:
-        raise ValidationError("Filter or sort the list first, and save that. Words that were searched are not kept.")
+        raise ValidationError("Filter or sort the list first, and save that. Search terms are not saved.")
     answer = QueryDict(mutable=True)
     for name, values in kept.items():
         answer.setlist(name, values)

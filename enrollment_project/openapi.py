@@ -23,8 +23,11 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": f"^{KEY_PATTERN}$"},
     OpenApiParameter.HEADER,
-    description="Up to 255 characters of your choice. Repeating a request with its key has no second effect. Keys are "
-    "kept for 24 hours, so many of each caller; past that a new one is answered 429 `too_many_idempotency_keys`.",
+    description=(
+        "Up to 255 characters of your choice. Repeating a request with its key has no second "
+        "effect. Keys are kept for 24 hours, up to a limit per caller; beyond it, a new key "
+        "is answered with 429 `too_many_idempotency_keys`."
+    ),
 )
 
 # The part of the rule for text (see core.characters) that fits in a one-line pattern.
@@ -76,7 +79,7 @@ PROBLEMS = {
 }
 TITLES = {
     "400": "The request or its body can't be read",
-    "401": "No API key, or one that does not work",
+    "401": "No API key, or an invalid one",
     "403": "The key lacks the scope",
     "404": "Not in this workspace",
     "405": "The method is not allowed; see Allow",

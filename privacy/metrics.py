@@ -21,7 +21,7 @@ def _since_last_sweep(now: dt.datetime) -> Iterator[Reading]:
 FIGURES = (
     Figure(
         "forgotten_total",
-        "Rows that went by a workspace's retention settings, by what they are.",
+        "Rows removed under a workspace's retention settings, by kind.",
         ("kind",),
         lambda now: sum_by(Forgotten.objects.all(), "rows", "kind"),
         Kind.COUNTER,

@@ -3,7 +3,7 @@
 from drf_spectacular.utils import OpenApiExample
 
 REGISTER_GUARDIAN = OpenApiExample(
-    "A guardian whose address is not known yet",
+    "A guardian without a known address",
     request_only=True,
     value={"externalId": "guardian-789", "firstName": "Gail", "lastName": "Roe", "learnerIds": []},
 )
@@ -33,10 +33,10 @@ CHANGE_LEARNER = OpenApiExample(
     value={"phone": "+14155550123", "address": {"city": "Springfield", "state": "IL", "country": "USA"}},
 )
 CREATE_LEAD = OpenApiExample(
-    "Somebody who left a phone number", request_only=True, value={"lastName": "Homeowner", "phone": "+14155550123"}
+    "A prospect who left a phone number", request_only=True, value={"lastName": "Homeowner", "phone": "+14155550123"}
 )
 CHANGE_LEAD = OpenApiExample(
-    "What became known since",
+    "New information about the lead",
     request_only=True,
     value={"firstName": "Suzie", "email": "suzie.homeowner@example.com"},
 )

@@ -20,7 +20,9 @@ class GuardianFilter(StrictFilterSet):
 
     externalId = TextFilter(field_name="external_id")
     email = TextFilter()
-    learnerId = TextFilter(method="of_learner", help_text="Those of one learner, by CUID or by your own id.")
+    learnerId = TextFilter(
+        method="of_learner", help_text="Only the guardians of one learner, by CUID or by your own id."
+    )
 
     class Meta:
         model = Guardian
@@ -42,9 +44,10 @@ class GuardianBody(serializers.Serializer[Any]):
     email = EmailTextField(
         required=False,
         allow_null=True,
-        help_text="Whoever proves this address can see the learners. Give it only if you know that it is the "
-        "guardian's; "
-        "else invite it.",
+        help_text=(
+            "Anyone who confirms this address can see the learners. Set it only if you know "
+            "that it is the guardian's; otherwise, send an invitation."
+        ),
     )
     firstName = TextField(source="first_name", max_length=150, required=False, allow_blank=True)
     lastName = TextField(source="last_name", max_length=150, required=False, allow_blank=True)
@@ -53,7 +56,7 @@ class GuardianBody(serializers.Serializer[Any]):
         child=TextField(max_length=150),
         required=False,
         max_length=MAX_LEARNERS,
-        help_text="All learners the guardian answers for, each by CUID or by your own id.",
+        help_text="All learners the guardian is responsible for, each by CUID or by your own id.",
     )
 
 
@@ -98,7 +101,7 @@ class GuardianSerializer(serializers.ModelSerializer[Guardian]):
     firstName = serializers.CharField(source="first_name")
     lastName = serializers.CharField(source="last_name")
     isProven = serializers.BooleanField(
-        source="is_proven", help_text="Whether the guardian has signed in by a code that was mailed to this address."
+        source="is_proven", help_text="Whether the guardian has signed in with a code mailed to this address."
     )
     learners = GuardianLearnerSerializer(many=True)
     invitation = serializers.SerializerMethodField(help_text="The one that is waiting for an answer.")

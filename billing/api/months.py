@@ -24,14 +24,14 @@ class TotalSerializer(serializers.Serializer[Any]):
 
     account = serializers.ChoiceField(choices=Account.choices)
     currency = serializers.CharField()
-    grossMinor = serializers.IntegerField(source="gross", help_text="Below zero for what left.")
+    grossMinor = serializers.IntegerField(source="gross", help_text="Negative for outgoing money.")
     feeMinor = serializers.IntegerField(source="fee")
 
 
 class ClosedMonthSerializer(serializers.ModelSerializer[MonthClose]):
     month = serializers.SerializerMethodField(help_text="As in 2026-10, where the workspace is.")
     closedAt = serializers.DateTimeField(source="closed_at")
-    note = serializers.CharField(help_text="Why it was closed with mismatches that wait; empty if none did.")
+    note = serializers.CharField(help_text="Why it was closed with open mismatches; empty if there were none.")
     totals = TotalSerializer(many=True)
 
     class Meta:
@@ -45,10 +45,10 @@ class ClosedMonthSerializer(serializers.ModelSerializer[MonthClose]):
 class LedgerLineSerializer(serializers.ModelSerializer[LedgerLine]):
     """One line of the books. Amounts are in the currency's smallest unit, below zero for what left."""
 
-    id = serializers.IntegerField(help_text="Rises with each line that is written.")
+    id = serializers.IntegerField(help_text="Increases with each line.")
     isLate = serializers.BooleanField(source="is_late", help_text="Whether it moved in an earlier month.")
     account = serializers.ChoiceField(choices=Account.choices)
-    reference = serializers.CharField(source="source", help_text="What moved, as in refund:12.")
+    reference = serializers.CharField(source="source", help_text="What the line is about, as in refund:12.")
     number = serializers.IntegerField(
         help_text="1 for the first line of a reference; what turns out otherwise has the next."
     )

@@ -22,9 +22,10 @@ class StripeWebhookView(APIView):
     @extend_schema(
         operation_id="receive_stripe_event",
         summary="Receive an event from Stripe",
-        description="The event is stored once by its id and handled afterwards. A bad signature, a timestamp more "
-        "than five minutes "
-        "away, or a body that is no event: 400.",
+        description=(
+            "The event is stored once by its id and handled afterwards. A bad signature, a "
+            "timestamp more than five minutes away, or a body that is not an event: 400."
+        ),
         parameters=[OpenApiParameter("Stripe-Signature", str, OpenApiParameter.HEADER, required=True)],
         request={"application/json": {"type": "object"}},
         responses={200: inline_serializer("StripeEventReceived", {"received": serializers.BooleanField()})},

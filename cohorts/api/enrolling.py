@@ -45,13 +45,18 @@ class EnrollView(StudentView):
     @extend_schema(
         tags=TAGS,
         operation_id="enroll_in_cohort",
-        description="Hold a place and open its payment page; asking again returns the page that is open. With a "
-        "`voucher` that takes all off, the place is taken at once: the answer has a package, no session.\n\n"
-        "Refused with 400: `cohort_not_active`, `cohort_full`, `deadline_passed`, `not_for_sale`; 403 "
-        "`course_not_active`; 404; 409 `already_owned`, `payment_on_its_way` (a bank debit takes days), "
-        "`too_many_places_held` (pay for one or give it back), `voucher_too_late` (a payment page without this code is "
-        "open); 422 `ineligible`, `learner_name_missing`, `voucher_not_accepted`; 429 `too_many_codes`; 503 "
-        "`payment_provider_down`, after which the same request continues.",
+        description=(
+            "Hold a place and open its payment page; asking again returns the page that is "
+            "open. With a `voucher` that covers the full price, the place is taken at once: "
+            "the answer has a package and no session.\n\nRefused with 400: "
+            "`cohort_not_active`, `cohort_full`, `deadline_passed`, `not_for_sale`; 403 "
+            "`course_not_active`; 404; 409 `already_owned`, `payment_on_its_way` (a bank "
+            "debit takes days), `too_many_places_held` (pay for one or give it back), "
+            "`voucher_too_late` (a payment page without this code is open); 422 "
+            "`ineligible`, `learner_name_missing`, `voucher_not_accepted`; 429 "
+            "`too_many_codes`; 503 `payment_provider_down`, after which the same request "
+            "continues."
+        ),
         request=EnrollBody,
         responses=CheckoutSerializer,
         examples=[ENROLL, ENROLL_CHILD, CHECKOUT],
@@ -87,10 +92,13 @@ class SessionView(StudentView):
     @extend_schema(
         tags=TAGS,
         operation_id="get_enrollment_session",
-        description="The package that a payment brought. Stripe is asked if its notice has not come yet; 202 while the "
-        "money is on its way. 409 when no package will come of it: `place_lost`, `already_owned`, `refunded`, "
-        "`enrollment_ended`, `payment_failed`, `checkout_expired`, `checkout_cancelled`. "
-        "403 `not_your_payment`: another student's.",
+        description=(
+            "The package that a payment bought. If Stripe's event has not arrived yet, "
+            "Stripe is asked; 202 while the money is on its way. 409 when there will be no "
+            "package: `place_lost`, `already_owned`, `refunded`, `enrollment_ended`, "
+            "`payment_failed`, `checkout_expired`, `checkout_cancelled`. 403 "
+            "`not_your_payment`: another student's."
+        ),
         responses={
             200: BoughtSerializer,
             202: OpenApiResponse(ProcessingSerializer, "Ask again in a moment"),

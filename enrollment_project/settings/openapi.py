@@ -53,29 +53,34 @@ SPECTACULAR_SETTINGS = {
         "enrollment_project.openapi.document_problems",
     ],
     "TAGS": [
-        {"name": "Router", "description": "Route a learner, read the decisions, and keep the districts' seats."},
+        {"name": "Router", "description": "Route a learner, read decisions, and manage district seats."},
         {
             "name": "Programs",
             "description": "What the workspace offers: programs, and their instances with dates and criteria.",
         },
         {
             "name": "Partners",
-            "description": "Training at other organizations, and how learners fare there.",
+            "description": "Training at partner organizations, and learners' progress there.",
         },
         {"name": "Enrollments", "description": "Who is in which program: enroll, evaluate, review, change, leave."},
-        {"name": "Imports", "description": "Candidates from files: thousands at once, tried first, undone if need be."},
+        {
+            "name": "Imports",
+            "description": ("Candidates from files: thousands at once, with a rehearsal first and an undo."),
+        },
         {
             "name": "People",
-            "description": "Learners and leads; guardians: how they are reached, whom they answer for, inviting them.",
+            "description": "Learners, leads, and guardians: contact details, children, and invitations.",
         },
-        {"name": "GraphQL", "description": "The same reads and changes, several of them in one request."},
+        {"name": "GraphQL", "description": "The same queries and changes, several in one request."},
         {"name": "Courses", "description": "The public catalog of courses, enrolling in a cohort, the waiting list."},
         {
             "name": "Students",
-            "description": "What a student or guardian has: packages, booking, sessions. By session cookie, not key.",
+            "description": (
+                "What a student or guardian has: packages, bookings, sessions. Uses the session cookie, not a key."
+            ),
         },
-        {"name": "Events", "description": "What happened in the workspace, for those who come and ask."},
-        {"name": "Webhooks", "description": "Where vendors tell us what happened. By signature, not by key."},
+        {"name": "Events", "description": "Events of the workspace, for integrators who poll."},
+        {"name": "Webhooks", "description": "Events from vendors. Uses signatures, not keys."},
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "/static/img/favicon.svg",

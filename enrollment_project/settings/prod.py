@@ -65,7 +65,9 @@ SEALING_KEYS = sealing_keys("SEALING_KEYS")
 STRIPE_SECRET_KEY = vendors("STRIPE_SECRET_KEY", "sk_", "rk_")
 STRIPE_WEBHOOK_SECRET = vendors("STRIPE_WEBHOOK_SECRET", "whsec_")
 if SANDBOX and not env.bool("SANDBOX_IN_PRODUCTION", default=False):
-    raise ImproperlyConfigured("SANDBOX=1 replaces payment by a stand-in; set SANDBOX_IN_PRODUCTION=1 for a demo host")
+    raise ImproperlyConfigured(
+        "SANDBOX=1 replaces payments with a stand-in; set SANDBOX_IN_PRODUCTION=1 for a demo host"
+    )
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)

@@ -46,7 +46,7 @@ class ImportForm(StaffForm):
         error_messages={"empty": "The file is empty. Choose one with a line of column names and a line per candidate."},
     )
     on_duplicate = forms.ChoiceField(
-        label="People who are enrolled already", choices=DuplicatePolicy.choices, initial=DuplicatePolicy.SKIP
+        label="People who are already enrolled", choices=DuplicatePolicy.choices, initial=DuplicatePolicy.SKIP
     )
     evaluate = forms.BooleanField(
         required=False, initial=True, label="Evaluate", help_text="Judge each candidate by the criteria."

@@ -34,15 +34,15 @@ class ImportCommand(UseCaseCommand):
             "--on-duplicate",
             choices=DuplicatePolicy.values,
             default=DuplicatePolicy.SKIP.value,
-            help="what to do about people who are enrolled already",
+            help="what to do about people who are already enrolled",
         )
-        parser.add_argument("--tell-nobody", action="store_true", help="send families no mail about what was found")
+        parser.add_argument("--tell-nobody", action="store_true", help="do not mail families the outcome")
         parser.add_argument(
             "--confirm-endings",
             action="store_true",
             help="go on even if more than a tenth of the current enrollments would end or become ineligible",
         )
-        parser.add_argument("--dry-run", action="store_true", help="find out what would happen and change nothing")
+        parser.add_argument("--dry-run", action="store_true", help="report what would happen and change nothing")
 
     @staticmethod
     def read_options(options: dict[str, Any]) -> Options:

@@ -19,7 +19,9 @@ MAX_LIMIT = 500
 
 
 class FeedQuery(QuerySerializer):
-    after = QueryNumberField(min_value=0, default=0, help_text="The next of the page before; 0 begins with the first.")
+    after = QueryNumberField(
+        min_value=0, default=0, help_text="The `next` value of the previous page; 0 starts with the first event."
+    )
     limit = QueryNumberField(min_value=1, max_value=MAX_LIMIT, default=LIMIT)
     type = QueryTextField(required=False, max_length=64, help_text="Only events of this type.")
 
@@ -36,7 +38,9 @@ class EventSerializer(serializers.ModelSerializer[OutboxEvent]):
 
 class FeedSerializer(serializers.Serializer[Any]):
     data = EventSerializer(many=True)  # type: ignore[assignment]  # the serializer's own name
-    next = serializers.IntegerField(help_text="Give it as after to go on. It stays the same while nothing is new.")
+    next = serializers.IntegerField(
+        help_text=("Send it as `after` to continue. It stays the same while there is nothing new.")
+    )
 
 
 class EventFeedView(APIView):

@@ -36,7 +36,7 @@ class NewEndpointBody(EndpointBody):
 class ChangedEndpointBody(EndpointBody):
     enabled = TruthField(
         required=False,
-        help_text="Once it is enabled again, what waits is sent; what happened while it was off can be replayed.",
+        help_text=("Once it is enabled again, waiting events are sent; events from while it was off can be replayed."),
     )
 
 
@@ -48,7 +48,7 @@ class ReplayBody(serializers.Serializer[Any]):
         child=TextField(max_length=64),
         required=False,
         max_length=MAX_TYPES,
-        help_text="Only these; those that the endpoint listens to if left out.",
+        help_text="Only these types; if omitted, those the endpoint listens to.",
     )
 
 
@@ -62,7 +62,7 @@ class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
     failingSince = serializers.DateTimeField(
         source="failing_since",
         allow_null=True,
-        help_text="Since when it accepted nothing of what was sent. After a week it is switched off.",
+        help_text="Since when it has not accepted anything. After a week it is switched off.",
     )
     createdAt = serializers.DateTimeField(source="created_at")
 
@@ -73,7 +73,7 @@ class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
 
 class SecretSerializer(EndpointSerializer):
     secret = serializers.CharField(
-        allow_null=True, help_text="Verifies what is sent. Told this once: null where the answer is a repeated one."
+        allow_null=True, help_text="Verifies deliveries. Returned only once: null in a repeated answer."
     )
 
     class Meta(EndpointSerializer.Meta):

@@ -16,7 +16,7 @@ from ..queries import get_certificate
 class CertificateSerializer(serializers.Serializer[Certificate]):
     """A certificate as integrators see it."""
 
-    serial = serializers.CharField(help_text="Its number, which stands on the paper.")
+    serial = serializers.CharField(help_text="Its number, as printed on it.")
     issuedAt = serializers.DateTimeField(source="issued_at")
     url = serializers.SerializerMethodField(help_text="The PDF, while the certificate is valid.")
     verificationUrl = serializers.SerializerMethodField(help_text="Where anybody can check it.")

@@ -29,10 +29,10 @@ CHANGE_PARTNER = OpenApiExample(
         },
     },
 )
-RETRY_STEP = OpenApiExample("The cause is gone", request_only=True, value={"reason": "The course exists now"})
+RETRY_STEP = OpenApiExample("The cause is fixed", request_only=True, value={"reason": "The course exists now"})
 SKIP_STEP = OpenApiExample("Nothing to learn", request_only=True, value={"reason": "Certified elsewhere last year"})
 COMPLETE_STEP = OpenApiExample(
-    "By the partner's own certificate",
+    "With the partner's own certificate",
     request_only=True,
     value={"reason": "Their system is down", "evidence": "Certificate 2026-118"},
 )
@@ -54,4 +54,6 @@ REASSIGN_STEP = OpenApiExample(
     request_only=True,
     value={"reason": "Closed until summer", "partner": "northside-lms", "courseId": "safety-2"},
 )
-REOPEN_STEP = OpenApiExample("Told by mistake", request_only=True, value={"reason": "It was another learner's exam"})
+REOPEN_STEP = OpenApiExample(
+    "Reported by mistake", request_only=True, value={"reason": "It was another learner's exam"}
+)

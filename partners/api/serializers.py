@@ -43,8 +43,10 @@ class ProviderBody(serializers.Serializer[Any]):
     fieldMap = FieldMapSerializer(
         source="field_map",
         required=False,
-        help_text="What the partner's JSON calls our fields. It replaces the map as a whole; what it leaves out has "
-        "our names.",
+        help_text=(
+            "The names of our fields in the partner's JSON. It replaces the whole map; fields "
+            "that are left out keep our names."
+        ),
     )
 
 
@@ -52,7 +54,7 @@ class NewProviderBody(ProviderBody):
     slug = TextField(
         max_length=50,
         validators=[validate_slug],
-        help_text="Letters, digits, - and _. It names the partner in addresses, for good.",
+        help_text="Letters, digits, - and _. It identifies the partner in addresses and can't be changed later.",
     )
     name = TextField(max_length=200)
 
@@ -97,14 +99,14 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
 
 
 class NewProviderSerializer(ProviderSerializer):
-    webhookSecret = serializers.CharField(source="webhook_secret", help_text="Told this once.")
+    webhookSecret = serializers.CharField(source="webhook_secret", help_text="Returned only once.")
 
     class Meta(ProviderSerializer.Meta):
         fields = (*ProviderSerializer.Meta.fields, "webhookSecret")  # type: ignore[assignment]
 
 
 class PartnerSecretSerializer(serializers.Serializer[Any]):
-    webhookSecret = serializers.CharField(help_text="Told this once. The one before holds for another day.")
+    webhookSecret = serializers.CharField(help_text="Returned only once. The previous secret stays valid for a day.")
 
 
 ProviderPage = page_serializer(ProviderSerializer, "PartnerPage")
@@ -145,7 +147,7 @@ class SequenceSerializer(serializers.Serializer[Any]):
     createdAt = serializers.DateTimeField(allow_null=True)
     steps = SequenceStepBody(many=True)
     groups = SequenceGroupBody(many=True)
-    underWay = UnderWaySerializer(many=True, help_text="How many active learners go by which version.")
+    underWay = UnderWaySerializer(many=True, help_text="How many active learners follow each version.")
 
 
 class PartnerStepSerializer(serializers.ModelSerializer[EnrollmentStep]):
@@ -190,11 +192,11 @@ class StepReasonBody(serializers.Serializer[Any]):
 
 
 class EvidenceBody(StepReasonBody):
-    evidence = MultilineField(max_length=300, help_text="What proves it, e.g. a certificate's number.")
+    evidence = MultilineField(max_length=300, help_text="The evidence, such as a certificate number.")
 
 
 class ReassignBody(StepReasonBody):
-    partner = TextField(max_length=50, help_text="The slug of the partner that is to teach the learner.")
+    partner = TextField(max_length=50, help_text="The slug of the partner that will teach the learner.")
     courseId = TextField(
         source="course_id", max_length=255, required=False, help_text="The course as that partner calls it, if another."
     )

@@ -33,9 +33,12 @@ class PartnerWebhookView(APIView):
     @extend_schema(
         operation_id="receive_partner_event",
         summary="Receive an event from a partner",
-        description="Signed as Standard Webhooks with the partner's own secret. The event is stored once by its "
-        "webhook-id and applied afterwards: 200, or 202 while nobody is known by its enrollmentId. A bad signature, or "
-        "a timestamp more than five minutes away: 401. A body that is no event: 400.",
+        description=(
+            "Signed as Standard Webhooks with the partner's own secret. The event is stored "
+            "once by its webhook-id and applied afterwards: 200, or 202 while nobody is "
+            "known by its enrollmentId. A bad signature, or a timestamp more than five "
+            "minutes away: 401. A body that is not an event: 400."
+        ),
         parameters=[OpenApiParameter(name, str, OpenApiParameter.HEADER, required=True) for name in _HEADERS],
         request={"application/json": {"type": "object"}},
         responses={200: _RECEIVED, 202: _RECEIVED, 401: OpenApiResponse(description="Not signed by this partner")},

@@ -12,8 +12,9 @@ LONGEST_HOURS = int(LONGEST_WINDOW.total_seconds() // 3600)
 
 class Command(UseCaseCommand):
     help = (
-        "Compare our books with Stripe's: store and handle events whose webhook never came, and settle checkouts that "
-        "have not kept up. Exits with 1 if Stripe does not answer; nothing is lost, run it again."
+        "Compare our books with Stripe's: store and handle events whose webhook never arrived, and "
+        "settle checkouts that have fallen behind. Exits with 1 if Stripe does not answer; nothing "
+        "is lost, run it again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,7 +23,7 @@ class Command(UseCaseCommand):
             "--since",
             type=number(0.001, LONGEST_HOURS),
             metavar="HOURS",
-            help=f"how far to look back, up to {LONGEST_HOURS} hours; by default to a little before the last run",
+            help=(f"how many hours to look back, at most {LONGEST_HOURS}; the default is shortly before the last run"),
         )
         parser.add_argument("--dry-run", action="store_true", help="report what differs and change nothing")
 

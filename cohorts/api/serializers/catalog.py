@@ -33,7 +33,7 @@ class CourseItemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     stepCount = serializers.IntegerField(source="step_count")
     priceInCents = serializers.IntegerField(
-        source="price_minor", allow_null=True, help_text="The lowest of the open cohorts', in minor units."
+        source="price_minor", allow_null=True, help_text="The lowest price of the open cohorts, in minor units."
     )
     currency = serializers.CharField(allow_null=True)
     availableCohorts = serializers.IntegerField(source="available_cohorts", help_text="Open, with a free place.")

@@ -21,7 +21,7 @@ class ReturnAddressField(TextField):
     """
 
     default_error_messages = {
-        "not_allowed": "Give an http(s) address on this site or on a host that is allowed, or leave it out."
+        "not_allowed": "Give an http(s) address on this site or on an allowed host, or leave it out."
     }
 
     def to_internal_value(self, data: Any) -> str:
@@ -48,8 +48,8 @@ class CuidField(serializers.RegexField):
 
 
 class ParticipantBody(serializers.Serializer[Any]):
-    learnerId = CuidField(required=False, help_text="A learner you may act for. Left out: yourself.")
-    firstName = TextField(max_length=150, required=False, help_text="Your own, if your account has no name yet.")
+    learnerId = CuidField(required=False, help_text="A learner you may act for. If omitted: yourself.")
+    firstName = TextField(max_length=150, required=False, help_text="Your own name, if your account has none yet.")
     lastName = TextField(max_length=150, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +72,9 @@ class EnrollBody(ParticipantBody):
         help_text="Where to go after paying; {CHECKOUT_SESSION_ID} in it is filled in.",
     )
     cancelUrl = ReturnAddressField(max_length=2000, required=False)
-    voucher = TextField(max_length=60, required=False, help_text="A code that lowers the price, in any case.")
+    voucher = TextField(
+        max_length=60, required=False, help_text="A code that lowers the price, in upper or lower case."
+    )
 
 
 class CheckoutSerializer(serializers.Serializer[Any]):

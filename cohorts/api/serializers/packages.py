@@ -182,4 +182,6 @@ class ClassEventSerializer(BookedSessionSerializer):
 
 
 class CalendarFeedSerializer(serializers.Serializer[Any]):
-    url = serializers.URLField(allow_null=True, help_text="Keep it to yourself: it needs no sign-in. Null: none.")
+    url = serializers.URLField(
+        allow_null=True, help_text="Keep it to yourself: it needs no sign-in. Null if there is none."
+    )

@@ -18,7 +18,7 @@ class Command(UseCaseCommand):
         parser.add_argument("--workspace", required=True, metavar="SLUG")
         parser.add_argument("--scopes", required=True, help=f"all, or some of: {','.join(Scope.values)}")
         parser.add_argument(
-            "--name", default="Command line", help="who uses it, for people looking at the list of keys"
+            "--name", default="Command line", help="who uses it, for people who look at the list of keys"
         )
         parser.add_argument("--expires-days", type=number(0.001, 36_500), help="when it ends; never, by default")
 

@@ -23,7 +23,7 @@ class Command(UseCaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("slug", help="lower-case letters, digits and dashes")
-        parser.add_argument("--name", default="", help="the name people see; made from the slug by default")
+        parser.add_argument("--name", default="", help="the name people see; derived from the slug by default")
         parser.add_argument(
             "--price-minor",
             type=whole_number(1, MAX_INT),
@@ -32,8 +32,8 @@ class Command(UseCaseCommand):
         )
         parser.add_argument("--currency", default="usd", help="three-letter ISO 4217 code (usd)")
         parser.add_argument("--owner", default="", help="invite this address as its owner, and print the link")
-        parser.add_argument("--timezone", default="", help="where its days begin and end, like America/Chicago")
-        parser.add_argument("--language", default="", help="in which it writes to families: en, es or pl")
+        parser.add_argument("--timezone", default="", help="its time zone, such as America/Chicago")
+        parser.add_argument("--language", default="", help="the language of mails to families: en, es, or pl")
         parser.add_argument(
             "--if-missing", action="store_true", help="leave an existing workspace and its owner as they are"
         )

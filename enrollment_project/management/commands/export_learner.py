@@ -24,21 +24,24 @@ def new_file(text: str) -> Path:
 
 class Command(UseCaseCommand):
     help = (
-        "Write all that is stored about a learner into a zip: a page to read, JSON, files, certificates and invoices. "
-        "Exits with 1 for an unknown learner, or a guardian who is not theirs."
+        "Write everything that is stored about a learner into a zip: a page to read, JSON, files, "
+        "certificates, and invoices. Exits with 1 for an unknown learner, or a guardian who is not "
+        "theirs."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("learner", metavar="CUID", help="the learner's id, as their page in the back office has it")
+        parser.add_argument(
+            "learner", metavar="CUID", help="the learner's id, as shown on their page in the back office"
+        )
         parser.add_argument("--out", type=new_file, metavar="FILE", help="where the zip goes (learner-CUID.zip)")
         parser.add_argument(
             "--guardian",
             type=whole_number(1, MAX_INT),
             metavar="ID",
-            help="who gets it: invoices that were written to this guardian are in it; none without",
+            help="the guardian who gets it: includes the invoices issued to them; without it, no invoices",
         )
-        parser.add_argument("--dry-run", action="store_true", help="count what would be in it, and write nothing")
+        parser.add_argument("--dry-run", action="store_true", help="count what would be in it and write nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         learner = get_learner(cuid=options["learner"])

@@ -18,10 +18,10 @@ PAUSE_SECONDS = 0.3  # SQLite allows one writer at a time; the pause lets waitin
 
 
 class Command(BaseCommand):
-    help = "Fill an empty database with two made-up organizations and half a year of what happened in them."
+    help = "Fill an empty database with two made-up organizations and half a year of their activity."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--if-empty", action="store_true", help="Do nothing if there is a workspace already.")
+        parser.add_argument("--if-empty", action="store_true", help="Do nothing if there is already a workspace.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SANDBOX:
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         if not missing:
             if options["if_empty"]:
                 return
-            raise CommandError("There is data already. Demo data goes only into an empty database.")
+            raise CommandError("The database is not empty. Demo data can only be loaded into an empty database.")
         if not is_sandbox_there():
             raise CommandError(
                 f"The sandbox has to know what was paid, but it does not answer at {settings.SANDBOX_URL} "

@@ -12,7 +12,7 @@ BATCH = 500
 
 class Command(UseCaseCommand):
     help = (
-        "Hand due events on to the stream (REDIS_URL) or the log; the scheduler does so all the time. "
+        "Relay due events to the stream (REDIS_URL) or the log, as the scheduler does all the time. "
         "Exits with 1 if the stream does not answer; the events wait, run it again."
     )
 

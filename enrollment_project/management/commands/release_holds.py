@@ -13,8 +13,9 @@ from core.numbers import MAX_INT
 
 class Command(UseCaseCommand):
     help = (
-        "Free what nobody will pay for: asks Stripe about the checkouts that are due, and ends offers of the "
-        "waiting lists whose time is over. The scheduler does so all the time. Nothing is freed without Stripe's word."
+        "Release the holds that nobody will pay for: asks Stripe about due checkouts, and ends "
+        "waiting list offers that have run out, as the scheduler does all the time. Nothing is "
+        "released without Stripe's answer."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -11,7 +11,7 @@ from events.webhooks.queueing import replay
 
 
 class Command(UseCaseCommand):
-    help = "Send what happened in a range of time to one webhook endpoint, whether it was sent before or not."
+    help = "Send the events of a range of time to one webhook endpoint, whether they were sent before or not."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -9,14 +9,17 @@ from core.resealing import reseal_secrets
 
 class Command(UseCaseCommand):
     help = (
-        "Seal every stored secret (partners' keys, webhook secrets, tokens) again with the first of SEALING_KEYS, so "
-        "that an older key can be removed. Run it once every process has the new key. It can be interrupted and "
-        "started again. Exits with 1 if none of the keys opens a secret; the others are sealed all the same."
+        "Seal every stored secret (partners' keys, webhook secrets, tokens) again with the first of "
+        "SEALING_KEYS, so that an older key can be removed. Run it once every process has the new "
+        "key. It can be interrupted and started again. Exits with 1 if none of the keys opens a "
+        "secret; the others are sealed anyway."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--dry-run", action="store_true", help="count what an older key has sealed, change nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="count what an older key has sealed and change nothing"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._broken: list[str] = []

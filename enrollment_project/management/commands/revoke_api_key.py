@@ -9,7 +9,10 @@ from core.errors import require
 
 
 class Command(UseCaseCommand):
-    help = "End an API key for good, at once. Revoking it again changes nothing. Exits with 1 if there is no such key."
+    help = (
+        "Revoke an API key permanently and at once. Revoking it again changes nothing. Exits with "
+        "1 if there is no such key."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -24,9 +24,10 @@ def target(text: str) -> Target:
 
 class Command(UseCaseCommand):
     help = (
-        "Apply every migration while the site is in use. Where one meets a request at a table, the request is answered "
-        "with 503 or the migration is tried again. With --to it goes to the given migrations, which may be back; with "
-        "--back-to to those of an older release. Going back loses what only this release writes down."
+        "Apply every migration while the site is in use. When a migration and a request need the "
+        "same table, the request is answered with 503 or the migration is tried again. --to migrates "
+        "to the given migrations, forward or back; --back-to goes back to those of an older release. "
+        "Going back loses data that only this release stores."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,7 +39,10 @@ class Command(UseCaseCommand):
         parser.add_argument(
             "--back-to",
             metavar="FILE",
-            help="undo what the release does not have that said this of `showmigrations --plan` (- is standard input)",
+            help=(
+                "undo the migrations that are not in this output of the older release's "
+                "`showmigrations --plan` (- is standard input)"
+            ),
         )
         parser.add_argument("--dry-run", action="store_true", help="list what would be done and change nothing")
 
@@ -60,7 +64,7 @@ class Command(UseCaseCommand):
             try:
                 tries = migrate_under_load(tries=options["tries"], targets=targets)
             except OperationalError as error:
-                raise CommandError(f"The database did not let it: {error}") from error
+                raise CommandError(f"The database refused: {error}") from error
             except (IntegrityError, DataError) as error:
                 raise CommandError(_in_the_way(error)) from error
         return {"steps": steps, "tries": tries}
@@ -85,7 +89,7 @@ def _targets_of_release(listing: str, loader: MigrationLoader) -> list[Target]:
     """
     last = {found[1]: found[2] for found in map(LISTED.match, listing.splitlines()) if found}
     if "core" not in last:
-        raise CommandError("That is not what `manage.py showmigrations --plan` of a release says.")
+        raise CommandError("That is not the output of a release's `manage.py showmigrations --plan`.")
     for app, name in last.items():
         if (app, name) not in loader.graph.nodes:
             raise CommandError(f"This release has no migration {app}.{name}. Run the command with the later release.")
@@ -96,6 +100,7 @@ def _targets_of_release(listing: str, loader: MigrationLoader) -> list[Target]:
 def _in_the_way(error: Exception) -> str:
     first, *_ = str(error).splitlines()  # the other lines quote rows
     return (
-        f"There are rows of which that release knows nothing: {first}. That migration and those before it are as they "
-        "were, later ones are undone. docs/deployment.md lists such rows. Change them, and run the command again."
+        f"There are rows that the older release does not know: {first}. That migration and earlier "
+        "ones are unchanged; later ones are undone. docs/deployment.md lists such rows. Change them, "
+        "and run the command again."
     )

@@ -15,7 +15,7 @@ CREATED = OpenApiExample(
         "invoice_url": None,
     },
 )
-PAY = OpenApiExample("Paid outside of Stripe", request_only=True, value={"enrolment_id": 1})
+PAY = OpenApiExample("Paid outside Stripe", request_only=True, value={"enrolment_id": 1})
 PAID = OpenApiExample(
     "Paid, with an invoice",
     response_only=True,

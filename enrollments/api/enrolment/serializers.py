@@ -36,7 +36,7 @@ class PaidBody(serializers.Serializer[Any]):
         choices=OfflineMeans.choices,
         required=False,
         allow_null=True,
-        help_text="How the money came; other if left out.",
+        help_text="How the money was paid; `other` if omitted.",
     )
     reference = TextField(
         max_length=200,
@@ -67,7 +67,7 @@ class EnrolmentSerializer(serializers.Serializer[Enrolment]):
     )
     payment_status = serializers.ChoiceField(choices=EnrollmentPaymentStatus.choices)
     invoice_url = serializers.URLField(
-        allow_null=True, help_text="Where whoever has this address can read the invoice; null while nothing was paid."
+        allow_null=True, help_text="Anyone with this address can read the invoice; null while nothing was paid."
     )
 
 

@@ -30,9 +30,9 @@ TAGS = ["Eligibility"]
 class JobSerializer(serializers.ModelSerializer[EvaluationJob]):
     id = serializers.CharField(source="cuid")
     status = serializers.ChoiceField(choices=JobStatus.choices)
-    total = serializers.IntegerField(help_text="How many candidates there were when it was asked for.")
+    total = serializers.IntegerField(help_text="The number of candidates when the job was requested.")
     done = serializers.IntegerField()
-    counts = serializers.DictField(child=serializers.IntegerField(), help_text="What became of those that are done.")
+    counts = serializers.DictField(child=serializers.IntegerField(), help_text="The outcomes so far.")
     createdAt = serializers.DateTimeField(source="created_at")
     finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True)
 
@@ -44,13 +44,15 @@ class JobSerializer(serializers.ModelSerializer[EvaluationJob]):
 class EvaluationBody(serializers.Serializer[Any]):
     tellFamilies = serializers.BooleanField(
         default=True,
-        help_text="Whether families are told by mail of what was found. A job that is going on keeps what it was told.",
+        help_text="Whether families are told the outcome by mail. A running job keeps its setting.",
     )
 
 
 class TrialBody(serializers.Serializer[Any]):
     criteria = serializers.ListField(child=CriterionSerializer(), max_length=MAX_CRITERIA)
-    sample = DocumentField(required=False, allow_null=True, help_text="One person, by the names that criteria use.")
+    sample = DocumentField(
+        required=False, allow_null=True, help_text="A sample person, with the names that criteria use."
+    )
 
 
 class SampleVerdict(serializers.Serializer[Any]):
@@ -71,9 +73,9 @@ class ProspectSerializer(serializers.Serializer[Any]):
 
 class TrialSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField(help_text="The current enrollments.")
-    tried = serializers.IntegerField(help_text="The newest of them, where there are very many.")
+    tried = serializers.IntegerField(help_text="Only the newest, if there are very many.")
     counts = serializers.DictField(child=serializers.IntegerField())
-    changing = serializers.IntegerField(help_text="How many would have another status.")
+    changing = serializers.IntegerField(help_text="How many would change status.")
     enrollments = ProspectSerializer(source="prospects", many=True, help_text="At most 100, those that change first.")
     sample = SampleVerdict(allow_null=True)
 

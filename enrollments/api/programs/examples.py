@@ -56,7 +56,7 @@ EXPORT = OpenApiExample(
     value={"programInstanceId": "cllgn0u4r000008l7eazybfbo", "format": "xlsx", "status": "approved"},
 )
 CHANGE_ENROLLMENT = OpenApiExample(
-    "Other tags, one key of the metadata",
+    "Different tags, and one metadata key",
     request_only=True,
     value={"tags": ["pilot"], "metadata": {"inverter": "SE7600H"}},
 )
@@ -73,7 +73,7 @@ UNENROLL = OpenApiExample(
     value={"reason": "Moved away", "metadata": {"exitReason": "moved"}},
 )
 TRY_CRITERIA = OpenApiExample(
-    "Two criteria and a person",
+    "Two criteria and a sample person",
     request_only=True,
     value={
         "criteria": [

@@ -113,9 +113,9 @@ class ExportSerializer(serializers.ModelSerializer[Export]):
     total = serializers.IntegerField(help_text="How many rows there were when it began.")
     done = serializers.IntegerField()
     url = serializers.SerializerMethodField(
-        help_text="Where the file is, for a day. It is told to keys that may read enrollments."
+        help_text="The address of the file, valid for a day. Shown to keys that may read enrollments."
     )
-    expiresAt = serializers.SerializerMethodField(help_text="When that address ends, and the file is deleted.")
+    expiresAt = serializers.SerializerMethodField(help_text="When that address expires and the file is deleted.")
     createdAt = serializers.DateTimeField(source="created_at")
     finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True)
 

@@ -35,15 +35,17 @@ STATUSES = (*JobStatus.values, "undone")
 class ImportQuery(QuerySerializer):
     """What to do with the file."""
 
-    dryRun = QueryTruthField(default=False, help_text="Find out what would become of it, and do nothing.")
+    dryRun = QueryTruthField(
+        default=False, help_text="Rehearse the import: report what it would do, and change nothing."
+    )
     evaluate = QueryTruthField(default=False, help_text="Evaluate each candidate by the criteria.")
     onDuplicate = serializers.ChoiceField(
         choices=DuplicatePolicy.choices,
         default=DuplicatePolicy.SKIP,
-        help_text="What to do about somebody who has a current enrollment in the instance.",
+        help_text="What to do about people who already have a current enrollment in the instance.",
     )
     tellFamilies = QueryTruthField(
-        default=True, help_text="Whether families are told by mail of what an evaluation found."
+        default=True, help_text="Whether families are told the outcome of an evaluation by mail."
     )
     confirmEndings = QueryTruthField(
         default=False,
@@ -89,7 +91,7 @@ class ImportSerializer(serializers.Serializer[ImportJob]):
     id = serializers.CharField(source="cuid")
     status = serializers.SerializerMethodField()
     dryRun = serializers.BooleanField(source="options.is_rehearsal")
-    notice = serializers.CharField(help_text="What you should know of how the file was read; empty if nothing.")
+    notice = serializers.CharField(help_text="Notes on how the file was read; empty if there are none.")
     reason = serializers.SerializerMethodField(help_text="Why it failed; empty if it did not.")
     rowsTotal = serializers.IntegerField(source="total")
     rowsDone = serializers.IntegerField(source="done")

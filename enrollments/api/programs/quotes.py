@@ -44,8 +44,8 @@ class QuotedExitSerializer(serializers.ModelSerializer[QuotedExit]):
     returnedBeforeMinor = serializers.IntegerField(source="back_minor")
     keptMinor = serializers.IntegerField(source="kept_minor")
     comesBackMinor = serializers.IntegerField(source="returned_minor", help_text="0 where staff decide.")
-    place = serializers.CharField(help_text="The group whose place is free then; empty if none.")
-    freesSeat = serializers.BooleanField(source="frees_seat", help_text="Whether a district's seat is free then.")
+    place = serializers.CharField(help_text="The cohort whose place becomes free; empty if there is none.")
+    freesSeat = serializers.BooleanField(source="frees_seat", help_text="Whether a district seat becomes free.")
 
     class Meta:
         model = QuotedExit

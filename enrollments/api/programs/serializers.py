@@ -41,7 +41,7 @@ class ProgramBody(serializers.Serializer[Any]):
 
 
 class NewProgramBody(ProgramBody):
-    code = TextField(max_length=50, help_text="Letters, digits and . _ - only. It names the program for good.")
+    code = TextField(max_length=50, help_text="Letters, digits, and . _ - only. It can't be changed later.")
     title = TextField(max_length=200)
 
 
@@ -81,9 +81,9 @@ class CriterionSerializer(serializers.Serializer[Any]):
     name = MultilineField(default="", allow_blank=True)
     expression = MultilineField(default="", allow_blank=True, help_text="In the Common Expression Language.")
     otherwise = MultilineField(
-        default="", allow_blank=True, help_text="Why somebody is not eligible, where it does not hold."
+        default="", allow_blank=True, help_text="Why somebody is not eligible if it does not hold."
     )
-    because = MultilineField(default="", allow_blank=True, help_text="Why somebody is, where it does.")
+    because = MultilineField(default="", allow_blank=True, help_text="Why somebody is eligible if it holds.")
 
     def to_internal_value(self, data: Any) -> CriterionDraft:
         return CriterionDraft(**super().to_internal_value(data))
@@ -140,15 +140,18 @@ class InstanceBody(serializers.Serializer[Any]):
         child=CriterionSerializer(),
         max_length=MAX_CRITERIA,
         required=False,
-        help_text="All of them, in their order. Another set than before bumps criteriaVersion.",
+        help_text="All criteria, in order. A different set increases criteriaVersion.",
     )
     refundTiers = serializers.ListField(
         source="refund_tiers",
         child=RefundTierSerializer(),
         max_length=MAX_TIERS,
         required=False,
-        help_text="What comes back to who leaves, of what is bought from now on; each tier holds from the day after "
-        "the one before it, and after the last nothing comes back. Empty: the program's rules, or else staff decide.",
+        help_text=(
+            "What families who leave get back, for purchases from now on; each tier starts the "
+            "day after the previous one ends, and after the last one nothing comes back. "
+            "Empty: the program's rules, or else staff decide."
+        ),
     )
 
 
@@ -245,7 +248,7 @@ class DetailsBody(serializers.Serializer[Any]):
     metadata = DocumentField(
         required=False,
         allow_null=True,
-        help_text="Whatever you want to keep with it: at most 16 kB and 5 levels of JSON; answered as meta.",
+        help_text="Any data you want to keep with it: at most 16 kB and 5 levels of JSON; returned as meta.",
     )
 
     def details(self) -> dict[str, Any]:
@@ -297,17 +300,17 @@ class ActionBody(serializers.Serializer[Any]):
     """What goes along with a status change."""
 
     reason = TextField(max_length=300, required=False, allow_null=True, allow_blank=True)
-    metadata = DocumentField(required=False, allow_null=True, help_text="Merged into what is kept already.")
+    metadata = DocumentField(required=False, allow_null=True, help_text="Merged into the stored metadata.")
     expectedStatus = serializers.ChoiceField(
         choices=EligibilityStatus.choices,
         required=False,
         allow_null=True,
-        help_text="Refuse with 409 status_moved if the enrollment is in another status by now.",
+        help_text="Refuse with 409 status_moved if the enrollment no longer has this status.",
     )
 
 
 class ReasonBody(ActionBody):
-    reason = TextField(max_length=300, help_text="Whoever is concerned reads it.")
+    reason = TextField(max_length=300, help_text="The learner or family reads it.")
 
 
 class ExitBody(ReasonBody):

@@ -156,8 +156,8 @@ class AnswerSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     expression = serializers.CharField()
-    inputs = serializers.DictField(help_text="What the expression read, and nothing more.")
-    answer = serializers.BooleanField(allow_null=True, help_text="null where it could not be evaluated.")
+    inputs = serializers.DictField(help_text="Only the values that the expression read.")
+    answer = serializers.BooleanField(allow_null=True, help_text="null if it could not be evaluated.")
     reason = serializers.CharField()
 
 

@@ -39,7 +39,7 @@ REASSIGN_SEAT = OpenApiExample(
     value={"learner_id": "cl9ebqhxk00003b600tymydho", "reason": "The family has moved away.", "dry_run": True},
 )
 TRANSFER_SEAT = OpenApiExample(
-    "Count it in the allocation of another term", request_only=True, value={"allocation_id": 2, "dry_run": True}
+    "Move it to the allocation of another term", request_only=True, value={"allocation_id": 2, "dry_run": True}
 )
 ASK_WHAT_IF = OpenApiExample(
     "What if district 1 had twenty seats",

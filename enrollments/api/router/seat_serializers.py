@@ -15,7 +15,7 @@ from .serializers import AllocationSerializer, InstanceReferenceField
 
 
 class DryRunSerializer(serializers.Serializer[Any]):
-    dry_run = TruthField(required=False, default=False, help_text="Say what would be answered, and change nothing.")
+    dry_run = TruthField(required=False, default=False, help_text="Return what would be answered, and change nothing.")
 
 
 class ForecastSerializer(serializers.Serializer[Any]):
@@ -64,17 +64,17 @@ class SeatSerializer(serializers.ModelSerializer[SeatAssignment]):
 
 
 class RenewSerializer(DryRunSerializer):
-    term = TextField(max_length=80, required=False, allow_blank=True, help_text="Left out: its days.")
+    term = TextField(max_length=80, required=False, allow_blank=True, help_text="If omitted: its dates.")
     valid_from = DayField(
-        required=False, allow_null=True, help_text="Left out: the day after the last day of this one."
+        required=False, allow_null=True, help_text="If omitted: the day after the last day of this one."
     )
-    valid_until = DayField(required=False, allow_null=True, help_text="Left out: as long as this one.")
+    valid_until = DayField(required=False, allow_null=True, help_text="If omitted: as long as this one.")
     total_seats = WholeNumberField(
         min_value=0,
         max_value=MAX_SEATS,
         required=False,
         allow_null=True,
-        help_text="Left out: one for everybody who holds a seat, and one for each learner who was turned away.",
+        help_text="If omitted: one for each learner who holds a seat or was turned away.",
     )
 
 
@@ -101,7 +101,7 @@ class RosterSerializer(DryRunSerializer):
 
 class RosterLineSerializer(serializers.Serializer[Any]):
     line = serializers.IntegerField(source="number")
-    fault = serializers.CharField(help_text="Why they have no seat; empty if they have one.")
+    fault = serializers.CharField(help_text="Why the learner has no seat; empty if they have one.")
     decision_id = serializers.IntegerField(allow_null=True)
 
 
@@ -116,11 +116,13 @@ class ReleaseSerializer(DryRunSerializer):
 
 
 class ReassignSerializer(ReleaseSerializer):
-    learner_id = CuidField(help_text="Who gets the seat.")
+    learner_id = CuidField(help_text="The learner who gets the seat.")
 
 
 class TransferSerializer(DryRunSerializer):
-    allocation_id = WholeNumberField(min_value=0, max_value=MAX_BIGINT, help_text="Where the seat is counted then.")
+    allocation_id = WholeNumberField(
+        min_value=0, max_value=MAX_BIGINT, help_text="The allocation that the seat moves to."
+    )
 
 
 class MovedSeatSerializer(serializers.Serializer[Any]):
@@ -165,7 +167,7 @@ class WhoPaysSerializer(serializers.Serializer[Any]):
 
     district = serializers.IntegerField()
     parent = serializers.IntegerField()  # type: ignore[assignment]  # a field by that name
-    nobody = serializers.IntegerField(help_text="Refused, whatever seats there are.")
+    nobody = serializers.IntegerField(help_text="Refused, regardless of seats.")
     parents_pay = serializers.DictField(
         child=serializers.IntegerField(), help_text="By currency, in its smallest unit, at the present prices."
     )
@@ -181,7 +183,7 @@ class SupposedOutcomeSerializer(serializers.Serializer[Any]):
 class WhatIfOutcomeSerializer(serializers.Serializer[Any]):
     happened = WhoPaysSerializer()
     supposed = WhoPaysSerializer()
-    changed = serializers.IntegerField(help_text="For how many another would pay.")
+    changed = serializers.IntegerField(help_text="How many learners somebody else would pay for.")
     seats = SupposedOutcomeSerializer(many=True)
 
 
@@ -189,7 +191,7 @@ class RosterWhatIfSerializer(WhatIfSerializer):
     first_day = DayField(help_text="The seats that districts have from this day on …")
     last_day = DayField(help_text="… to this one, where the workspace is, are supposed for a start.")
     tenant_id = WholeNumberField(min_value=0, max_value=MAX_BIGINT, help_text="The district of the learners.")
-    program_instance_id = InstanceReferenceField(help_text="What they would ask for.")
+    program_instance_id = InstanceReferenceField(help_text="The program instance they would ask for.")
     roster = MultilineField(
         max_length=900_000,
         help_text="A CSV file of at most 10,000 learners with the columns of an import of candidates: firstName, "
@@ -217,7 +219,7 @@ class RosterWhatIfOutcomeSerializer(serializers.Serializer[Any]):
     )
     districts_pay = serializers.DictField(
         child=serializers.IntegerField(),
-        help_text="For all seats that are supposed, by currency, as far as the prices of seats are known.",
+        help_text="For all proposed seats, by currency, as far as seat prices are known.",
     )
     seats = SupposedOutcomeSerializer(many=True)
     lines = FundedLineSerializer(many=True)

@@ -95,7 +95,9 @@ class EnrollmentRequestSerializer(serializers.Serializer[Any]):
         max_length=60,
         required=False,
         allow_blank=True,
-        help_text="A code that lowers what a parent pays, in any case. Not looked at where a district has a seat.",
+        help_text=(
+            "A code that lowers what a parent pays, in upper or lower case. Ignored if a district seat is used."
+        ),
     )
 
 
@@ -205,7 +207,7 @@ class AllocationCreateSerializer(serializers.Serializer[Any]):
         max_length=80,
         required=False,
         allow_blank=True,
-        help_text="What tells it from the district's other allocations for the same programs. Left out: its days.",
+        help_text=("What tells it from the district's other allocations for the same programs. If omitted: its dates."),
     )
 
 

@@ -15,15 +15,16 @@ from enrollments.programs import find_instance_anywhere
 
 class Command(UseCaseCommand):
     help = (
-        "Evaluate all candidates of a program instance by its criteria, here and now, as the back office and the API "
-        "do in the background. It can be interrupted and started again: nobody is evaluated twice."
+        "Evaluate all candidates of a program instance by its criteria in the foreground, as the "
+        "back office and the API do in the background. It can be interrupted and started again: "
+        "nobody is evaluated twice."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--instance", required=True, help="CUID or number of the program instance")
-        parser.add_argument("--tell-nobody", action="store_true", help="send families no mail about what was found")
-        parser.add_argument("--dry-run", action="store_true", help="count what would become of them and change nothing")
+        parser.add_argument("--tell-nobody", action="store_true", help="do not mail families the outcome")
+        parser.add_argument("--dry-run", action="store_true", help="count the outcomes and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         instance = find_instance_anywhere(options["instance"])

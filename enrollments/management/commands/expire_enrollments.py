@@ -12,14 +12,14 @@ from enrollments.models import Enrollment
 
 class Command(UseCaseCommand):
     help = (
-        "Complete the enrollments that are past their end, here and now, as the scheduler does every ten minutes. It "
-        "can be interrupted and started again, and may run in several places at once."
+        "Complete the enrollments that are past their end now, as the scheduler does every ten "
+        "minutes. It can be interrupted and started again, and may run in several places at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--dry-run", action="store_true", help="count what is past its end and change nothing")
-        parser.add_argument("--limit", type=whole_number(1, MAX_INT), help="complete at most so many")
+        parser.add_argument("--limit", type=whole_number(1, MAX_INT), help="complete at most this many")
 
     def run(self, **options: Any) -> dict[str, Any]:
         due = Enrollment.objects.due_to_expire(now=utc_now()).count()

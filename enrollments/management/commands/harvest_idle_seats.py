@@ -14,8 +14,8 @@ from enrollments.states import IdleSeatStatus
 
 class Command(UseCaseCommand):
     help = (
-        "Ask the families of seats that lie idle whether they still come, and take back the seats that nobody kept in "
-        "time, here and now, as the scheduler does."
+        "Ask the families of idle seats whether they are still coming, and take back the seats that "
+        "nobody kept in time, as the scheduler does."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

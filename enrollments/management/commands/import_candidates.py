@@ -17,8 +17,8 @@ COUNTED = (IMPORTED, UPDATED, SKIPPED, FAILED, "eligible", "ineligible", "undeci
 
 class Command(ImportCommand):
     help = (
-        "Import candidates from a CSV or JSON lines file of any size into a program instance, here and now. If it is "
-        "interrupted, the worker goes on with it."
+        "Import candidates from a CSV or JSON lines file of any size into a program instance, in the "
+        "foreground. If it is interrupted, the worker continues it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,9 +13,9 @@ from enrollments.management.importing import ImportCommand, a_file
 
 class Command(ImportCommand):
     help = (
-        "Import a OneRoster 1.2 CSV archive, here and now: districts, students with their parents, and enrollments in "
-        "the program instances that its classes are. If it is interrupted, the worker goes on with it. It may be "
-        "brought again: what is there already stays as it is."
+        "Import a OneRoster 1.2 CSV archive in the foreground: districts, students with their "
+        "parents, and enrollments in the program instances of its classes. If it is interrupted, the "
+        "worker continues it. It can be imported again: rows that already exist stay as they are."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -10,9 +10,9 @@ from operations.backup.making import foresee_backup, make_backup
 
 class Command(UseCaseCommand):
     help = (
-        "Write the database and all uploaded files into a folder, with checksums and counts, while people work. It "
-        "needs PostgreSQL's pg_dump; SQLite needs nothing. The folder holds personal data: keep it as docs/security.md "
-        "says."
+        "Write the database and all uploaded files into a folder, with checksums and counts, while "
+        "people work. PostgreSQL needs pg_dump; SQLite needs nothing. The folder holds personal "
+        "data: keep it as docs/security.md says."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -25,8 +25,8 @@ class Command(UseCaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--workspace", metavar="SLUG", help="examine the rows of this workspace only")
-        parser.add_argument("--repair", action="store_true", help="repair what a use case can, and examine again")
-        parser.add_argument("--dry-run", action="store_true", help="with --repair, say what it would do")
+        parser.add_argument("--repair", action="store_true", help="repair what a use case can repair, and check again")
+        parser.add_argument("--dry-run", action="store_true", help="with --repair, report what it would do")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"] and not options["repair"]:
@@ -63,7 +63,7 @@ class Command(UseCaseCommand):
                 self.stdout.write(f"        and {len(found) - ROWS_SHOWN} more; --json prints all")
         if report["breaches"]:
             self.stdout.write(f"{len(report['breaches'])} of {len(report['checked'])} invariants are broken.")
-            self.stdout.write("docs/doctor.md says for each who is wronged, and what to do about it.")
+            self.stdout.write("docs/doctor.md says for each rule who is affected and what to do about it.")
         else:
             self.stdout.write(f"All {len(report['checked'])} invariants hold.")
 

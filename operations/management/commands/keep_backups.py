@@ -10,17 +10,18 @@ from operations.backup.keeping import foresee_keeping, keep_backup
 
 class Command(UseCaseCommand):
     help = (
-        "Make a backup in a new folder of FOLDER, with the list of erasures beside it, read it again, and then remove "
-        "the oldest backups there, so that a number of them is kept. Do it by the clock; docs/runbook.md says how."
+        "Make a backup in a new folder inside FOLDER, with the list of erasures beside it, verify "
+        "it, and then remove the oldest backups beyond the number to keep. Schedule it; "
+        "docs/runbook.md says how."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("folder", metavar="FOLDER", type=Path, help="where backups stand, each in a folder")
+        parser.add_argument("folder", metavar="FOLDER", type=Path, help="where the backups are, each in its own folder")
         parser.add_argument(
             "--keep", type=whole_number(1, 1000), default=35, help="how many, the new one included; default: 35"
         )
-        parser.add_argument("--dry-run", action="store_true", help="count what would be done and do nothing")
+        parser.add_argument("--dry-run", action="store_true", help="report what would be done and do nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         shelf: Path = options["folder"]

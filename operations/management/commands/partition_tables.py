@@ -10,10 +10,11 @@ from operations.partitions import PARTITIONINGS
 
 class Command(UseCaseCommand):
     help = (
-        "Cut the tables that only grow into parts: histories by their enrollments and steps, the answers of "
-        "Idempotency-Keys by days. Once per installation, on PostgreSQL. No row is moved: each table is read once "
-        "beside those who write, and then locked for some milliseconds. Can be interrupted and started again; what "
-        "has been converted is left alone. Parts for what comes next are made every hour."
+        "Partition the append-only tables: histories by enrollment and step, stored answers of "
+        "Idempotency-Keys by day. Run it once per installation, on PostgreSQL. No row is moved: each "
+        "table is read once while others write, and then locked for a few milliseconds. It can be "
+        "interrupted and started again; converted tables are left alone. New partitions are created "
+        "every hour."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -10,17 +10,18 @@ from operations.backup.restoring import Plan, plan_restore, restore_backup
 
 class Command(UseCaseCommand):
     help = (
-        "Bring back what `backup` wrote: rows and files as they were, or nothing where the backup is damaged or does "
-        "not fit. Stop web, worker and beat first. Whoever was erased since is erased again by the list that "
-        "`export_erasures` wrote; without one they are back. All sessions end."
+        "Restore what `backup` wrote: all rows and files, or nothing if the backup is damaged or "
+        "does not fit. Stop web, worker, and beat first. Learners who were erased since are erased "
+        "again if the list that `export_erasures` wrote is given; without it they are back. All "
+        "sessions end."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("folder", metavar="FOLDER", type=Path, help="what `backup` wrote")
         parser.add_argument("--erasures", metavar="FILE", type=Path, help="the newest that `export_erasures` wrote")
-        parser.add_argument("--replace", action="store_true", help="replace the rows and files that there are")
-        parser.add_argument("--dry-run", action="store_true", help="look at all of it and change nothing")
+        parser.add_argument("--replace", action="store_true", help="replace the existing rows and files")
+        parser.add_argument("--dry-run", action="store_true", help="check all of it and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         chosen = {
@@ -45,7 +46,7 @@ class Command(UseCaseCommand):
 
 def _told(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
     until = plan.knows_of_erasures_until.isoformat()
-    warning = f"No list of erasures newer than the backup was given: whoever was erased after {until} is here again."
+    warning = f"No list of erasures newer than the backup was given: learners who were erased after {until} are back."
     return {
         "dry_run": dry_run,
         "folder": str(plan.folder),

@@ -9,8 +9,9 @@ from partners.worklist import list_work
 
 class Command(BaseCommand):
     help = (
-        "Print the worklist of a partner without an API as CSV: whom it is to enroll, and who learns there. Its empty "
-        "columns are for the results, which import_partner_results takes back. The file names learners."
+        "Print the worklist of a partner without an API as CSV: the learners it should enroll and "
+        "those who learn there. Its empty columns are for the results, which import_partner_results "
+        "reads. The file contains names."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

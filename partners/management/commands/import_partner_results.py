@@ -13,9 +13,10 @@ from partners.worklist import import_results
 
 class Command(UseCaseCommand):
     help = (
-        "Record what a partner without an API said of its learners: a CSV file as export_partner_worklist prints it, "
-        "with accepted, completed or refused in the column result. It may be brought again. Exits with 1 if a line has "
-        "a mistake, which is named by line and column; the other lines count all the same."
+        "Record the results of a partner without an API: a CSV file as export_partner_worklist "
+        "prints it, with accepted, completed, or refused in the column result. It can be imported "
+        "again. Exits with 1 if a line has a mistake, which is reported by line and column; the "
+        "other lines are still recorded."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

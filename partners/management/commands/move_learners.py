@@ -14,8 +14,9 @@ from partners.queries import get_active_sequence
 
 class Command(UseCaseCommand):
     help = (
-        "Move the learners of a program who are under way to the newest version of its sequence of partners, in "
-        "batches. What they have done, or begun, of the same courses carries over. It may be stopped and started again."
+        "Move the active learners of a program to the newest version of its partner sequence, in "
+        "batches. Courses they have completed or begun carry over. It can be stopped and started "
+        "again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,7 +27,7 @@ class Command(UseCaseCommand):
         parser.add_argument(
             "--batch", type=whole_number(1, 10_000), default=200, help="how many are read at once (200)"
         )
-        parser.add_argument("--dry-run", action="store_true", help="count whom it concerns and change nothing")
+        parser.add_argument("--dry-run", action="store_true", help="count the affected learners and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         workspace = Workspace.objects.filter(slug=options["workspace"]).first()

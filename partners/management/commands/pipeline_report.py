@@ -11,8 +11,9 @@ from partners.pipeline import PartnerFigures, pipeline_of
 
 class Command(UseCaseCommand):
     help = (
-        "Tell how the learners of a workspace fare at its partners: how many are where, how many complete, how long it "
-        "takes, who is stuck and which partner holds up the most. Nothing is changed."
+        "Report the progress of a workspace's learners at its partners: how many are where, how many "
+        "complete, how long it takes, who is stuck, and which partner has the most learners stuck. "
+        "Changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

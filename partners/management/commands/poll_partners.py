@@ -10,15 +10,15 @@ from partners.polling import ring_for_due_polls
 
 class Command(UseCaseCommand):
     help = (
-        "Have partners asked for news of the learners of whom they told nothing for a while: all partners, or one. The "
-        "worker asks them in its own time."
+        "Ask partners for the progress of learners they have not reported on for a while: all "
+        "partners, or one. The worker sends the requests in the background."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--partner", metavar="SLUG", default="", help="only this partner")
-        parser.add_argument("--all", action="store_true", help="whether or not a learner's time has come")
-        parser.add_argument("--dry-run", action="store_true", help="count whom it concerns and change nothing")
+        parser.add_argument("--all", action="store_true", help="even for learners who are not due yet")
+        parser.add_argument("--dry-run", action="store_true", help="count the affected learners and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         now = utc_now()

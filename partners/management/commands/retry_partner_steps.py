@@ -12,8 +12,8 @@ from partners.models import EnrollmentStep
 
 class Command(UseCaseCommand):
     help = (
-        "Have partners asked again about the steps that have failed: of all partners, or of one. The worker asks them "
-        "in its own time, and looks first whether the partner has the learner already."
+        "Ask partners again about failed steps: all partners, or one. The worker sends the requests "
+        "in the background, and first checks whether the partner already has the learner."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

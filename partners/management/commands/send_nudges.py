@@ -9,13 +9,14 @@ from partners.nudges.sending import Report, list_due, send_nudges
 
 class Command(UseCaseCommand):
     help = (
-        "Nudge by email whoever's turn it is: families of learners who are stuck, and partners that learners wait for. "
-        "Each at most once a week, between 9 and 18 o'clock in their workspace. The worker does it once an hour."
+        "Send reminder emails (nudges) to whoever's turn it is: families of learners who are stuck, "
+        "and partners that learners are waiting for. Each gets at most one a week, between 9:00 and "
+        "18:00 in the workspace's time zone. The worker does this once an hour."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--dry-run", action="store_true", help="count who is due and write to nobody")
+        parser.add_argument("--dry-run", action="store_true", help="count who is due and send nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         now = utc_now()

@@ -12,9 +12,10 @@ from privacy.states import ErasureReason
 
 class Command(UseCaseCommand):
     help = (
-        "Erase a learner for good: names, addresses, answers, files, mails and whatever else is known of them, in all "
-        "tables at once. Ids, amounts, dates and numbers stay, and for some years the invoices. It refuses while money "
-        "is on its way or an enrollment is going on, and says what to do first. Erasing again changes nothing."
+        "Erase a learner permanently: names, addresses, answers, files, mails, and everything else "
+        "that is known about them, in all tables at once. Ids, amounts, dates, and numbers stay, and "
+        "invoices stay for some years. It refuses while money is on its way or an enrollment is in "
+        "progress, and says what to do first. Erasing again changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,7 +23,7 @@ class Command(UseCaseCommand):
         parser.add_argument("--workspace", metavar="SLUG", required=True)
         parser.add_argument("--learner", metavar="CUID", required=True)
         parser.add_argument("--reason", choices=ErasureReason.values, required=True)
-        parser.add_argument("--dry-run", action="store_true", help="count what would go and change nothing")
+        parser.add_argument("--dry-run", action="store_true", help="count what would be erased and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         workspace_id = Workspace.objects.filter(slug=options["workspace"]).values_list("pk", flat=True).first()

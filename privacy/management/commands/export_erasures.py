@@ -19,9 +19,9 @@ def file_in_folder(text: str) -> Path:
 
 class Command(UseCaseCommand):
     help = (
-        "Write the list of who was erased (ids, times and codes of reasons) into a file, for `restore --erasures`. Do "
-        "it by the clock, keep the newest beside the backups, and write it before a database is replaced. A file of "
-        "that name is replaced at once."
+        "Write the list of erased learners (ids, times, and reason codes) to a file, for `restore "
+        "--erasures`. Schedule it, keep the newest file beside the backups, and write it before a "
+        "database is replaced. An existing file is replaced."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -12,16 +12,16 @@ from privacy.models import Retention
 
 class Command(UseCaseCommand):
     help = (
-        "Take out what is past the time for which its workspace keeps it, here and now, as the scheduler does every "
-        "quarter of an hour. Settings that were changed within a day are not followed yet. It can be interrupted and "
-        "started again."
+        "Remove data that is past its workspace's retention period, as the scheduler does every "
+        "quarter of an hour. Settings that changed within the last day are not applied yet. It can "
+        "be interrupted and started again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--workspace", metavar="SLUG", help="of one workspace; without it of all")
-        parser.add_argument("--dry-run", action="store_true", help="count what is past its time and change nothing")
-        parser.add_argument("--limit", type=whole_number(1, MAX_INT), help="take out at most so many rows")
+        parser.add_argument("--workspace", metavar="SLUG", help="only this workspace; all by default")
+        parser.add_argument("--dry-run", action="store_true", help="count what is overdue and change nothing")
+        parser.add_argument("--limit", type=whole_number(1, MAX_INT), help="remove at most this many rows")
 
     def run(self, **options: Any) -> dict[str, Any]:
         now = utc_now()
