@@ -16,7 +16,7 @@ _OTHERS = {
     "system": "The platform",
     "stripe": "Stripe",
     "partner": "The partner",
-    "receiver": "Whoever has the mail",
+    "receiver": "Recipient of the mail",
 }
 
 

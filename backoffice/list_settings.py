@@ -71,7 +71,9 @@ class FilterForm(StaffForm):
         name: str = self.cleaned_data["name"]
         mine = SavedList.objects.filter(user=staff_of(self.request), model=self.row.opts.label_lower)
         if mine.filter(name=name).exists():
-            raise ValidationError("You have a filter of this name for the list. Give another name, or delete that one.")
+            raise ValidationError(
+                "You already have a filter with this name for the list. Choose another name, or delete that one."
+            )
         if mine.count() > FILTERS_AT_MOST:
             raise ValidationError(f"You have {FILTERS_AT_MOST} filters for this list. Delete one first.")
         return name

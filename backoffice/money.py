@@ -20,7 +20,7 @@ class MoneyField(forms.DecimalField):
     """
 
     widget = UnfoldAdminTextInputWidget
-    default_error_messages = {"invalid": "Give an amount in digits, for example 49.00."}
+    default_error_messages = {"invalid": "Enter an amount in digits, for example 49.00."}
     currency = "usd"
 
     def __init__(self, **kwargs: Any) -> None:
@@ -56,4 +56,4 @@ class MoneyField(forms.DecimalField):
     def _too_fine(self) -> str:
         code = self.currency.upper()
         decimals = Money(0, self.currency).decimals
-        return f"{code} has {decimals} decimals." if decimals else f"{code} has no decimals: give whole ones."
+        return f"{code} has {decimals} decimals." if decimals else f"{code} has no decimals: enter a whole number."

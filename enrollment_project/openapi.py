@@ -17,7 +17,7 @@ REQUEST_ID = OpenApiParameter(
     "X-Request-Id",
     str,
     OpenApiParameter.HEADER,
-    description="Your id for this request, 8 to 64 of letters, digits and . _ -; it comes back with the response.",
+    description="Your id for this request, 8 to 64 letters, digits, or characters of . _ -; the response returns it.",
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",

@@ -105,7 +105,7 @@ def _refuse_open_fields(roots: Iterable[type]) -> None:
     for root in roots:
         for field in get_object_definition(root, strict=True).fields:
             if not any(isinstance(each, Door) for each in field.extensions):
-                raise ImproperlyConfigured(f"{root.__name__}.{field.python_name} says not who may ask for it.")
+                raise ImproperlyConfigured(f"{root.__name__}.{field.python_name} does not say who may use it.")
 
 
 _refuse_open_fields([Query, Mutation])

@@ -128,7 +128,7 @@ def _tell_money(enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime) 
     if is_refunded and payment.purpose == PURPOSE and left.minor:
         return tell_refund(payment, left)
     here = Money(payment.amount_minor - payment.refunded_minor, payment.currency)
-    return [f"No money moves: you get a task to decide what of the {here} that were paid goes back."]
+    return [f"No money moves: you get a task to decide what of the {here} that was paid goes back."]
 
 
 def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:

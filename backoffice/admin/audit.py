@@ -58,7 +58,7 @@ class AuditEntryAdmin(WorkspaceScopedAdmin):
     list_select_related = ("workspace",)
     search_fields = ("=object_id", "=request_id", "=actor")
     date_hierarchy = "at"
-    search_help_text = "Number of the row, request id, or a person as user:7"
+    search_help_text = "Row number, request id, or a person such as user:7"
     fieldsets = (
         (None, {"fields": (("at", "who"), ("action", "about"), ("reason", "workspace"))}),
         ("Changes", {"fields": ("changed", "request_id")}),
@@ -99,7 +99,7 @@ class AuditEntryAdmin(WorkspaceScopedAdmin):
         lines = (
             (
                 name.removesuffix("_id").replace("_", " "),
-                "changed; not kept" if pair is None else f"{_shown(pair[0])} → {_shown(pair[1])}",
+                "changed; values not kept" if pair is None else f"{_shown(pair[0])} → {_shown(pair[1])}",
             )
             for name, pair in sorted(entry.changes.items())
         )

@@ -52,7 +52,7 @@ class PublishForm(StaffForm):
 class OnPaperForm(StaffForm):
     text = forms.ModelChoiceField(queryset=ConsentText.objects.none())
     learner = forms.CharField(max_length=150, help_text="CUID, external id or number.")
-    address = forms.EmailField(label="Address of whoever signed", max_length=254)
+    address = forms.EmailField(label="Address of the person who signed", max_length=254)
     found: Learner
 
     def prepare(self) -> None:

@@ -43,7 +43,7 @@ def preview_merge(keep_id: int, drop_id: int) -> Preview:
     drop = foreseen.drop
     sentences = [
         f"{describe_learner(keep)} stays, with name and address.",
-        f"{describe_learner(drop)} is no longer a learner; whatever names them leads to the other.",
+        f"{describe_learner(drop)} is no longer a learner; references to them lead to the other one.",
         f"These move: {_listed(foreseen.moving)}." if foreseen.moving else "Nothing has to move.",
     ]
     if foreseen.filled_in:
@@ -55,8 +55,8 @@ def preview_merge(keep_id: int, drop_id: int) -> Preview:
         sentences.append(f"New guardians, who will see everything about both learners: {', '.join(newly)}.")
     if drop.email != keep.email:
         sentences.append(
-            f"Whoever sees the courses of learner {drop.pk} only because the learner's address is {drop.email} sees "
-            "them no more."
+            f"People who see the courses of learner {drop.pk} only because the learner's address is {drop.email} "
+            "no longer see them."
         )
     return Preview(sentences=tuple(sentences))
 

@@ -67,7 +67,7 @@ class LearnerForm(WorkspaceModelForm):
             )
         elif others.filter(identity=asked.identity).exists():
             name = "external_id" if asked.external_id else "email"
-            self.add_error(name, "Another learner of this workspace is already known by this.")
+            self.add_error(name, "Another learner of this workspace already has this.")
         return cleaned
 
 

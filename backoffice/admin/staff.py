@@ -174,8 +174,8 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         possible=lambda membership: not membership.user.is_superuser,
         form=RequiredNoteForm,
         icon="logout",
-        explanation="In every browser, at once, for instance when a computer was lost. They can sign in again, unless "
-        "you remove them too.",
+        explanation="In every browser, at once, for instance after a computer was lost. They can sign in again, "
+        "unless you remove them too.",
     )
     def sign_out(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
         end_all_sign_ins(user_id=membership.user_id)

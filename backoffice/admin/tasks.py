@@ -139,7 +139,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         reaches_out=True,
     )
     def invite_guardian(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
-        guardian_id = require(awaited_guardian(task), "the button is there for tasks that wait for a guardian only")
+        guardian_id = require(awaited_guardian(task), "the button is only for tasks that wait for a guardian")
         email = form.cleaned_data["email"]
         made = invite_or_renew(guardian_id=guardian_id, email=email, invited_by=staff_of(request), now=utc_now())
         return mail_or_say_why(mail_guardian_invitation, *made)

@@ -233,7 +233,7 @@ class TestThePage:
         assert "Taken out" in listed
         assert "Elsewhere" not in listed
         assert "paid → refunded" in shown.content.decode()
-        assert "changed; not kept" in shown.content.decode()
+        assert "changed; values not kept" in shown.content.decode()
 
     def test_is_filtered_by_person_kind_and_row(self, owner: StaffClient, workspace: Workspace) -> None:
         address = reverse("admin:backoffice_auditentry_changelist")

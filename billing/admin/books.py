@@ -103,7 +103,7 @@ class MonthCloseAdmin(WorkspaceScopedAdmin):
         possible=lambda close: close.reopened_at is None,
         form=RequiredNoteForm,
         icon="lock_open",
-        explanation="Lines that are written stay. Closing the month again adds what is missing.",
+        explanation="Existing lines stay. Closing the month again adds those that are missing.",
     )
     def reopen(self, request: HttpRequest, close: MonthClose, form: StaffForm) -> str:
         reopen_month(close_id=close.pk, note=form.cleaned_data["note"], actor=actor_of(request), now=utc_now())

@@ -54,7 +54,7 @@ class BuyerForm(StaffForm):
     """Who the new invoice is for; it begins with what the old one says."""
 
     name = forms.CharField(max_length=200)
-    tax_id = forms.CharField(label="Tax id", max_length=30, required=False, help_text="Of a company.")
+    tax_id = forms.CharField(label="Tax id", max_length=30, required=False, help_text="For companies.")
     address = forms.CharField(max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3}))
     email = AddressFormField()
     reason = forms.CharField(
@@ -214,7 +214,7 @@ class InvoiceAdmin(AboutMoney):
             actor=actor_of(request),
             now=utc_now(),
         )
-        messages.success(request, f"{invoice} is canceled. This one stands in its place.")
+        messages.success(request, f"{invoice} is canceled. This one replaces it.")
         return HttpResponseRedirect(reverse("admin:billing_invoice_change", args=[replacement.pk]))
 
     @display(description="PDF")

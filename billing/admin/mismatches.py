@@ -37,7 +37,7 @@ def _waiting(mismatches: QuerySet[Mismatch], now: dt.datetime) -> QuerySet[Misma
 register_queue(
     Queue(
         name="mismatches",
-        label="Mismatches of money",
+        label="Money mismatches",
         hint="Repair each, or explain why it is in order.",
         model=Mismatch,
         narrow=_waiting,
@@ -133,7 +133,9 @@ class MismatchAdmin(WorkspaceScopedAdmin):
         )
         if repaired.settled_at is not None:
             return f"{self.describe(mismatch)}: the records agree now."
-        return f"{self.describe(mismatch)}: done. The records agree once it has taken effect; it is looked for again."
+        return (
+            f"{self.describe(mismatch)}: done. The records agree once it has taken effect; they will be compared again."
+        )
 
     @staff_action(
         description="Repair",

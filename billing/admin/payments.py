@@ -52,13 +52,13 @@ class RefundForm(StaffForm):
         left = Money(refundable_minor(self.row), self.row.currency)
         amount.ask_in(left.currency)
         amount.initial = left.minor
-        amount.help_text = f"{left} can go back, which is all that is left of {self.row.money}."
+        amount.help_text = f"{left} can be refunded, which is all that is left of {self.row.money}."
 
     def clean_amount(self) -> int:
         amount: int = self.cleaned_data["amount"]
         left = refundable_minor(self.row)
         if amount > left:
-            raise forms.ValidationError(f"At most {Money(left, self.row.currency)} can go back.")
+            raise forms.ValidationError(f"At most {Money(left, self.row.currency)} can be refunded.")
         return amount
 
 
@@ -83,7 +83,10 @@ def foresee_refund(payment: Payment, form: StaffForm) -> Preview:
 
 class ReversalForm(StaffForm):
     what_happened = forms.ChoiceField(
-        choices=[("unreceived", "It never came: a mistake, or a check that bounced"), ("returned", "We gave it back")]
+        choices=[
+            ("unreceived", "It never arrived: a mistake, or a check that bounced"),
+            ("returned", "We gave it back"),
+        ]
     )
     note = forms.CharField(
         label="Reason, for colleagues", max_length=300, help_text="The family never reads it. It is kept for good."
@@ -96,7 +99,7 @@ class ReversalForm(StaffForm):
 
 def foresee_reversal(payment: Payment, form: ReversalForm) -> Preview:
     """Who loses what, or owes it again."""
-    sentences = [f"{payment.money} counts no longer.", *tell_correction(payment)]
+    sentences = [f"{payment.money} no longer counts.", *tell_correction(payment)]
     stake = find_stake(payment.purpose, payment.pk, now=utc_now())
     if stake is None:
         sentences.append("Nobody loses anything: this payment pays for nothing that is still held.")
@@ -205,7 +208,7 @@ class PaymentAdmin(AboutMoney):
             user=staff_of(request),
             now=utc_now(),
         )
-        return f"{payment.money} counts no longer."
+        return f"{payment.money} no longer counts."
 
     @staff_action(
         description="New invoice address",

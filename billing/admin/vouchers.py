@@ -53,7 +53,7 @@ class LimitsForm(StaffForm):
     """How often, and when, a code can be used."""
 
     most_uses = WholeNumberField(
-        required=False, max_value=MAX_INT, label="Uses in all", help_text="Of each code. Empty: no limit."
+        required=False, max_value=MAX_INT, label="Uses in all", help_text="For each code. Empty: no limit."
     )
     most_uses_per_family = WholeNumberField(
         required=False,
@@ -61,7 +61,9 @@ class LimitsForm(StaffForm):
         label="Uses per family",
         help_text="Children who share a guardian are one family. Empty: no limit.",
     )
-    valid_from = forms.DateField(required=False, widget=DAY, label="First day", help_text="In the workspace's zone.")
+    valid_from = forms.DateField(
+        required=False, widget=DAY, label="First day", help_text="In the workspace's time zone."
+    )
     valid_until = forms.DateField(required=False, widget=DAY, label="Last day")
     note = forms.CharField(required=False, max_length=200, help_text="For colleagues: why it was given.")
 
@@ -80,7 +82,7 @@ class CodesForm(LimitsForm):
     code = forms.CharField(
         required=False,
         max_length=32,
-        help_text="Of one code: the code itself. Of many: what they begin with. Empty: drawn at random.",
+        help_text="For one code, the code itself; for several, what they begin with. Empty: random.",
     )
     kind = forms.ChoiceField(label="Takes off", choices=VoucherKind.choices)
     percent = forms.DecimalField(

@@ -45,25 +45,25 @@ class TestTheRefundForm:
                 {"currency": "usd"},
                 "49.00",
                 "Amount in USD",
-                "49.00 USD can go back, which is all that is left of 49.00 USD.",
+                "49.00 USD can be refunded, which is all that is left of 49.00 USD.",
             ),
             (
                 {"currency": "jpy"},
                 "4900",
                 "Amount in JPY",
-                "4,900 JPY can go back, which is all that is left of 4,900 JPY.",
+                "4,900 JPY can be refunded, which is all that is left of 4,900 JPY.",
             ),
             (
                 {"currency": "ugx", "amount_minor": 50_000},
                 "50000",
                 "Amount in UGX",
-                "50,000 UGX can go back, which is all that is left of 50,000 UGX.",
+                "50,000 UGX can be refunded, which is all that is left of 50,000 UGX.",
             ),
             (
                 {"currency": "kwd", "amount_minor": 5_120},
                 "5.120",
                 "Amount in KWD",
-                "5.120 KWD can go back, which is all that is left of 5.120 KWD.",
+                "5.120 KWD can be refunded, which is all that is left of 5.120 KWD.",
             ),
         ],
     )
@@ -136,9 +136,9 @@ class TestRefunding:
             ("usd", "-5", "Give an amount above zero."),
             ("usd", "12.345", "USD has 2 decimals."),
             ("usd", "49.01", "At most 49.00 USD can go back."),
-            ("usd", "lots", "Give an amount in digits, for example 49.00."),
-            ("isk", "50.50", "ISK has no decimals: give whole ones."),
-            ("jpy", "1.5", "JPY has no decimals: give whole ones."),
+            ("usd", "lots", "Enter an amount in digits, for example 49.00."),
+            ("isk", "50.50", "ISK has no decimals: enter a whole number."),
+            ("jpy", "1.5", "JPY has no decimals: enter a whole number."),
         ],
     )
     def test_an_impossible_amount_is_said_so_and_changes_nothing(
@@ -245,7 +245,7 @@ class TestPrices:
             ("0.30", "usd", {"amount": ["A price is between 0.50 USD and 999,999.99 USD."]}),
             ("1000000.00", "usd", {"amount": ["A price is between 0.50 USD and 999,999.99 USD."]}),
             ("0.005", "usd", {"amount": ["USD has 2 decimals."]}),
-            ("50.50", "isk", {"amount": ["ISK has no decimals: give whole ones."]}),
+            ("50.50", "isk", {"amount": ["ISK has no decimals: enter a whole number."]}),
             ("1000000", "ugx", {"amount": ["A price is between 1 UGX and 999,999 UGX."]}),
             ("5.125", "kwd", {"amount": ["The last of the 3 decimals has to be 0 in KWD, like 5.120 KWD."]}),
             (

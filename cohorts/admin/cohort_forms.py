@@ -74,10 +74,10 @@ class DatesForm(StaffForm):
     """New dates, and what moves with them."""
 
     start_date = forms.DateField(widget=DAY)
-    end_date = forms.DateField(widget=DAY, help_text="Its last day, by the cohort's clock.")
+    end_date = forms.DateField(widget=DAY, help_text="Its last day, in the cohort's time zone.")
     sessions = forms.ChoiceField(
         choices=[
-            ("move", "Follow by as many weeks, at the same time by their clock"),
+            ("move", "Move by as many weeks, at the same local time"),
             ("stay", "Stay where they are"),
         ],
         label="Sessions to come",

@@ -254,7 +254,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
             cohort_id=cohort.pk, timezone=chosen["timezone"], keep_clock=chosen["deadline"] == "clock"
         )
         serve_waitlist(cohort_id=cohort.pk, now=utc_now())
-        return f"{cohort} lives by the clock of {changed.timezone}."
+        return f"{cohort} now uses the time zone {changed.timezone}."
 
     @staff_action(
         description="Open",

@@ -73,7 +73,7 @@ class StepInline(ScopedInline):
         if step.pk is None:
             return "Save, then choose its classes"
         count = getattr(step, "class_count", 0)
-        return link(step, {0: "None yet: add one", 1: "1, booked by itself"}.get(count, f"{count} to choose from"))
+        return link(step, {0: "None yet: add one", 1: "1, booked automatically"}.get(count, f"{count} to choose from"))
 
 
 @neighbors_of(Program)
@@ -264,7 +264,7 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
     )
     def change_zone(self, request: HttpRequest, group_class: GroupClass, form: ClassZoneForm) -> str:
         moves = change_class_zone(group_class_id=group_class.pk, now=utc_now(), **form.plan())
-        return f"{group_class} lives by the clock of {form.cleaned_data['timezone']}; {len(moves)} sessions moved."
+        return f"{group_class} now uses the time zone {form.cleaned_data['timezone']}; {len(moves)} sessions moved."
 
     def save_model(self, request: HttpRequest, obj: GroupClass, form: Any, change: bool) -> None:
         """Save only the edited fields; learners with bookings are told about a new meeting page."""

@@ -204,7 +204,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
         form=BookingForm,
         icon="event_available",
         variant=ActionVariant.PRIMARY,
-        explanation="Books for the learner: all that you choose, or nothing if one of them is full.",
+        explanation="Books all sessions that you choose for the learner, or none if one of them is full.",
     )
     def book_steps(self, request: HttpRequest, package: StudentPackage, form: StaffForm) -> str:
         assert isinstance(form, BookingForm)

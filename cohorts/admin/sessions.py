@@ -79,7 +79,7 @@ class SessionForm(StaffForm):
         zone = self.row.group_class.timezone
         starts_at = wall_clock(self.row.starts_at, zone)
         ends_at = wall_clock(self.row.ends_at, zone)
-        self.fields["start_time"].help_text = f"By the clock of {zone}."
+        self.fields["start_time"].help_text = f"In the time zone {zone}."
         self.fields["max_students"].help_text = f"At least the {self.row.booked_count} that are booked."
         self.initial.update(
             date=starts_at.date(),

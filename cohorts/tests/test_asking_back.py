@@ -104,7 +104,7 @@ class TestStaff:
         admin.confirm(button, {**answers, "told": told.context["form"]["told"].value()})
 
         assert f"{enrollment.learner}, {enrollment.instance}" in text(admin.get(page))
-        assert "Of 49.00 USD, 23.50 USD come back by the refund policy, and 25.50 USD are kept." in shown
+        assert "Of 49.00 USD, 23.50 USD is refunded by the refund policy, and 25.50 USD is kept." in shown
         assert ("has changed" in outdated, before) == (True, "approved")
         assert Enrollment.objects.get(pk=enrollment.pk).eligibility_status == "unenrolled"
         refund = Refund.objects.get()

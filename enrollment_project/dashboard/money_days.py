@@ -76,7 +76,7 @@ COLUMNS = (
     Column(
         name="mismatches",
         title="Mismatches",
-        help="mismatches of that day's money that stand and that nobody has explained",
+        help="mismatches in that day's money that are neither settled nor explained",
         model=Mismatch,
         when="happened_at",
         amount=None,
@@ -85,7 +85,7 @@ COLUMNS = (
     Column(
         name="payouts",
         title="At the bank",
-        help="what Stripe's payouts brought to the bank, after fees, by the day they arrive",
+        help="money from Stripe's payouts, after fees, by the day it reaches the bank",
         model=PayoutLine,
         when="payout__arrival_date",
         amount=F("amount_minor") - F("fee_minor"),
@@ -96,7 +96,7 @@ COLUMNS = (
     Column(
         name="payments",
         title="Payments",
-        help="what was paid, by Stripe or otherwise, before fees",
+        help="payments, by Stripe or otherwise, before fees",
         model=Payment,
         when="paid_at",
         sign=1,
@@ -115,7 +115,7 @@ COLUMNS = (
     Column(
         name="disputes",
         title="Disputes lost",
-        help="what banks took by disputes that ended",
+        help="money lost in disputes that have ended",
         model=Dispute,
         path="payment__workspace",
         when="closed_at",
@@ -147,7 +147,7 @@ COLUMNS = (
     Column(
         name="packages",
         title="Packages",
-        help="courses that were paid for and began to belong to a learner, those taken back later included",
+        help="courses that were paid for and given to a learner, including those revoked later",
         model=StudentPackage,
         path="program__workspace",
         when="purchased_at",
@@ -158,7 +158,7 @@ COLUMNS = (
     Column(
         name="unpaid",
         title="Packages unpaid",
-        help="courses that began to belong to a learner without a payment",
+        help="courses given to a learner without a payment",
         model=StudentPackage,
         path="program__workspace",
         when="purchased_at",
@@ -169,7 +169,7 @@ COLUMNS = (
     Column(
         name="granted",
         title="Seats granted",
-        help="seats of districts that a learner got",
+        help="district seats that were given to learners",
         model=SeatAssignment,
         path="allocation__district__workspace",
         when="reserved_at",
@@ -179,7 +179,7 @@ COLUMNS = (
     Column(
         name="released",
         title="Seats released",
-        help="seats of districts that became free again",
+        help="district seats that became free again",
         model=SeatAssignment,
         path="allocation__district__workspace",
         when="released_at",
@@ -219,7 +219,7 @@ class Row:
         """Return how much of the money kept is on no invoice, or how much the invoices exceed it."""
         if not self.difference:
             return ""
-        told = "not on papers" if self.difference > 0 else "too much on papers"
+        told = "not invoiced" if self.difference > 0 else "invoiced too much"
         return f"{Money(abs(self.difference), self.currency)} {told}"
 
 

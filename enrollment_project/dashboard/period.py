@@ -104,7 +104,7 @@ def _term(scope: Scope, today: dt.date) -> tuple[dt.date, dt.date] | str:
     running = mine.filter(active=True, start_date__lte=today, end_date__gte=today)
     found = running.aggregate(first=Min("start_date"), last=Max("end_date"))
     if found["first"] is None:
-        return "No program instance with a first and a last day runs today. These are the last 30 days."
+        return "No program instance with a first and a last day is running today. Showing the last 30 days."
     earliest = max(found["first"], today - dt.timedelta(days=LONGEST - 1))
     return earliest, min(found["last"], earliest + dt.timedelta(days=LONGEST - 1))
 
@@ -115,9 +115,9 @@ def _own(request: HttpRequest) -> tuple[dt.date, dt.date] | str:
         check_date(first)
         check_date(last)
     except (ValueError, Invalid):
-        return "Give a first and a last day. These are the last 30 days."
+        return "Give a first and a last day. Showing the last 30 days."
     if last < first:
-        return "The last day is before the first. These are the last 30 days."
+        return "The last day is before the first. Showing the last 30 days."
     if (last - first).days >= LONGEST:
-        return f"Choose {LONGEST} days at most. These are the last 30 days."
+        return f"Choose {LONGEST} days at most. Showing the last 30 days."
     return first, last

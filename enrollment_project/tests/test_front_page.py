@@ -68,7 +68,7 @@ class TestTheFrontPage:
 
         assert "You are not a member of a workspace." in page
         assert "No district has seats yet." in page
-        assert "Nothing was decided in these days." in page
+        assert "No decisions were made in this period." in page
 
     def test_counts_my_workspaces_only(self, sign_in: SignIn) -> None:
         mine = Workspace.objects.get(slug=MINE)

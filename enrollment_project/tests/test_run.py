@@ -69,7 +69,7 @@ class TestAFirstStart:
 
         with pytest.raises(
             CommandError,
-            match=r"ended early \(exit code 1\); the next start goes on with it. Its last lines:\n  no luck",
+            match=r"ended early \(exit code 1\); the next start continues it. Its last lines:\n  no luck",
         ):
             next(steps)
 

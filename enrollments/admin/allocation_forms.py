@@ -156,7 +156,7 @@ class RenewalForm(StaffForm):
     total_seats = WholeNumberField(
         required=False,
         max_value=MAX_SEATS,
-        help_text="Empty: one for everybody who holds a seat, and one for each learner who was turned away.",
+        help_text="Empty: one for each learner who holds a seat or was turned away.",
     )
 
 
@@ -168,7 +168,7 @@ class RosterForm(StaffForm):
         label="Learners",
         max_length=100_000,
         widget=forms.Textarea(attrs={"rows": 12}),
-        help_text="Lines of a CSV file, or cells copied from a sheet. The first names the columns: "
+        help_text="Lines of a CSV file, or cells copied from a spreadsheet. The first line names the columns: "
         f"{', '.join(COLUMNS)}. Known learners need a learner_id or their email. At most {MOST_LINES}.",
     )
 

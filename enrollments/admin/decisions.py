@@ -48,7 +48,7 @@ register_queue(
     Queue(
         name="interrupted",
         label="Decisions interrupted while Stripe was down",
-        hint="They go on when the learner is routed again, or when the payment arrives.",
+        hint="They continue when the learner is routed again, or when the payment arrives.",
         model=EnrollmentDecision,
         narrow=lambda decisions, now: decisions.filter(
             status=DecisionStatus.FAILED, checkout__status__in=LIVE_CHECKOUTS

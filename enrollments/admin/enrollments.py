@@ -355,7 +355,7 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
     )
     def end_by_quote(self, request: HttpRequest, enrollment: Enrollment, form: QuoteForm) -> str:
         planned = end_by_quote(enrollment, form, actor=actor_of(request))
-        money = f" {planned.returned} come back." if planned.returned_minor else ""
+        money = f" {planned.returned} will be refunded." if planned.returned_minor else ""
         return f"{self.describe(enrollment)}: ended.{money}"
 
     @staff_action(

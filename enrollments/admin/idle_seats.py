@@ -31,7 +31,7 @@ def is_open(idle: IdleSeat) -> bool:
 def foresee_reclaim(idle: IdleSeat, form: StaffForm) -> Preview:
     """Preview who loses the seat, who is next in line, and the mail about the end."""
     if is_active_since(idle):
-        return Preview((f"{idle.seat.learner} was seen since the family was asked: the seat stays theirs.",))
+        return Preview((f"{idle.seat.learner} has been active since the family was asked: the seat stays theirs.",))
     waiting = list_waiting(idle.seat.allocation, utc_now())
     after = (
         f"The seat goes to {waiting[0].learner}, the next who is waiting, if they meet the criteria."

@@ -49,13 +49,13 @@ class ImportForm(StaffForm):
         label="People who are already enrolled", choices=DuplicatePolicy.choices, initial=DuplicatePolicy.SKIP
     )
     evaluate = forms.BooleanField(
-        required=False, initial=True, label="Evaluate", help_text="Judge each candidate by the criteria."
+        required=False, initial=True, label="Evaluate", help_text="Evaluate each candidate by the criteria."
     )
     tell_families = forms.BooleanField(
         required=False,
         initial=True,
         label="Tell families",
-        help_text="Each family is mailed what an evaluation found. The rehearsal mails nobody.",
+        help_text="Each family gets a mail with the result of its evaluation. The rehearsal sends no mail.",
     )
 
 
@@ -209,8 +209,8 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
         possible=lambda job: job.is_finished and job.stage == ImportStage.IMPORT,
         preview=foresee_undo,
         icon="undo",
-        explanation="Deletes the enrollments that this import made, and changes back what it changed, as long as "
-        "nothing was decided about them since.",
+        explanation="Deletes the enrollments that this import created, and reverts what it changed, unless something "
+        "has been decided about them since.",
     )
     def undo(self, request: HttpRequest, job: ImportJob, form: StaffForm) -> str:
         undo_import(job_id=job.pk, actor=actor_of(request), now=utc_now())
@@ -226,7 +226,7 @@ def rehearsal_of_import(request: HttpRequest, job: ImportJob) -> Card:
             wide=True,
         )
     rows = [Neighbor(title=sentence) for sentence in describe(job)] if job.is_finished else []
-    return Card("What the import would do", rows, empty="The rehearsal goes on.", wide=True)
+    return Card("What the import would do", rows, empty="The rehearsal is still running.", wide=True)
 
 
 @neighbors_of(ImportJob)

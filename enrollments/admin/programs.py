@@ -59,8 +59,8 @@ class EvaluationForm(StaffForm):
         required=False,
         initial=True,
         label="Tell families",
-        help_text="Each family is mailed what was found, at about 200 mails a minute. To stop those that still wait, "
-        "switch the mail off under Words of emails.",
+        help_text="Each family gets a mail with the result, at about 200 mails a minute. To stop those that still "
+        "wait, switch the mail off under Email wording.",
     )
 
 

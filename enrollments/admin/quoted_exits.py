@@ -71,11 +71,13 @@ def end_by_quote(enrollment: Enrollment, form: QuoteForm, *, actor: Actor) -> Qu
 
 def _tell_money(planned: QuotedExit) -> list[str]:
     if planned.settlement == Settlement.NO_MONEY:
-        return ["Nothing was paid, so nothing comes back."]
+        return ["Nothing was paid, so nothing is refunded."]
     if planned.settlement == Settlement.BY_STAFF:
-        return [f"{planned.paid} were paid, and no rule says what comes back: you get a task to decide it."]
-    before = f" {planned.back} went back before." if planned.back_minor else ""
-    told = f"Of {planned.paid}, {planned.returned} come back by the refund policy, and {planned.kept} are kept.{before}"
+        return [f"{planned.paid} was paid, and no rule says what to refund: you get a task to decide it."]
+    before = f" {planned.back} was refunded before." if planned.back_minor else ""
+    told = (
+        f"Of {planned.paid}, {planned.returned} is refunded by the refund policy, and {planned.kept} is kept.{before}"
+    )
     if planned.payment is None or not planned.returned_minor:
         return [told]
     return [told, *tell_refund(planned.payment, planned.returned)]

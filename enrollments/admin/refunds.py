@@ -138,8 +138,8 @@ def foresee_rules(row: Program | ProgramInstance, form: StaffForm) -> Preview:
     if not tiers:
         sentences = ["No rules: staff decide about each family that leaves."]
         if isinstance(row, ProgramInstance):
-            sentences = ["No rules of its own: the program's hold, and where there are none staff decide."]
-    return Preview((*sentences, "What was bought before keeps the rules that it was bought under."))
+            sentences = ["No rules of its own: the program's apply, and if there are none, staff decide."]
+    return Preview((*sentences, "Earlier purchases keep the rules they were made under."))
 
 
 def _start_of(row: Program | ProgramInstance) -> dt.date | None:
@@ -155,9 +155,9 @@ class RefundRules:
         form=RefundRulesForm,
         preview=foresee_rules,
         icon="currency_exchange",
-        explanation="What comes back to families that leave. Each tier holds from the day after the one before it, and "
-        "after the last one nothing comes back. A percentage and a fee may be kept together. Leave all of it empty for "
-        "no rules.",
+        explanation="What families get back when they leave. Each tier applies from the day after the previous one, "
+        "and after the last one nothing is refunded. You can keep both a percentage and a fee. Leave everything "
+        "empty for no rules.",
     )
     def set_refund_rules(self, request: HttpRequest, row: Any, form: StaffForm) -> str:
         assert isinstance(form, RefundRulesForm)
@@ -170,7 +170,7 @@ class RefundRules:
             actor=actor_of(request),
             now=utc_now(),
         )
-        return f"{row}: the refund rules hold from now on." if policy else f"{row} has no refund rules of its own."
+        return f"{row}: the refund rules apply from now on." if policy else f"{row} has no refund rules of its own."
 
 
 @neighbors_of(Program)

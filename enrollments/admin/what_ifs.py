@@ -168,8 +168,8 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         description="Ask “What if?”",
         power=Power.MANAGE,
         form=WhatIfForm,
-        explanation="Everybody who asked on these days is asked for again, in the same order, with the seats that you "
-        "propose. It begins with the seats that the districts had. No seat is given, and nobody is written to.",
+        explanation="Repeats all requests of these days, in the same order, with the seats that you propose, starting "
+        "from the seats that the districts had. No seat is given, and nobody gets a mail.",
     )
     def ask(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         chosen = form.cleaned_data
@@ -222,8 +222,9 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         possible=lambda row: row.proposals.exists(),
         form=TriedRosterForm,
         icon="upload_file",
-        explanation="The learners of the file ask for the program in its order, with the seats that are proposed here. "
-        "You see who would have a seat and what families and the district would pay. Nothing of the file is kept.",
+        explanation="The learners in the file request the program in the order of the file, with the seats that are "
+        "proposed here. You see who would have a seat and what families and the district would pay. The file is "
+        "not kept.",
     )
     def try_roster(self, request: HttpRequest, what_if: WhatIf, form: StaffForm) -> HttpResponse:
         return show_tried_roster(self, request, what_if, form)

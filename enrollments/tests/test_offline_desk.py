@@ -120,7 +120,7 @@ class TestStaff:
         answer = desk.confirm(url, {"what_happened": "unreceived", "note": "The check bounced"})
 
         assert "This field is required" in without.content.decode()
-        assert said(answer) == ["49.00 USD counts no longer."]
+        assert said(answer) == ["49.00 USD no longer counts."]
         refund = Refund.objects.get()
         assert (refund.note, refund.requested_by, refund.status) == ("The check bounced", desk.user, "succeeded")
 

@@ -52,9 +52,11 @@ class EndpointForm(StaffForm):
         label="Events",
         widget=forms.Textarea(attrs={"rows": 4}),
         initial="*",
-        help_text="One in a line: a type, a kind as in enrollment.*, or * for all.",
+        help_text="One per line: a type, a kind such as enrollment.*, or * for all.",
     )
-    description = forms.CharField(max_length=200, required=False, help_text="Who receives them, for your colleagues.")
+    description = forms.CharField(
+        max_length=200, required=False, help_text="Who receives the events, for your colleagues."
+    )
 
     def prepare(self) -> None:
         if self.row is not None:

@@ -76,7 +76,9 @@ def _answer(model_admin: Any, request: HttpRequest, provider: Provider, *, is_wa
         except DomainError as refusal:
             form.add_error(None, refusal.detail)
             return _page(model_admin, request, form, fields=present)
-        messages.success(request, "The field map is saved. What could not be read so far is read by it now.")
+        messages.success(
+            request, "The field map is saved. Messages that could not be read so far are read with it now."
+        )
         return HttpResponseRedirect(admin_url(provider))
     if is_wanted:
         form.add_error(None, "You changed something after the preview. Look at it again, then save.")

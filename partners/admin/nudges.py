@@ -76,4 +76,4 @@ class NudgeAdmin(WorkspaceScopedAdmin):
     )
     def resume(self, request: HttpRequest, nudge: Nudge, form: StaffForm) -> str:
         resume_nudges(nudge_id=nudge.pk, actor=actor_of(request), now=utc_now())
-        return "The nudges go on."
+        return "The nudges continue."

@@ -211,8 +211,8 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         power=Power.GOVERN,
         form=ProviderForm,
         icon="edit",
-        explanation="Learners who are there stay. If you correct how it is asked (its address, key or timeout), it is "
-        "tried again at once, whatever pause it had.",
+        explanation="Learners who are there stay. If you correct its address, key, or timeout, it is tried again at "
+        "once, even if it was paused.",
     )
     def edit(self, request: HttpRequest, provider: Provider, form: ProviderForm) -> str:
         now = utc_now()
@@ -358,4 +358,4 @@ def outages_of_partner(request: HttpRequest, provider: Provider) -> Card:
         Neighbor(title=each.get_reason_display(), note=f"until {moment(each.ended_at)}", at=each.began_at)
         for each in ProviderOutage.objects.filter(provider=provider).order_by("-ended_at")[:10]
     ]
-    return Card("Outages", rows, empty="It has not been out.")
+    return Card("Outages", rows, empty="It has had no outages.")

@@ -99,7 +99,7 @@ def _publish(
         if made is not None and (present is None or made.pk != present.pk):
             model_admin.log_addition(request, made, f"Version {made.version}")
     if made is None:
-        messages.success(request, f"{program.code} has no partners any more. Learners who are under way go on.")
+        messages.success(request, f"{program.code} no longer has partners. Learners who are under way continue.")
         return HttpResponseRedirect(list_url(PartnerSequence))
     if present is not None and made.pk == present.pk:
         messages.info(request, "That is the present version; nothing was changed.")

@@ -172,7 +172,7 @@ class SequenceForm(StaffForm):
                 if cleaned.get(course) and cleaned.get(partner) == "":
                     self.add_error(partner, "Choose the partner that teaches this course.")
                 if cleaned.get(partner) and cleaned.get(course) == "":
-                    self.add_error(course, "Give the id by which the partner knows the course.")
+                    self.add_error(course, "Enter the partner's id for the course.")
         return cleaned
 
     def drafts(self) -> list[tuple[int, list[int], GroupDraft]]:

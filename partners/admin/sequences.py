@@ -127,8 +127,8 @@ class PartnerSequenceAdmin(WorkspaceScopedAdmin):
         preview=foresee,
         icon="upgrade",
         variant=ActionVariant.PRIMARY,
-        explanation=f"Moves up to {MOVED_AT_ONCE} learners who are under way by older versions. Press it again for the "
-        "next ones.",
+        explanation=f"Moves up to {MOVED_AT_ONCE} learners who follow older versions. Press it again for the next "
+        "ones.",
     )
     def move_all(self, request: HttpRequest, sequence: PartnerSequence, form: StaffForm) -> str:
         moved = move_next_learners(
@@ -140,7 +140,7 @@ class PartnerSequenceAdmin(WorkspaceScopedAdmin):
             now=utc_now(),
         )
         left = list_learners_to_move(sequence).count()
-        return f"{moved:,} learners were moved; {left:,} go by an older version."
+        return f"{moved:,} learners were moved; {left:,} follow an older version."
 
 
 @neighbors_of(PartnerSequence, early=True)

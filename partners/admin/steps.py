@@ -276,7 +276,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
             actor=actor_of(request),
             now=utc_now(),
         )
-        return f"{placed.course} at {placed.provider} stands in its place."
+        return f"{placed.course} at {placed.provider} replaces it."
 
     @staff_action(
         description="Have it done again",

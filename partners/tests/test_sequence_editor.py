@@ -182,7 +182,7 @@ class TestThePreview:
         ("parts", "field", "remedy"),
         [
             ([part(("", "1"))], "partner_0_0", "Choose the partner that teaches this course."),
-            ([part(("north", ""))], "course_0_0", "Give the id by which the partner knows the course."),
+            ([part(("north", ""))], "course_0_0", "Enter the partner's id for the course."),
             ([part(("nowhere", "1"))], "partner_0_0", "not one of the available choices"),
             ([part(("", ""), ("north", "1"), ("north", "1"))], "course_0_2", "A learner takes a course"),
             ([BASICS, part(("north", "3"), name="Basics")], "name_1", "Another group has this name"),
@@ -250,5 +250,5 @@ class TestPublishing:
 
         answer = publish(staff, instance)
 
-        assert "has no partners any more" in text(answer)
+        assert "no longer has partners" in text(answer)
         assert get_active_sequence(program_id=instance.program_id) is None

@@ -47,7 +47,7 @@ def _erase(learner: Learner, reason: str, actor: Actor) -> str:
         actor=actor,
         now=utc_now(),
     )
-    return f"Learner {learner.pk} is erased: {erasure.rows:,} rows held something of theirs."
+    return f"Learner {learner.pk} is erased: {erasure.rows:,} rows contained their data."
 
 
 def preview_declining(learner: Learner, reason: str) -> Preview:

@@ -25,9 +25,9 @@ def cohorts(asked: Asked) -> list[Figure]:
         Figure(
             name="cohorts",
             title="Cohorts filling up",
-            help="Cohorts that take enrollments now, fullest first. Taken = paid for. Held = kept while somebody pays, "
-            "or offered to the next in line. Left = neither.",
-            empty="No cohort takes enrollments.",
+            help="Cohorts open for enrollment, fullest first. Taken = paid for. Held = kept while somebody pays, or "
+            "offered to the next in line. Left = neither.",
+            empty="No cohort is open for enrollment.",
             columns=("Course", "Cohort", "Places", "Taken", "Held", "Left", "Deadline"),
             rows=[
                 (
@@ -74,8 +74,8 @@ def sold(asked: Asked) -> list[Figure]:
         Figure(
             name="sold",
             title="Courses sold",
-            help="Packages that were bought in these days, by course. Those that were taken back are not counted.",
-            empty="None were sold in these days.",
+            help="Packages bought in this period, by course. Revoked ones are not counted.",
+            empty="None were sold in this period.",
             columns=("Course", "Packages"),
             rows=[(title, str(count)) for title, count, _, _ in found],
             more_url=asked.scope.list_url(StudentPackage),

@@ -120,7 +120,7 @@ def enrollments(asked: Asked) -> list[Figure]:
         Figure(
             name="enrollments",
             title="Enrollments by status",
-            help="All enrollments as they stand now, whatever the days above. Deleted ones are not counted.",
+            help="All enrollments as they stand now, regardless of the days above. Deleted ones are not counted.",
             empty="Nobody is enrolled yet.",
             columns=("Status", "Enrollments"),
             rows=[(label, str(count)) for label, count, _, _ in found],

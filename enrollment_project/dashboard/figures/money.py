@@ -32,10 +32,11 @@ def money(asked: Asked) -> list[Figure]:
         Figure(
             name="money",
             title="Money",
-            help="Received = payments whose money came in these days, by Stripe or otherwise, before fees. Refunded = "
-            "refunds that succeeded in these days, whenever the payment was. Kept = received less refunded; what banks "
-            "took by disputes is not subtracted. Outstanding = what open checkouts ask for now, whatever the days.",
-            empty="Nothing was paid or refunded in these days, and nothing is outstanding.",
+            help="Received = payments that arrived in this period, by Stripe or otherwise, before fees. Refunded = "
+            "refunds that succeeded in this period, whenever the payment was made. Kept = received minus "
+            "refunded; money lost in disputes is not subtracted. Outstanding = the total of all checkouts open "
+            "now, regardless of the period.",
+            empty="Nothing was paid or refunded in this period, and nothing is outstanding.",
             columns=("Currency", "Received", "Refunded", "Kept", "Outstanding"),
             rows=rows,
             more_url=asked.scope.list_url(Payment),

@@ -130,8 +130,8 @@ class TestTheDaysOfMoney:
         at_the_bank = {"At the bank": (1, f"{(4900 - FEE_MINOR) / 100} USD")}
         assert found == [
             ("Mar 6, 2026", "USD", at_the_bank, ""),
-            ("Mar 2, 2026", "USD", day, "40.00 USD not on papers"),
-            ("All days", "USD", day | at_the_bank, "40.00 USD not on papers"),
+            ("Mar 2, 2026", "USD", day, "40.00 USD not invoiced"),
+            ("All days", "USD", day | at_the_bank, "40.00 USD not invoiced"),
         ]
 
     def test_have_currencies_apart_and_seats_once(self, workspace: Workspace, finance: StaffClient) -> None:
@@ -190,7 +190,7 @@ class TestTheDaysOfMoney:
         assert len(few) == len(many)
 
     def test_show_that_nothing_moved(self, finance: StaffClient) -> None:
-        assert "Nothing moved in these days." in finance.get(PAGE, ASKED).content.decode()
+        assert "Nothing moved in this period." in finance.get(PAGE, ASKED).content.decode()
 
     def test_of_several_workspaces_are_compared_in_their_sum_alone(
         self, workspace: Workspace, finance: StaffClient

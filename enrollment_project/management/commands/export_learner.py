@@ -18,7 +18,9 @@ def new_file(text: str) -> Path:
     """Check an argument that must name a file that does not exist yet."""
     path = Path(text)
     if path.exists() or not path.parent.is_dir():
-        raise ArgumentTypeError(f"{text!r} is there already, or its folder is not: name a new file in a folder")
+        raise ArgumentTypeError(
+            f"{text!r} already exists, or its folder does not: name a new file in an existing folder"
+        )
     return path
 
 

@@ -76,8 +76,8 @@ class Command(BaseCommand):
                 yield
             if code := processes.exit_code("demo"):
                 raise CommandError(
-                    f"Loading the demo data ended early (exit code {code}); the next start goes on with it. "
-                    f"Its last lines:\n{processes.last_lines('demo')}"
+                    f"Loading the demo data ended early (exit code {code}); the next start continues it. Its "
+                    f"last lines:\n{processes.last_lines('demo')}"
                 )
             processes.start(*others)
         self._say(_banner(has_demo=_has_demo()))
@@ -197,4 +197,4 @@ def _banner(*, has_demo: bool) -> str:
         facts["Parent"] = f"{GUARDIAN_EMAIL}, by the code that is mailed"
     rule = "-" * 76
     lines = [f"  {name:<10}{fact}" for name, fact in facts.items()]
-    return "\n".join(["", rule, "  The enrollment platform runs. Ctrl-C ends it.", "", *lines, rule, ""])
+    return "\n".join(["", rule, "  The enrollment platform is running. Press Ctrl-C to stop it.", "", *lines, rule, ""])

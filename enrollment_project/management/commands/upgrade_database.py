@@ -34,7 +34,11 @@ class Command(UseCaseCommand):
         super().add_arguments(parser)
         parser.add_argument("--tries", type=whole_number(1, 1000), default=60, help="how often at most (60)")
         parser.add_argument(
-            "--to", type=target, action="append", metavar="APP=MIGRATION", help="where an app is to be; may be repeated"
+            "--to",
+            type=target,
+            action="append",
+            metavar="APP=MIGRATION",
+            help="the migration that an app should be at; may be repeated",
         )
         parser.add_argument(
             "--back-to",

@@ -86,7 +86,7 @@ class RejectForm(NoteForm):
         if not cleaned.get("reason") and template is not None:
             cleaned["reason"] = template.text
         if not cleaned.get("reason") and not self.errors:
-            self.add_error("reason", "Choose a reason, or say why in words of your own.")
+            self.add_error("reason", "Choose a reason, or say why in your own words.")
         return cleaned
 
 
