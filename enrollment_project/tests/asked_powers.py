@@ -1,4 +1,4 @@
-"""Finds every function that asks what somebody may do, so that none stands there without a test that it matters."""
+"""Finds every function that checks what somebody may do, so that each of them has a test that shows it matters."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ ASKS = {
     "workspace_ids",
 }
 _WORDS = re.compile(rf"\b(?:{'|'.join(sorted(ASKS))})\(|PermissionDenied|\.everywhere\b")
-# Those that keep nobody out, and why they ask.
+# The functions that keep nobody out, and why they check.
 NOT_GUARDS = {
     "accounts.api.authentication:StudentSession.enforce_csrf": "says in more words what Django refuses",
     "accounts.api.permissions:require_scope": "of the API: tests/contracts asks every field of every caller",
@@ -35,7 +35,7 @@ NOT_GUARDS = {
 
 
 def asking() -> set[str]:
-    """As guards name them: `module:Class.function`, nested ones by the outermost."""
+    """Return the functions in the notation of guards: `module:Class.function`, nested ones by the outermost."""
     return {name for path in modules(*APPS, PROJECT) for name in asking_in(path)}
 
 

@@ -11,7 +11,7 @@ from .small_demo import SignIn, person, small_demo
 
 @pytest.fixture(scope="session")
 def folder_of_the_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all workers of a test run."""
+    """One folder for all workers of a test run."""
     base = tmp_path_factory.getbasetemp()
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small_demo"
 

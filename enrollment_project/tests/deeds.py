@@ -1,4 +1,4 @@
-"""Everything that staff can send to the back office, filled in as well as can be, and what it writes."""
+"""Everything that staff can send to the back office, filled in as completely as possible, and what it writes."""
 
 import datetime as dt
 import re
@@ -32,11 +32,11 @@ from .small_demo import MINE, my_row_of, url
 _WRITES = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"(\w+)\"")
 _TAKEN_BACK = re.compile(r"ROLLBACK TO SAVEPOINT \"(\w+)\"")
 LOG = "backoffice_auditentry"
-# How somebody goes about the site: nothing that anybody else works with.
+# How somebody uses the site: nothing that others work with.
 NOT_DEEDS = {
     "accounts_staffsignin",
     "backoffice_savedlist",
-    "core_sharedcounter",  # of tries, before it is looked at what was tried
+    "core_sharedcounter",  # counts attempts before they are checked
     "django_admin_log",
     "django_session",
 }
@@ -45,8 +45,9 @@ REASON = "Because of the walk"
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """Something sent, by its button or route. `reaches_out`: it is written down apart from what is done, before or
-    after. Of what only reads, that it was fetched is written down."""
+    """Something sent, by its button or route. `reaches_out`: it is logged apart from its effects, before or after them.
+    For pages that only read, the log records that they were fetched.
+    """
 
     name: str
     by: Caller
@@ -57,7 +58,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The tables that were written, what stands in the log about it, and what was written in another transaction."""
+    """The tables that were written, the log entries about it, and what was written in another transaction."""
 
     written: frozenset[str]
     entries: list[dict[str, Any]]
@@ -65,7 +66,7 @@ class Outcome:
 
 
 def do(deed: Deed, client: Client | None = None) -> Outcome:
-    """Do it, look, and take it back."""
+    """Send it, collect what it wrote, and roll it back."""
     written: list[tuple[str, list[Any]]] = []
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -87,7 +88,7 @@ def do(deed: Deed, client: Client | None = None) -> Outcome:
                     b"".join(client.get(deed.address))
                 else:
                     client.post(deed.address, deed.form)
-            except NetworkInsideTransaction:  # what reaches out of the house does not go further here
+            except NetworkInsideTransaction:  # calls to outside systems stop here
                 pass
         entries: list[Any] = list(AuditEntry.objects.filter(pk__gt=last).order_by("pk").values())
         transaction.set_rollback(True)
@@ -100,12 +101,12 @@ def do(deed: Deed, client: Client | None = None) -> Outcome:
 # --- Buttons and forms ------------------------------------------------------------------------------------------------
 
 
-# To pages of their own, which `deeds_beside.py` knows.
+# These lead to pages of their own, which `deeds_beside.py` covers.
 _LEAD_ELSEWHERE = (RowLink, ListLink, PageButton)
 
 
 def buttons_of(page: WorkspaceScopedAdmin) -> Iterator[tuple[str, str, RowButton | ListButton | BulkButton]]:
-    """Those that act by themselves: full name, attribute and button."""
+    """Return the buttons that act directly: full name, attribute, and button."""
     for attribute in dir(type(page)):
         button = getattr(type(page), attribute, None)
         if isinstance(button, RowButton | ListButton | BulkButton) and not isinstance(button, _LEAD_ELSEWHERE):
@@ -113,12 +114,12 @@ def buttons_of(page: WorkspaceScopedAdmin) -> Iterator[tuple[str, str, RowButton
 
 
 def who_may(power: Power) -> Caller:
-    """The owner, who is offered rows of ours alone, unless it takes those who run the platform."""
+    """Return the owner, who is only offered rows of our workspace, unless the button requires a platform operator."""
     return Caller.OWNER if power in POWERS[Role.OWNER] else Caller.SUPERUSER
 
 
 def deeds_of(page: WorkspaceScopedAdmin) -> Iterator[Deed]:
-    """The buttons and selections of a model, about two rows each for which they are possible."""
+    """Return the buttons and bulk actions of a model, each for two rows where it is possible."""
     prefix = f"admin:{page.opts.app_label}_{page.opts.model_name}"
     BEFORE.get(str(page.opts.model_name), lambda: None)()
     for name, attribute, button in buttons_of(page):
@@ -142,7 +143,7 @@ def deeds_of(page: WorkspaceScopedAdmin) -> Iterator[Deed]:
 
 
 def forms_of(page: WorkspaceScopedAdmin) -> Iterator[Deed]:
-    """The form of a row of ours, each time with one field changed; and the one that adds a row."""
+    """Return the form of one of our rows, with one field changed at a time, and the form that adds a row."""
     name = str(page.opts.model_name)
     if page.change_power is not None:
         address, by = url(page, "change", my_row_of(page).pk), who_may(page.change_power)
@@ -164,7 +165,7 @@ def forms_of(page: WorkspaceScopedAdmin) -> Iterator[Deed]:
 
 
 def _as_shown(client: Client, address: str) -> tuple[dict[str, Any], forms.BaseForm]:
-    """What a browser would send of a form that nobody has touched."""
+    """Return what a browser would send of an untouched form."""
     context = client.get(address).context
     form: forms.BaseForm = context["adminform"].form
     sets = [each.formset for each in context["inline_admin_formsets"]]
@@ -179,8 +180,9 @@ def _as_shown(client: Client, address: str) -> tuple[dict[str, Any], forms.BaseF
 
 
 def filled(form_class: type[Any], request: Any, row: Any) -> Iterator[dict[str, Any]]:
-    """Answers to a form: what it begins with, else the first that may be chosen, else something that fits. Once to all
-    it asks, once to what it needs."""
+    """Fill in a form: use the initial values, else the first choice, else something valid. Once with every field, once
+    with the required ones only.
+    """
     form = form_class(request=request, row=row)
     needed = {name for name, bound in form.fields.items() if bound.required or type(bound) is forms.CharField}
     whole = {name: value for name, bound in form.fields.items() if (value := _answer(form, name, bound)) is not None}
@@ -205,7 +207,7 @@ _FITTING: list[tuple[type[forms.Field], Callable[[Any], Any]]] = [
 ]
 
 
-# What only a name tells.
+# Values that only the field's name suggests.
 _BY_NAME: dict[str, Callable[[], str]] = {
     "email": lambda: "somebody@role.test",
     "end_time": lambda: "17:00",

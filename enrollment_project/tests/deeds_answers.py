@@ -1,4 +1,4 @@
-"""What some forms of the back office ask that nobody guesses from their fields, and what has to be there before."""
+"""Answers to back-office forms that can't be guessed from their fields, and the rows that must exist beforehand."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def _ours() -> Workspace:
 
 
 def another_allocation(seat: SeatAssignment | None) -> dict[str, Any]:
-    """Seats of the same district in which the learner has none yet."""
+    """Return another allocation of the same district in which the learner has no seat yet."""
     assert seat is not None
     district = seat.allocation.district
     made = DistrictSeatAllocation.objects.filter(district=district, term="Walk").first() or create_allocation(
@@ -56,7 +56,7 @@ ANSWERS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "enrollment.end_by_quote": lambda enrollment: {"told": sum_up(foresee(enrollment))},
     "importjob.import_roster": lambda _: {"file": SimpleUploadedFile("roster.zip", archive_of(school(1, 2)))},
     "learner.merge_other": lambda _: {"other": Learner.objects.live().filter(workspace=_ours()).earliest("pk").cuid},
-    # Long before the first payment, so that no month before it is open.
+    # Long before the first payment, so that no earlier month is open.
     "monthclose.close": lambda _: {"month": (utc_now() - dt.timedelta(days=1_000)).strftime("%Y-%m-%d")},
     "programinstance.edit_criteria": one_criterion,
     "seatassignment.reassign": somebody_without_a_seat,
@@ -78,7 +78,7 @@ ANSWERS: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def a_step_that_nobody_has_booked() -> None:
-    """The first one of its course, by its key, that the walk meets."""
+    """Return the first step of its course, by its key, that the walk meets."""
     program = CourseStep.objects.filter(program__workspace=_ours()).earliest("pk").program
     CourseStep.objects.create(program=program, order=99, title="Farewell", required=False)
 
@@ -100,5 +100,5 @@ BEFORE: dict[str, Callable[[], None]] = {
     "seatassignment": a_learner_who_waits,
 }
 BEFORE_ADDING: dict[str, Callable[[], None]] = {"seller": nobody_who_sells, "retention": nothing_kept_for_some_time}
-# For which rows a button is tried, where those that come first would be refused.
+# The rows for which a button is tried, if the first ones would be refused.
 SUITED: dict[str, Callable[[Any], bool]] = {"coursestep.remove": lambda step: step.order == 99}

@@ -1,4 +1,4 @@
-"""What staff can do on pages that are no model's: guided pages, the desk, their own account, and files."""
+"""What staff can do on pages that belong to no model: guided pages, the desk, their own account, and files."""
 
 import json
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def ours() -> Workspace:
 
 
 def owner() -> User:
-    """With a password."""
+    """Return an owner with a password."""
     user = user_of(Caller.OWNER)
     user.set_password(PASSWORD)
     user.save(update_fields=["password"])
@@ -71,7 +71,7 @@ def fetched(route: str, *args: object) -> Way:
 def guided(
     route: str, typed: Callable[..., dict[str, Any]], last: str, *args: Callable[[], Any], asked: str = ""
 ) -> Way:
-    """Previewed, then done as it was seen."""
+    """Preview the form, then send it as previewed."""
 
     def way() -> tuple[Client, Deed]:
         client = browser(Caller.OWNER)
@@ -261,7 +261,7 @@ BESIDE: dict[str, Way] = {
     "enrollments_application_file": file_of_an_application,
     **every_figure(),
 }
-# Pages on which nothing can be done, and what stays with whoever does it.
+# Pages on which nothing can be changed, and actions that only affect the person who performs them.
 NOTHING_TO_DO = {
     "app_list": "shows",
     "autocomplete": "looks up",

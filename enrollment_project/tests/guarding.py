@@ -1,4 +1,4 @@
-"""What a guard is, how it is taken away, and what notices that."""
+"""What a guard is, how it is removed, and which test notices."""
 
 import ast
 import functools
@@ -33,7 +33,7 @@ Leaks = Callable[[Marks], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A piece of a function that keeps somebody out, what stands there without it, and who then gets in."""
+    """A piece of a function that keeps somebody out, the code that replaces it, and who then gets in."""
 
     where: str
     guard: str
@@ -45,7 +45,7 @@ class Guard:
 
 
 def function_at(where: str) -> FunctionType:
-    """The function behind a dotted name; below decorators, where it is wrapped in some."""
+    """Return the function behind a dotted name, unwrapped from its decorators."""
     module, _, rest = where.partition(":")
     found: Any = importlib.import_module(module)
     for name in rest.split("."):
@@ -55,7 +55,9 @@ def function_at(where: str) -> FunctionType:
 
 
 def take_away(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The function goes on without the guard, whoever holds it already: routes keep the functions they were made of."""
+    """Run the function without the guard, for everybody who already holds it: routes keep the function objects they
+    got.
+    """
     function = function_at(guard.where)
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(guard.guard) != 1:
@@ -64,7 +66,7 @@ def take_away(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _compiled(source: str, function: FunctionType) -> CodeType:
-    """The code of the changed function, with the names that the present one has from around it."""
+    """Compile the changed function, with the names of the present one's surroundings."""
     inner = ast.parse(source).body[0]
     assert isinstance(inner, ast.FunctionDef)
     inner.decorator_list = []
@@ -82,13 +84,13 @@ def _compiled(source: str, function: FunctionType) -> CodeType:
 
 @functools.cache
 def ways_beside(_: Marks) -> list[Way]:
-    """The same for as long as the rows are those that the marks are of."""
+    """Return the same value as long as the rows are the ones the marks were taken of."""
     return own_ways()
 
 
 @functools.cache
 def at(caller: Caller, route: str) -> Leaks:
-    """The row of the matrix; one for all guards that it is next to."""
+    """Return the matrix row; one is shared by all guards it is next to."""
 
     def leaks(known: Marks) -> list[str]:
         models = [page for page in pages() if route.startswith(f"{page.opts.app_label}_{page.opts.model_name}_")]
@@ -103,7 +105,7 @@ def at(caller: Caller, route: str) -> Leaks:
 
 
 def told(found: Callable[[], Any]) -> Leaks:
-    """What somebody finds who should find nothing, or whether they may who should not."""
+    """Return what somebody finds who should find nothing, or whether somebody is allowed who should not be."""
 
     def leaks(_: Marks) -> list[str]:
         answer = found()
@@ -113,14 +115,14 @@ def told(found: Callable[[], Any]) -> Leaks:
 
 
 def is_let(does: Callable[[], Any]) -> Leaks:
-    """Whether somebody does what they should be refused."""
+    """Return whether somebody can do what they should be refused."""
 
     def leaks(_: Marks) -> list[str]:
         try:
             does()
         except PermissionDenied:
             return []
-        except MessageFailure:  # the request has no page that would tell what was done
+        except MessageFailure:  # the request has no page to report what was done
             pass
         return ["let"]
 
@@ -128,12 +130,12 @@ def is_let(does: Callable[[], Any]) -> Leaks:
 
 
 def sees_rows(caller: Caller, model: Any) -> Leaks:
-    """Rows that the page finds for somebody who should find none."""
+    """Return the rows that the page finds for somebody who should find none."""
     return lambda _: [str(row) for row in page_of(model).get_queryset(request_of(caller))[:3]]
 
 
 def offers(caller: Caller, route: str, field: str, model: Any, path: str) -> Leaks:
-    """Rows of ours among the choices of a form."""
+    """Return our rows among the choices of a form."""
 
     def leaks(_: Marks) -> list[str]:
         context = browser(caller).get(reverse(f"admin:{route}")).context
@@ -179,7 +181,7 @@ def buttons_shown(caller: Caller, model: Any, *, of_list: bool = False) -> Leaks
 
 
 def inline_powers(name: str) -> Leaks:
-    """What somebody who may only look may do with rows on the pages of others."""
+    """Return what a viewer may do with rows embedded in the pages of other models."""
 
     def leaks(_: Marks) -> list[str]:
         request = request_of(Caller.STRANGER if name == "view" else Caller.VIEWER)
@@ -195,7 +197,7 @@ def inline_powers(name: str) -> Leaks:
 
 
 def file_of(caller: Caller, model: Any, *, is_demoted: bool = False) -> Leaks:
-    """A file that somebody made while they might, and may not have by now."""
+    """Return a file that somebody created while they were allowed to, and may no longer have."""
 
     def leaks(_: Marks) -> list[str]:
         ours = Workspace.objects.get(slug=MINE)

@@ -1,4 +1,4 @@
-"""The guards of the back office, what is left when each is taken away, and what notices that."""
+"""The guards of the back office, the code that remains when each is removed, and the test that notices."""
 
 from django.http import Http404, QueryDict
 

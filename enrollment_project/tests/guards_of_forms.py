@@ -1,4 +1,4 @@
-"""The guards of forms, cards and the front page; see guarding.py."""
+"""The guards of forms, cards, and the front page; see guarding.py."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ FRONT = "enrollment_project.dashboard"
 
 
 def chosen(form: Any, field: str, path: str = "workspace__slug") -> Leaks:
-    """Rows of ours that a form offers to the owner of another workspace."""
+    """Return our rows that a form offers to the owner of another workspace."""
     return told(
         lambda: (
             [row.pk for row in form(request=request_of(Caller.ELSEWHERE)).fields[field].queryset.filter(**{path: MINE})]
@@ -74,7 +74,7 @@ def asked_by(caller: Caller) -> Asked:
 
 
 def made_up_row() -> list[str]:
-    """An instance of ours for a program of another workspace, by somebody who sees both."""
+    """Create one of our instances for a program of another workspace, as somebody who sees both."""
     page = page_of(ProgramInstance)
     form = page.get_form(request_of(Caller.SUPERUSER))
     data = {"workspace": ours().pk, "program": row_of(page_of(ProgramInstance.program.field.related_model), OTHERS).pk}
@@ -87,7 +87,7 @@ def moved_row() -> list[str]:
 
 
 def completed_for_many() -> list[str]:
-    """An open task of ours, by somebody who completes those of another workspace."""
+    """Complete one of our open tasks as somebody who may only complete those of another workspace."""
     task = StaffTask.objects.filter(workspace=ours(), status=TaskStatus.OPEN).earliest("pk")
     form = {"action": "complete_selected", ACTION_CHECKBOX_NAME: [str(task.pk)], "_confirmed": "1", **FORM}
     browser(Caller.ASIDE).post(url(page_of(StaffTask), "changelist"), form)
@@ -95,7 +95,7 @@ def completed_for_many() -> list[str]:
 
 
 def currencies_elsewhere() -> set[str]:
-    """One that only our prices have, among those that the owner of another workspace is offered."""
+    """Return a currency that only our prices use, among those offered to the owner of another workspace."""
     Price.objects.filter(workspace=ours()).update(currency="chf")
     return currencies_in_sight(request_of(Caller.ELSEWHERE)) & {"chf"}
 
@@ -143,7 +143,7 @@ def third_workspace() -> list[str]:
         scope_for(Caller.ASIDE, workspace=other.pk)
     except BadRequest:
         return []
-    except KeyError:  # it was looked up, and nothing is held there
+    except KeyError:  # it was looked up, but nothing is held there
         pass
     return [other.slug]
 
@@ -162,7 +162,7 @@ def _term_of_a_third() -> list[str]:
 
 
 def sidebar() -> list[str]:
-    """What only those who decide work with."""
+    """Return the sidebar entries that only people who decide use."""
     request = request_of(Caller.FINANCE)
     request.resolver_match = None
     held = access_of(request)

@@ -1,4 +1,4 @@
-"""The guards of files, operators' pages and second factors; see guarding.py."""
+"""The guards of files, operators' pages, and second factors; see guarding.py."""
 
 from django.test import Client, override_settings
 from django.urls import reverse
@@ -32,7 +32,7 @@ def ours() -> Workspace:
 
 
 def opens(client: Client, address: str) -> bool:
-    """A page, and no way to another one."""
+    """Return whether the page opens instead of redirecting elsewhere."""
     return bool(client.get(address).status_code == 200)
 
 
@@ -48,7 +48,7 @@ def in_session(caller: Caller, **values: str) -> Client:
 
 
 def file_of_the_viewer(by: Client, *, model: type = Learner) -> bool:
-    """Whether the file that the viewer once asked for opens."""
+    """Return whether the file that the viewer once requested opens."""
     now = utc_now()
     export = Export.objects.create(
         source=source_name(model),
@@ -96,7 +96,7 @@ def sees_the_owner_s_filter() -> bool:
 
 
 def closed_form() -> bool:
-    """The form of an instance that takes no applications, by an owner of another workspace."""
+    """Open the form of an instance that accepts no applications, as an owner of another workspace."""
     instance = ProgramInstance.objects.filter(workspace=ours(), is_default=False).earliest("pk")
     ProgramInstance.objects.filter(pk=instance.pk).update(takes_applications=False)
     page = browser(Caller.ELSEWHERE).get(reverse("apply", args=[instance.program.code, instance.cuid]))

@@ -1,6 +1,6 @@
-"""Who gets in where: every route of the back office as every kind of caller, made from the routes that there are.
+"""Who can open what: every route of the back office as every kind of caller, generated from the existing routes.
 
-What finds a leak is a function here, so that the tests of the guards can ask it again with a guard taken away.
+The code that finds leaks is a function here, so that the guards' tests can run it again with a guard removed.
 """
 
 import contextlib
@@ -57,15 +57,15 @@ PREFIX = "admin/"
 
 
 class Caller(StrEnum):
-    """Everybody who may knock. The roles are held in the workspace that every row of the matrix is about."""
+    """Every kind of caller. The roles are held in the workspace that every row of the matrix is about."""
 
     VISITOR = "visitor"
     FAMILY = "family"
-    BY_CODE = "bycode"  # the owner, in a session that an emailed code has opened
-    LEFT = "left"  # a member who is staff no more
+    BY_CODE = "bycode"  # the owner, in a session opened by an emailed code
+    LEFT = "left"  # a former member of the staff
     STRANGER = "stranger"
     ELSEWHERE = "elsewhere"  # owns another workspace
-    ASIDE = "aside"  # owns another workspace, and may only look at this one
+    ASIDE = "aside"  # owns another workspace, and may only view this one
     VIEWER = "viewer"
     REVIEWER = "reviewer"
     FINANCE = "finance"
@@ -76,15 +76,16 @@ class Caller(StrEnum):
 
 OUTSIDE = (Caller.VISITOR, Caller.FAMILY, Caller.BY_CODE, Caller.LEFT)
 NOT_OURS = (*OUTSIDE, Caller.STRANGER, Caller.ELSEWHERE)
-# Whose pages are not drawn: a viewer, an owner and a superuser open the same ones, with the fewest and the most.
+# Callers whose pages are not rendered: a viewer, an owner, and a superuser open the same pages, with the fewest and the
+# most rights.
 LIKE_ANOTHER = (Caller.ASIDE, Caller.REVIEWER, Caller.FINANCE, Caller.ADMIN)
-ANYBODY = "anybody"  # of staff
-Needed = Power | str | None  # a power, ANYBODY, or None for what nobody can
+ANYBODY = "anybody"  # any member of the staff
+Needed = Power | str | None  # a power, ANYBODY, or None for what nobody can do
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An address, what it takes to open it and to send something there, and whether it names a row of ours."""
+    """An address, the powers to open it and to send something there, and whether it names one of our rows."""
 
     route: str
     address: str
@@ -97,7 +98,9 @@ class Way:
 
 
 def holds(caller: Caller, needed: Needed, *, is_ours: bool) -> bool:
-    """Whether somebody should get in. What names no row of ours takes the power in any workspace."""
+    """Return whether somebody should get in. An address that names none of our rows requires the power in any
+    workspace.
+    """
     if needed is None or caller in OUTSIDE:
         return False
     if needed == ANYBODY or caller is Caller.SUPERUSER:
@@ -114,17 +117,17 @@ def holds(caller: Caller, needed: Needed, *, is_ours: bool) -> bool:
 
 
 def admin_routes() -> set[str]:
-    """Every route of the back office, by its name; those without one by their pattern."""
+    """Return every route of the back office, by its name; unnamed ones by their pattern."""
     found = ((route, pattern.name) for route, pattern in routes(get_resolver()) if route.startswith(PREFIX))
     return {name or route for route, name in found}
 
 
 def named_routes() -> set[str]:
-    """Those that the tables of powers.py know."""
+    """Return the routes that the tables of powers.py contain."""
     return {name for page in pages() for name in _routes_of(page)} | OWN_PAGES.keys() | SITE_PAGES | DOORS | LEFT_OVER
 
 
-# What leads nowhere: no address, and a model's public page, which none of ours has.
+# Routes that lead nowhere: no address, and a model's public page, which none of our models has.
 LEFT_OVER = {"admin/(?P<url>.*)$", "view_on_site"}
 
 
@@ -133,7 +136,7 @@ def pages() -> list[WorkspaceScopedAdmin]:
 
 
 def _routes_of(page: WorkspaceScopedAdmin) -> dict[str, tuple[Needed, Needed, bool]]:
-    """The routes of a model: what each takes to open and to send, and whether it names a row."""
+    """Return a model's routes: the powers to open and to send each, and whether it names a row."""
     prefix = f"{page.opts.app_label}_{page.opts.model_name}_"
     view, add, change = PAGES[str(page.opts.model_name)]
     found: dict[str, tuple[Needed, Needed, bool]] = {
@@ -152,7 +155,7 @@ def _routes_of(page: WorkspaceScopedAdmin) -> dict[str, tuple[Needed, Needed, bo
 
 
 def ways_of(page: WorkspaceScopedAdmin) -> list[Way]:
-    """The addresses of a model's pages and buttons, about a row of ours."""
+    """Return the addresses of a model's pages and buttons, about one of our rows."""
     row = my_row_of(page)
     is_platforms = not page.workspace_path and page.model is not User
     found = []
@@ -167,12 +170,12 @@ def ways_of(page: WorkspaceScopedAdmin) -> list[Way]:
     return found
 
 
-# Pages that are always about something, which their address names.
+# Pages that are always about something that their address names.
 _ABOUT_SOMETHING = {"list-settings", "partners_partnersequence_editor"}
 
 
 def own_ways() -> list[Way]:
-    """The addresses of the pages that models have besides, and of those of the site."""
+    """Return the addresses of the models' additional pages, and of the site's own."""
     ours = Workspace.objects.get(slug=MINE)
     mine = {"workspace": ours}
     waiting = awaiting_review(Enrollment.objects.filter(**mine)).earliest("pk")
@@ -240,7 +243,7 @@ def _page_of(app: str, name: str) -> WorkspaceScopedAdmin:
 
 
 def add_callers() -> None:
-    """Those whom the small demo lacks."""
+    """Add the callers that the small demo lacks."""
     ours, theirs = (Workspace.objects.get(slug=slug) for slug in (MINE, OTHERS))
     UserFactory(email="family@role.test")
     left = StaffFactory(email="left@role.test")
@@ -253,11 +256,11 @@ def add_callers() -> None:
 
 
 def add_rows() -> None:
-    """Those that addresses name and the small demo lacks."""
+    """Add the rows that addresses name and the small demo lacks."""
     now = utc_now()
     ours = Workspace.objects.get(slug=MINE)
     waiting = awaiting_review(Enrollment.objects.filter(workspace=ours)).latest("pk")
-    viewer = Actor("user", person("viewer").pk)  # who can't answer, and so can't take it back either
+    viewer = Actor("user", person("viewer").pk)  # who can't answer, and so can't take an answer back either
     held = hold_review(enrollment_id=waiting.pk, outcome=EligibilityStatus.APPROVED, actor=viewer, now=now)
     HeldReview.objects.filter(pk=held.pk).update(next_attempt_at=now + dt.timedelta(hours=1))
     application = Application.objects.filter(workspace=ours).latest("pk")
@@ -293,14 +296,14 @@ def browser(caller: Caller) -> Client:
 
 FORM = {"_confirm": "1", "reason": "Guessed", "note": "Guessed", "resolution": "Guessed", "do": "approve"}
 _WRITES = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"(\w+)\"")
-# What says how somebody goes about the site, and nothing of a workspace.
+# Rows about how somebody uses the site, which contain nothing of a workspace.
 _NO_ROWS_OF_OURS = {"django_session", "accounts_user"}
 _WORD = re.compile(r"[a-z0-9][a-z0-9._%+@-]{7,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What stands in rows of ours and nowhere else: whoever is shown one of them was shown a row."""
+    """Texts that only our rows contain: a caller who is shown one of them was shown one of our rows."""
 
     words: frozenset[str]
     texts: frozenset[str]
@@ -333,8 +336,9 @@ def _texts_of(slug: str) -> Iterator[str]:
 
 
 def is_let_in(response: Any) -> bool:
-    """A question, a page, a file, or the way back to the row that somebody may see. What is not there, or leads to the
-    door or to the front page, is shut, and so is an address that takes no such method."""
+    """Return whether the caller gets a question, a page, a file, or the way back to a row they may see. A missing page,
+    a redirect to the sign-in or the front page, and a refused method count as shut.
+    """
     if response.status_code == 302:
         target = response["Location"].partition("?")[0]
         return target not in ("/admin/login/", "/admin/")
@@ -342,14 +346,14 @@ def is_let_in(response: Any) -> bool:
 
 
 def pages_undrawn() -> AbstractContextManager[Any]:
-    """Inside, a view decides all but the page: its template, which takes most of the time, is not drawn."""
+    """Skip rendering: inside, a view decides everything except the page, and its template takes most of the time."""
     return patch.object(SimpleTemplateResponse, "rendered_content", "")
 
 
 def knock(
     client: Client, method: str, address: str, *, form: Any = None, is_drawn: bool = True
 ) -> tuple[bool, list[str], str]:
-    """Whether somebody got in, what was written, and the page."""
+    """Return whether somebody got in, what was written, and the page."""
     written: list[str] = []
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -361,14 +365,14 @@ def knock(
     with connection.execute_wrapper(watch), contextlib.nullcontext() if is_drawn else pages_undrawn():
         try:
             response = client.get(address) if method == "GET" else client.post(address, form or FORM)
-        except NetworkInsideTransaction:  # the transaction is the test's own, and whoever gets so far is in
+        except NetworkInsideTransaction:  # the transaction is the test's own; a caller who gets this far is in
             return True, written, ""
     is_page = not response.streaming and "text/" in response.get("Content-Type", "")
     return is_let_in(response), written, response.content.decode() if is_page else ""
 
 
 def find_leaks(ways: Iterable[Way], callers: Iterable[Caller], known: Marks, *, shut: bool = True) -> list[str]:
-    """Where the callers get what they should not; with `shut`, also where they are kept from what they may."""
+    """Find where callers get what they should not; with `shut`, also where they are refused what they may have."""
     wrong = []
     listed = list(ways)
     for caller in callers:
@@ -376,7 +380,7 @@ def find_leaks(ways: Iterable[Way], callers: Iterable[Caller], known: Marks, *, 
         for way in listed:
             for method in ("GET", "POST"):
                 may = way.lets(caller, method)
-                if method == "POST" and may:  # what those who may press a button do has tests of its own
+                if method == "POST" and may:  # the effect of pressing a button has its own tests
                     continue
                 told = f"{caller} {method} {way.address}"
                 is_in, written, page = knock(client, method, way.address, is_drawn=caller not in LIKE_ANOTHER)

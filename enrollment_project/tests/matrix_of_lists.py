@@ -1,4 +1,4 @@
-"""What lists give away besides their rows: what is done to a selection, files, choices, searches and figures."""
+"""What lists reveal besides their rows: bulk actions, files, choices, searches, and figures."""
 
 import json
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ EXPORTS = {"export_csv", "export_xlsx"}
 
 
 def selections() -> dict[str, tuple[WorkspaceScopedAdmin, str]]:
-    """What can be done to selected rows besides exporting them, from the classes of the pages."""
+    """Return the bulk actions besides exporting, from the classes of the pages."""
     return {
         f"{page.opts.model_name}.{name}": (page, name)
         for page in pages()
@@ -44,7 +44,7 @@ def request_of(caller: Caller) -> HttpRequest:
 
 
 def find_leaks_of_selections(page: WorkspaceScopedAdmin, callers: Iterable[Caller]) -> list[str]:
-    """What is offered to whom, and what comes of it when others send it nevertheless."""
+    """Find who is offered which bulk action, and what happens if others send it anyway."""
     view = PAGES[str(page.opts.model_name)][0]
     own = {
         name.partition(".")[2]: power
@@ -74,7 +74,7 @@ def find_leaks_of_selections(page: WorkspaceScopedAdmin, callers: Iterable[Calle
 
 
 def find_leaks_of_exports(page: WorkspaceScopedAdmin, callers: Iterable[Caller]) -> list[str]:
-    """Rows in a file that its list would not show; and the file of somebody who may not look any more."""
+    """Find exported rows that the list would not show, and files of people who may no longer look."""
     view = PAGES[str(page.opts.model_name)][0]
     row = my_row_of(page)
     wrong = []
@@ -91,7 +91,7 @@ def find_leaks_of_exports(page: WorkspaceScopedAdmin, callers: Iterable[Caller])
 
 
 def find_leaks_of_autocomplete(callers: Iterable[Caller]) -> list[str]:
-    """Every foreign key of every model, asked for as the fields of forms ask."""
+    """Query every foreign key of every model as form fields do."""
     wrong = []
     fields = {
         field.remote_field.model: (page, field.name)
@@ -143,7 +143,7 @@ _NAMED: list[tuple[Any, str]] = [
 
 
 def find_leaks_of_figures(callers: Iterable[Caller], known: Marks) -> list[str]:
-    """The front page, the file of each figure and the days of money, by those who are not of the workspace."""
+    """Request the front page, each figure's file, and the days of money as people outside the workspace."""
     wrong = []
     for caller in callers:
         if caller not in NOT_OURS:

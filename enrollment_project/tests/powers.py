@@ -1,10 +1,10 @@
-"""What each page and each button of the back office takes, for every registered model: the table that tests follow."""
+"""The powers that each page and each button of the back office requires, for every registered model."""
 
 from accounts.roles import Power
 
 NOBODY = None
 
-# What it takes to see, to add and to change: by the model's name.
+# The powers to view, add, and change rows, by the model's name.
 PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "workspace": (Power.VIEW, Power.OPERATE, Power.GOVERN),
     "user": (Power.VIEW, Power.OPERATE, Power.OPERATE),
@@ -84,7 +84,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "seatassignment": (Power.VIEW, NOBODY, NOBODY),
 }
 
-# What it takes to press the buttons of a row or above a list.
+# The powers to press the buttons of a row or above a list.
 BUTTONS: dict[str, Power] = {
     "membership.invite": Power.GOVERN,
     "membership.give_role": Power.GOVERN,
@@ -235,7 +235,7 @@ BUTTONS: dict[str, Power] = {
     "whatif.try_roster": Power.MANAGE,
 }
 
-# What it takes to have something done to the rows selected in a list, besides writing them into a file.
+# The powers to run bulk actions on selected rows, besides exporting them.
 SELECTIONS: dict[str, Power] = {
     "heldreview.release_selected": Power.DECIDE,
     "stafftask.complete_selected": Power.ASSIST,
@@ -256,7 +256,7 @@ SELECTIONS: dict[str, Power] = {
     "enrollmentstep.move_all": Power.MANAGE,
 }
 
-# Pages beside those that every model has, by their routes: what it takes to open one, and to send its form.
+# Additional pages by their routes: the powers to open each, and to send its form.
 OWN_PAGES: dict[str, tuple[Power | None, Power]] = {
     "auth_user_password_change": (Power.OPERATE, Power.OPERATE),
     "billing_invoice_pdf": (Power.VIEW, Power.VIEW),
@@ -274,7 +274,7 @@ OWN_PAGES: dict[str, tuple[Power | None, Power]] = {
     "partners_provider_pipeline": (Power.VIEW, Power.VIEW),
 }
 
-# What everybody of staff has, whatever their role; what it shows is their own, or what their workspaces have.
+# Pages that all staff may open, whatever their role; they show their own data, or that of their workspaces.
 SITE_PAGES = {
     "app_list",
     "autocomplete",
@@ -287,5 +287,5 @@ SITE_PAGES = {
     "search",
     "status",
 }
-# Pages that lead to the door.
+# Pages that lead to the sign-in.
 DOORS = {"login", "logout"}

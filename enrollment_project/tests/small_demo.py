@@ -60,8 +60,9 @@ SignIn = Callable[[str], Client]
 
 @contextlib.contextmanager
 def small_demo(blocker: Any, folder: Path) -> Iterator[None]:
-    """A small demo of two workspaces, rolled back afterwards; people of every role in the first one. In the folder the
-    processes of a test run keep it for each other."""
+    """Load a small demo of two workspaces, with people of every role in the first, and roll it back afterward. The
+    processes of a test run share it through the folder.
+    """
     with blocker.unblock(), transaction.atomic():
         make_once(folder, _make)
         yield
@@ -224,7 +225,7 @@ def url(page: Any, view: str, *args: Any) -> str:
 
 
 def row_of(page: WorkspaceScopedAdmin, slug: str) -> models.Model | None:
-    """A row of that workspace; of the platform's rows, any."""
+    """Return a row of that workspace, or any row if the model belongs to the platform."""
     rows = page.model._default_manager.all()
     if page.model is User:
         return rows.filter(memberships__workspace__slug=slug).exclude(memberships__workspace__slug=MINE).first()
@@ -240,8 +241,9 @@ def my_row_of(page: WorkspaceScopedAdmin) -> models.Model:
 
 
 def border(power: Power | None) -> list[str]:
-    """The most powerful role that lacks a power, then the least powerful one that has it, if anybody has. Between
-    reviewer and finance, the one that lacks it comes first."""
+    """Return the most powerful role that lacks a power, then the least powerful one that has it, if any. Of reviewer
+    and finance, the one that lacks it comes first.
+    """
     lacking = [role for role in BY_POWER if not holds(role, power)]
     return [lacking[-1], *[role for role in BY_POWER if holds(role, power)][:1]]
 

@@ -1,4 +1,4 @@
-"""What the back office shows to whom beyond a page's list and row, and what it answers to nonsense."""
+"""What the back office shows to whom besides a page's list and row, and how it answers nonsense."""
 
 import json
 from typing import Any

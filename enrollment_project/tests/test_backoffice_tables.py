@@ -98,7 +98,7 @@ class TestEveryPage:
     def test_hides_what_belongs_to_another_workspace(self, model_admin: Any, sign_in: SignIn) -> None:
         row = row_of(model_admin, OTHERS)
         owner = sign_in("owner")
-        if row is None:  # of people, only those in no workspace of mine are others
+        if row is None:  # people only count as others if they are in none of my workspaces
             row = StaffFactory(email="elsewhere@role.test")
             Membership.objects.create(workspace=Workspace.objects.get(slug=OTHERS), user=row)
 
@@ -124,7 +124,7 @@ class TestEveryPage:
                 assert client.get(url(model_admin, "changelist")).status_code == 200
             counts.append(len(queries))
 
-        # Two rows may be about one kind of thing where many are about several; each kind is asked once.
+        # Two rows may concern one kind of object, while many concern several; each kind is requested once.
         assert counts[1] - counts[0] <= KINDS_OF_SUBJECTS - 1
         assert counts[0] <= 18
 

@@ -317,7 +317,7 @@ class TestUpgradeDatabase:
 
 
 def plan_of(migrations, folder):
-    """A file with what `showmigrations --plan` says of a release with these."""
+    """Write a file with what `showmigrations --plan` prints for a release with these migrations."""
     path = folder / "plan.txt"
     path.write_text("".join(f"[X]  {app}.{name}\n" for app, name in migrations))
     return str(path)

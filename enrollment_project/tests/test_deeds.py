@@ -1,4 +1,4 @@
-"""Nothing that staff do is without an entry in the audit log: everything they can send is sent, and the log read."""
+"""Everything that staff do has an entry in the audit log: everything they can send is sent, and the log is read."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from .matrix import Caller, add_callers, add_rows, pages, user_of
 from .powers import OWN_PAGES, SITE_PAGES
 from .small_demo import ADMINS, small_demo
 
-# What no page is called that walks fill in: a secret, or something to guess it by.
+# Names that no page filled in by walks has: a secret, or something to guess it by.
 SECRET = re.compile(r"secret(?!_until)|token|digest|password|api_key|recovery")
 
 
@@ -35,13 +35,13 @@ def world(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Pat
 
 @pytest.fixture(autouse=True)
 def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many try passwords on this machine at the same moment."""
+    """Do not queue, however many people try passwords on this machine at the same moment."""
     monkeypatch.setattr(passwords, "STRANGERS_AT_ONCE", 100)
 
 
 def faults_of(deed: Deed, outcome: Outcome) -> list[str]:
-    """What the log lacks or should not have."""
-    is_known = deed.by is not Caller.VISITOR  # who comes by a link is known by then
+    """Return what the log lacks or should not contain."""
+    is_known = deed.by is not Caller.VISITOR  # somebody who arrives by a link is known by then
     wrong = []
     if (outcome.written or deed.form is None) and not outcome.entries:
         wrong.append(f"no entry, but {sorted(outcome.written)}")
@@ -67,7 +67,7 @@ class TestTheTables:
         assert known - every == set()
 
     def test_know_buttons_alone_that_are_recorded(self) -> None:
-        """What acts is carried out by `actions.py`, whatever it is."""
+        """Everything that acts is executed by `actions.py`."""
         recorded = {RowButton.carry_out, ListButton.carry_out, BulkButton.__call__}
         kinds = {type(button) for page in pages() for _, _, button in buttons_of(page)}
 
@@ -97,7 +97,7 @@ class TestEveryDeed:
 
 @pytest.mark.walk
 class TestNoEntry:
-    """Negative control: what writes and records nothing is found."""
+    """Negative control: an action that writes without a log entry is found."""
 
     def test_is_noticed(self, world: None, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
         client, deed = BESIDE["enrollments_enrollment_review_case approve"]()

@@ -41,7 +41,7 @@ from operations.doctor import examine
 
 @pytest.fixture(scope="module")
 def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The demo with fewer families, rolled back after the module. It takes seconds to load."""
+    """Load the demo with fewer families, which takes seconds, and roll it back after the module."""
     smaller = tuple(dataclasses.replace(organization, families=20) for organization in ORGANIZATIONS)
     with django_db_blocker.unblock(), transaction.atomic():
         load_demo(organizations=smaller)

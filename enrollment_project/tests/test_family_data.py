@@ -1,4 +1,4 @@
-"""What is stored about a learner: a family reads it, takes it home, and asks to have it deleted; nobody else does."""
+"""What is stored about a learner: a family reads it, downloads it, and asks to have it deleted; nobody else can."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""A family's home page: what waits for it stands first, and each thing leads to where it is done."""
+"""A family's home page: things to do come first, and each links to the page where it is done."""
 
 import pytest
 
@@ -17,7 +17,7 @@ PARENT = "ann@home.test"
 
 
 def part(page: str, heading: str) -> str:
-    """What stands below a heading of the second level."""
+    """Return the part of the page below a second-level heading."""
     return page.split(f">{heading}</h2>")[1].split("<h2")[0]
 
 

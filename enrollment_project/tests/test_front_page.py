@@ -1,4 +1,4 @@
-"""The figures of the front page: of whom, for which days, and the same on the page and as a file."""
+"""The figures of the front page: for which people and days, and the same on the page and as a file."""
 
 import csv
 import datetime as dt

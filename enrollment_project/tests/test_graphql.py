@@ -1,4 +1,4 @@
-"""`POST /api/graphql` as a whole: its schema, its callers, and what no document gets it to do."""
+"""`POST /api/graphql` as a whole: its schema, its callers, and what no document can make it do."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def codes(response: Any) -> list[str]:
 
 class TestTheSchema:
     def test_is_the_one_that_was_agreed_and_is_printed_by_a_command(self, capsys):
-        """After a change that is meant: `manage.py print_graphql_schema > enrollment_project/tests/schema.graphql`."""
+        """After an intended change: `manage.py print_graphql_schema > enrollment_project/tests/schema.graphql`."""
         call_command("print_graphql_schema")
 
         assert capsys.readouterr().out == SNAPSHOT.read_text()

@@ -1,4 +1,4 @@
-"""Each guard of the back office is taken away once, and the matrix notices: none stands there that nobody tests."""
+"""Each guard of the back office is removed once, and the matrix notices: no guard is untested."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def known(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Pat
 
 class TestTheGuards:
     def test_are_all_functions_that_ask_what_somebody_may_do(self) -> None:
-        """Whoever writes another one writes its entry, or says in asked_powers.py why it keeps nobody out."""
+        """If you write another one, add its entry, or say in asked_powers.py why it keeps nobody out."""
         entered = {guard.where for guard in EVERY_GUARD}
 
         assert asking() - entered - NOT_GUARDS.keys() == set(), "without an entry in guards.py or asked_powers.py"
@@ -36,14 +36,14 @@ class TestTheGuards:
         assert NOT_GUARDS.keys() & entered == set()
 
     def test_let_nobody_through(self, known: Marks, db: None) -> None:
-        """The row of the matrix next to each guard, once, with the guard in its place."""
+        """The matrix row next to each guard, once, with the guard in place."""
         nearest = {guard.leaks: guard for guard in EVERY_GUARD}
 
         assert {str(guard): found for leaks, guard in nearest.items() if (found := _undone(leaks, known))} == {}
 
 
 def _undone(leaks: Leaks, known: Marks) -> list[str]:
-    """What leaks, with what it writes taken back."""
+    """Return what leaks, with its writes rolled back."""
     with transaction.atomic():
         found = leaks(known)
         transaction.set_rollback(True)

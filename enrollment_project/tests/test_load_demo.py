@@ -1,4 +1,4 @@
-"""When the demo is loaded, and when it is not; what is said meanwhile."""
+"""When the demo is loaded and when it is not, and what is printed meanwhile."""
 
 import dataclasses
 from io import StringIO
@@ -33,7 +33,8 @@ def folder(settings: Settings, tmp_path: Path) -> Path:
 @pytest.fixture
 def small(stripe: SandboxProcess, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> SandboxProcess:
     """The command loads two small organizations without courses, which take longest, and tells this sandbox, in a
-    folder of its own."""
+    folder of its own.
+    """
     settings.SANDBOX_URL = stripe.url
     monkeypatch.setattr(courses, "COURSES", {})
     monkeypatch.setattr(command, "PAUSE_SECONDS", 0)
@@ -115,7 +116,7 @@ class TestALoadThatIsInterrupted:
     def test_has_told_the_sandbox_of_whatever_it_leaves(
         self, small: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Else the sweeps would end open checkouts of which Stripe's stand-in knows nothing."""
+        """Otherwise the sweeps would end open checkouts that Stripe's stand-in does not know."""
         told: list[bool] = []
 
         def tell(workspace: Workspace) -> None:

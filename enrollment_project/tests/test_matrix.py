@@ -1,4 +1,4 @@
-"""Every route of the back office as everybody who may knock: nobody gets in where the table does not let them."""
+"""Every route of the back office as every kind of caller: nobody gets in unless the table lets them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ def known(world: None) -> Marks:
 
 class TestTheTable:
     def test_names_every_route_and_no_other(self) -> None:
-        """A page that somebody adds has a row in powers.py, or this fails."""
+        """A new page needs a row in powers.py, or this fails."""
         assert admin_routes() - named_routes() == set(), "routes that enrollment_project/tests/powers.py does not name"
         assert named_routes() - admin_routes() == set(), "rows without a route"
 

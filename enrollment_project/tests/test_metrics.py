@@ -1,4 +1,4 @@
-"""What `/metrics` says, to whom, and that the alerts and the dashboard ask only for what it says."""
+"""What `/metrics` shows, and to whom; the alerts and the dashboard query only what it contains."""
 
 import datetime as dt
 import json
@@ -196,7 +196,7 @@ class TestManyProcesses:
 
 
 def metric_names() -> dict[str, tuple[str, ...]]:
-    """Every name that can stand in a query, with the labels it has."""
+    """Return every name that a query can use, with its labels."""
     named = {PREFIX + figure.name: figure.labels for figure in FIGURES}
     for timing in (REQUESTS, CALLS, TASKS):
         for part, more in (("_bucket", ("le",)), ("_count", ()), ("_sum", ())):
@@ -205,7 +205,7 @@ def metric_names() -> dict[str, tuple[str, ...]]:
 
 
 def queries() -> list[str]:
-    """Every query of the alerts and the dashboard."""
+    """Return every query of the alerts and the dashboard."""
     alerts = re.findall(r"^\s+expr: (.+)$", (DEPLOY / "prometheus" / "alerts.yml").read_text(), re.MULTILINE)
     panels = json.loads((DEPLOY / "grafana" / "enrollment.json").read_text())["panels"]
     return alerts + [target["expr"] for panel in panels for target in panel.get("targets", [])]

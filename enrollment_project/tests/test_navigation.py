@@ -1,4 +1,4 @@
-"""The sidebar by role, and that every page is reached by a link whatever the sidebar leaves out."""
+"""The sidebar by role, and that a link leads to every page even if the sidebar leaves it out."""
 
 import pytest
 from django.contrib import admin

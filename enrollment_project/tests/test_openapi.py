@@ -46,7 +46,7 @@ class TestTheOpenApiDocument:
             assert all(len(way) <= 1 for way in operation.get("security", ())), f"{method} {path}"
 
     def test_without_our_word_would_ask_for_both_headers(self, client, monkeypatch):
-        """Control: what the library says of a caller with two ways to send a key."""
+        """Control: what the library says about a caller with two ways to send a key."""
         monkeypatch.delattr(ApiKeyScheme, "get_security_requirement")
 
         document = json.loads(client.get("/api/schema", headers={"Accept": "application/json"}).content)

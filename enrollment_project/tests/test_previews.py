@@ -7,7 +7,7 @@ from .matrix import pages
 
 
 def says_nothing(button: RowButton | ListButton | BulkButton) -> bool:
-    """Of one that leads to a page of its own, that page tells."""
+    """Return whether a button shows nothing; a button that leads to its own page shows it there."""
     asked = button.button if isinstance(button, BulkButton) else button
     asks_here = type(asked).press in (RowButton.press, ListButton.press)
     return asks_here and not asked.explanation and getattr(asked, "preview", None) is None

@@ -9,7 +9,7 @@ from tests.contracts.routes import routes
 
 pytestmark = pytest.mark.django_db
 
-# Every route, with something in place of what it takes: an answer that refuses is as personal as one that does not.
+# Every route, with placeholders for its parameters: a refusal is as personal as any other answer.
 ADDRESSES = sorted(
     {
         "/" + re.sub(r"<[^>]+>", "1", route)

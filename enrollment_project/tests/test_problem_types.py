@@ -1,4 +1,4 @@
-"""The pages that the `type` of every problem of the API leads to."""
+"""The pages that the `type` of every problem of the API links to."""
 
 import re
 from pathlib import Path

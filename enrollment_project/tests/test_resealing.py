@@ -1,4 +1,4 @@
-"""`manage.py reseal_secrets`: after it, a key that was replaced opens nothing that is stored any more."""
+"""`manage.py reseal_secrets`: after it, a replaced key opens nothing that is still stored."""
 
 import pytest
 from cryptography.fernet import Fernet
@@ -26,7 +26,7 @@ def providers() -> list[Provider]:
 
 
 def stored() -> list[str]:
-    """The sealed API keys, as a backup holds them."""
+    """Return the sealed API keys as a backup contains them."""
     rows = Provider.objects.annotate(sealed=Cast("api_key", TextField())).order_by("pk")
     return list(rows.values_list("sealed", flat=True))
 

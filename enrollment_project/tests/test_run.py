@@ -1,4 +1,4 @@
-"""In which order `make run` starts what; that it really does is tried in tests/operations."""
+"""The order in which `make run` starts things; tests/operations checks that it really does."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from enrollment_project.management.commands import run
 
 
 class Recorded:
-    """Processes that are started in name only."""
+    """Pretend to start processes."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
@@ -27,7 +27,7 @@ class Recorded:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """What answers."""
+    """Control which services answer."""
     world = {"web": False, "sandbox": False}
     monkeypatch.setattr(run, "_is_healthy", lambda: world["web"])
     monkeypatch.setattr(run, "is_sandbox_there", lambda: world["sandbox"])

@@ -1,4 +1,4 @@
-"""The page that tells staff whether it is them or the system."""
+"""The page that tells staff whether the problem is on their side or the system's."""
 
 import datetime as dt
 import re

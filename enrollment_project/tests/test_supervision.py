@@ -1,4 +1,4 @@
-"""What `make run` does about processes that end, with processes that do nothing else."""
+"""How `make run` handles processes that end, tested with processes that do nothing else."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ LEAVES_A_CHILD = [
 
 
 def pids_of(processes: Processes) -> dict[str, int]:
-    """The process ids of those that have been started."""
+    """Return the process ids of those that have been started."""
     return {name: process.pid for name, process in processes._running.items() if process.pid}
 
 
@@ -36,7 +36,7 @@ def said() -> list[str]:
 def supervise(
     commands: dict[str, list[str]], folder: Path, said: list[str], once: tuple[str, ...] = ()
 ) -> Iterator[Processes]:
-    """All of the commands have been started."""
+    """Wait until all commands have been started."""
     with Processes(commands, environment=os.environ, folder=folder, say=said.append, once=once) as processes:
         processes.start(*commands)
         yield processes

@@ -1,6 +1,6 @@
-"""Somebody who owns one workspace and may only look at another: no power of the first reaches into the second.
+"""Somebody who owns one workspace and may only view another: no power of the first reaches into the second.
 
-Over every registered page, button, bulk action and form. The control is somebody who owns both.
+The tests cover every registered page, button, bulk action, and form. The control is somebody who owns both.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ ADMINS = [
 ]
 ADDED: list[Any] = [page for page in ADMINS if page.values[0].add_power not in (None, Power.OPERATE)]
 ROW_BUTTONS = [button for button in buttons() if button.values[1] == "row" and button.values[0].workspace_path]
-# A link leads to a page of its own, which asks for the power and offers the workspaces where it is held.
+# These link to pages of their own, which check the power and offer the workspaces where it is held.
 LIST_BUTTONS = [
     button
     for button in buttons()
@@ -61,7 +61,7 @@ def world(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Pat
 
 @pytest.fixture(autouse=True)
 def _in_the_world(world: None, db: None) -> None:
-    """Every test here looks at it."""
+    """All tests here use it."""
 
 
 def browser(email: str) -> Client:
@@ -83,7 +83,7 @@ def my_row(page: WorkspaceScopedAdmin) -> models.Model:
 
 
 def some_row(page: Any, slug: str) -> models.Model:
-    """One that the page shows."""
+    """Return a row that the page shows."""
     path = "slug" if page.workspace_path == "id" else f"{page.workspace_path}__slug"
     row = page.get_queryset(request_of("superuser@role.test")).filter(**{path: slug}).first()
     assert row is not None
@@ -157,7 +157,9 @@ class TestEveryPage:
 
     @pytest.mark.parametrize("page", ADDED)
     def test_adds_only_where_that_power_is_held(self, page: WorkspaceScopedAdmin) -> None:
-        """A row belongs to its workspace by one field: it offers, and takes, what belongs to those workspaces."""
+        """A row belongs to its workspace through one field, which offers and accepts only what belongs to those
+        workspaces.
+        """
         owner: Any = page.model._meta.get_field(page.owner_field).related_model
         path = "__".join([*page.workspace_path.split("__")[1:], "slug"])
         theirs = owner.objects.filter(**{path: OTHERS}).first()
@@ -190,7 +192,7 @@ class TestEveryPage:
         assert [errors[name] for name in foreign] == [["This belongs to another workspace."]] * 2
 
     def test_that_chooses_what_belongs_elsewhere_is_the_only_one(self) -> None:
-        """Whoever gives another page such a choice writes the test above for it."""
+        """If you give another page such a choice, write the test above for it."""
         request = request_of(BOTH)
         choices = {
             f"{page.opts.model_name}.{name}"
@@ -280,13 +282,13 @@ class TestEveryBulkAction:
         assert counts == [[mine.pk], sorted([mine.pk, theirs.pk])]
 
     def test_is_there(self) -> None:
-        """The list above is made from the pages: this is what it must find."""
+        """The list above is generated from the pages: this is what it must find."""
         found = {each.id for each in bulk_actions()}
 
         assert {"enrollment.approve_selected", "enrollment.reject_selected", "stafftask.complete_selected"} <= found
 
     def test_approves_for_a_reviewer_nothing_of_where_they_only_look(self) -> None:
-        """The whole way, by the form that staff see."""
+        """The whole path, through the form that staff see."""
         reviewer = StaffFactory(email="reviewer-aside@role.test")
         waiting = {}
         for slug, role in ((MINE, Role.REVIEWER), (OTHERS, Role.VIEWER)):

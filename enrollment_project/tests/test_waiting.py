@@ -1,4 +1,4 @@
-"""What the front page says waits: for whom, how many, and that each tile leads to a list of exactly these."""
+"""What the front page says is waiting: for whom, how many, and that each tile links to a list of exactly these."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def interrupt_decisions() -> None:
     EnrollmentDecision.objects.filter(checkout__in=processed).update(status="failed")
 
 
-# How a row comes to wait in each queue that the demo leaves empty, or may.
+# How a row gets into each queue that the demo leaves empty, or may leave empty.
 WAYS: dict[str, Callable[[], object]] = {
     "review": lambda: None,
     "events_given_up": lambda: None,

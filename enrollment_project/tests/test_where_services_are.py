@@ -35,7 +35,7 @@ class TestTheRunningStack:
     @pytest.fixture(autouse=True)
     def _ports(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PORT", "1")
-        monkeypatch.setenv("SANDBOX_PORT", "1")  # so that both are put back afterwards
+        monkeypatch.setenv("SANDBOX_PORT", "1")  # so that both are restored afterward
         del os.environ["PORT"], os.environ["SANDBOX_PORT"]
 
     def test_is_followed_while_it_runs(self, tmp_path: Path) -> None:

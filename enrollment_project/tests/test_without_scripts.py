@@ -1,4 +1,4 @@
-"""The back office without scripts: what its pages carry so that unfold's frame does not hide them."""
+"""The back office without scripts: what its pages contain so that unfold's frame does not hide them."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""What the dashboard tells of courses."""
+"""What the dashboard shows about courses."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""What moved on each day, side by side."""
+"""Each day's movements, side by side."""
 
 import datetime as dt
 from typing import Any
@@ -28,7 +28,7 @@ from enrollments.tests.factories import CandidateFactory, InstanceFactory, seats
 
 pytestmark = pytest.mark.django_db
 PAGE = reverse("money-days")
-# Half past four in the morning in UTC: the day before in Chicago.
+# 4:30 AM in UTC is the day before in Chicago.
 PAID_AT = dt.datetime(2026, 3, 3, 4, 30, tzinfo=dt.UTC)
 ASKED = {"range": "custom", "from": "2026-03-01", "to": "2026-03-31"}
 
@@ -51,7 +51,7 @@ def payment_in(workspace: Workspace, **price: Any) -> Payment:
 
 
 def everything_of_a_course(workspace: Workspace, currency: str) -> None:
-    """A course paid for, and what can become of its money, on one day."""
+    """A paid course and everything that can happen to it, on one day."""
     price = PriceFactory(workspace=workspace, currency=currency)
     instance = InstanceFactory(
         workspace=workspace, program=CourseFactory(workspace=workspace), is_default=False, price=price
@@ -59,7 +59,7 @@ def everything_of_a_course(workspace: Workspace, currency: str) -> None:
     package = buy_on_rows(cohort_with(options=(1,), instance=instance))
     payment = package.payment
     assert payment is not None
-    for _ in range(2):  # the second comes back
+    for _ in range(2):  # the second payout fails
         line = paid_out(payment)
     line.payout.status = PayoutStatus.FAILED
     line.payout.save()
@@ -195,7 +195,7 @@ class TestTheDaysOfMoney:
     def test_of_several_workspaces_are_compared_in_their_sum_alone(
         self, workspace: Workspace, finance: StaffClient
     ) -> None:
-        """Papers are dated in the zone of their own workspace, and the days are UTC's then."""
+        """Invoices are dated in their own workspace's time zone, while the days are UTC's in this case."""
         payment = payment_in(workspace)
         issue_invoice(payment=payment, buyer=Buyer("ana@example.test"), now=PAID_AT)
         MembershipFactory(user=finance.user, workspace=WorkspaceFactory(), role=Role.FINANCE)

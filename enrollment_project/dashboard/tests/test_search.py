@@ -1,4 +1,4 @@
-"""Lists of money tell whom and what it is about, and are found by that."""
+"""Lists of money show the person and the object concerned, and can be searched by them."""
 
 import pytest
 from django.db import connection
