@@ -1,8 +1,8 @@
 """`python -m tests.audit`: compare every package of the lock file with the public security advisories.
 
-pip-audit succeeds when the service that knows them answers for no package at all. Here that is no success: it ends
-with 1 for a known weakness or a package that could not be compared, and with 3 if nothing could be. `--where-reachable`
-ends with 0 in that last case, for machines without a network, and says so.
+pip-audit succeeds even if the advisory service answers for no package at all. Here that is a failure: the exit code is
+1 for a known weakness or a package that could not be compared, and 3 if nothing could be compared. In the last case
+`--where-reachable` exits with 0, for machines without a network, and says so.
 """
 
 import json
@@ -23,14 +23,14 @@ UNREACHABLE = 3
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How the process ends, and what it says."""
+    """The exit code, and the message."""
 
     exit_code: int
     lines: tuple[str, ...]
 
 
 def judge(packages: list[dict[str, Any]]) -> Verdict:
-    """What pip-audit's report about these packages comes to."""
+    """Judge pip-audit's report about these packages."""
     skipped = [package["name"] for package in packages if "skip_reason" in package]
     compared = [package for package in packages if "skip_reason" not in package]
     if not compared:
@@ -50,11 +50,11 @@ def _fixed_in(weakness: dict[str, Any]) -> str:
 
 
 def run() -> int:
-    """Audit the lock file; returns how the process ends."""
+    """Audit the lock file; return the exit code."""
     told = subprocess.run(PIP_AUDIT, cwd=ROOT, capture_output=True, text=True, check=False)
     try:
         verdict = judge(json.loads(told.stdout)["dependencies"])
-    except ValueError:  # it broke off: the address of the service is unknown, or its answer none
+    except ValueError:  # it failed: the service's address is unknown, or its answer is invalid
         verdict = Verdict(UNREACHABLE, ("Nothing was compared: pip-audit broke off.", *told.stderr.splitlines()[-3:]))
     for line in verdict.lines:
         print(line)

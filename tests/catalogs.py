@@ -1,7 +1,7 @@
-"""`python -m tests.catalogs`: bring the catalogs in `locale/` in line with the texts in code, pages and mails.
+"""`python -m tests.catalogs`: bring the catalogs in `locale/` in line with the texts in code, pages, and mails.
 
-New texts come into each catalog without a translation, texts that are gone leave it, and what is translated is compiled
-into the files that Django reads. `manage.py makemessages` would need GNU gettext, which a fresh machine does not have.
+New texts enter each catalog without a translation, obsolete texts leave it, and translations are compiled into the
+files that Django reads. `manage.py makemessages` would need GNU gettext, which a fresh machine does not have.
 """
 
 import ast
@@ -40,7 +40,7 @@ Message = str | tuple[str, str]
 
 
 def find_texts() -> dict[Message, list[str]]:
-    """Every text that is to be translated, with the files it stands in; one with a plural as a pair."""
+    """Return every translatable text, with the files that contain it; one with a plural is a pair."""
     found: dict[Message, list[str]] = {}
     for path, message in sorted([*_in_code(), *_in_templates()], key=lambda pair: pair[0]):
         files = found.setdefault(message, [])
@@ -74,7 +74,7 @@ def _in_templates() -> Iterator[tuple[Path, Message]]:
 
 
 def texts_of_template(source: str) -> Iterator[Message]:
-    """What the tags of a template translate."""
+    """Return the texts that a template's tags translate."""
     code = templatize(source)
     for call in _CALL.finditer(code):
         position, texts = call.end(), []
@@ -86,7 +86,7 @@ def texts_of_template(source: str) -> Iterator[Message]:
 
 
 def letter_lines(source: str) -> Iterator[str]:
-    """The lines of a mail in placeholders, `{learner}`, each a text of its own; of a button, its label."""
+    """Return the lines of a mail with placeholders, `{learner}`, each a text of its own; for a button, its label."""
     for line in source.splitlines():
         label = line.removeprefix("-> ").rpartition(": ")[0] if line.startswith("-> ") else line.strip()
         if re.search(r"[A-Za-z]", re.sub(r"\{\w+\}", "", label)):
@@ -100,7 +100,7 @@ def read_catalog(language: str) -> Catalog:
 
 
 def update_catalog(language: str, texts: dict[Message, list[str]]) -> Catalog:
-    """The language's catalog with exactly these texts, and the translations it has."""
+    """Return the language's catalog with exactly these texts, and the translations it has."""
     known = read_catalog(language) if _path(language).exists() else Catalog(locale=language)
     fresh = Catalog(locale=language, charset="utf-8", fuzzy=False)
     fresh.header_comment = f"# Texts for families, in {fresh.locale.english_name}. Terms: docs/glossary.md."
@@ -115,7 +115,7 @@ def update_catalog(language: str, texts: dict[Message, list[str]]) -> Catalog:
 
 
 def written(catalog: Catalog) -> bytes:
-    """As a .po file, without what would change with the day or the person."""
+    """Write it as a .po file, without anything that changes with the day or the person."""
     file = BytesIO()
     write_po(file, catalog, width=120, omit_header=False, sort_output=False)
     kept = [line for line in file.getvalue().splitlines(keepends=True) if not line.startswith(_UNSTEADY)]
@@ -123,7 +123,7 @@ def written(catalog: Catalog) -> bytes:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """As Django reads it, and the same whenever it is made."""
+    """Compile it as Django reads it, with the same bytes each time."""
     read = read_po(BytesIO(written(catalog)), locale=catalog.locale)
     read.creation_date = read.revision_date = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     file = BytesIO()
@@ -135,7 +135,7 @@ _UNSTEADY = (b'"POT-Creation-Date', b'"PO-Revision-Date', b'"Last-Translator', b
 
 
 def missing(catalog: Catalog) -> list[str]:
-    """The texts that have no translation, or not in every plural form."""
+    """Return the texts that have no translation, or not in every plural form."""
     return [str(message.id) for message in catalog if message.id and not _is_whole(message, catalog.num_plurals)]
 
 

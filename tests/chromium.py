@@ -1,4 +1,4 @@
-"""The browser of the machine, for tests and for pictures; None where there is none."""
+"""The machine's browser, for tests and pictures; None if there is none."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Running management commands as an operator does."""
+"""Run management commands as an operator does."""
 
 import io
 import json
@@ -8,12 +8,12 @@ from django.core.management import call_command
 
 
 def run(*arguments: str) -> str:
-    """What the command prints."""
+    """Return what the command prints."""
     out = io.StringIO()
     call_command(*arguments, stdout=out)
     return out.getvalue()
 
 
 def run_json(*arguments: str) -> Any:
-    """What the command reports to a machine."""
+    """Return what the command reports to a machine."""
     return json.loads(run(*arguments, "--json"))

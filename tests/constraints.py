@@ -1,4 +1,4 @@
-"""Taking away what the database itself refuses, so that a test can show what it is there for."""
+"""Remove what the database itself refuses, so that a test can show what it is for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from django.db.models import CheckConstraint, Model, UniqueConstraint
 
 
 def drop_constraint(model: type[Model], name: str) -> None:
-    """Drop a constraint of a model's table. In a test without `transaction=True` it is back when the test ends."""
+    """Drop a constraint of a model's table. In a test without `transaction=True`, it is restored when the test ends."""
     constraint = next(found for found in model._meta.constraints if found.name == name)
     if connection.vendor == "sqlite" and isinstance(constraint, UniqueConstraint) and constraint.condition is None:
         pytest.skip("SQLite keeps such a constraint inside the table and can't drop it alone")
@@ -24,7 +24,7 @@ def drop_constraint(model: type[Model], name: str) -> None:
 
 @contextmanager
 def without_constraints(*dropped: tuple[type[Model], str]) -> Iterator[None]:
-    """Drop constraints for all processes; afterwards all rows are gone and the constraints are back."""
+    """Drop constraints for all processes; afterward, all rows are gone and the constraints are back."""
     for model, name in dropped:
         drop_constraint(model, name)
     try:

@@ -1,7 +1,7 @@
 """Draw which package imports which, from the imports themselves, into docs/images/imports.svg (`make drawing`).
 
-The packages stand on a staircase in the order of .importlinter. What a package imports is told by the line that leaves
-it to the right and drops onto other packages. An import of a package above could only be drawn upward: it is refused.
+The packages form a staircase in the order of .importlinter. A line leaves each package to the right and drops onto the
+packages it imports. An import of a package above could only be drawn upward, so it is refused.
 """
 
 import ast
@@ -23,7 +23,7 @@ STYLE = """
 
 
 def read_order() -> list[str]:
-    """The packages from the top down, as .importlinter orders them."""
+    """Return the packages from the top down, as .importlinter orders them."""
     contracts = ConfigParser()
     contracts.read(ROOT / ".importlinter")
     named = contracts["importlinter:contract:apps"]["layers"]
@@ -34,7 +34,7 @@ def read_order() -> list[str]:
 
 
 def read_imports(packages: list[str]) -> Imports:
-    """What each package imports of the others, tests and migrations apart."""
+    """Return what each package imports of the others, excluding tests and migrations."""
     found: Imports = {package: set() for package in packages}
     for package in packages:
         for source in (ROOT / package).rglob("*.py"):
@@ -50,7 +50,7 @@ def _imported(tree: ast.Module) -> set[str]:
 
 
 def draw(order: list[str], imports: Imports) -> str:
-    """The SVG. Raises ValueError for an import that points up."""
+    """Return the SVG. Raise ValueError for an import that points up."""
     step = {package: number for number, package in enumerate(order)}
     upward = [f"{low} imports {high}" for low, of in imports.items() for high in of if step[high] < step[low]]
     if upward:
@@ -87,7 +87,7 @@ def _box(package: str, step: int) -> list[str]:
 
 
 def _arrows(package: str, imported: set[str], step: dict[str, int]) -> list[str]:
-    """One line to the right, and from it one arrow down for each package that is imported."""
+    """Draw one line to the right, and from it one arrow down to each imported package."""
     left, top = _corner(step[package])
     y = top + BOX[1] // 2
     drawn = []

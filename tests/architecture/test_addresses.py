@@ -1,4 +1,4 @@
-"""Email addresses are compared in one way only: by equality of the one spelling that core/addresses.py knows."""
+"""Email addresses are compared in one way only: by equality of the canonical spelling from core/addresses.py."""
 
 import re
 
@@ -9,7 +9,8 @@ from core.addresses import AddressField
 
 from .own_code import APPS, PROJECT, ROOT, modules, own_models
 
-# PostgreSQL's UPPER() makes a dotless i an I; str.lower() makes a Kelvin sign a k. Both opened other people's accounts.
+# PostgreSQL's UPPER() turns a dotless i into an I; str.lower() turns a Kelvin sign into a k. Both opened other people's
+# accounts.
 FOLDING = re.compile(r"mail\w*__i(exact|contains|regex)\b|mail\w*\.(lower|upper|casefold)\(|normalize_email\(")
 
 

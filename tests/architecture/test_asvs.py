@@ -1,6 +1,6 @@
-"""docs/asvs.md has a row for each line of ASVS 5.0.0 at levels 1 and 2, and says of each where it is met or why not.
+"""docs/asvs.md has a row for each line of ASVS 5.0.0 at levels 1 and 2, which says where it is met or why not.
 
-That the files it names are there is held by test_documents.
+test_documents checks that the files it names exist.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The dependency audit fails when it should, and says when it has compared nothing."""
+"""The dependency audit fails when it should, and says so if it has compared nothing."""
 
 from typing import Any
 

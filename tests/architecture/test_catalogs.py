@@ -1,4 +1,4 @@
-"""The catalogs hold every text that is to be translated, whole, and Django reads what they say."""
+"""The catalogs contain every translatable text in full, and Django reads what they say."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tests.catalogs import (
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+|%%")
 PLURALS = {"es": 3, "pl": 3}
-# What the singular may leave out: "one session" needs no number.
+# Placeholders that the singular may omit: "one session" needs no number.
 NUMBERS = {"%(counter)s", "%(count)s", "%(total)s"}
 
 
@@ -34,7 +34,7 @@ def messages(catalog: Catalog) -> Iterator[Message]:
 
 
 def faults(message: Message) -> list[str]:
-    """The translations that do not hold what the text holds: placeholders and tags."""
+    """Return the translations that lack placeholders or tags of the text."""
     originals = [message.id] if isinstance(message.id, str) else list(message.id)
     translations = [message.string] if isinstance(message.string, str) else list(message.string)
     wanted = {found for text in originals for found in PLACEHOLDER.findall(text)}

@@ -1,4 +1,4 @@
-"""The clock is read at the edge: what is called from there is told what time it is, and acts at one moment."""
+"""The clock is read at the edge: code called from there is told the time, and acts at one moment."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from .own_code import APPS, ROOT, modules
 
-# What is called by a person, a program or the scheduler; `models` fill in when a row was made.
+# The edge is what a person, a program, or the scheduler calls; `models` fill in when a row was created.
 EDGES = {"admin", "api", "graphql", "pages", "tasks", "management", "http", "models"}
 OTHER_EDGES = {
     "accounts/guardian_pages.py": "pages",
@@ -43,7 +43,7 @@ def is_edge(name: str) -> bool:
 
 
 def inside() -> set[str]:
-    """The modules that are no edge, and read the clock."""
+    """Return the modules that are not at the edge but read the clock."""
     found = set()
     for path in modules(*APPS):
         name = path.relative_to(ROOT).as_posix()
@@ -53,7 +53,7 @@ def inside() -> set[str]:
 
 
 def guesses_the_time(source: str) -> list[str]:
-    """The functions that do not insist on being told: `now` may be left out, or may be None."""
+    """Return the functions that do not insist on being told the time: `now` may be omitted or None."""
     functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
     return [function.name for function in functions if _may_lack_now(function.args)]
 
@@ -79,7 +79,7 @@ def test_no_module_inside_reads_the_clock() -> None:
 @pytest.mark.parametrize("app", APPS)
 def test_every_function_that_takes_the_time_insists_on_it(app: str) -> None:
     found = {path.relative_to(ROOT).as_posix(): guesses_the_time(path.read_text()) for path in modules(app)}
-    found.pop("operations/doctor.py", None)  # a question that is asked of the present, unless it is said otherwise
+    found.pop("operations/doctor.py", None)  # examines the present unless told otherwise
 
     assert {name: functions for name, functions in found.items() if functions} == {}
 

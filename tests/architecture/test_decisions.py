@@ -1,4 +1,4 @@
-"""Each decision has a page in one form, and a line in the index."""
+"""Each decision has a page in the common form, and a line in the index."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests hold what a cluster wants, what the platform needs, and no more than it needs."""
+"""The Kubernetes manifests contain what a cluster requires and what the platform needs, and no more."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ NAMES = [f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in MA
 WORKLOADS = [manifest for manifest in MANIFESTS if manifest["kind"] in ("Deployment", "Job", "CronJob")]
 OURS = [manifest for manifest in WORKLOADS if not manifest["metadata"]["name"].startswith("pgbouncer")]
 NAMED = set(re.findall(r"^#([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-STARRED = {"PUBLIC_URL", "ALLOWED_HOSTS"}  # that production does not start without, and that are no secrets
+STARRED = {"PUBLIC_URL", "ALLOWED_HOSTS"}  # required for production to start, but not secrets
 SECRETS = {"POSTGRES_HOST", "POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "DATABASE_URL_DIRECT"}
 
 

@@ -1,4 +1,4 @@
-"""What documents name is there."""
+"""Everything that documents name exists."""
 
 import ast
 import re
@@ -15,13 +15,13 @@ LINK = re.compile(r"\]\(([^)#\s]+?)(?:#[^)]*)?\)")
 # A file of ours by its path from the root, or from the folder of an app's README: `routing/decide.py`
 NAMED = re.compile(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:py|md|txt))`")
 
-# What a module defines: `core/text.py`: `fit`, `shorten`
+# Names that a module defines: `core/text.py`: `fit`, `shorten`
 DEFINED = re.compile(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`: (`\w+`(?:, `\w+`)*)")
 SPAN = re.compile(r"`(\w+)`")
 
 
 def defined_in(module: Path) -> set[str]:
-    """The functions, classes and constants of a module."""
+    """Return the functions, classes, and constants of a module."""
     names: set[str] = set()
     for node in ast.parse(module.read_text()).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -39,7 +39,7 @@ HEADINGS = {*ASKED, "by hand", "waits", "Waits"}
 
 
 def places(document: Path, name: str) -> list[Path]:
-    """Where a file that a document names may be: below the root, beside the document, or in one of the apps."""
+    """Return where a file that a document names may be: below the root, beside the document, or in one of the apps."""
     return [ROOT / name, document.parent / name, *(init.parent / name for init in ROOT.glob("*/__init__.py"))]
 
 

@@ -1,4 +1,4 @@
-"""docs/images/imports.svg shows the imports that there are, and all of them point down."""
+"""docs/images/imports.svg shows the present imports, and all of them point down."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""No test asserts how long something took: that tells of the machine, not of the code. `make bench` measures."""
+"""No test asserts how long something took: that depends on the machine, not on the code. `make bench` measures."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-JUDGE = ROOT / "tests" / "faults" / "report.py"  # of `make faults` alone: its tests assert no duration either
+JUDGE = ROOT / "tests" / "faults" / "report.py"  # part of `make faults` only: its tests assert no duration either
 CLOCKS = {"monotonic", "perf_counter", "process_time", "monotonic_ns", "perf_counter_ns", "elapsed"}
 
 
@@ -20,7 +20,7 @@ def readings(tree: ast.AST) -> set[ast.expr]:
 
 
 def offenses(source: str) -> list[int]:
-    """The lines that read a stopwatch for anything but a deadline after which a test gives up."""
+    """Return the lines that read a stopwatch for anything but a deadline after which a test gives up."""
     tree = ast.parse(source)
     allowed: set[ast.expr] = set()
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""What the contracts of .importlinter can't see: a package without one, and imports that functions hide."""
+"""What the contracts of .importlinter can't see: packages without a contract, and imports inside functions."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def inner_imports(source: str) -> Iterator[int]:
-    """The lines on which a function of this source imports something."""
+    """Return the lines on which a function of this source imports something."""
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, Function):
             for node in ast.walk(function):
@@ -19,12 +19,12 @@ def inner_imports(source: str) -> Iterator[int]:
                     yield node.lineno
 
 
-# Commands, template tags and words for dates are found by Django, by name: none of them imports another.
+# Django finds commands, template tags, and date formats by name: none of them imports another.
 APART = {"tests", "migrations", "commands", "formats"}
 
 
 def packages_of_modules() -> list[str]:
-    """Our packages that hold two modules or more, apart from those that Django finds by name."""
+    """Return our packages with two modules or more, except those that Django finds by name."""
     found = []
     for init in (path for package in PACKAGES for path in package.rglob("__init__.py")):
         folder = init.parent.relative_to(ROOT)

@@ -1,4 +1,4 @@
-"""A migrated database is kept until something changes that decides what it is."""
+"""A migrated database is kept until anything that determines its contents changes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""docs/notifications.md lists the mails that a workspace may word itself, with their placeholders, as they are."""
+"""docs/notifications.md lists the mails that a workspace may word itself, with exactly their placeholders."""
 
 import re
 from pathlib import Path

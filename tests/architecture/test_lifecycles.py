@@ -20,7 +20,7 @@ ROW = re.compile(r"^\| (\w+) \| ([\w, ]+) \| (\w+) \| .+ \|$")
 
 
 def documented() -> dict[tuple[str, str], dict[str, tuple[set[str], str]]]:
-    """(model, field) -> transition -> (sources, target), as the page says."""
+    """Return (model, field) -> transition -> (sources, target), as the page says."""
     tables: dict[tuple[str, str], dict[str, tuple[set[str], str]]] = {}
     current: dict[str, tuple[set[str], str]] = {}
     for line in PAGE.read_text().splitlines():

@@ -6,7 +6,7 @@ import pytest
 
 from .own_code import APPS, PROJECT, ROOT, modules
 
-# The one place; and what reads the browser's zone, or writes a moment that has its zone for people.
+# The one module; code that reads the browser's zone; and code that formats moments which already have a zone.
 MODULES = {"core/local_time.py"}
 # Calls that end a day, or make a moment, in whatever zone happens to be there.
 CALLS = {"today", "now", "utcnow", "localdate", "make_aware", "combine", "utcfromtimestamp"}
@@ -14,7 +14,7 @@ LOOKUPS = ("__date", "__year", "__month", "__week_day")
 
 
 def offences(source: str) -> list[str]:
-    """What in this module takes the day or a local time from a moment without saying where."""
+    """Return the places where this module takes a day or local time from a moment without naming a zone."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -37,7 +37,7 @@ def offences(source: str) -> list[str]:
 
 
 def test_modules_leave_local_time_to_the_one_that_knows_the_zone() -> None:
-    # The one that reads the present moment, and the one that looks at what a caller typed.
+    # The one that reads the present moment, and the one that parses a caller's input.
     allowed = {"core/clock.py", "core/http/query.py"}
 
     found = {str(path.relative_to(ROOT)): offences(path.read_text()) for path in modules(*APPS, "demo", PROJECT)}

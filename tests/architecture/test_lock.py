@@ -1,4 +1,4 @@
-"""What is installed is what `requirements*.txt` ask for: each of their pins stands in its lock file, with hashes."""
+"""The lock files contain what `requirements*.txt` ask for: each pin, with hashes."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,-]+\])?==([^\s;\\]+)", re.MULTILI
 
 
 def pins(text: str) -> dict[str, str]:
-    """The version of each package, by its name in the spelling that package indexes compare."""
+    """Return the version of each package, by its normalized name."""
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in PIN.findall(text)}
 
 

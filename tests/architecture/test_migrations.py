@@ -1,4 +1,4 @@
-"""Migrations that run while the old code still serves: none may take away or demand what that code does not know."""
+"""Migrations run while the old code still serves: none may remove or require something the old code does not know."""
 
 from pathlib import Path
 
@@ -31,14 +31,14 @@ class Migration(migrations.Migration):
 """
 
 
-# Judged by hand: PostgreSQL widens a varchar in place, and the old code's words stay valid; the old code raises no task
-# of the kind whose subject is unique from now on, enrolls no leads
-# and gives events no positions. A number of an invoice is unique with who issued it, of which the old code knows one.
-# It records no payment that came outside of Stripe.
-# It words a mail once, in English, so the words of each language are unique to it.
-# It retires no steps, so what is unique among those that are not retired is unique to it.
-# It takes no rosters: its imports have one file, which has no name, and nothing of it has an external id.
-# It renews no seats and names no terms, so all of its are of one.
+# Reviewed exceptions: PostgreSQL widens a varchar in place, and the old code's words stay valid; the old code raises no
+# task of the kind whose subject is now unique, enrolls no leads, and gives events no positions. An invoice number is
+# now unique per issuer, and the old code knows only one issuer.
+# It records no payments from outside of Stripe.
+# It words a mail once, in English, so a wording per language is unique for it.
+# It retires no steps, so uniqueness among steps that are not retired is uniqueness for it.
+# It imports no rosters: its imports have one file without a name, and none of its rows has an external id.
+# It renews no seats and names no terms, so all of its seats have the same one.
 HARMLESS = [
     "0007_prices_asked_and_inquiries",
     "0008_ask_once_about_twins",

@@ -1,4 +1,4 @@
-"""Each query says its order, and a counter is changed by the one module that owns it."""
+"""Each query states its order, and only the module that owns a counter changes it."""
 
 import ast
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ OWNERS = {
 
 
 def counters_changed(source: str) -> Iterator[str]:
-    """The counters that a module writes: by a keyword of update(), by an assignment, or in SQL."""
+    """Return the counters that a module writes: by a keyword of update(), by an assignment, or in SQL."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

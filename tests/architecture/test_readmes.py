@@ -1,4 +1,4 @@
-"""Each package's README has one layout and agrees with the code about models, states, events, imports and modules."""
+"""Each package's README has one layout and agrees with the code about models, states, events, imports, and modules."""
 
 import ast
 import configparser
@@ -11,10 +11,10 @@ from django.db.models import Model
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = sorted(init.parent.name for init in ROOT.glob("*/__init__.py") if init.parent.name != "tests")
-MEASURED_FROM_OUTSIDE = {"bench"}  # it may import everything, and stands on no layer
+MEASURED_FROM_OUTSIDE = {"bench"}  # it may import everything, and belongs to no layer
 INSTALLED = [name for name in PACKAGES if apps.is_installed(name)]
 LAYOUT = ["Owns", "States", "Events", "May import", "Modules"]
-# Whoever looks for one of their modules knows the name: a line for the folder is enough.
+# A reader who looks for one of their modules knows the name: a line for the folder is enough.
 FOLDERS = {
     "admin",
     "api",
@@ -50,7 +50,7 @@ def named_modules(table: str) -> set[str]:
 
 
 def modules(package: str) -> set[str]:
-    """What needs a line: each module by its path, or by the folder that may stand for it."""
+    """Return what needs a line: each module by its path, or by the folder that may represent it."""
     found = set()
     for file in (ROOT / package).rglob("*.py"):
         path = file.relative_to(ROOT / package)
@@ -67,7 +67,7 @@ def syntax_trees(package: str) -> list[ast.AST]:
 
 
 def published_types(package: str) -> set[str]:
-    """The values of `type: ClassVar[str] = ...`."""
+    """Return the values of `type: ClassVar[str] = ...`."""
     return {
         str(node.value.value)
         for tree in syntax_trees(package)
@@ -80,7 +80,7 @@ def published_types(package: str) -> set[str]:
 
 
 def handled_classes(package: str) -> set[str]:
-    """What stands in `@handles(...)` and `@handles_together(...)`."""
+    """Return the arguments of `@handles(...)` and `@handles_together(...)`."""
     return {
         node.args[0].id
         for tree in syntax_trees(package)
@@ -93,7 +93,7 @@ def handled_classes(package: str) -> set[str]:
 
 
 def layers() -> list[set[str]]:
-    """The packages as `.importlinter` stacks them, the uppermost first."""
+    """Return the packages as `.importlinter` stacks them, from the top down."""
     contracts = configparser.ConfigParser()
     contracts.read(ROOT / ".importlinter")
     lines = contracts["importlinter:contract:apps"]["layers"].strip().splitlines()
@@ -101,7 +101,7 @@ def layers() -> list[set[str]]:
 
 
 def importable(package: str) -> set[str]:
-    """The packages on the layers below; none for what is on no layer."""
+    """Return the packages on the layers below; none if the package is on no layer."""
     stack = layers()
     depth = next((number for number, layer in enumerate(stack) if package in layer), len(stack))
     return {name for layer in stack[depth + 1 :] for name in layer if (ROOT / name).is_dir()}

@@ -1,4 +1,4 @@
-"""The runbook names every command, every kind of work that waits and every alert, and nothing that there is not."""
+"""The runbook names every command, every kind of waiting work, and every alert, and nothing that does not exist."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ OURS = [path.stem for path in sorted(ROOT.glob("*/management/commands/*.py")) if
 
 
 def first_cells(section: str) -> set[str]:
-    """What stands in code in the first column of the tables under a heading."""
+    """Return the code spans in the first column of the tables under a heading."""
     text = RUNBOOK.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     return {name for row in re.findall(r"^\| (`.*?) \|", text, re.M) for name in re.findall(r"`([^`]+)`", row)}
 

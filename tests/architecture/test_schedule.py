@@ -1,4 +1,6 @@
-"""The schedule in enrollment_project/celery.py: a name that no worker knows would fail silently, every few seconds."""
+"""The schedule in enrollment_project/celery.py: a task name that no worker knows would fail silently, every few
+seconds.
+"""
 
 import pytest
 

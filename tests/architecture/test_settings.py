@@ -52,7 +52,7 @@ for environment in json.load(sys.stdin):
 
 
 def answers_to(*changes: dict[str, str]) -> list[str]:
-    """What production settings say to each of these environments, one after the other in one process."""
+    """Return what production settings answer to each of these environments, one after the other in one process."""
     always = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, **PRODUCTION}
     told = subprocess.run(
         [sys.executable, "-c", READ_AGAIN],
@@ -69,12 +69,12 @@ def answers_to(*changes: dict[str, str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def refusals() -> list[str]:
-    """The answers to secrets that are none, then to each missing variable."""
+    """Return the answers to invalid secrets, then to each missing variable."""
     return answers_to(*[{name: value} for name, value in NO_SECRETS], *[{name: ""} for name in sorted(PRODUCTION)])
 
 
 def check_deploy(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """`manage.py check --deploy` under production settings and nothing but this environment."""
+    """Run `manage.py check --deploy` under production settings and nothing but this environment."""
     return subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,

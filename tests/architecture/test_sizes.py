@@ -1,4 +1,4 @@
-"""A file holds one idea: past 450 lines it holds two, and is cut by idea."""
+"""A file contains one idea: past 450 lines it contains two, and is split by idea."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ EXCEPTIONS: dict[str, str] = {}
 
 
 def our_files() -> list[Path]:
-    """Python of ours: what stands in a package, in tests or in bench, without what is installed or built."""
+    """Return our Python files: those in packages, in tests, and in bench, but nothing installed or built."""
     folders = {init.parent for init in ROOT.glob("*/__init__.py")} | {ROOT / "tests", ROOT / "bench"}
     return [*ROOT.glob("*.py"), *(path for folder in sorted(folders) for path in folder.rglob("*.py"))]
 

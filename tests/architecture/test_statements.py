@@ -1,4 +1,4 @@
-"""How product code is written, where ruff has no rule: what it says would go wrong without a word."""
+"""How product code is written where ruff has no rule, about mistakes that would go unnoticed."""
 
 import ast
 import itertools
@@ -16,14 +16,14 @@ def modules() -> list[Path]:
 
 
 def is_about_types(node: ast.Assert) -> bool:
-    """`assert isinstance(...)` tells the type checker what a framework's method is given."""
+    """Return whether `assert isinstance(...)` tells the type checker what a framework's method receives."""
     return (
         isinstance(node.test, ast.Call) and isinstance(node.test.func, ast.Name) and node.test.func.id == "isinstance"
     )
 
 
 def is_swap(targets: list[ast.expr], values: list[ast.expr]) -> bool:
-    """Whether a value reads what is assigned before it: two statements would say something else."""
+    """Return whether a value reads something assigned before it, so that two statements would differ."""
     for number, value in enumerate(values):
         read = {ast.unparse(part) for part in ast.walk(value) if isinstance(part, ast.expr)}
         if any(ast.unparse(target) in read for target in targets[:number]):
@@ -32,12 +32,12 @@ def is_swap(targets: list[ast.expr], values: list[ast.expr]) -> bool:
 
 
 def removable_asserts(tree: ast.AST) -> Iterator[int]:
-    """Lines that `python -O` leaves out. `core.errors.require`, a typed error or a constraint say the same for good."""
+    """Return lines that `python -O` removes. `core.errors.require`, a typed error, or a constraint can't be removed."""
     yield from (node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert) and not is_about_types(node))
 
 
 def crowded_assignments(tree: ast.AST) -> Iterator[int]:
-    """Several assignments on one line, which are read as one."""
+    """Return lines with several assignments, which are read as one."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             for target in node.targets:
@@ -46,7 +46,9 @@ def crowded_assignments(tree: ast.AST) -> Iterator[int]:
 
 
 def unreachable(tree: ast.AST) -> Iterator[int]:
-    """What follows a return or raise in its block: often the second half of a text that a line break cut off."""
+    """Return statements that follow a return or raise in its block: often the second half of a text that a line break
+    cut off.
+    """
     for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)

@@ -1,4 +1,4 @@
-"""Which states belong together is said once, in the states.py of an app, and whoever means them uses that name."""
+"""Groups of states are defined once, in the states.py of an app, and all code uses their names."""
 
 import ast
 import importlib
@@ -10,9 +10,9 @@ from django.db.models import Choices
 from .own_code import APPS, PROJECT, ROOT, modules
 
 PACKAGES = (*APPS, "demo", PROJECT)
-# The doctor counts money by a tuple of its own: with the product's it could not catch a mistake in that one.
+# The doctor counts money by its own tuple: with the product's, it could not catch a mistake in that one.
 OF_ITS_OWN = {"billing/invariants.py": {"_COUNTED"}}
-# A lookup that stands for a rule, with the module that may write it.
+# Lookups that represent a rule, each with the module that may write it.
 LOOKUPS = {
     "revoked_at__isnull": {"cohorts/models/packages.py", "partners/models/certificates.py"},
     "package__revoked_at__isnull": {"cohorts/models/packages.py"},
@@ -24,7 +24,7 @@ LOOKUPS = {
 
 
 def named_groups() -> dict[str, tuple[str, frozenset[str]]]:
-    """`app.NAME` -> the type and the members of each tuple of states that is defined in a states.py."""
+    """Return `app.NAME` -> the type and the members of each tuple of states that a states.py defines."""
     found = {}
     for path in (path for path in modules(*APPS) if path.name == "states.py"):
         app = path.parent.name
@@ -36,7 +36,7 @@ def named_groups() -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def _group_of(node: ast.AST) -> tuple[str, frozenset[str]] | None:
-    """The type and the members, where several states of one type are listed."""
+    """Return the type and the members if several states of one type are listed."""
     if not isinstance(node, ast.Tuple | ast.List | ast.Set) or len(node.elts) < 2:
         return None
     states = [each for each in node.elts if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)]
@@ -47,8 +47,9 @@ def _group_of(node: ast.AST) -> tuple[str, frozenset[str]] | None:
 
 
 def groups_listed(source: str, *, own: Collection[str] = ()) -> Iterator[tuple[str, frozenset[str]]]:
-    """The groups of states that a module lists, except in the sources of a transition, which are the state machine, and
-    in tuples of its `own`."""
+    """Return the groups of states that a module lists, except in the sources of a transition, which are the state
+    machine, and in tuples of its `own`.
+    """
     tree = ast.parse(source)
     excepted: set[ast.AST] = set()
     for node in ast.walk(tree):
@@ -63,8 +64,9 @@ def groups_listed(source: str, *, own: Collection[str] = ()) -> Iterator[tuple[s
 
 
 def lookups_written(source: str) -> set[str]:
-    """Those of LOOKUPS that a module spells out, as keywords or in a dictionary; compared with a number they say
-    something else."""
+    """Return the LOOKUPS that a module spells out, as keywords or in a dictionary; compared with a number, they mean
+    something else.
+    """
     written: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.keyword) and node.arg and not _is_number(node.value):
@@ -132,7 +134,7 @@ class TestALookupThatStandsForARule:
         assert strays == set(), "ask the QuerySet of the model: live(), due(), with_room() ..."
 
     def test_is_still_written_there(self) -> None:
-        """Or this would hold nothing."""
+        """Otherwise this would check nothing."""
         for lookup, paths in LOOKUPS.items():
             for path in paths:
                 source = (ROOT / path).read_text()

@@ -1,5 +1,6 @@
-"""The subset that also runs on SQLite stays one: `sqlite` marks a test whose statements no other sends there
-(CONTRIBUTING.md), and those are few. A module or class marked as a whole brings the count up fast."""
+"""The subset that also runs on SQLite stays a subset: `sqlite` marks a test whose statements no other test sends there
+(CONTRIBUTING.md), and those are few. Marking a whole module or class raises the count quickly.
+"""
 
 import ast
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from tests.architecture.test_durations import ROOT, modules_of_tests
 
 MOST = 0.12  # of all test functions
-FEWEST = 150  # so many it takes for each kind of statement and each refusal
+FEWEST = 150  # needed to cover each kind of statement and each refusal
 
 
 def is_marked(node: ast.AST) -> bool:
@@ -20,8 +21,7 @@ def is_marked(node: ast.AST) -> bool:
 
 
 def counted(source: str) -> tuple[int, int]:
-    """How many test functions the source of a module has, and how many of them are marked: by themselves, with their
-    class or with their module."""
+    """Count a module's test functions, and how many are marked: by themselves, or with their class or module."""
     module = ast.parse(source)
     whole = any(
         is_marked(node.value)

@@ -1,4 +1,4 @@
-"""What staff are asked: every kind of task that is raised is registered, and every registered one is raised."""
+"""Staff tasks: every kind of task that is raised is registered, and every registered kind is raised."""
 
 import ast
 import importlib
@@ -14,25 +14,25 @@ from backoffice.display import subject_link
 from .own_code import APPS, ROOT, modules
 
 RAISING = ("raise_staff_task", "raise_staff_tasks", "raise_staff_task_once")
-# Whoever runs the platform reads Stripe's inbox; the staff of a workspace have no page for its events.
+# Platform operators read Stripe's inbox; the staff of a workspace have no page for its events.
 WITHOUT_A_PAGE = {"stripe-event"}
 
 
 def raised_in(source: str) -> Iterator[str]:
-    """What stands after `kind=` in the calls that raise a task, as it is written."""
+    """Return the values of `kind=` in the calls that raise a task, as written."""
     for call in ast.walk(ast.parse(source)):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISING:
             yield next(ast.unparse(word.value) for word in call.keywords if word.arg == "kind")
 
 
 def kinds_named_in(path: Path) -> dict[str, TaskKind]:
-    """The kinds that a module imports, or defines, by the names it has for them."""
+    """Return the kinds that a module imports or defines, by the names it uses for them."""
     module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     return {name: value for name, value in vars(module).items() if isinstance(value, TaskKind)}
 
 
 def raised() -> dict[str, set[TaskKind | None]]:
-    """By module, the kinds it raises; None for what is no registered kind."""
+    """Return, by module, the kinds it raises; None for an unregistered kind."""
     found: dict[str, set[TaskKind | None]] = {}
     for path in modules(*APPS):
         names = list(raised_in(path.read_text()))

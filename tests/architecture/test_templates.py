@@ -1,4 +1,4 @@
-"""A template that reads what nothing has shows an empty place and says nothing, so each name it reads is looked for."""
+"""Every name a template reads exists: a missing one would silently show nothing."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 def read_from_others(template: str) -> Iterator[str]:
-    """The attributes and keys that a template asks for: b and c of `{{ a.b.c }}`."""
+    """Return the attributes and keys that a template reads: b and c of `{{ a.b.c }}`."""
     for output, tag in _TAG.findall(template):
         for chain in _CHAIN.findall(_TEXT.sub("", output or tag)):
             yield from (name for name in chain.split(".")[1:] if not name.isdigit())
@@ -28,7 +28,7 @@ def read_from_others(template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def known() -> set[str]:
-    """Every word of the product's Python, and what Django's own objects bring."""
+    """Return every word of the product's Python, and the names of Django's own objects."""
     files = [
         file
         for file in ROOT.rglob("*.py")

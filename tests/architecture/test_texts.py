@@ -1,4 +1,6 @@
-"""Texts go into columns by `core.text`: a slice cuts words and accents apart, and a composed text may be too long."""
+"""Texts are fitted into columns by `core.text`: a slice cuts words and accents apart, and a composed text may be too
+long.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ GIVEN_BY_PEOPLE = {"title", "name", "label", "first_name", "last_name", "teacher
 
 
 def writings(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """The columns that this code gives a value, with the value."""
+    """Return the columns that this code assigns, with the value."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -37,7 +39,7 @@ def writings(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def may_not_fit(value: ast.expr) -> bool:
-    """Cut by a number, or composed of what people wrote."""
+    """Return whether the value is cut by a number, or composed of what people wrote."""
     if isinstance(value, ast.Subscript):
         return isinstance(value.slice, ast.Slice) and value.slice.upper is not None
     parts = value.values if isinstance(value, ast.JoinedStr) else []

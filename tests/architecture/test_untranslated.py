@@ -1,5 +1,6 @@
-"""No text that a family reads is left out of translation: looked for in every branch of every template of theirs, and
-on pages and in mails as they are rendered, in a language that marks what went through translation."""
+"""Every text that a family reads is translated. This is checked in every branch of every template for families, and on
+rendered pages and mails, in a language that marks translated texts.
+"""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from partners.tests.test_certificates import completed
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
-# What staff, integrators and operators read stays English; the page of an error that breaks everything has no context.
+# Staff, integrators, and operators read English; the page for an error that breaks everything has no context.
 IN_ENGLISH = (
     *(
         "admin/",
@@ -55,7 +56,7 @@ _DATE = re.compile(r"\|date:[\"']((?![Uc][\"'])[^\"']+)")
 _TAG = re.compile(r"<[^>]*>")
 _CODE = re.compile(r"{%.*?%}|{{.*?}}", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")
-# Not to be translated: the names of zones and currencies, addresses, and a character reference.
+# Not translated: the names of zones and currencies, addresses, and a character reference.
 _ABBREVIATION = re.compile(r"\b[A-Z]{2,5}\b|\b[A-Z]\w+/[A-Z]\w+|\S+@\S+|https?://\S+|&\w+;")
 
 
@@ -75,7 +76,7 @@ def families_templates() -> Iterator[Path]:
 
 
 def unwrapped(source: str) -> list[str]:
-    """The words of a template that no tag translates, in texts and in what screen readers say; and forms of dates."""
+    """Return the words of a template that no tag translates, in texts and for screen readers, and date formats."""
     dates = _DATE.findall(source)
     code = _CODE.sub(" ", _TRANSLATED.sub(" ", _ASIDE.sub(" ", source)))
     spoken = list(_READ_ALOUD.findall(code))
@@ -114,11 +115,12 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, plural = machinery.gettext, machinery.ngettext
     monkeypatch.setattr(machinery, "gettext", lambda text: f"⟦{plain(text)}⟧")
     monkeypatch.setattr(machinery, "ngettext", lambda one, many, number: f"⟦{plural(one, many, number)}⟧")
-    monkeypatch.setattr("core.time_words.get_language", lambda: "marked")  # what was written in another is remembered
+    # texts written in another language are remembered
+    monkeypatch.setattr("core.time_words.get_language", lambda: "marked")
 
 
 def outside(text: str) -> str:
-    """What stands outside of brackets, which may stand in one another."""
+    """Return the text outside of brackets, which may be nested."""
     kept, depth = [], 0
     for character in text:
         depth += (character == "⟦") - (character == "⟧")
@@ -128,7 +130,7 @@ def outside(text: str) -> str:
 
 
 def read_on(page: str) -> list[str]:
-    """The words on a page that went through no translation."""
+    """Return the words on a page that were not translated."""
     body = re.sub(r'<form class="languages".*?</form>', " ", _ASIDE.sub(" ", page), flags=re.DOTALL)
     body = re.sub(r"<datalist.*?</datalist>|value=\"[^\"]*\"", " ", body, flags=re.DOTALL)
     spoken = " ".join(_READ_ALOUD.findall(body))
@@ -136,7 +138,7 @@ def read_on(page: str) -> list[str]:
 
 
 def without_letters() -> None:
-    """Rename everything that people named, so that whatever letters are left are ours."""
+    """Rename everything that people named, so that the remaining letters are ours."""
     Program.objects.update(title="11", description="")
     ProgramInstance.objects.update(name="22")
     Cohort.objects.update(name="33")

@@ -1,4 +1,4 @@
-"""A word that stands twice in a row was pasted, not written."""
+"""A word that occurs twice in a row was pasted by mistake."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ def files(pattern: str) -> list[Path]:
 
 
 def texts(path: Path) -> Iterator[str]:
-    """What people read in this file: a module's strings, or a page's words without its tags."""
+    """Return what people read in this file: a module's strings, or a page's words without its tags."""
     if path.suffix == ".py":
         constants = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
         yield from (value for value in constants if isinstance(value, str))

@@ -1,4 +1,4 @@
-"""Who may call what: one row for every route and method, and what each kind of caller is answered.
+"""Who may call what: one row for every route and method, with the answer that each kind of caller gets.
 
 `test_authorization.py` compares the rows with the URL configuration and calls every route as every caller. A route
 without a row fails the build, and so does a row without a route.
@@ -20,7 +20,7 @@ IMPORT_ROUTE = "api/imports/<cuid:import_id>"
 ENROLLMENT = "/api/enrollments/{town.offer.enrollment}"
 NO_QUOTE = "c2345678901234567890"
 ENROLLMENT_ROUTE = "api/enrollments/<cuid:enrollment_id>"
-# Of a candidate: what may be done, and what is refused for its status.
+# About a candidate: what may be done, and what is refused because of its status.
 ACTIONS = {"evaluate": 200, "submit": 409, "approve": 409, "reject": 409, "unenroll": 409, "reconsider": 409}
 ENROLMENT = "/api/enrolment/{town.offer.number}"
 ENROLMENT_ROUTE = "api/enrolment/<number:enrolment_id>"
@@ -43,7 +43,7 @@ NO_EXPORT = {"programInstanceId": "c" * 24}  # there is no such instance
 NOBODY_OF_THEIRS = {"learnerId": "c" * 24}
 
 ROWS = [
-    # What is up, and how to use it
+    # Status pages and documentation
     for_all("health"),
     for_all("healthz"),
     for_all("readyz"),
@@ -113,7 +113,7 @@ ROWS = [
         "POST",
         scope="enrollments:write",
         elsewhere=404,
-        done=415,  # what is JSON is no file
+        done=415,  # JSON is not a file
         address=f"{INSTANCE}/imports",
         body={"email": "suzie.homeowner@example.com"},
     ),
@@ -122,7 +122,7 @@ ROWS = [
         "POST",
         scope="enrollments:write",
         elsewhere=415,
-        done=415,  # what is JSON is no archive
+        done=415,  # JSON is not an archive
         body={"email": "suzie.homeowner@example.com"},
     ),
     by_key(IMPORT_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=IMPORT),
@@ -132,7 +132,7 @@ ROWS = [
         "POST",
         scope="enrollments:write",
         elsewhere=404,
-        done=409,  # it goes on
+        done=409,  # it is still running
         address=f"{IMPORT}/undo",
     ),
     by_key(
@@ -163,7 +163,7 @@ ROWS = [
         "POST",
         scope="enrollments:write",
         elsewhere=404,
-        done=404,  # a quote is its asker's alone: enrollments/tests/test_api_leaving.py
+        done=404,  # only the person who asked sees a quote: enrollments/tests/test_api_leaving.py
         address=f"/api/cancellationQuotes/{NO_QUOTE}/confirm",
         body={"reason": "Moving"},
     ),
@@ -382,13 +382,13 @@ ROWS = [
     by_session("api/students/me/calendar-feed", "GET", stranger=200),
     by_session("api/students/me/calendar-feed", "POST", stranger=200),
     by_session("api/students/me/calendar-feed", "DELETE", stranger=204),
-    # By signature: without one nobody is heard, key or not
+    # By signature: an unsigned call is refused, with or without a key
     for_all("api/webhooks/stripe", "POST", status=400),
     for_all("api/webhooks/partners/<slug:slug>", "POST", status=401, address="/api/webhooks/partners/nobody"),
     *PAGES,
 ]
 
-# The back office is one row: no caller above gets past its sign-in, whatever the page. Who sees what behind it is a
-# matter of roles (see backoffice/scoping.py).
+# The back office is one row: no caller above gets past its sign-in, whatever the page. Roles decide who sees what
+# behind it (see backoffice/scoping.py).
 BACK_OFFICE = "admin/"
 BACK_OFFICE_OPEN = {"admin/login/", "admin/logout/", "admin/jsi18n/"}

@@ -1,6 +1,6 @@
 """Who may ask GraphQL for what: one row for every field of the roots, and for each field behind a door of its own.
 
-`test_graphql_authorization.py` compares the rows with the schema and asks each field as every caller.
+`test_graphql_authorization.py` compares the rows with the schema and requests each field as every caller.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ ANY_KEY = "any key"
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """A field by its type, and a selection that asks for it, with what it names of the `town` fixture in brackets.
-    `door` is the scope that a key needs, ANY_KEY or FAMILIES; `elsewhere` is what another workspace's key is told:
-    nothing where it sees its own rows, else a code. `done` is what our own key is told: nothing, or a code where the
-    field is refused for the state of the row."""
+    """A field by its type, and a selection that requests it; names in brackets are filled in from the `town` fixture.
+    `door` is the scope that a key needs, ANY_KEY, or FAMILIES. `elsewhere` is what another workspace's key gets:
+    nothing if it sees its own rows, else a code. `done` is what our own key gets: nothing, or a code if the field is
+    refused because of the row's state.
+    """
 
     field: str
     asked: str
@@ -38,7 +39,7 @@ PARTNERS = "partners:read"
 CHANGE_PARTNERS = "partners:write"
 STEP = 'enrollmentId: "[town.training.enrollment]", id: "[town.training.step]", input: {reason: "Said so"'
 SUZIE = 'identificationType: customerInfo, firstName: "Suzie", lastName: "Homeowner", email: "s@home.test"'
-# Of a candidate: what is refused for its status is refused with a code.
+# About a candidate: a refusal because of its status has a code.
 CHANGES = [
     ("createProgram", 'input: {code: "solar", title: "Solar Savers"}) { code }', CHANGE_ENROLLMENTS),
     ("changeProgram", 'code: "town-hall", input: {title: "Sun"}) { title }', CHANGE_ENROLLMENTS, "not_found"),
@@ -178,5 +179,5 @@ ROWS = [
     ),
     *(FieldRow(f"Mutation.{field}", f"{field}({asked}", *who) for field, asked, *who in CHANGES),
 ]
-# Behind a door of their own, besides the one of the field that leads to them.
+# Fields behind a door of their own, besides the one of the field that leads to them.
 INNER = {"Enrollment.learner": LEARNERS, "Enrollment.lead": LEARNERS}

@@ -1,4 +1,4 @@
-"""The rows of `authorization.py` about pages: what a visitor, a family and a stranger are answered."""
+"""The rows of `authorization.py` about pages: the answers for a visitor, a family, and a stranger."""
 
 from .callers import for_all, for_families
 
@@ -74,17 +74,17 @@ PAGES = [
     for_all("accounts/login/code/confirm/", status=302),
     for_all("accounts/logout/", status=302, session=200),
     for_all("accounts/inactive/"),
-    # What invited guardians open, by an unguessable link
+    # Pages that invited guardians open, by an unguessable link
     for_all(
         "accounts/guardians/invitations/<str:token>", status=404, address="/accounts/guardians/invitations/guessed"
     ),
-    # How staff come by a password: by unguessable links
+    # How staff get a password: by unguessable links
     for_all("accounts/invitations/<str:token>", status=404, address="/accounts/invitations/guessed"),
     for_all("accounts/staff/password"),
     for_all(
         "accounts/staff/password/<number:user_id>/<str:token>", status=410, address="/accounts/staff/password/1/guessed"
     ),
-    # How staff sign in, for those who knew the password
+    # How staff sign in once the password was correct
     for_all("accounts/staff/sign-ins", status=302, staff=200),
     for_all("accounts/staff/sign-ins/end", status=405),  # POST only
     for_all("accounts/staff/sign-ins/<number:sign_in_id>/end", status=405, address="/accounts/staff/sign-ins/1/end"),

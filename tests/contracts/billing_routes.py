@@ -1,4 +1,4 @@
-"""Who may call what of the books (see `authorization.py`)."""
+"""Who may call which routes of the books (see `authorization.py`)."""
 
 from .callers import by_key
 

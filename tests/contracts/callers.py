@@ -1,4 +1,4 @@
-"""The kinds of caller there are, and how a row of the matrix says what each of them is answered."""
+"""The kinds of caller, and how a row of the matrix says what each of them gets."""
 
 import enum
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Caller(enum.Enum):
-    """The kinds of caller there are."""
+    """The kinds of caller."""
 
     ANONYMOUS = "nobody in particular"
     KEY = "a key with this scope only"
@@ -16,8 +16,8 @@ class Caller(enum.Enum):
     FOREIGN_KEY = "a key of another workspace with this scope"
     SESSION = "a signed-in parent, whom the row is not about"
     UNPROVEN = "somebody signed in whose mailbox is not proven"
-    # Staff, whose mailboxes are proven, in sessions that their password opened. What a role may do, it may do in the
-    # back office alone: everywhere else they are people who signed in, whom the row is not about.
+    # Staff with confirmed mailboxes, in sessions that their password opened. A role's powers apply in the back office
+    # only: everywhere else they are signed-in people whom the row does not concern.
     VIEWER = "a viewer of the workspace"
     REVIEWER = "a reviewer of the workspace"
     FINANCE = "a finance clerk of the workspace"
@@ -35,8 +35,9 @@ SIGNED_IN = (Caller.SESSION, *STAFF)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route and method. `answers` gives the status for each caller; `scope` the one that API keys need; `address`
-    is called with what it names of the `town` fixture filled in, with `body` as JSON."""
+    """One route and method. `answers` gives the status for each caller; `scope` is the one that API keys need;
+    `address` is called with names filled in from the `town` fixture, with `body` as JSON.
+    """
 
     route: str
     method: str
@@ -59,8 +60,9 @@ def by_key(
     body: dict[str, Any] | None = None,
     done: int = 200,
 ) -> Row:
-    """For keys with the scope, who are answered with `done`; `elsewhere` is what the key of another workspace gets: 404
-    where the address or body names something of ours, else its own workspace's answer."""
+    """For keys with the scope, which get `done`; `elsewhere` is what the key of another workspace gets: 404 if the
+    address or body names something of ours, else its own workspace's answer.
+    """
     admitted = {Caller.KEY: done, Caller.KEY_WITHOUT_SCOPE: 403, Caller.FOREIGN_KEY: elsewhere}
     answers = dict.fromkeys(Caller, 401) | admitted
     return Row(route, method, address or f"/{route}", answers, scope, body or {})
@@ -73,7 +75,7 @@ def by_session(route: str, method: str, *, stranger: int, address: str = "", bod
 
 
 def by_key_or_session(route: str, method: str, *, body: dict[str, Any]) -> Row:
-    """For keys and for whoever is signed in, where what they ask for decides what they need."""
+    """For keys and signed-in people, where the request decides what they need."""
     admitted = (Caller.KEY, Caller.KEY_WITHOUT_SCOPE, Caller.FOREIGN_KEY, Caller.UNPROVEN, *SIGNED_IN)
     answers = dict.fromkeys(Caller, 401) | dict.fromkeys(admitted, 200)
     return Row(route, method, f"/{route}", answers, body=body)
@@ -89,8 +91,9 @@ def for_all(
     superuser: int | None = None,
     address: str = "",
 ) -> Row:
-    """The same for everybody, keys or not; `session` where somebody signed in is answered otherwise, `staff` and
-    `superuser` where those are."""
+    """The same for everybody, with or without a key; `session` if signed-in people get a different answer, `staff` and
+    `superuser` if they do.
+    """
     signed_in = status if session is None else session
     by_password = signed_in if staff is None else staff
     answers = dict.fromkeys(Caller, status) | dict.fromkeys((Caller.SESSION, Caller.UNPROVEN), signed_in)
@@ -99,7 +102,8 @@ def for_all(
 
 
 def for_families(route: str, *, stranger: int, address: str = "") -> Row:
-    """A page that sends everybody else to sign in first, and wants the mailbox proven; `stranger` is what another
-    family gets."""
+    """A page that sends everybody else to sign in first, and requires a confirmed mailbox; `stranger` is what another
+    family gets.
+    """
     answers = dict.fromkeys(Caller, 302) | dict.fromkeys(SIGNED_IN, stranger) | {Caller.UNPROVEN: 403}
     return Row(route, "GET", address or f"/{route}", answers)

@@ -1,4 +1,4 @@
-"""What the migrated database refuses and what it finds quickly, read from its own catalog, in lines to compare."""
+"""What the migrated database refuses and what it has indexes for, read from its own catalog, in lines to compare."""
 
 import re
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ _MADE_UP = re.compile(r"_[0-9a-f]{8}(_|$)")  # Django's own names end in a diges
 
 
 def own_models() -> Iterator[type[Model]]:
-    """The project's, with the tables between two of them that Django makes."""
+    """Return the project's models, and the join tables that Django creates."""
     for app in apps.get_app_configs():
         if Path(app.path).is_relative_to(settings.BASE_DIR) and "site-packages" not in app.path:
             yield from app.get_models(include_auto_created=True)
 
 
 def read_catalog() -> list[str]:
-    """One line per constraint and index of PostgreSQL, sorted: table, kind, name and definition."""
+    """Return one line per constraint and index of PostgreSQL, sorted: table, kind, name, and definition."""
     tables = [model._meta.db_table for model in own_models()]
     lines = []
     with connection.cursor() as cursor:
@@ -71,8 +71,9 @@ def _name(name: str) -> str:
 
 
 def _bare(condition: str) -> str:
-    """Without the parentheses that PostgreSQL puts around a whole condition, a single column and, restored from what
-    pg_dump wrote, around a single text."""
+    """Remove the parentheses that PostgreSQL puts around a whole condition, a single column, and, after a restore from
+    pg_dump, a single text.
+    """
     plain = re.sub(r"\((\w+|'[^']*')\)", r"\1", condition)
     plain = re.sub(r"= ANY \((\()?ARRAY\[(.*?)\](?(1)\))\)", r"in (\2)", plain)
     while plain.startswith("(") and plain.endswith(")") and _closes_at_the_end(plain):

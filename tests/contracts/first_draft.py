@@ -1,4 +1,4 @@
-"""Selling and booking courses as first written down, without the guards: controls put it in the place of ours."""
+"""Selling and booking courses as a first draft did it, without the guards: controls replace our code with it."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from core.clock import utc_now
 
 
 def create_package(place: CohortPlace) -> StudentPackage:
-    """A package with its steps, none of them booked: the wizard is to do that."""
+    """Create a package with its steps, none of them booked: the wizard is supposed to do that."""
     package = StudentPackage.objects.create(
         learner=place.learner,
         program=place.cohort.instance.program,
@@ -24,7 +24,7 @@ def create_package(place: CohortPlace) -> StudentPackage:
 
 
 def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.datetime) -> Booked:
-    """Book what is asked for, and every step with one option: whatever it was before, and without counting seats."""
+    """Book what is requested, and every step with one option, regardless of its state and without counting seats."""
     package = StudentPackage.objects.get(pk=package_id)
     asked = {selection.step_id: selection.option_id for selection in selections}
     booked = Booked(auto_booked=[], manual_selections=[], booked=[])

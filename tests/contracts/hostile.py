@@ -1,4 +1,4 @@
-"""Values that nobody would send by accident, and what takes values: the material of the walk over every route."""
+"""Values that nobody would send by accident, and what accepts values: the material of the walk over every route."""
 
 import html
 import re
@@ -68,7 +68,7 @@ FEW = [
     "\u200b",
     "😀'%s{0}",
 ]
-# As they stand in an address, percent-encoding and all.
+# As they appear in an address, including percent-encoding.
 RAW = ["%ff%fe", "%ED%A0%80", "%", "%zz", "%00", "a%0d%0ab", "%C0%80", "%F0%9F%98%80", "%u0000"]
 SEGMENTS = [
     *RAW,
@@ -126,8 +126,9 @@ CONVERTER = re.compile(r"<(?:(\w+):)?\w+>")
 
 
 def addresses(route: str, good: dict[str, str]) -> Iterator[str]:
-    """The route with good values, of which there must be one for each of its converters, and with each hostile segment
-    in each place."""
+    """Return the route with good values, of which there must be one for each of its converters, and with each hostile
+    segment in each position.
+    """
     places = CONVERTER.findall(route)
     yield _filled(route, [good[kind or "str"] for kind in places])
     for position in range(len(places)):
@@ -143,8 +144,9 @@ def _filled(route: str, segments: list[str]) -> str:
 
 
 def list_parameters(admin: ModelAdmin) -> list[str]:
-    """What can stand in the address of a list: its own parameters, its filters, and lookups over its fields. Each kind
-    of field has each of its lookups, and each field has one at least: a lookup asks its kind of field, not the model.
+    """Return what the address of a list can contain: its own parameters, its filters, and lookups over its fields. Each
+    kind of field has each of its lookups, and each field has at least one: a lookup depends on the kind of field, not
+    the model.
     """
     names = list(LIST_PARAMETERS)
     for entry in admin.list_filter:
@@ -167,7 +169,7 @@ def list_parameters(admin: ModelAdmin) -> list[str]:
 
 
 def form_fields(page: str) -> dict[str, Any]:
-    """The names of what can be filled in on a page, with what stands there."""
+    """Return the names of the fields on a page, with their present values."""
     fields = {}
     for found in _INPUT.finditer(page):
         value = _VALUE.search(found[0])

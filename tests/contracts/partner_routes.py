@@ -10,7 +10,7 @@ STEPS_ROUTE = "api/enrollments/<cuid:enrollment_id>/steps"
 SEQUENCE = "/api/programs/town-hall/partnerSequence"
 SEQUENCE_ROUTE = "api/programs/<str:code>/partnerSequence"
 NORTHSIDE = {"slug": "northside", "name": "Northside", "baseUrl": "https://lms.example.test/api"}
-# Of a step that failed: what may be done, and what is refused for its state or for what is asked.
+# About a failed step: what may be done, and what is refused because of its state or the request.
 STEP_ACTIONS: tuple[tuple[str, int, dict[str, str]], ...] = (
     ("retry", 200, {}),
     ("skip", 200, {}),

@@ -1,6 +1,6 @@
-"""For every check and every unique index of the database, rows that it and nothing else refuses.
+"""For every check and every unique index of the database, rows that only this rule refuses.
 
-References point nowhere: they are looked at when a transaction ends, and none of these does.
+References point nowhere: they are checked when a transaction commits, which none of these does.
 """
 
 import datetime as dt
@@ -423,7 +423,7 @@ UNIQUE = {
 
 
 def insert_row(label: str, **columns: Any) -> None:
-    """A row with these columns, and in every other one a value that no row has had."""
+    """Insert a row with these columns, and a unique value in every other one."""
     model = apps.get_model(label)
     given = VALID.get(label, {}) | columns
     own = {column.attname: _fresh(column) for column in model._meta.concrete_fields if not column.primary_key}
@@ -432,7 +432,7 @@ def insert_row(label: str, **columns: Any) -> None:
 
 
 def _fresh(column: "Field[Any, Any]") -> Any:
-    """A new value of the column's type; what the model gives by itself where that need not be new."""
+    """Return a new value of the column's type, or the model's default if it need not be new."""
     if column.null or (column.has_default() and not column.unique):
         return column.get_default()
     number = next(_numbers)

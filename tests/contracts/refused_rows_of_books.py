@@ -1,4 +1,4 @@
-"""For the rules of sellers, payouts and the books, rows that they and nothing else refuse."""
+"""For the rules of sellers, payouts, and the books, rows that only these rules refuse."""
 
 from typing import Any
 

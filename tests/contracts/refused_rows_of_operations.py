@@ -1,4 +1,4 @@
-"""For the rules of examinations, findings, erasures and retention, rows that they and nothing else refuse."""
+"""For the rules of examinations, findings, erasures, and retention, rows that only these rules refuse."""
 
 from privacy.states import LEAST_DAYS
 

@@ -1,4 +1,4 @@
-"""For the rules of refund policies and of leaving, rows that they and nothing else refuse."""
+"""For the rules of refund policies and of leaving, rows that only these rules refuse."""
 
 from .refused_rows import LATER, MONDAY, NOW, Broken, Twice
 

@@ -1,4 +1,4 @@
-"""For the rules of vouchers and discounts, rows that they and nothing else refuse."""
+"""For the rules of vouchers and discounts, rows that only these rules refuse."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a refused row is made of, and some moments to make it of."""
+"""The shapes of refused rows, and some moments to build them with."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -21,8 +21,9 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Twice:
-    """Two rows that have `same` in common and nothing else that is unique. Where the rule has a condition, the second
-    is accepted once it has `apart`, which the condition leaves out."""
+    """Two rows that have `same` in common and nothing else that is unique. If the rule has a condition, the second row
+    is accepted once it has `apart`, which the condition excludes.
+    """
 
     model: str
     same: dict[str, Any]

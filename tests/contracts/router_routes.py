@@ -1,4 +1,4 @@
-"""Who may call what of the router: its decisions, districts and their seats (see `authorization.py`)."""
+"""Who may call which routes of the router: its decisions, districts, and their seats (see `authorization.py`)."""
 
 from .callers import by_key
 

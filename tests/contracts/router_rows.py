@@ -1,4 +1,4 @@
-"""What a request to the router writes, as counts: what a refusal must leave at nothing."""
+"""What a request to the router writes, as counts: a refusal must leave all of them at zero."""
 
 from accounts.models import Learner
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment

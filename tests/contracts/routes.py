@@ -1,4 +1,4 @@
-"""What routes the URL configuration has, and which methods each of them takes."""
+"""The routes of the URL configuration, and the methods each of them accepts."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """Every route of a URL configuration with its pattern, included ones in full."""
+    """Return every route of a URL configuration with its pattern, included ones in full."""
     for pattern in resolver.url_patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLPattern):
@@ -18,7 +18,7 @@ def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPa
 
 
 def route_methods(resolver: URLResolver) -> set[tuple[str, str]]:
-    """The (route, method) pairs a row must exist for: each method that an API view implements, GET for pages."""
+    """Return the (route, method) pairs that need a row: each method that an API view implements, GET for pages."""
     pairs = set()
     for route, pattern in routes(resolver):
         view = getattr(pattern.callback, "cls", None)

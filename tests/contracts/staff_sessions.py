@@ -1,4 +1,4 @@
-"""Staff who signed in, as callers of what is not the back office."""
+"""Signed-in staff as callers of everything except the back office."""
 
 from allauth.account.models import EmailAddress
 from django.test import Client
@@ -12,7 +12,9 @@ from .callers import MEMBERS, Caller
 
 
 def staff_client(caller: Caller, *, ours: Workspace, theirs: Workspace) -> Client:
-    """A new one of this kind. The mailbox is proven to be theirs as well, so they are all that a person can be."""
+    """Return a new client of this kind. Its mailbox is confirmed as well, so it has every right that a person
+    can have.
+    """
     user = StaffFactory(is_superuser=caller is Caller.SUPERUSER)
     EmailAddress.objects.create(user=user, email=user.email, verified=True)
     if caller in MEMBERS:

@@ -1,4 +1,4 @@
-"""Each guard of the API is taken away once, and the matrix notices."""
+"""Each guard of the API is removed once, and the matrix notices."""
 
 from collections.abc import Callable
 from typing import Any

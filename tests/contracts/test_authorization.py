@@ -50,24 +50,24 @@ from .town import Hook, Offer, Sale, Training
 
 
 def wanted_by(row: Row) -> str:
-    """What a caller who is not heard is asked for."""
+    """Return what a refused caller is asked for."""
     if row.route.startswith("api/webhooks/"):
         return "Signature"
     return "Bearer" if row.scope or row.route == "api/graphql" else "Session"
 
 
-OURS = "jane@school.test"  # stands in a row of our workspace
-ANY_SCOPE = Scope.DISTRICTS_READ  # where no scope opens anything
+OURS = "jane@school.test"  # appears in a row of our workspace
+ANY_SCOPE = Scope.DISTRICTS_READ  # if no scope opens anything
 
 
-# Who meets something at a route that its neighbors behind the same door need not have: the rows it looks in, and the
+# Callers who meet something at a route that its neighbors behind the same door may lack: the rows it queries, and the
 # decorators of a page.
 NEAR_KEYS = {Caller.FOREIGN_KEY}
 NEAR_PEOPLE = {Caller.ANONYMOUS, Caller.SESSION, Caller.UNPROVEN}
 
 
 def door(row: Row) -> tuple[str, bool, str | None]:
-    """What a caller has to pass: the part of the site, for reading or writing, with the scope."""
+    """Return what a caller has to pass: the part of the site, for reading or writing, with the scope."""
     return row.route.partition("/")[0], row.method == "GET", row.scope
 
 
@@ -83,17 +83,19 @@ FIRST_ROWS = first_of_each_door(ROWS)
 
 
 def rows_of_keys() -> list[Any]:
-    """The rows that keys open; the first behind each door in `make test`, all in `make walk`."""
+    """Return the rows that keys open; the first behind each door in `make test`, all in `make walk`."""
     firsts = first_of_each_door(WITH_SCOPE)
     return [pytest.param(row, marks=() if row in firsts else pytest.mark.walk, id=str(row)) for row in WITH_SCOPE]
 
 
 def calls() -> list[Any]:
-    """Every row by every caller. `make test` lets all call the first row behind each door, and at the others those to
-    whom the route matters as well; `TestADoor` sees without a call that the others have the same door."""
+    """Return every row with every caller. In `make test`, all callers call the first row behind each door, and the
+    others are called only by those to whom the route matters; `TestADoor` checks without calls that the others have the
+    same door.
+    """
 
     def is_near(row: Row, caller: Caller) -> bool:
-        if caller in STAFF:  # an owner where there is something to be kept out of
+        if caller in STAFF:  # an owner, if there is something to be kept out of
             told = set(row.answers.values())
             return caller is Caller.OWNER and row in FIRST_ROWS and len(told) > 1
         return row in FIRST_ROWS or caller in (NEAR_KEYS if row.scope else NEAR_PEOPLE)
@@ -118,7 +120,7 @@ class Town:
 
     @property
     def seat_id(self) -> int:
-        """The seat that the decision gave."""
+        """Return the seat that the decision granted."""
         return SeatAssignment.objects.get(decisions=self.decision_id).pk
 
     @property
@@ -127,7 +129,7 @@ class Town:
 
     @cached_property
     def guardian_id(self) -> int:
-        """A guardian with an open invitation."""
+        """Return a guardian with an open invitation."""
         guardian = find_or_create_guardian(workspace_id=self.ours.pk, external_id="G-1")
         invite_guardian(guardian_id=guardian.pk, email="parent@home.test", invited_by=None, now=utc_now())
         return guardian.pk
@@ -142,12 +144,12 @@ class Town:
 
     @cached_property
     def closed_month(self) -> str:
-        """A month with a line."""
+        """Return a month with a line."""
         return f"{closed_month(self.ours).month:%Y-%m}"
 
     @cached_property
     def form(self) -> str:
-        """The path of an instance whose self-enrollment form is open."""
+        """Return the path of an instance whose self-enrollment form is open."""
         instance = InstanceFactory(workspace=self.ours, is_default=False, takes_applications=True)
         return f"{instance.program.code}/{instance.cuid}"
 
@@ -201,7 +203,7 @@ def build_town() -> Town:
 
 
 def build_whole_town() -> Town:
-    """With all that any row names."""
+    """Build the town with everything that any row names."""
     town = build_town()
     for name in ("guardian_id", "hook", "closed_month", "form", "training", "sale"):
         getattr(town, name)
@@ -215,7 +217,7 @@ def built_town(rows_of_module: None) -> Town:
 
 @pytest.fixture
 def town(built_town: Town, db: None) -> Town:
-    """A copy, whose objects remember nothing of what other tests did to the rows."""
+    """Return a copy, whose objects do not remember what other tests did to the rows."""
     return copy.deepcopy(built_town)
 
 
@@ -227,7 +229,7 @@ def call(row: Row, caller: Caller, town: Town) -> Any:
 
 
 def client_of(caller: Caller, scope: str, town: Town) -> Client:
-    """A new caller of this kind."""
+    """Return a new caller of this kind."""
     if caller in STAFF:
         return staff_client(caller, ours=town.ours, theirs=town.theirs)
     if caller in (Caller.SESSION, Caller.UNPROVEN):
@@ -246,7 +248,7 @@ def _json(data: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def key_of(caller: Caller, scope: str, town: Town) -> str:
-    """The text of a fresh key for this caller."""
+    """Return a fresh key for this caller."""
     if caller is Caller.KEY_WITHOUT_SCOPE:
         return api_key_text(workspace=town.ours, scopes=set(Scope.values) - {scope})
     workspace = town.theirs if caller is Caller.FOREIGN_KEY else town.ours
@@ -259,7 +261,7 @@ def key_of(caller: Caller, scope: str, town: Town) -> str:
 
 
 def state(town: Town) -> dict[str, Any]:
-    """What a refused call must leave as it was."""
+    """Return what a refused call must leave unchanged."""
     allocations = DistrictSeatAllocation.objects.filter(district__workspace=town.ours)
     return {
         "decisions": EnrollmentDecision.objects.count(),
@@ -285,7 +287,7 @@ class TestTheMatrix:
         assert len({(row.route, row.method) for row in ROWS}) == len(ROWS)
 
     def test_notices_a_route_that_no_row_names(self):
-        """Negative control: another URL configuration has nothing but such routes."""
+        """Negative control: another URL configuration contains only such routes."""
         other = route_methods(get_resolver("core.tests.sample_api"))
 
         unnamed = other - {(row.route, row.method) for row in ROWS}
@@ -295,7 +297,7 @@ class TestTheMatrix:
 
 
 class TestADoor:
-    """How each route of the API is guarded, as it is declared: no call is needed to see that a route has a door."""
+    """How each route of the API is guarded, as declared: a route's door is visible without a call."""
 
     @pytest.mark.parametrize("row", API_ROWS, ids=str)
     def test_is_the_one_that_the_matrix_names(self, row):
@@ -320,7 +322,7 @@ class TestADoor:
 class TestARoute:
     @pytest.mark.parametrize(("row", "caller"), calls())
     def test_answers_each_caller_as_the_matrix_says(self, row, caller, town):
-        row.address.format(town=town)  # what it names is there before the call
+        row.address.format(town=town)  # what it names exists before the call
         before = state(town)
 
         response = call(row, caller, town)
@@ -390,7 +392,7 @@ def test_each_scope_opens_a_route() -> None:
 
 
 class TestAnUnprovenAddress:
-    """What every other route of families says is in `TestARoute`."""
+    """`TestARoute` covers every other route of families."""
 
     @pytest.mark.parametrize("row", BUTTONS_OF_FAMILIES, ids=str)
     def test_is_told_at_every_button_how_it_is_confirmed(self, row, town):
@@ -405,7 +407,7 @@ class TestAnUnprovenAddress:
 
 
 def says_how_to_confirm(response: Any, *, back: str) -> bool:
-    """Whether it is the problem, or the page with the way to a code and from there back to this address."""
+    """Return whether it is the problem, or the page with the way to a code and from there back to this address."""
     if response["Content-Type"] == "application/problem+json":
         return response.json()["code"] == "address_unproven" and "Confirm your address" in response.json()["detail"]
     to_code = f"/accounts/login/code/?next={urllib.parse.quote(back, safe='')}"

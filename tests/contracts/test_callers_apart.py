@@ -1,4 +1,4 @@
-"""Callers who name the same things: two workspaces with the same ids, two families with the same Idempotency-Key."""
+"""Callers who use the same names: two workspaces with the same ids, two families with the same Idempotency-Key."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -101,7 +101,7 @@ class TestOneKeyOfTwoIntegrators:
     def test_is_answered_to_the_same_one_again(
         self, workspaces: tuple[Workspace, Workspace], path: str, body: dict[str, Any]
     ) -> None:
-        """Control: what the others are not given is there."""
+        """Control: what the others do not get exists."""
         post = integrator(workspaces[0])
 
         answers = [post(path, body) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""The database's own rules: none is lost, none is there unread, and each refuses what it is there for."""
+"""The database's own rules: none is lost, none is unreviewed, and each refuses what it is meant to refuse."""
 
 import re
 from collections.abc import Iterator
@@ -42,8 +42,9 @@ OF_COLUMNS = {
 
 
 class TestTheList:
-    """A model and its migration can lose a constraint together; this list can't lose it with them. Whoever changes a
-    constraint changes the list, and whoever reviews the list sees it."""
+    """A model and its migration can lose a constraint together, but not this list with them. To change a constraint,
+    you change the list, and the reviewer sees it.
+    """
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="it is written as PostgreSQL tells it")
     def test_is_what_the_migrated_database_has(self) -> None:
@@ -51,7 +52,7 @@ class TestTheList:
 
     @pytest.mark.sqlite
     def test_names_what_each_database_refuses(self) -> None:
-        """By what both tell: the names of checks, and the columns of what is unique."""
+        """The list uses what both databases report: the names of checks, and the columns of unique constraints."""
         checks, unique = set(), set()
         with connection.cursor() as cursor:
             for model in own_models():
@@ -86,7 +87,7 @@ class TestACheck:
     @pytest.mark.parametrize("name", OF_COLUMNS)
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite does not name these")
     def test_of_a_column_refuses_less_than_zero(self, name: str) -> None:
-        """Whatever else the table refuses is dropped first: another check may speak up before it."""
+        """Whatever else the table refuses is dropped first, since another check might respond before it."""
         table = RULES[name]["table"]
         with connection.cursor() as cursor:
             for other, rule in RULES.items():
@@ -128,14 +129,14 @@ class TestARowOfTheseTests:
 
 
 def insert(label: str, columns: dict[str, Any]) -> None:
-    """Insert a row and take it back before its references are looked at."""
+    """Insert a row and roll it back before its references are checked."""
     with transaction.atomic():
         insert_row(label, **columns)
         transaction.set_rollback(True)
 
 
 def refuse(label: str, columns: dict[str, Any]) -> str:
-    """The name of what refuses a row; by its columns where SQLite has no name for it."""
+    """Return the name of the rule that refuses a row; its columns if SQLite has no name for it."""
     try:
         insert(label, columns)
     except IntegrityError as error:
@@ -163,7 +164,7 @@ def columns_of(name: str) -> tuple[str, ...]:
 
 
 def unique_columns() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Those that are listed, also the ones whose name Django makes up."""
+    """Return the listed unique columns, including those whose names Django generates."""
     for line in LISTED:
         if found := re.match(r"^(\w+) unique (?:\w+ )?\((.*?)\)", line):
             yield found[1], tuple(found[2].replace('"', "").split(", "))

@@ -1,5 +1,6 @@
-"""The holes between a payment and booked sessions as first written down, one class each: the test that it is closed,
-and a control that shows it open as soon as its guard is taken away. Crowds at once are in tests/races."""
+"""The holes between a payment and booked sessions in the first draft, one class each: a test that it is closed, and a
+control that shows it open once its guard is removed. tests/races covers crowds.
+"""
 
 from typing import Any
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def _first_draft(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API books as it was first written down."""
+    """Make the API book as the first draft did."""
     monkeypatch.setattr(packages_api, "book_sessions", first_draft.book_sessions)
 
 
@@ -40,7 +41,7 @@ def statuses(package: StudentPackage) -> list[str]:
 
 
 class TestASuccessPageBeforeTheWebhook:
-    """Hole: the payer is back before the notice is, and the page finds no package."""
+    """Hole: the payer returns before the notice arrives, and the page finds no package."""
 
     def ask_right_after_paying(self, stripe: SandboxProcess) -> Any:
         cohort = cohort_with()
@@ -70,7 +71,7 @@ class TestASuccessPageBeforeTheWebhook:
 
 
 class TestSomebodyElsesPackage:
-    """Hole: whoever knows a package's number may book its sessions."""
+    """Hole: anybody who knows a package's number may book its sessions."""
 
     def book_as_a_stranger(self) -> Any:
         _, package = bought()
@@ -97,7 +98,7 @@ class TestSomebodyElsesPackage:
 
 
 class TestAnOptionOfSomethingElse:
-    """Hole: the option is taken from the request, be it of another step, another cohort or another course."""
+    """Hole: the option is taken from the request, even if it belongs to another step, cohort, or course."""
 
     def book_a_foreign_option(self) -> Any:
         family, package = bought()
@@ -123,7 +124,7 @@ class TestAnOptionOfSomethingElse:
 
 
 class TestTheLastSeat:
-    """Hole: booking counts nobody, so a class of one is booked by all."""
+    """Hole: booking counts nobody, so everybody gets into a class with one seat."""
 
     def two_book_the_last_seat(self) -> tuple[list[Any], ClassSession]:
         cohort = cohort_with(options=(2,), seats=1)
@@ -151,11 +152,11 @@ class TestTheLastSeat:
 
 
 class TestAStepThatWasCompleted:
-    """Hole: the next booking books every step with one option anew, the completed ones too."""
+    """Hole: the next booking books every step with one option again, including completed ones."""
 
     @pytest.fixture
     def attended(self) -> tuple[Family, StudentPackage]:
-        """Somebody who attended the first step, which left no choice, and has the second before them."""
+        """Create somebody who attended the first step, which left no choice, and has the second ahead of them."""
         family, package = bought()
         row = package.progress.get(status="BOOKED")
         assert row.class_session is not None
@@ -190,7 +191,7 @@ class TestAStepThatWasCompleted:
 
 
 class TestACourseThatLeavesNoChoice:
-    """Hole: the wizard shows that all sessions were booked and never calls the API, so none is."""
+    """Hole: the wizard shows that all sessions are booked and never calls the API, so none is."""
 
     def test_is_booked_when_it_is_paid(self) -> None:
         family, package = bought(options=(1, 1, 1))

@@ -1,5 +1,6 @@
-"""The holes in the selling of cohort places as it was first written down, one class each: the test that it is closed,
-and a control that shows it open as soon as its guard is taken away. Crowds at once are in tests/races."""
+"""The holes in selling cohort places in the first draft, one class each: a test that it is closed, and a control that
+shows it open once its guard is removed. tests/races covers crowds.
+"""
 
 import json
 from collections.abc import Callable
@@ -45,12 +46,12 @@ COMPLETED = "checkout.session.completed"
 
 @pytest.fixture
 def world(stripe: SandboxProcess) -> StripeWorld:
-    """Stripe, whose webhooks are delivered to our endpoint when a test says so."""
+    """Stripe, which delivers webhooks to our endpoint when a test says so."""
     return StripeWorld(stripe)
 
 
 def tell_completed(world: StripeWorld) -> None:
-    """Let Stripe tell of every session that was completed so far."""
+    """Let Stripe report every session that was completed so far."""
     world.tell(*world.events(COMPLETED))
 
 
@@ -96,7 +97,7 @@ class TestABadSignature:
 
 
 class TestASessionThatIsCompletedButNotPaid:
-    """Hole: payment_status is ignored, so a bank debit that may still be refused is a course."""
+    """Hole: payment_status is ignored, so a bank debit that may still be refused gives a course."""
 
     def test_brings_no_package_and_keeps_the_place_held(self, world: StripeWorld) -> None:
         cohort = cohort_with()
@@ -179,7 +180,7 @@ class TestTwoDeliveriesAtOnce:
         return at_once(*[partial(self.look_and_create, look, place.pk)] * 2)
 
     def look_and_create(self, look: Callable[[], bool], place_id: int) -> str:
-        """The handler of the first draft."""
+        """The first draft's handler."""
         if look():
             return "already processed"
         first_draft.create_package(CohortPlace.objects.get(pk=place_id))
@@ -187,11 +188,11 @@ class TestTwoDeliveriesAtOnce:
 
 
 class TestASecondRealPayment:
-    """Hole: who has the course already and pays again, by another tab, is told nothing and gets nothing back."""
+    """Hole: somebody who already has the course and pays again in another tab gets neither a message nor a refund."""
 
     @pytest.fixture
     def pay_twice(self, world: StripeWorld) -> Callable[[], None]:
-        """Two cohorts of one course, both payment pages open at once."""
+        """Open the payment pages of two cohorts of one course at once."""
         first = cohort_with()
         second = CohortFactory(instance=first.instance)
         schedule_cohort(cohort_id=second.pk)
@@ -226,7 +227,7 @@ class TestASecondRealPayment:
 
 
 class TestThePlaceWhilePaying:
-    """Hole: nothing holds the place, so two can be asked to pay for the last one."""
+    """Hole: nothing holds the place, so two people can be asked to pay for the last one."""
 
     def two_ask_for_the_last_place(self) -> list[Any]:
         cohort = cohort_with(max_enrollment=1)
@@ -263,7 +264,9 @@ class TestThePlaceWhilePaying:
 
 
 class TestARefundInsideTheTransaction:
-    """Hole: the money is sent back while the transaction is open; if that is rolled back, nobody knows of it."""
+    """Hole: the money is sent back while the transaction is open; if it is rolled back, nobody knows about the
+    refund.
+    """
 
     def refund_in_a_transaction_that_fails(self, stripe: SandboxProcess) -> None:
         refund = ask_for_refund(stripe, amount_minor=None)
@@ -281,7 +284,7 @@ class TestARefundInsideTheTransaction:
     def test_is_a_wish_that_is_committed_before_stripe_hears_of_it(self, world: StripeWorld) -> None:
         cohort = cohort_with(max_enrollment=1)
         late = start(cohort)
-        CohortPlace.objects.update(status="released")  # what must never happen while the session can be paid
+        CohortPlace.objects.update(status="released")  # must never happen while the session can be paid
         Cohort.objects.update(held_places=0)
         buy(world.sandbox, cohort)
         world.pay(late)
@@ -307,10 +310,10 @@ class TestARefundInsideTheTransaction:
 
 
 class TestARefundWithoutAKey:
-    """Hole: the answer is lost, the refund is tried again, and the money goes back twice."""
+    """Hole: the answer is lost, the refund is retried, and the money goes back twice."""
 
     def submit_until_answered(self, stripe: SandboxProcess) -> list[int]:
-        """What Stripe sent back, when its first answer was lost."""
+        """Return what Stripe sent back after its first answer was lost."""
         refund = ask_for_refund(stripe, amount_minor=1000)
         stripe.faults(lost_answer={"value": "close", "times": 1, "path": "/v1/refunds"})
         assert submit_refund(refund_id=refund.pk, now=utc_now()).status == "requested"
@@ -337,7 +340,7 @@ class TestARefundWithoutAKey:
 
 
 class TestTheClientsSuccessUrl:
-    """Hole: where the payer lands after paying is whatever the request says."""
+    """Hole: the request decides where the payer lands after paying."""
 
     ELSEWHERE = "https://evil.test/enter-your-card-again"
 

@@ -1,4 +1,4 @@
-"""The doctor: it finds nothing wrong with a sound world, and every invariant that is broken, by name and by row."""
+"""The doctor finds nothing wrong with a sound world, and names every broken invariant and its rows."""
 
 import ast
 import copy
@@ -42,7 +42,7 @@ from .breaks.history import a_first_event_that_is_gone
 
 pytestmark = pytest.mark.django_db
 
-# What belongs to no workspace is examined only with all of them.
+# Objects that belong to no workspace are only examined together with all workspaces.
 OF_THE_INSTALLATION = {
     "billing.the_inbox_is_handled",
     "billing.payouts_are_their_lines",
@@ -84,14 +84,15 @@ def sound_world(rows_of_module: None, stripe_of_module: SandboxProcess) -> World
 
 @pytest.fixture
 def world(sound_world: World) -> World:
-    """A copy, whose objects remember nothing of what other tests did to the rows."""
+    """Return a copy, whose objects do not remember what other tests did to the rows."""
     return copy.deepcopy(sound_world)
 
 
 @pytest.fixture(autouse=True)
 def _by_cursors_of_the_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in production; other tests, and the walk that asks everything after each, ask with fewer statements (see the
-    tests' settings)."""
+    """Use server-side cursors as in production; other tests, and the walk that runs every query after each, use fewer
+    statements (see the test settings).
+    """
     if request.node.get_closest_marker("walk") is None:
         monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", False)
 
@@ -105,14 +106,18 @@ def _checks_are_made_again() -> Iterator[None]:
 
 
 def found(names: Iterable[str]) -> Rows:
-    """Every row that these invariants name. What others say of it follows from the rows: `make walk` asks all."""
+    """Return every row that these invariants name. What other invariants say follows from the rows: `make walk` runs
+    all.
+    """
     extent = Extent(now=utc_now(), workspace_id=None)
     named = {name: [breach.row for breach in INVARIANTS[name](extent)] for name in names}
     return in_order({name: rows for name, rows in named.items() if rows})
 
 
 def found_by_workspace(names: Iterable[str]) -> Rows:
-    """What these invariants name when each workspace is examined by itself: each row is named in one of them."""
+    """Return what these invariants name when each workspace is examined separately: each row is named in one of
+    them.
+    """
     extents = [Extent(now=utc_now(), workspace_id=pk) for pk in Workspace.objects.values_list("pk", flat=True)]
     named = {name: [breach.row for extent in extents for breach in INVARIANTS[name](extent)] for name in names}
     return in_order({name: rows for name, rows in named.items() if rows})
@@ -171,7 +176,7 @@ class TestTheDoctor:
             examine()
 
 
-# What no use case can put right by itself: more is held than there is, or the key that opens a secret is gone.
+# Breaches that no use case can repair alone: more is held than exists, or the key that opens a secret is gone.
 REFUSED = {
     "cohorts.place_counters_equal_their_holders: more_places_than_the_cohort_has": "capacity_below_use",
     "cohorts.booked_counts_equal_their_holders: more_booked_than_the_session_seats": "seats_below_bookings",
@@ -310,7 +315,7 @@ class TestTheCommand:
 
 
 def breaches_in(source: str) -> dict[int, int]:
-    """The lines on which an invariant names a row, with the line that the naming ends on."""
+    """Return the lines on which an invariant names a row, with the last line of the statement."""
     yields = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Yield))
     return {call.lineno: call.end_lineno or call.lineno for call in yields if isinstance(call, ast.Call)}
 

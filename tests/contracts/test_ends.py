@@ -1,4 +1,4 @@
-"""Every end has its mail, with the truth about why: the table of docs/notifications.md, walked row by row."""
+"""Every ending has its mail, with the true reason: the table of docs/notifications.md, row by row."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ PAYER, GUARDIAN = "payer@example.test", "mother@example.test"
 
 
 def told() -> dict[str, list[tuple[str, str]]]:
-    """Subject and text of what each address got since the last look, without invoices."""
+    """Return the subject and text of the mails each address got since the last look, excluding invoices."""
     send_due_notifications(now=utc_now())
     mails, mail.outbox = mail.outbox, []
     found: dict[str, list[tuple[str, str]]] = {}
@@ -47,7 +47,7 @@ def subjects(found: dict[str, list[tuple[str, str]]]) -> dict[str, list[str]]:
 
 
 def asked(review: str = ReviewMode.MANUAL) -> EnrollmentDecision:
-    """A request that a parent is asked to pay for."""
+    """Create a request that a parent is asked to pay for."""
     instance = InstanceFactory(review_mode=review, name="Spring term", program__title="Robotics")
     decision = ask_parent(instance)
     GuardianshipFactory(learner=decision.learner, guardian__workspace=instance.workspace, guardian__email=GUARDIAN)
@@ -62,7 +62,7 @@ def paid(stripe: SandboxProcess, review: str = ReviewMode.MANUAL) -> EnrollmentD
 
 
 def bought(stripe: SandboxProcess) -> StudentPackage:
-    """A course, paid by somebody who is not the guardian."""
+    """Buy a course, paid by somebody who is not the guardian."""
     cohort = cohort_with(options=(1,), name="Fall cohort", instance__program__title="Algebra")
     guardianship = GuardianshipFactory(
         guardian__workspace=cohort.instance.workspace, guardian__email=GUARDIAN, learner__first_name="Ana"

@@ -1,4 +1,4 @@
-"""The enrolment service's document: which test shows each row of its table, each example and each hole it had."""
+"""The enrolment service's document: which test covers each row of its table, each example, and each hole it had."""
 
 import importlib
 import json
@@ -44,7 +44,7 @@ HOLES = {
 
 
 def rows_of_the_table() -> dict[str, str]:
-    """The scope that each endpoint takes, by method and path."""
+    """Return the scope that each endpoint requires, by method and path."""
     found = re.findall(r"^\| ([A-Z]+) \| `(/api/\S+)` \| `?([a-z:]+)`? \|", DOCUMENT, re.MULTILINE)
     return {f"{method} {path}": scope for method, path, scope in found}
 

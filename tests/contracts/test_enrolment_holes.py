@@ -1,5 +1,6 @@
-"""The holes in the enrolment service as it was first written down, one class each: the test that it is closed, and a
-control that shows it open as soon as its guard is taken away. Its scheduler in every process: `tests/races`."""
+"""The holes in the enrolment service's first draft, one class each: a test that it is closed, and a control that shows
+it open once its guard is removed. `tests/races` covers its scheduler in every process.
+"""
 
 import datetime as dt
 from typing import Any
@@ -53,7 +54,7 @@ def pay(enrollment: Enrollment) -> Payment:
 
 
 class TestMarkingPaid:
-    """Hole: anyone may mark anything paid."""
+    """Hole: anybody may mark anything as paid."""
 
     ALL_OTHERS = sorted(set(Scope.values) - {Scope.PAYMENTS_WRITE})
 
@@ -75,13 +76,13 @@ class TestMarkingPaid:
 
 
 class TestAVendorSInvoice:
-    """Hole: the invoice is asked for before the enrolment is committed, and without a key."""
+    """Hole: the invoice is requested before the enrolment is committed, and without a key."""
 
     POST = "/fakturownia/acme/invoices.json"
 
     @pytest.fixture
     def books(self, course: ProgramInstance, sandbox_process: SandboxProcess) -> Any:
-        """What the vendor has issued, asked again each time."""
+        """Return what the vendor has issued, asked again each time."""
         sandbox_process.reset()
         fakturownia._breaker_of.cache_clear()
         sandbox_process.invoicing("acme", api_token="secret")
@@ -143,7 +144,7 @@ class TestAVendorSInvoice:
         sandbox_process: SandboxProcess,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Control: with another `oid` at each try, and without looking first."""
+        """Control: with another `oid` for each attempt, and without looking first."""
         pay(enrollment)
         sandbox_process.faults(lost_answer={"value": "close", "times": 1, "path": self.POST, "method": "POST"})
         self.work(enrollment)
@@ -175,7 +176,7 @@ class TestDeleting:
     def test_by_a_plain_delete_would_leave_nothing(
         self, enrollment: Enrollment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: what the service did, in the place of the use case."""
+        """Control: the service's deletion instead of the use case."""
 
         def delete_rows(*, enrollment_id: int, **_: Any) -> None:
             EnrollmentTransition.objects.filter(enrollment=enrollment_id).delete()
@@ -189,7 +190,7 @@ class TestDeleting:
 
 
 class TestEnrollingAgain:
-    """Hole: unique (user, course) forbids it for ever."""
+    """Hole: unique (user, course) forbids it forever."""
 
     def test_is_possible_once_it_has_ended(self, course: ProgramInstance, enrollment: Enrollment) -> None:
         Api(course.workspace).delete(f"/api/enrolment/{enrollment.pk}")

@@ -18,7 +18,7 @@ def test_the_doctor_finds_no_more_than_before(tmp_path: Path, settings: Any) -> 
     on_disk = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
     settings.STORAGES = settings.STORAGES | {"private": on_disk}
     learner = build_canary()
-    before = examine()  # of what the canary's rows were given by hand
+    before = examine()  # from the canary's hand-made rows
 
     erase_learner(
         workspace_id=learner.workspace_id,

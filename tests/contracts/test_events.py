@@ -1,5 +1,6 @@
-"""What is published is what the documents say, type by type: docs/events.md lists the types, docs/events/ has a JSON
-schema of each, and everything that happens here is held against them."""
+"""Published events match the documents, type by type: docs/events.md lists the types, docs/events/ has a JSON schema of
+each, and everything that happens here is checked against them.
+"""
 
 import datetime as dt
 import json
@@ -55,7 +56,7 @@ PERSON = {"email": "jane.roe@school.test", "first_name": "Jane", "last_name": "R
 
 
 def stated(kind: type[DomainEvent] = DomainEvent) -> Iterator[type[DomainEvent]]:
-    """The events of the apps; what tests state is not the platform's."""
+    """Return the events of the apps, excluding those that tests define."""
     for event in kind.__subclasses__():
         yield from stated(event)
         if "type" in vars(event) and ".tests." not in event.__module__:
@@ -85,7 +86,7 @@ def a_district_learner_comes_and_goes() -> None:
 
 
 def a_learner_goes_to_class() -> None:
-    """Books, gives back and attends; misses and is excused; has attended all there is."""
+    """Book, give back, and attend; miss and be excused; attend everything."""
     cohort = cohort_with(options=(1, 2, 2))
     package = buy_on_rows(cohort, learner(cohort))
     first, second, third = StepProgress.objects.filter(package=package).order_by("step__order")
@@ -193,7 +194,7 @@ def stripe_refuses_a_checkout() -> None:
 
 
 def a_learner_goes_from_partner_to_partner() -> None:
-    """One partner refuses and is asked again; the first step is completed, the second skipped."""
+    """One partner refuses and is asked again; the first step is completed, and the second is skipped."""
     enrollment = trained(steps=2)
     first, second = steps_of(enrollment)
     record_refusal(step_id=first.pk, reason="Jane Roe is unknown", actor=STAFF, now=utc_now())

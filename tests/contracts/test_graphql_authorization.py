@@ -1,4 +1,4 @@
-"""Asks every root field of GraphQL as every caller and compares with the matrix in authorization_graphql.py."""
+"""Requests every root field of GraphQL as every caller and compares with the matrix in authorization_graphql.py."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ def root_fields() -> set[str]:
 
 
 def doors() -> dict[str, str]:
-    """Each field that stands behind a door, with whom that lets through."""
+    """Return each field that has a door, with who may pass it."""
     found = {}
     for name in schema._schema.type_map:
         kind = schema.get_type_by_name(name)
@@ -52,7 +52,7 @@ def ask(row: FieldRow, caller: Caller, town: Town) -> Any:  # noqa: F811
 
 
 def expected(row: FieldRow, caller: Caller) -> str:
-    """The code that the caller is refused with, empty for who is not."""
+    """Return the code that the caller is refused with, or an empty text if they are not."""
     if caller in (*SIGNED_IN, Caller.UNPROVEN):
         if row.field == "Query._service":
             return "graphql_introspection_refused"
@@ -67,7 +67,9 @@ def expected(row: FieldRow, caller: Caller) -> str:
 
 
 def calls() -> list[Any]:
-    """Every field by every caller. In `make test` an owner stands for all staff, at the first field of each door."""
+    """Return every field with every caller. In `make test`, an owner represents all staff, at the first field of each
+    door.
+    """
     first = {(row.field.partition(".")[0], row.door): row for row in reversed(ROWS)}.values()
 
     def is_near(row: FieldRow, caller: Caller) -> bool:

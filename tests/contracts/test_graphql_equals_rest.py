@@ -1,5 +1,6 @@
-"""What REST shows of people, decisions, files and partners, GraphQL shows as well: in as many statements for a list as
-for one row."""
+"""GraphQL shows everything that REST shows about people, decisions, files, and partners, with as many statements for a
+list as for one row.
+"""
 
 import json
 from collections.abc import Callable
@@ -27,7 +28,7 @@ SHOWN = {
     "partner": ("/api/partners/{partner}", 'partner(slug: "{partner}")'),
     "partnerSteps": ("/api/enrollments/{taught}/steps", 'partnerSteps(enrollmentId: "{taught}")'),
 }
-# What may be empty, with a field of it.
+# Types that may be empty, each with a field.
 SOME = {"errors": "line", "stuck": "stepId", "learners": "id", "invitation": "email"}
 
 

@@ -1,4 +1,4 @@
-"""Every argument of GraphQL with values that mean harm, one at a time: refused or harmless, and never our fault."""
+"""Every argument of GraphQL with malicious values, one at a time: refused or harmless, and never our fault."""
 
 import json
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ DOORS = {row.field: row.door for row in ROWS}
 
 
 def harmless(kind: Any) -> Any:
-    """A value of this type that nobody minds."""
+    """Return a harmless value of this type."""
     if isinstance(kind, GraphQLNonNull):
         return harmless(kind.of_type)
     if isinstance(kind, GraphQLList):
@@ -71,7 +71,7 @@ def harmless(kind: Any) -> Any:
 
 
 def hostile(kind: Any) -> Iterator[Any]:
-    """Values for this type that mean harm, one at a time where it has parts."""
+    """Return malicious values for this type, one at a time if it has parts."""
     if isinstance(kind, GraphQLNonNull):
         yield from hostile(kind.of_type)
     elif isinstance(kind, GraphQLList):
@@ -89,7 +89,7 @@ def hostile(kind: Any) -> Iterator[Any]:
 
 
 def operations(field: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The field, asked with one hostile value among harmless ones."""
+    """Return the field, requested with one hostile value among harmless ones."""
     root, _, name = field.partition(".")
     found = schema._schema.type_map[root].fields[name]  # type: ignore[attr-defined]
     kind: GraphQLNamedType = get_named_type(found.type)

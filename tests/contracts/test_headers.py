@@ -1,4 +1,4 @@
-"""What every answer tells a browser, whatever it is an answer to."""
+"""The headers that every answer has, whatever the request."""
 
 import pytest
 from django.test import Client

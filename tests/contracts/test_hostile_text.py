@@ -1,4 +1,4 @@
-"""What no database keeps is refused at the door, whichever way it comes in."""
+"""Text that no database stores is refused at the door, however it arrives."""
 
 from typing import Any
 
@@ -31,7 +31,9 @@ def owner(workspace: Workspace) -> StaffClient:
 
 
 def served(method: str, address: str, body: bytes, content_type: str) -> tuple[int, str]:
-    """Status and content type of what a server would send: Django's test client makes its requests another way."""
+    """Return the status and content type that a server would send: Django's test client makes its requests
+    differently.
+    """
     environ = RequestFactory().generic(method, address, body, content_type="text/plain").environ
     request = application.request_class(environ | {"CONTENT_TYPE": content_type})
 
@@ -97,7 +99,7 @@ class TestNul:
 
 
 class TestAnotherCharset:
-    """Some of Python's codecs decode to lone surrogates, some to no text at all."""
+    """Some of Python's codecs decode to lone surrogates, and some do not produce text at all."""
 
     @pytest.mark.parametrize("charset", ["utf-7", "base64", "rot13", "unicode_escape", "utf-16", "nonsense"])
     def test_is_a_bad_request(self, charset: str) -> None:

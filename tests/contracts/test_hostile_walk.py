@@ -1,4 +1,6 @@
-"""Every route with hostile values in every place that takes one: whatever comes, it is never an error of ours."""
+"""Every route with hostile values in every place that accepts one: whatever arrives, it never causes an error
+of ours.
+"""
 
 import functools
 import itertools
@@ -44,7 +46,7 @@ PAGE_PARAMETERS = [
     "s",
 ]
 ROUTES = sorted({(route, str(pattern.name)) for route, pattern in routes(get_resolver()) if BACK_OFFICE not in route})
-# One of each kind of route: headers are read before the route is known, and by what all of a kind share.
+# One of each kind of route: headers are read before the route is known, and by code that all of a kind share.
 HEADED = [
     "/courses",
     "/my/enrollments",
@@ -53,23 +55,23 @@ HEADED = [
     "/api/students/me/calendar-feed",
     "/api/webhooks/stripe",
 ]
-# What is made anew for each request and reads hardly a parameter: a few values show as much.
+# Pages that are built anew for each request and read hardly any parameter: a few values show as much.
 SLOW = {"api-schema"}
-# What reads a form: the other headers are read alike with and without one, and a page of the back office takes long.
+# Pages that read a form: the other headers are read alike with and without one, and a back-office page takes long.
 READ_WITH_A_FORM = {"Content-Type", "Cookie", "Origin", "Referer", "X-CSRFToken"}
 SITE_PAGES = ["index", "search", "autocomplete", "password_change", "jsi18n", "app_list", "login"]
-# What pages of the back office read from their address besides what Django's read.
+# Parameters that back-office pages read besides Django's own.
 READ_BY_PAGES = ["range", "from", "to", "workspace", "query", "waiting", "like", "program", "before", "skip", "page"]
-# They lead elsewhere: nothing is read there, and a session that is over could not go on.
+# These lead elsewhere: nothing is read there, and an ended session could not continue.
 LEADING_ELSEWHERE = {"admin/(?P<url>.*)$", "admin/logout/", "admin/password_change/done/"}
-# Of so many hostile rows in a row a page is asked for one.
+# One page is requested for every so many hostile rows.
 ROWS_APART = 4
-# What a row of the models' own pages is in an address.
+# The row's place in the addresses of the models' own pages.
 OF_MODELS = {"str": "1", "int": "1", "number": "1"}
 
 
 class Walker:
-    """Sends requests that leave nothing behind, and keeps those that broke."""
+    """Sends requests that leave nothing behind, and keeps those that failed."""
 
     def __init__(self, client: Client, headers: dict[str, str] | None = None) -> None:
         self.client, self.headers = client, headers or {}
@@ -83,9 +85,9 @@ class Walker:
             try:
                 answer = self.client.generic(method, address, headers=self.headers | (headers or {}), **more)
                 wrong = "" if answer.status_code < 500 or answer.has_header("Retry-After") else str(answer.status_code)
-            except NetworkInsideTransaction:  # the transaction is this walk's own, which takes back what was sent
+            except NetworkInsideTransaction:  # the transaction is this walk's own, which rolls back what was sent
                 wrong = ""
-            except Exception as error:  # the test client raises what no handler took
+            except Exception as error:  # the test client raises what no handler caught
                 wrong = repr(error)[:200]
             transaction.set_rollback(True)
         if wrong:
@@ -99,11 +101,11 @@ class Walker:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The parameters of addresses that were asked for by name since the test began, in whatever code."""
+    """Return the address parameters that any code has read by name since the test began."""
     names: set[str] = set()
 
     class Noticing(QueryDict):
-        is_complete = False  # while it is being made, it asks itself
+        is_complete = False  # while it is being built, it queries itself
 
         def _notice(self, key: object) -> None:
             if self.is_complete and isinstance(key, str):
@@ -148,7 +150,7 @@ def integrator(town: Town) -> Walker:  # noqa: F811
 
 @pytest.fixture
 def family(town: Town) -> Walker:  # noqa: F811
-    """The parent of the child whose things the town's addresses name."""
+    """The parent of the child whose objects the town's addresses name."""
     assert town.sale.package_id
     user = proven_user("walker@home.test")
     guardian = Guardian.objects.create(workspace=town.ours, email=user.email)
@@ -174,7 +176,7 @@ def good_values(town: Town) -> dict[str, str]:  # noqa: F811
 
 
 def queries(names: Iterable[str], values: Iterable[str] = hostile.VALUES) -> list[str]:
-    """Each name with each value; raw, repeated and indexed ones besides."""
+    """Return each name with each value, including raw, repeated, and indexed ones."""
     names = list(names)
     made = few_queries(names, values)
     made += [f"{quote(name)}={raw}" for name in names for raw in hostile.RAW]
@@ -183,12 +185,12 @@ def queries(names: Iterable[str], values: Iterable[str] = hostile.VALUES) -> lis
 
 
 def few_queries(names: Iterable[str], values: Iterable[str] = hostile.FEW) -> list[str]:
-    """Each name with each value."""
+    """Return each name with each value."""
     return [f"{quote(name)}={quote(value)}" for name in names for value in values]
 
 
 def leads_nowhere(answer: Any) -> bool:
-    """Whether no route takes the address."""
+    """Return whether no route matches the address."""
     return answer is not None and answer.wsgi_request.resolver_match is None
 
 
@@ -220,7 +222,7 @@ class TestARouteOfTheSite:
         walkers = [anonymous, family] + ([integrator] if route.startswith("api/") else [])
         for address in hostile.addresses(route, good_values(town)):
             answer = anonymous.send("GET", address)
-            if not leads_nowhere(answer):  # else nobody's page is asked, whoever comes and with whatever method
+            if not leads_nowhere(answer):  # otherwise no page is called, whoever requests it and with whatever method
                 anonymous.send("POST", address)
                 for walker in walkers[1:]:
                     walker.send("GET", address)
@@ -255,7 +257,7 @@ class TestARouteOfTheSite:
         is_api = route.startswith("api/") and bool(rows[0].scope)
         walker = integrator if is_api else family
         asked = queries(_documented_parameters(route))
-        if not asked:  # a page reads what it likes: some of it only where it is given, or beside another
+        if not asked:  # a page reads whatever it wants, some of it only if present or combined with another
             for query in ["", *few_queries(PAGE_PARAMETERS, ["1"])]:
                 walker.send("GET", f"{address}?{query}")
             asked = few_queries(sorted(read | {"unread"})) + queries(["unread"], ())
@@ -317,7 +319,7 @@ class TestAPageOfTheBackOffice:
         for turn, pattern in enumerate(page.get_urls()):
             route = f"admin/{model.replace('.', '/')}/{pattern.pattern}"
             good, *others = hostile.addresses(route, OF_MODELS | {"path": str(row.pk) if row else "1"})
-            # All pages of a model look up its row alike, so each is asked for some, and all together for all.
+            # All pages of a model look up its row alike, so each is called for some, and all together for all.
             for address in (good, *others[turn % ROWS_APART :: ROWS_APART]):
                 staff.send("GET", address)
             _fill_in(staff, good, hostile.FEW)
@@ -341,8 +343,9 @@ class TestAPageOfTheBackOffice:
 
 
 class TestAPageBesideTheModels:
-    """Whatever stands under the address of the back office and is neither a model's page nor one of `SITE_PAGES`. A
-    page that somebody adds is walked through, or stated to lead elsewhere."""
+    """Everything below the back office's address that is neither a model's page nor one of `SITE_PAGES`. A new page is
+    walked through, or declared to lead elsewhere.
+    """
 
     def test_is_one_of_ours_at_least(self) -> None:
         assert {"admin/figures/<slug:name>.csv", "admin/money/days/", "admin/status/"} <= {*beside_the_models()}
@@ -368,7 +371,9 @@ def _admin_of(label: str) -> Any:
 
 
 def _fill_in(walker: Walker, address: str, values: list[str]) -> None:
-    """The page's form with each value in all of its fields at once, and with one of them by itself in each field."""
+    """Send the page's form with each value in all of its fields at once, and with one of the values alone in each
+    field.
+    """
     shown = walker.send("GET", address)
     text = shown.content.decode(errors="replace") if shown is not None and not shown.streaming else ""
     fields = {name: value for name, value in hostile.form_fields(text).items() if name != "csrfmiddlewaretoken"}
@@ -408,7 +413,7 @@ def _with_changed(whole: dict[str, Any], key: str, change: Callable[[Any], Any],
 
 
 def _leaves(value: Any) -> list[Callable[[Any], Any]]:
-    """For each place in a JSON value: a function that gives the whole with something else there."""
+    """Return, for each place in a JSON value, a function that returns the whole with something else there."""
     places: list[Callable[[Any], Any]] = [lambda new: new]
     if isinstance(value, dict):
         for key, inner in value.items():

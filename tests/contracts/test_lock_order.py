@@ -1,5 +1,6 @@
-"""Locks that are there for their order: without each of them, what it comes before is locked too late, and two requests
-that meet wait for each other."""
+"""Locks that exist for their order: without each of them, a later lock is taken too late, and two requests that meet
+wait for each other.
+"""
 
 from collections.abc import Callable
 
@@ -42,7 +43,7 @@ def approving_with_a_seat() -> Callable[[], object]:
 
 
 def routing_somebody_enrolled() -> Callable[[], object]:
-    """With an enrollment that has no decision yet."""
+    """Route somebody whose enrollment has no decision yet."""
     instance = InstanceFactory()
     CandidateFactory(
         instance=instance,
@@ -69,7 +70,7 @@ def refunding_a_course() -> Callable[[], object]:
 
 
 def buying_for_nothing() -> Callable[[], object]:
-    """With a voucher that takes all of the price off, so that the steps are booked with the purchase."""
+    """Buy with a voucher that takes off the whole price, so that the steps are booked with the purchase."""
     cohort = cohort_with(options=(1,))
     VoucherFactory(workspace=cohort.instance.workspace, code=f"FREE-{cohort.pk}", kind="free")
     learner = LearnerFactory(workspace=cohort.instance.workspace)
@@ -119,7 +120,7 @@ def paying_for_a_place() -> Callable[[], object]:
 
 
 def offered_on_rows() -> WaitlistEntry:
-    """A place that was offered to the first in line."""
+    """Create a place that was offered to the first in line."""
     cohort = cohort_with(options=(1,), max_enrollment=0)
     learner = LearnerFactory(workspace=cohort.instance.workspace)
     join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
@@ -139,7 +140,8 @@ def declining_an_offer() -> Callable[[], object]:
 
 class TestWhoeverEndsAHold:
     """By taking the place or by giving it up: one counts the cohort late, so that nobody waits while the rest of a
-    purchase is written. All lock the learner first, so two never wait for each other."""
+    purchase is written. Both lock the learner first, so two never wait for each other.
+    """
 
     @pytest.mark.parametrize("scenario", [paying_for_a_place, ending_an_offer, declining_an_offer])
     def test_locks_the_learner_before_anything_else(self, scenario: Scenario) -> None:

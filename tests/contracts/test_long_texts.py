@@ -1,6 +1,7 @@
-"""Every text as long as its column lets it be, through all that is composed of it: nothing breaks, every limit is kept.
+"""Every text at its column's maximum length, through everything composed of it: nothing breaks, and every limit is
+kept.
 
-The texts are found from the models, so a column that is widened tomorrow is tried with what it holds then.
+The texts are found from the models, so a column that is widened tomorrow is tested with its new length.
 """
 
 from collections.abc import Iterator
@@ -40,8 +41,8 @@ from tests.architecture.own_code import own_models
 
 pytestmark = pytest.mark.django_db
 
-WORDS = "𝔄lgebra ünd 中文 ə 👩‍👧 "  # a letter of four bytes, and what is seen as one but is several
-# What is no text but a name for programs; it has a form of its own.
+WORDS = "𝔄lgebra ünd 中文 ə 👩‍👧 "  # a letter of four bytes, and what looks like one character but is several
+# Not texts but names for programs, which have their own format.
 NAMES = {"code", "slug", "timezone", "currency", "identity", "person", "external_id", "stripe_price_id", "phone"}
 
 
@@ -52,7 +53,7 @@ def columns(model: type[models.Model]) -> Iterator[Any]:
 
 
 def longest(model: type[models.Model]) -> dict[str, str]:
-    """Each text that people give this model, as long as it may be."""
+    """Return each text that people give this model, at its maximum length."""
     return {
         field.name: _longest(field)
         for field in columns(model)
@@ -75,7 +76,7 @@ def lengthen(*kinds: type[models.Model]) -> None:
 
 
 def texts_beyond_their_limit() -> list[str]:
-    """Columns that hold more than they may; SQLite would not say so itself."""
+    """Return columns that exceed their limit; SQLite would not report this itself."""
     return [
         f"{model.__name__}.{field.name}"
         for model in own_models()

@@ -1,4 +1,4 @@
-"""A learner who was merged leads to the one who stays, by whatever name; and so do the questions staff were asked."""
+"""A merged learner leads to the one who remains, by whatever name; and so do the questions staff were asked."""
 
 from typing import Any
 
@@ -138,7 +138,7 @@ class TestTheOldIdentity:
 
     @pytest.mark.sqlite
     def test_can_be_taken_on_by_the_one_who_stays(self, workspace: Workspace, pair: tuple[Learner, Learner]) -> None:
-        """Staff correct names and address to those that the merged one had."""
+        """Staff correct the name and address to those that the merged learner had."""
         keep, drop = pair
         merge(keep, drop)
         keep.refresh_from_db()

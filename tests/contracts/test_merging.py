@@ -1,4 +1,4 @@
-"""Two learners turn out to be one: everything of one moves to the other, whatever app keeps it, or nothing does."""
+"""Two learners turn out to be one: everything of one moves to the other, whatever app stores it, or nothing does."""
 
 from typing import Any
 
@@ -40,13 +40,13 @@ def workspace() -> Workspace:
 
 
 def everything() -> dict[str, Any]:
-    """All that a refused merge must leave as it was."""
+    """Return all that a refused merge must leave unchanged."""
     models = {each.model for each in belongings()} | {Learner, LearnerMerge, StaffTask}
     return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in models}
 
 
 def clashes_of(keep: Learner, drop: Learner) -> list[str]:
-    """How a merge is refused; nothing has changed."""
+    """Return how a merge is refused; nothing has changed."""
     before = everything()
     with pytest.raises(LearnersClash) as refused:
         merge(keep, drop)

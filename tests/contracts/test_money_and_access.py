@@ -1,4 +1,4 @@
-"""Whatever order refunds and disputes come in: what was paid for is there while some of the money is, no longer."""
+"""In whatever order refunds and disputes arrive, access lasts as long as some of its money is there, and no longer."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ OPEN, WON, LOST = (dispute(4900, status=status) for status in ("needs_response",
 PART_LOST, REST = dispute(1000, status="lost"), refund(3900)
 PART, OTHER_PART, ALL, FAILED = refund(1000), refund(3900, number=2), refund(4900), refund(4900, status="failed")
 
-# What arrives, whether access is there afterwards, and what the enrollment says of the money.
+# The notices, whether access remains afterward, and what the enrollment says about the money.
 SEQUENCES: list[Any] = [
     pytest.param([PART, OPEN], True, "partially_refunded", id="a part, then contested"),
     pytest.param([OPEN, ALL], False, "refunded", id="contested, then all of it from the dashboard"),

@@ -1,5 +1,6 @@
-"""Every operation of the OpenAPI document, asked as the document allows and as it forbids: what comes back is what the
-document says, whoever asks."""
+"""Every operation of the OpenAPI document, called as the document allows and as it forbids: the answer is what the
+document says, for every caller.
+"""
 
 import json
 import re
@@ -31,10 +32,10 @@ from .test_authorization import Town, build_whole_town
 
 pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
-# Examples of an operation for each caller: about things that are there, about any, and what the document forbids.
+# Examples of an operation for each caller: about existing objects, about any, and what the document forbids.
 THERE, ANY, FORBIDDEN = 45, 20, 40
 AT_LEAST = 100
-# What takes nothing that could be wrong: no body, no query, and in its path any text, or nothing.
+# Operations with nothing that could be wrong: no body, no query, and in the path any text, or nothing.
 TAKES_ANYTHING = {
     "GET /api/course-programs/{code}",
     "GET /api/course-programs/{code}/sessions",
@@ -55,7 +56,7 @@ CHECKED = [
     "response_schema_conformance",
     "negative_data_rejection",
 ]
-# What is refused although the document allows it, because JSON Schema has no words for it, or only the database knows.
+# Refused although the document allows it, because JSON Schema can't express it, or only the database knows.
 SAID_IN_WORDS = re.compile(
     "|".join(
         [
@@ -79,7 +80,7 @@ SAID_IN_WORDS = re.compile(
             "a quote is not closed",
             "NUL characters are not allowed",
             "The number is out of range",
-            # between two fields, two requests, or a field and what is there
+            # between two fields, two requests, or a field and existing data
             "Give your name",
             "Give either learnerId or your own names",
             "Give both names",
@@ -144,7 +145,7 @@ SAID_IN_WORDS = re.compile(
         ]
     )
 )
-UNSIGNED = {  # nobody but Stripe or the partner can sign what they send
+UNSIGNED = {  # nobody but Stripe or the partner can sign these
     "POST /api/webhooks/stripe",
     "POST /api/webhooks/partners/{slug}",
 }
@@ -170,7 +171,7 @@ def document() -> schemathesis.BaseSchema:
     raw = json.loads(OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True)))
     for methods in raw["paths"].values():
         for operation in methods.values():
-            operation.pop("security", None)  # who asks is decided by the tests, not generated
+            operation.pop("security", None)  # the tests decide who calls; it is not generated
     loaded = schemathesis.openapi.from_dict(raw)
     loaded.app = application
     return loaded
@@ -187,7 +188,7 @@ def as_integrator(town: Town) -> dict[str, Any]:
 
 
 def as_family(town: Town) -> dict[str, Any]:
-    """The parent of the child whose things the town's ids name, on a page of ours."""
+    """The parent of the child whose objects the town's ids name, on a page of ours."""
     user = proven_user("walker@home.test")
     guardian = Guardian.objects.create(workspace=town.ours, email=user.email)
     GuardianshipFactory(guardian=guardian, learner=town.ours.learners.get(email="jane@school.test"))
@@ -203,7 +204,7 @@ def as_nobody(town: Town) -> dict[str, Any]:
 
 
 def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
-    """What the operation's path names, for things that are there."""
+    """Return what the operation's path names, for existing objects."""
     known = {
         "decision_id": town.decision_id,
         "tenant_id": 7,
@@ -217,7 +218,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
         "enrollment_id": town.offer.enrollment,
         "job_id": town.offer.job,
         "month": town.closed_month,
-        "quote_id": "c" * 24,  # a quote is its asker's alone, and nobody has asked
+        "quote_id": "c" * 24,  # only the person who asked sees a quote, and nobody has asked
         "export_id": town.offer.export,
         "import_id": town.offer.imported,
         "enrolment_id": town.offer.number,
@@ -227,7 +228,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
         "session_id": town.sale.session_id,
         "package_id": town.sale.package_id,
         "step_id": town.sale.step_id,
-        "slug": "nobody",  # whose signature nobody here can make
+        "slug": "nobody",  # nobody here can sign as this partner
     }
     return {parameter.name: known[parameter.name] for parameter in operation.path_parameters}
 
@@ -262,7 +263,7 @@ def test_an_operation_answers_as_documented(
 
     def send(mode: GenerationMode, examples: int, path: dict[str, Any] | None = None) -> None:
         if caller is not whom_it_is_for(label):
-            examples //= 5  # most of it is refused at the door
+            examples //= 5  # most are refused at the door
         cases = operation.as_strategy(generation_mode=mode, path_parameters=path)
         run = settings(
             max_examples=examples,

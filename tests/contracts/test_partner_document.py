@@ -1,5 +1,6 @@
-"""The partner-automation document's testing checklist and its three automation flows, and the holes that it
-leaves: which test shows each."""
+"""The partner-automation document's testing checklist and its three automation flows, and the holes that it leaves:
+which test covers each.
+"""
 
 import importlib
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tour() -> str:
-    """The shell commands of the tour, in their order."""
+    """Return the shell commands of the tour, in order."""
     section = (ROOT / "README.md").read_text().partition("## Three-minute tour")[2].partition("\n## ")[0]
     return "\n".join(re.findall(r"```sh\n(.*?)```", section, flags=re.DOTALL))
 
@@ -32,7 +32,7 @@ def follow(stack: RunningStack) -> list[str]:
 
 
 def join(link: str, form: dict[str, str]) -> httpx.Client:
-    """Accept a staff invitation in a browser of its own, which is signed in by it."""
+    """Accept a staff invitation in a browser of its own, which signs it in."""
     browser = httpx.Client(follow_redirects=True)
     browser.get(link)
     joined = browser.post(link, data=form | {"csrfmiddlewaretoken": browser.cookies["csrftoken"]})

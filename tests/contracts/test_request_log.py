@@ -1,4 +1,4 @@
-"""What logs say of requests: enough to follow one, and nothing that opens a door. Asked of every route there is."""
+"""What logs say about requests: enough to follow one, and nothing that gives access. Checked for every route."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ VALUES = {"int": "7", "cuid": "c" * 24, "code": "MATH", "app_label": "billing"}
 
 
 def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
-    """Every route, as one text."""
+    """Return every route, as one text."""
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
@@ -33,7 +33,7 @@ def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterat
 
 
 def filled(route: str) -> str:
-    """An address of the route with a secret wherever it takes a text that is not known to be public."""
+    """Return an address of the route with a secret wherever it accepts a text that is not known to be public."""
 
     def fill(kind: str | None, name: str) -> str:
         return VALUES.get(name) or VALUES.get(kind or "", SECRET)
@@ -54,8 +54,9 @@ WITH_SECRETS = [route for route in all_routes() if SECRET in filled(route)]
 
 
 def routes_to_ask() -> list[Any]:
-    """Every route that captures a secret. Most are of the back office, for each of whose models Django makes the same:
-    `make test` asks the first that captures in this way, `make walk` all (docs/decisions/0082)."""
+    """Return every route that captures a secret. Most belong to the back office, where Django makes the same ones for
+    each model: `make test` calls the first that captures in this way, `make walk` all (docs/decisions/0082).
+    """
     firsts: dict[object, str] = {}
     for route in WITH_SECRETS:
         captured = tuple(found.group() for found in paths._CAPTURE.finditer(route))
@@ -96,7 +97,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Lines]:
 
 @pytest.fixture
 def browser() -> Client:
-    """Which sends no CSRF token, so that posts are refused, which is logged too."""
+    """A browser that sends no CSRF token, so that posts are refused, which is logged too."""
     return Client(enforce_csrf_checks=True, raise_request_exception=False)
 
 

@@ -1,7 +1,8 @@
-"""Every secret can be replaced while people and programs go on: docs/security.md, "Secrets and how they are replaced".
+"""Every secret can be replaced while people and programs keep working: docs/security.md, "Secrets and how they are
+replaced".
 
-API keys, webhook secrets and partners' secrets are rotated in their own apps' tests; below is what hangs on the secrets
-of the installation.
+API keys, webhook secrets, and partners' secrets are rotated in their own apps' tests; this module covers the secrets of
+the installation.
 """
 
 import datetime as dt
@@ -28,7 +29,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def replaced(settings: Any) -> Any:
-    """Replaces SECRET_KEY, as a restart with new settings does; with or without the old key among the fallbacks."""
+    """Replaces SECRET_KEY as a restart with new settings does, with or without the old key among the fallbacks."""
     settings.SECRET_KEY = OLD
 
     def replace(*, fallbacks: list[str]) -> None:
@@ -79,7 +80,7 @@ class TestTheSecretOfStripesWebhook:
         ("secret", "is_trusted"), [("whsec_old", True), ("whsec_new", True), ("whsec_other", False)]
     )
     def test_may_be_either_while_stripe_signs_with_both(self, settings: Any, secret: str, is_trusted: bool) -> None:
-        """Stripe signs with the old secret and the new one for as long as its Dashboard was told to."""
+        """Stripe signs with both the old and the new secret for as long as its Dashboard was told to."""
         moment = int(NOON.timestamp())
         each = [stripe.WebhookSignature._compute_signature(f"{moment}.{{}}", key) for key in ("whsec_old", "whsec_new")]
         signature = ",".join([f"t={moment}", *(f"v1={one}" for one in each)])

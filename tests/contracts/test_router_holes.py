@@ -1,5 +1,6 @@
-"""The holes in the router as it was first written down, one class each: the test that it is closed, and a control that
-shows it open as soon as its guard is taken away. Whole crowds at once are in tests/races."""
+"""The holes in the router's first draft, one class each: a test that it is closed, and a control that shows it open
+once its guard is removed. tests/races covers whole crowds.
+"""
 
 import contextlib
 import datetime as dt
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestIdsInTheBody:
-    """Hole: whose district, guardian, learner or program it is, is believed from the request."""
+    """Hole: the request is believed about whose district, guardian, learner, or program it is."""
 
     @pytest.fixture
     def ours(self) -> ProgramInstance:
@@ -184,7 +185,7 @@ class TestADecisionThatRequiresACheckout:
 
 
 class TestAPaymentOutage:
-    """Hole: Stripe is down and the answer is 200 with nothing to pay by."""
+    """Hole: Stripe is down and the answer is 200 without any way to pay."""
 
     def enroll(self, workspace: Workspace) -> Any:
         body = {
@@ -249,7 +250,7 @@ class TestTheDecisionEvent:
 
 
 class Stream:
-    """A stream that keeps what it is given, when it is there."""
+    """A stream that keeps what it is given while it is reachable."""
 
     def __init__(self) -> None:
         self.events: list[RelayedEvent] = []

@@ -1,4 +1,4 @@
-"""The holes in counting a district's seats: each shown closed, and open as soon as its guard is taken away."""
+"""The holes in counting a district's seats: each shown closed, and open once its guard is removed."""
 
 import contextlib
 import datetime as dt
@@ -68,7 +68,7 @@ class TestCheckingBeforeCounting:
 
 
 class TestASeatWithoutItsDecision:
-    """Hole: the seat is committed first, and what follows may fail."""
+    """Hole: the seat is committed first, and the following steps may fail."""
 
     @pytest.fixture(autouse=True)
     def _failing_decision(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ class TestALearnerWithManySeats:
 
 
 class TestATotalBelowUse:
-    """Hole: a district's total can be set below the seats that are taken."""
+    """Hole: a district's total can be set below the number of taken seats."""
 
     def test_is_refused_and_changes_nothing(self) -> None:
         allocation = self.one_taken()

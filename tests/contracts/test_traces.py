@@ -1,4 +1,4 @@
-"""What traces say of requests, calls and tasks, and what neither they nor the log lines beside them ever say."""
+"""What traces say about requests, calls, and tasks, and what neither they nor the log lines beside them ever say."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ def named(spans: InMemorySpanExporter, start: str) -> list[ReadableSpan]:
 
 
 class Task:
-    """As much of a task of Celery's as signals look at."""
+    """As much of a Celery task as signals read."""
 
     name = "billing.tasks.submit_refund"
 

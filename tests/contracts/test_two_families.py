@@ -1,4 +1,4 @@
-"""Two families with everything of each kind, side by side in one cohort: each is shown its own and nothing else."""
+"""Two families with objects of each kind, side by side in one cohort: each sees its own and nothing else."""
 
 import copy
 import datetime as dt
@@ -60,8 +60,9 @@ def hold(cohort: Cohort, learner: Learner) -> Checkout:
 
 
 def home(cohort: Cohort, name: str) -> Home:
-    """Its children: one has the course with a session booked, one had it, one has a place to pay, one let the time to
-    pay run out, one waits, one gave a session back."""
+    """Its children: one has the course with a session booked, one had it, one has a place to pay for, one ran out of
+    time to pay, one waits, and one gave a session back.
+    """
     children = {first: child(cohort, first, name) for first in NAMES}
     buy_on_rows(cohort, children["Has"])
     ended = buy_on_rows(cohort, children["Had"])
@@ -86,7 +87,7 @@ def homes_of_module(rows_of_module: None) -> tuple[Cohort, Home, Home]:
 
 @pytest.fixture
 def homes(homes_of_module: tuple[Cohort, Home, Home]) -> tuple[Cohort, Home, Home]:
-    """A copy, whose objects remember nothing of what other tests read."""
+    """Return a copy, whose objects do not remember what other tests read."""
     return copy.deepcopy(homes_of_module)
 
 
@@ -149,7 +150,7 @@ class TestEachPageOfAFamilys:
 
 
 def _pages_of(each: Home) -> Iterator[str]:
-    """The pages of single enrollments and learners."""
+    """Return the pages of single enrollments and learners."""
     for first, page in (("Has", "leave"), ("Had", "refund")):
         learner = each.children[first]
         enrollment = f"/my/enrollments/{Enrollment.objects.get(learner=learner).cuid}"
@@ -237,7 +238,7 @@ class TestAChild:
 
 
 class TestAFamilyOfTwoWorkspaces:
-    """A child in each of two schools, by the same parent: what is one school's is not offered by the other."""
+    """The same parent has a child in each of two schools: what is one school's is not offered by the other."""
 
     @pytest.fixture
     def cohorts(self) -> tuple[Cohort, Cohort]:

@@ -1,11 +1,11 @@
-"""What stands in the town of `test_authorization.py`, by what it takes to call its routes."""
+"""The contents of the town of `test_authorization.py`, grouped by what its routes require."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A learner whom a partner did not take."""
+    """A learner whom a partner did not accept."""
 
     partner: str
     enrollment: str

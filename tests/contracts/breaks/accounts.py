@@ -1,4 +1,4 @@
-"""What breaks the invariants of accounts."""
+"""Breaches of the accounts invariants."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""What breaks the invariants of billing, and what comes close."""
+"""Breaches of the billing invariants, and near misses."""
 
 import datetime as dt
 
@@ -262,7 +262,7 @@ def a_series_of_another_year(world: World) -> None:
 
 @breaks("billing.requested_invoices_are_pursued")
 def an_invoice_that_no_sweep_asks_for(world: World) -> str:
-    """Two wait: the first is overdue, the second waits for the first."""
+    """Two wait: the first is overdue, and the second waits for the first."""
     first, _ = [requested_invoice(world, due=utc_now() - 16 * MINUTE) for _ in range(2)]
     return f"invoice {first.pk}"
 
@@ -368,7 +368,7 @@ def an_event_nobody_handles(world: World) -> str:
 
 
 def a_payment_beside(world: World, **changes: object) -> Payment:
-    """Another payment for the same checkout, in full and without an invoice unless `changes` say otherwise."""
+    """Create another payment for the same checkout, in full and without an invoice unless `changes` say otherwise."""
     intent = f"pi_{Payment.objects.count()}"
     values = {"payment_intent_id": intent, "refunded_minor": 0, "status": PaymentStatus.PAID, **changes}
     payment: Payment = copy(world.payment, **values)
@@ -377,14 +377,14 @@ def a_payment_beside(world: World, **changes: object) -> Payment:
 
 
 def a_refund_beside(world: World, **changes: object) -> Refund:
-    """Another refund of the same payment."""
+    """Create another refund of the same payment."""
     refund: Refund = copy(world.refund, **{"stripe_refund_id": None, "next_attempt_at": utc_now(), **changes})
     refund.save()
     return refund
 
 
 def a_checkout_beside(world: World, **changes: object) -> Checkout:
-    """Another live checkout, of a purpose that no app reads."""
+    """Create another live checkout, with a purpose that no app reads."""
     checkout: Checkout = copy(world.checkout, **{"stripe_session_id": None, "purpose": "elsewhere", **changes})
     checkout.save()
     return checkout
@@ -401,7 +401,7 @@ def a_dispute_of(payment: Payment, status: str, *, withdrawn_minor: int = 0) -> 
 
 
 def requested_invoice(world: World, *, due: dt.datetime) -> Invoice:
-    """A document that a vendor is to issue: a correction of nothing, since amounts are not the point."""
+    """Create a document that a vendor is to issue: a correction of nothing, since the amount does not matter."""
     correction = Invoice.objects.get(payment=world.payment, corrects__isnull=False, status="issued")
     values = {"cuid": f"c{Invoice.objects.count()}", "provider": "fakturownia", "number": "", "amount_minor": 0}
     invoice: Invoice = copy(correction, **values, status="requested", issued_at=None, next_attempt_at=due)
@@ -410,5 +410,5 @@ def requested_invoice(world: World, *, due: dt.datetime) -> Invoice:
 
 
 def series_of(world: World) -> str:
-    """How the doctor names the series of the workspace's invoices."""
+    """Return the doctor's name for the series of the workspace's invoices."""
     return f"invoice series {InvoiceSeries.objects.get(workspace=world.payment.workspace).pk}"

@@ -1,4 +1,4 @@
-"""What breaks the invariants of the books, and what comes close."""
+"""Breaches of the invariants of the books, and near misses."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""What breaks the invariants of places and packages, and what comes close."""
+"""Breaches of the invariants of places and packages, and near misses."""
 
 import datetime as dt
 
@@ -29,17 +29,17 @@ def packages(world: World) -> QuerySet[StudentPackage]:
 
 
 def places(world: World, *, held: bool = False) -> QuerySet[CohortPlace]:
-    """The place that was bought, or the one that is held."""
+    """Return the place that was bought, or the one that is held."""
     return CohortPlace.objects.filter(pk=world.held.pk if held else world.package.place_id)
 
 
 def progress(world: World, order: int) -> StepProgress:
-    """Of the package: step 1 is booked, step 2 is not."""
+    """Return the package's progress: step 1 is booked, step 2 is not."""
     return StepProgress.objects.get(package=world.package, step__order=order)
 
 
 def another_cohort(world: World) -> Cohort:
-    """Of the same program, and not open."""
+    """Return another cohort of the same program, which is not open."""
     return CohortFactory(instance=world.cohort.instance, is_active=False)
 
 
@@ -48,7 +48,7 @@ def unscheduled_cohort(world: World) -> Cohort:
 
 
 def another_buyer(world: World) -> StudentPackage:
-    """A second learner, who has the course with a place of their own."""
+    """Create a second learner, who has the course with a place of their own."""
     Cohort.objects.filter(pk=world.cohort.pk).update(max_enrollment=3)
     return buy_on_rows(Cohort.objects.get(pk=world.cohort.pk))
 
@@ -84,7 +84,7 @@ def a_learner_with_two_places(world: World) -> str:
 
 @spares("cohorts.one_place_per_learner_and_cohort")
 def a_learner_with_a_place_in_each_of_two_cohorts(world: World) -> None:
-    """Who had held another one in the first before."""
+    """The learner had held another one in the first before."""
     learner = world.package.learner_id
     Cohort.objects.filter(pk=world.cohort.pk).update(held_places=0)
     other = CohortFactory(instance=world.cohort.instance, is_active=False, held_places=1)
@@ -190,7 +190,7 @@ def a_package_whose_place_is_released(world: World) -> str:
 
 @breaks("cohorts.live_packages_have_their_place")
 def a_package_whose_place_is_in_another_cohort(world: World) -> str:
-    packages(world).update(cohort=another_cohort(world))  # which shares the sessions
+    packages(world).update(cohort=another_cohort(world))  # shares the sessions
     return f"package {world.package.pk}"
 
 

@@ -1,4 +1,4 @@
-"""What breaks the invariants of criteria, verdicts and labels, and what comes close."""
+"""Breaches of the invariants of criteria, verdicts, and labels, and near misses."""
 
 import datetime as dt
 from typing import Any

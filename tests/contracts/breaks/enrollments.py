@@ -1,4 +1,4 @@
-"""What breaks the invariants of seats and decisions, and what comes close."""
+"""Breaches of the invariants of seats and decisions, and near misses."""
 
 import datetime as dt
 
@@ -68,7 +68,7 @@ def more_seats_counted_than_there_are_and_held(world: World) -> Rows:
 
 @spares("enrollments.no_allocation_is_oversold")
 def an_allocation_whose_last_seat_is_held(world: World) -> None:
-    """By a learner who had given one back before."""
+    """The learner who holds it had given one back before."""
     DistrictSeatAllocation.objects.filter(pk=world.allocation.pk).update(total_seats=2)
     a_seat_given_back(world)
 
@@ -85,7 +85,7 @@ def a_learner_with_two_seats(world: World) -> Rows:
 
 @spares("enrollments.one_held_seat_per_learner_and_allocation")
 def a_learner_with_a_seat_of_each_of_two_allocations(world: World) -> None:
-    """Who had given one of the first back before."""
+    """The learner had given one of the first back before."""
     a_seat_given_back(world)
     other = copy(world.allocation, instance_id=world.reserved.enrollment.instance_id, reserved_seats=1, used_seats=0)
     other.save()
@@ -373,19 +373,21 @@ def a_learner_on_the_last_day(world: World) -> None:
 
 
 def long_since(world: World) -> None:
-    """The payment came long enough ago to have done what it was for."""
+    """The payment came long enough ago to have had its effect."""
     Payment.objects.filter(pk=world.payment.pk).update(paid_at=LONG_AGO)
 
 
 def money_for_nothing(world: World) -> Payment:
-    """As much as the world's refund, paid long ago for the world's decision, which another payment funds."""
+    """Create a payment as large as the world's refund, made long ago for the world's decision, which another payment
+    funds.
+    """
     payment = a_payment_beside(world, checkout_id=None, amount_minor=900, paid_at=LONG_AGO)
     issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
     return payment
 
 
 def a_seat_given_back(world: World) -> None:
-    """By the learner who holds one now."""
+    """Return a seat given back by the learner who holds one now."""
     seat = copy(world.used.seat, status="released")
     seat.save()
     publish(
@@ -400,7 +402,7 @@ def a_seat_given_back(world: World) -> None:
 
 
 def a_decision_beside(decision: EnrollmentDecision, **changes: object) -> EnrollmentDecision:
-    """Another one about the same enrollment, published as it is."""
+    """Create another decision about the same enrollment, published as it is."""
     other: EnrollmentDecision = copy(decision, **changes)
     other.save()
     publish(decision_changed(other, utc_now()))
@@ -408,6 +410,6 @@ def a_decision_beside(decision: EnrollmentDecision, **changes: object) -> Enroll
 
 
 def move(decision: EnrollmentDecision, transition: str) -> None:
-    """By one of its transitions, and published."""
+    """Move the enrollment by one of its transitions, and publish the event."""
     getattr(decision, transition)()
     publish(decision_changed(decision, utc_now()))

@@ -1,4 +1,4 @@
-"""What breaks the invariants of deleted enrollments, planned exits and held reviews, and what comes close."""
+"""Breaches of the invariants of deleted enrollments, planned exits, and held reviews, and near misses."""
 
 import datetime as dt
 
@@ -26,7 +26,7 @@ def an_enrollment_that_was_only_hidden(world: World) -> str:
 
 @breaks("enrollments.deleted_enrollments_hold_nothing")
 def a_request_that_was_only_hidden(world: World) -> Rows:
-    """While its payment is asked for."""
+    """It is deleted while its payment is still open."""
     Enrollment.objects.filter(pk=world.waiting.enrollment_id).update(deleted_at=utc_now())
     return {
         "enrollments.deleted_enrollments_hold_nothing": [f"enrollment {world.waiting.enrollment_id}"],
@@ -143,7 +143,7 @@ def an_idle_seat_that_was_kept(world: World) -> None:
 
 
 def an_idle_seat(decision: EnrollmentDecision) -> IdleSeat:
-    """Its time has been over for a day."""
+    """Create a question about an idle seat whose time expired a day ago."""
     asked_at = utc_now() - dt.timedelta(days=8)
     due_at = asked_at + dt.timedelta(days=7)
     idle_since = asked_at - dt.timedelta(days=30)
@@ -151,7 +151,7 @@ def an_idle_seat(decision: EnrollmentDecision) -> IdleSeat:
 
 
 def a_question(decision: EnrollmentDecision) -> Inquiry:
-    """Its time has been over for a day."""
+    """Create a question to a family whose time expired a day ago."""
     asked_at = utc_now() - dt.timedelta(days=8)
     due_at = asked_at + dt.timedelta(days=7)
     return Inquiry.objects.create(

@@ -1,4 +1,4 @@
-"""What breaks the invariants of histories, of the outbox, and of emails, and what comes close."""
+"""Breaches of the invariants of histories, the outbox, and emails, and near misses."""
 
 import datetime as dt
 
@@ -125,7 +125,7 @@ def an_edge_that_does_not_exist(world: World) -> Rows:
 
 @breaks("enrollments.transitions_follow_the_machine")
 def an_edge_of_another_facet(world: World) -> Rows:
-    """From candidate to eligible, as if that were said of the participation."""
+    """A transition from candidate to eligible, recorded for the participation."""
     transition = transition_of(world, 1)
     EnrollmentTransition.objects.filter(pk=transition.pk).update(facet="participation")
     return {
@@ -230,7 +230,7 @@ def transition_of(world: World, number: int) -> EnrollmentTransition:
 
 
 def came_from(status: str, transition: EnrollmentTransition) -> Rows:
-    """Say of a transition that it came from another state than it did: it fits neither its neighbor nor the machine."""
+    """Change a transition's source state, so that it fits neither its neighbor nor the state machine."""
     EnrollmentTransition.objects.filter(pk=transition.pk).update(from_status=status)
     return {
         "enrollments.transitions_form_a_chain": [f"transition {transition.pk}"],

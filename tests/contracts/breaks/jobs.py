@@ -1,4 +1,4 @@
-"""What breaks the invariant of work in the background, and what comes close."""
+"""Breaches of the invariant of background work, and near misses."""
 
 import datetime as dt
 

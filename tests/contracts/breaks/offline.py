@@ -1,4 +1,4 @@
-"""What breaks the invariants of money that came outside of Stripe, and what comes close."""
+"""Breaches of the invariants of money from outside of Stripe, and near misses."""
 
 import datetime as dt
 
@@ -92,7 +92,7 @@ def an_enrollment_that_was_paid_outside_of_stripe(world: World) -> Rows:
 
 
 def an_offline_payment_beside(world: World, **changes: object) -> Payment:
-    """For something that no app of ours sells."""
+    """Create a payment for something that none of our apps sells."""
     payment = a_payment_beside(
         world,
         checkout_id=None,
@@ -108,7 +108,7 @@ def an_offline_payment_beside(world: World, **changes: object) -> Payment:
 
 
 def offline_money_for(decision: EnrollmentDecision) -> Payment:
-    """Paid long ago for the decision's enrollment."""
+    """Create a payment made long ago for the decision's enrollment."""
     payment = Payment(
         workspace=decision.workspace,
         purpose="enrollment",

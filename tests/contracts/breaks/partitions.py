@@ -1,4 +1,4 @@
-"""What breaks the invariant of tables in parts, and what comes close."""
+"""Breaches of the invariant of partitioned tables, and near misses."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""What breaks the invariants of the steps that learners take at partners, and what comes close."""
+"""Breaches of the invariants of partner steps, and near misses."""
 
 import datetime as dt
 
@@ -25,7 +25,7 @@ from .world import Rows, World, breaks, copy, spares
 
 
 def step(world: World, order: int) -> EnrollmentStep:
-    """Of three in order: the first is completed, the second in progress, the third pending."""
+    """Return one of three steps in order: the first is completed, the second in progress, the third pending."""
     return EnrollmentStep.objects.get(enrollment=world.training, sequence_order=order)
 
 
@@ -143,7 +143,7 @@ def a_step_at_a_partner_that_is_paused(world: World) -> None:
 
 
 def queue_second(world: World, *, next_attempt_at: dt.datetime | None) -> None:
-    """Bring the second step back to where the partner has not accepted yet."""
+    """Bring the second step back to before the partner accepted it."""
     second = step(world, 2)
     StepTransition.objects.filter(step=second, to_status="in_progress").delete()
     EnrollmentStep.objects.filter(pk=second.pk).update(status="queued", change_count=1, next_attempt_at=next_attempt_at)
@@ -178,7 +178,7 @@ def a_partner_that_is_told_of_somebody_just_now(world: World) -> None:
 
 
 def take_second(world: World, **due: dt.datetime | None) -> EnrollmentStep:
-    """Let the partner have the second step's learner by an id, as it would from the start."""
+    """Let the partner take the second step's learner under an id, as if from the start."""
     second = step(world, 2)
     EnrollmentStep.objects.filter(pk=second.pk).update(external_enrollment_id="their-2", **due)
     return second
@@ -238,7 +238,7 @@ def a_completion_whose_certificate_staff_revoked(world: World) -> None:
 
 
 def finish(world: World) -> None:
-    """Let the two steps that are left count as done."""
+    """Let the two remaining steps count as done."""
     for order in (2, 3):
         skip_step(step_id=step(world, order).pk, reason="Knows it already", actor=STAFF, now=utc_now())
 
@@ -260,7 +260,7 @@ def a_nudge_that_was_stopped_afterwards(world: World) -> None:
 
 
 def a_nudge(world: World, **more: object) -> Nudge:
-    """Sent just now, and due in a week."""
+    """Create a nudge that was just sent, and is due again in a week."""
     values: dict[str, object] = {
         "workspace": world.training.workspace,
         "enrollment": world.training,

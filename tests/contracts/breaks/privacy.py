@@ -1,4 +1,4 @@
-"""What breaks the invariant of what is kept for some time only, and what comes close."""
+"""Breaches of the invariant of limited retention, and near misses."""
 
 import datetime as dt
 
@@ -27,7 +27,7 @@ def a_mail_of_a_workspace_that_set_it_just_now(world: World) -> None:
 
 
 def _mail(world: World, *, days: int, set_for: int) -> Notification:
-    """So old, in a workspace that has kept mails for ninety days for so long."""
+    """Create a mail of this age in a workspace that has kept mails for ninety days for so long."""
     now = utc_now()
     workspace = world.used.workspace
     Retention.objects.create(workspace=workspace, mails_days=90, changed_at=now - dt.timedelta(days=set_for))

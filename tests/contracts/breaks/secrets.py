@@ -1,4 +1,4 @@
-"""What breaks the invariant of sealed secrets."""
+"""Breaches of the invariant of sealed secrets."""
 
 from cryptography.fernet import Fernet
 from django.conf import settings

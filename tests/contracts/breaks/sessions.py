@@ -1,4 +1,4 @@
-"""What breaks the invariants of a course's steps and sessions, and of its tenancy, and what comes close."""
+"""Breaches of the invariants of a course's steps and sessions, and of its tenancy, and near misses."""
 
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from cohorts.learning.completion import complete_due_courses
@@ -111,7 +111,7 @@ def a_package_that_lacks_a_step(world: World) -> str:
 
 @breaks("cohorts.completion_follows_the_steps")
 def a_package_with_every_required_step_done(world: World) -> str:
-    """A required step was taken out by hand."""
+    """A required step was removed by hand."""
     StepProgress.objects.filter(pk=progress(world, 1).pk).update(status="COMPLETED")
     CourseStep.objects.filter(pk=progress(world, 2).step_id).update(required=False)
     return f"package {world.package.pk}"
@@ -140,7 +140,7 @@ def a_package_that_is_completed(world: World) -> None:
 
 @spares("cohorts.completion_follows_the_steps")
 def a_package_that_was_revoked_after_its_participation_had_ended(world: World) -> Rows:
-    """As it ends with the last day of the program."""
+    """Participation ends with the last day of the program."""
     a_revoked_package_whose_place_is_released(world)
     Enrollment.objects.filter(pk=world.package.enrollment_id).update(participation_status="completed")
     return {"enrollments.facets_equal_their_last_transition": [f"enrollment {world.package.enrollment_id}"]}

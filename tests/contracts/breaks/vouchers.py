@@ -1,4 +1,4 @@
-"""What breaks the invariants of vouchers and discounts, and what comes close."""
+"""Breaches of the invariants of vouchers and discounts, and near misses."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def a_discount_of_a_payment_page_that_is_open(world: World) -> None:
 
 
 def a_discount_on(asked: Checkout, /, **changes: Any) -> Discount:
-    """1.00 off the list price, by a voucher that is used for nothing else."""
+    """Create a discount of 1.00 off the list price, by a voucher that is used for nothing else."""
     voucher = Voucher.objects.create(workspace=asked.workspace, code="SPRING-25", kind="free", uses=1)
     told: dict[str, Any] = {
         "workspace": asked.workspace,

@@ -1,4 +1,4 @@
-"""What breaks the invariants of webhooks, and what comes close."""
+"""Breaches of the webhook invariants, and near misses."""
 
 import datetime as dt
 

@@ -14,8 +14,8 @@ from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDec
 class World:
     """One enrollment of each kind, all sound: a used seat, a reserved one, a payment partly refunded, one awaited.
 
-    Apart from them, in a workspace of its own, a full cohort: a place bought, one held, and somebody in line. And, in
-    another one, a learner at the second of three partners.
+    A separate workspace has a full cohort with a place bought, one held, and somebody in line. Another one has a
+    learner at the second of three partners.
     """
 
     allocation: DistrictSeatAllocation
@@ -51,8 +51,9 @@ Sparing = TypeVar("Sparing", bound=Callable[[World], Rows | None])
 
 
 def breaks(invariant: str) -> Callable[[Breaking], Breaking]:
-    """Register a way to break this invariant. It returns the row that the doctor must name; if other invariants are
-    broken by it too, all rows of all of them."""
+    """Register a way to break this invariant. It returns the row that the doctor must name; if it breaks other
+    invariants too, it returns all rows of all of them.
+    """
 
     def register(plant: Breaking) -> Breaking:
         def planted(world: World) -> Rows:
@@ -66,7 +67,7 @@ def breaks(invariant: str) -> Callable[[Breaking], Breaking]:
 
 
 def spares(invariant: str) -> Callable[[Sparing], Sparing]:
-    """Register what comes close to breaking this invariant and does not. It returns what it breaks of the others."""
+    """Register a near miss of this invariant. It returns the rows of other invariants that it breaks."""
 
     def register(plant: Sparing) -> Sparing:
         SPARED[f"{invariant}: {plant.__name__}"] = lambda world: plant(world) or {}
@@ -76,7 +77,7 @@ def spares(invariant: str) -> Callable[[Sparing], Sparing]:
 
 
 def copy(row: Any, **changes: Any) -> Any:
-    """The same row once more, unsaved; states included."""
+    """Return an unsaved copy of the row, including states."""
     values = {
         field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields if field.attname != "id"
     }
@@ -84,5 +85,5 @@ def copy(row: Any, **changes: Any) -> Any:
 
 
 def a_task_about(subject: str, workspace: Workspace) -> StaffTask:
-    """What a person has decided, or is to decide."""
+    """Create a task that a person has decided, or is to decide."""
     return StaffTask.objects.create(workspace=workspace, kind="to_decide", subject=subject, summary="Decide about it.")
