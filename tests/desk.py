@@ -1,4 +1,4 @@
-"""Where tests have the stack's functions called: a process that starts once, as starting Django takes two seconds."""
+"""A process in which tests call the stack's functions; it starts once, as starting Django takes two seconds."""
 
 import importlib
 import json
@@ -36,13 +36,13 @@ class Desk:
             )
 
     def ask(self, function: str) -> None:
-        """Have `module:function` called; `answer` waits for what it returns."""
+        """Ask for a call of `module:function`; `answer` waits for its result."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{function}\n")
         self._process.stdin.flush()
 
     def answer(self) -> Any:
-        """What the oldest function asked for returned, by way of JSON. Raises RuntimeError with how it failed."""
+        """Return the result of the oldest requested function, by way of JSON. Raise RuntimeError with its failure."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -69,7 +69,7 @@ def _serve(questions: TextIO, answers: TextIO) -> None:
 
 
 def _forget() -> None:
-    """Start each call like a new process: no connection, nothing cached, no opinion of Stripe."""
+    """Start each call like a new process: no connection, nothing cached, no opinion about Stripe."""
     connections.close_all()
     cache.clear()
     stripe_gateway._connect.cache_clear()
@@ -77,7 +77,7 @@ def _forget() -> None:
 
 def _main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what functions print is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what functions print is not an answer
     django.setup()
     _serve(sys.stdin, answers)
 

@@ -1,4 +1,4 @@
-"""An empty database after a test that commits, for a tenth of what Django's flush costs."""
+"""Empty the database after a test that commits, for a tenth of what Django's flush costs."""
 
 from typing import Any
 
@@ -8,23 +8,24 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# They follow from the code alone. Django empties them too, then makes each of them anew.
+# Tables whose rows follow from the code alone. Django empties them too, then creates each row anew.
 KEPT = {ContentType._meta.db_table, Permission._meta.db_table}
 
-# Tables whose rows a trigger keeps, and the one that refuses to delete from them.
+# Tables whose rows a trigger protects, and the one that refuses to delete from them.
 ONLY_ADDED_TO = {"backoffice_auditentry": "audit_log_is_kept", "billing_ledgerline": "ledger_is_kept"}
 
 
 def empty_databases(_: Any) -> None:
-    """What `TransactionTestCase` does when a test has ended: no row that the test committed is left."""
+    """Leave no row that the test committed, as `TransactionTestCase` does when a test has ended."""
     for connection in connections.all(initialized_only=True):
         if not connection.settings_dict["TEST"].get("MIRROR"):  # a replica becomes empty by itself
             empty_database(connection)
 
 
 def empty_database(connection: BaseDatabaseWrapper) -> None:
-    """DELETE costs nothing where there is nothing; TRUNCATE makes new files for each table and index. In which order
-    is all the same: Django's foreign keys are checked when the transaction ends."""
+    """Delete all rows. DELETE costs nothing for an empty table, while TRUNCATE creates new files for each table and
+    index. The order does not matter: Django's foreign keys are checked when the transaction ends.
+    """
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for table, guard in ONLY_ADDED_TO.items():
             _empty_kept_rows(cursor, connection.vendor, table, guard)
@@ -34,7 +35,7 @@ def empty_database(connection: BaseDatabaseWrapper) -> None:
 
 
 def _empty_kept_rows(cursor: Any, vendor: str, table: str, guard: str) -> None:
-    """Its triggers let nobody delete a row, and are only met where a test has committed some."""
+    """Empty the tables whose triggers let nobody delete a row, if a test has committed some."""
     cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")
     if cursor.fetchone() is None:
         return
@@ -49,6 +50,6 @@ def _empty_kept_rows(cursor: Any, vendor: str, table: str, guard: str) -> None:
 
 
 def tables_of_rows() -> set[str]:
-    """All but those that follow from the code."""
+    """Return all tables but those that follow from the code."""
     models = apps.get_models(include_auto_created=True)
     return {model._meta.db_table for model in models if model._meta.managed and not model._meta.proxy} - KEPT

@@ -1,4 +1,4 @@
-"""Rows that take long to make, made once in a test run and copied wherever else they are needed."""
+"""Rows that take long to create, created once in a test run and copied wherever else they are needed."""
 
 import fcntl
 import pickle
@@ -20,8 +20,9 @@ Made = TypeVar("Made")
 
 
 def make_once(folder: Path, make: Callable[[], Made]) -> Made:
-    """The rows that `make` writes into an empty database are there, and what it returns. The folder belongs to the test
-    run: other processes that are given it wait for the first, and copy."""
+    """Create the rows that `make` writes into an empty database, or copy them, and return what it returned. The folder
+    belongs to the test run: other processes that get it wait for the first, and copy.
+    """
     if connection.vendor != "postgresql":
         return make()
     folder.mkdir(exist_ok=True)
@@ -51,7 +52,9 @@ def _dump(folder: Path) -> None:
 
 
 def _restore(folder: Path) -> None:
-    """In any order: Django's foreign keys are checked when the transaction ends. New rows get keys of their own."""
+    """Insert the rows in any order: Django's foreign keys are checked when the transaction ends. New rows get their own
+    keys.
+    """
     with connection.cursor() as cursor:
         for table in sorted(tables_of_rows()):
             if rows := (folder / table).read_bytes():

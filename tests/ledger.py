@@ -1,4 +1,4 @@
-"""Our books next to those of the sandbox, which is Stripe to us."""
+"""Our books next to those of the sandbox, which plays Stripe."""
 
 from billing.models import Payment
 from cohorts.models import StudentPackage
@@ -6,13 +6,14 @@ from sandbox.testing import SandboxProcess
 
 
 def net(stripe: SandboxProcess) -> int:
-    """What Stripe has kept of the payers' money after refunds, in US cents."""
+    """Return what Stripe has kept of the payers' money after refunds, in US cents."""
     return int(stripe.ledger()["totals"].get("usd", {"net": 0})["net"])
 
 
 def differences(stripe: SandboxProcess) -> set[str]:
-    """What our payments and packages of courses say otherwise than Stripe: every cent that it has captured or sent back
-    is a payment's, and just what is not wholly back has bought a package. None if all is well."""
+    """Return where our payments and course packages differ from Stripe: every cent that it has captured or refunded
+    belongs to a payment, and exactly the payments that are not fully refunded have bought a package.
+    """
     received = [payment for payment in stripe.ledger()["payments"] if payment["captured"]]
     theirs = {f"{paid['id']}: {paid['captured']} paid, {paid['refunded']} back" for paid in received}
     theirs |= {f"{paid['id']} buys a package" for paid in received if paid["refunded"] < paid["captured"]}

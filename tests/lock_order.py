@@ -1,4 +1,4 @@
-"""The order in which transactions lock rows, recorded and held to the one that docs/concurrency.md states."""
+"""The order in which transactions lock rows, recorded and compared with the one that docs/concurrency.md states."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ _HOUSEHOLD = "SELECT pg_advisory_xact_lock("
 
 
 def written_order() -> dict[str, int]:
-    """The rank of each name in the order on the page; those between commas share one."""
+    """Return the rank of each name in the order on the page; names between commas share one."""
     (line,) = re.findall(r"^    (mismatch < .*)$", _PAGE.read_text(), re.MULTILINE)
     return {name: rank for rank, names in enumerate(line.split(" < ")) for name in names.split(", ")}
 
@@ -75,7 +75,9 @@ class Recorder:
         return execute(sql, params, many, context)
 
     def _ends_a_hold(self, sql: str) -> bool:
-        """The exception of docs/concurrency.md: whoever has locked the learner counts a held place late."""
+        """The exception of docs/concurrency.md: a transaction that has locked the learner may count a held
+        place late.
+        """
         return "learner" in self.transactions[-1] and _ENDING_A_HOLD.match(sql) is not None
 
     def _locked_by(self, sql: str) -> str | None:
@@ -88,7 +90,7 @@ class Recorder:
         return None
 
     def out_of_order(self) -> list[list[str]]:
-        """The transactions that take a lock after one that comes later on the page, each once."""
+        """Return the transactions that take a lock after one that comes later on the page, each once."""
         ranks = written_order()
         ranked = [(names, [ranks[name] for name in names if name in ranks]) for names in self.transactions]
         found = [names for names, order in ranked if order != sorted(order)]
@@ -97,7 +99,7 @@ class Recorder:
 
 @contextmanager
 def recorded_locks() -> Iterator[Recorder]:
-    """Record what the transactions inside lock; the one that a test itself may run in is none of them."""
+    """Record what the transactions inside lock, except the one that a test itself may run in."""
     recorder = Recorder()
     enter = Atomic.__enter__
 

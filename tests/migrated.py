@@ -1,5 +1,6 @@
-"""Migrations take seconds, and many tests need a database that has been through all of them: it is kept in `var/` for
-the next one who asks, until a migration changes."""
+"""Keep a migrated database in `var/` for the next user: migrations take seconds, and many tests need a database that
+has been through all of them. It is valid until a migration changes.
+"""
 
 import contextlib
 import fcntl
@@ -24,14 +25,13 @@ from core.migrating import quick_migrations
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_IN = ROOT / "var" / "migrated"
-OWN_SERVER = "enrollment-postgres-"  # begins the name of its folder in the tests' settings
+OWN_SERVER = "enrollment-postgres-"  # begins the name of its folder in the test settings
 
 
 @contextlib.contextmanager
 def migrated_once() -> Iterator[None]:
-    """Inside, Django makes the test database from the one that is kept, if there is one; else one at a time, by its
-    migrations."""
-    creation: Any = connection.creation  # its vendor's, each of which makes an empty one in its own way
+    """Let Django create the test database from the kept one if it exists; otherwise one process at a time migrates."""
+    creation: Any = connection.creation  # its vendor's, each of which creates an empty one in its own way
     create = creation._create_test_db
     if not _is_kept():
         yield
@@ -64,7 +64,7 @@ def keep_test_database() -> None:
 
 
 def copy_migrated_database(target: Path) -> None:
-    """Put an empty SQLite database there, which has been through every migration."""
+    """Put an empty, fully migrated SQLite database there."""
     with _one_at_a_time():
         kept = _kept("sqlite")
         if not kept.exists():
@@ -73,7 +73,7 @@ def copy_migrated_database(target: Path) -> None:
 
 
 def copied_from_kept(*, host: str, user: str, name: str) -> bool:
-    """Whether this empty PostgreSQL database has been filled with the tables of the one that is kept, if any is."""
+    """Fill this empty PostgreSQL database with the kept tables, if any; return whether that happened."""
     kept = _kept("postgresql")
     if not kept.exists():
         return False
@@ -95,7 +95,9 @@ def _kept(vendor: str) -> Path:
 
 
 def digest_of(root: Path) -> str:
-    """Of all that decides what a migrated database is: the migrations, what they import, and what is installed."""
+    """Return a digest of everything that determines a migrated database: the migrations, their imports, and what is
+    installed.
+    """
     migrations = sorted(root.glob("*/migrations/*.py"))
     text = "\n".join(path.read_text() for path in migrations)
     names = set(re.findall(r"^(?:from|import) ([\w.]+)", text, re.MULTILINE))
@@ -112,7 +114,9 @@ def _migrate_to(kept: Path) -> None:
 
 
 def _is_kept() -> bool:
-    """Not what is in a server that conftest.py has not started: the programs for it may be others."""
+    """Return whether databases of this server are kept: not if conftest.py did not start it, as its programs may
+    differ.
+    """
     return connection.vendor == "sqlite" or is_own_server()
 
 
@@ -142,7 +146,7 @@ def _run(program: str, *arguments: str, place: dict[str, str]) -> None:
 
 @contextlib.contextmanager
 def _replacing(kept: Path) -> Iterator[Path]:
-    """Nobody finds half of it, and none of an earlier day is left."""
+    """Replace the file atomically, and remove those of earlier days."""
     unfinished = kept.with_suffix(".unfinished")
     yield unfinished
     for old in KEPT_IN.glob(f"*{kept.suffix}"):

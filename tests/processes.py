@@ -1,4 +1,6 @@
-"""Doing things at once, in processes of their own: forked from the test, so with its settings, patches and fixtures."""
+"""Do things at once, in separate processes, which are forked from the test and so have its settings, patches, and
+fixtures.
+"""
 
 import contextlib
 import multiprocessing
@@ -21,7 +23,7 @@ _connections_of_the_test: list[Any] = []  # so that nothing in a forked process 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The exception a call ended with."""
+    """The exception that ended a call."""
 
     kind: str
     message: str
@@ -29,14 +31,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The signal that killed the process before its call came to an end."""
+    """The signal that killed the process before its call ended."""
 
     signal: int
 
 
 def at_once(*calls: Callable[[], Any], seconds: float = SECONDS) -> list[Any]:
-    """Run each call in a process of its own, all starting in the same moment; what they return (it is pickled), or how
-    they failed or died, in order. Raises TimeoutError, with all of them ended, if one takes longer than `seconds`."""
+    """Run each call in its own process, all starting at the same moment; return, in order, the (pickled) results, or
+    how they failed or died. Raise TimeoutError, with all of them ended, if one takes longer than `seconds`.
+    """
     _close_what_cannot_outlive_a_fork()
     start = _forking.Barrier(len(calls))
     runs = []
@@ -56,14 +59,15 @@ def at_once(*calls: Callable[[], Any], seconds: float = SECONDS) -> list[Any]:
 
 
 def in_process(call: Callable[[], Any], *, seconds: float = SECONDS) -> Any:
-    """Run one call in a process of its own; what it returns, or how it failed or died."""
+    """Run one call in its own process; return its result, or how it failed or died."""
     return at_once(call, seconds=seconds)[0]
 
 
 class Meeting:
-    """Wraps a function so that callers in `parties` processes leave it together. Where a lock keeps one of them out,
-    the others go on alone after `patience` seconds. The test itself may not call it: it would wait alone, and nobody
-    would meet after it."""
+    """Wraps a function so that callers in `parties` processes leave it together. If a lock keeps one of them out, the
+    others continue alone after `patience` seconds. The test itself may not call it: it would wait alone, and nobody
+    would meet after it.
+    """
 
     def __init__(self, function: Callable[..., Any], *, parties: int = 2, patience: float = 0.5) -> None:
         self._function = function
@@ -80,15 +84,16 @@ class Meeting:
 
 
 def _close_what_cannot_outlive_a_fork() -> None:
-    """SQLite's locks belong to a process, and a transaction to its connection. PostgreSQL's connection stays with the
-    test: a new server process would have to read all about the tables again."""
+    """Close SQLite's connections: its locks belong to a process, and a transaction to its connection. PostgreSQL's
+    connection stays with the test, since a new server process would have to read its catalogs again.
+    """
     for connection in connections.all(initialized_only=True):
         if connection.vendor != "postgresql" or connection.in_atomic_block:
             connection.close()
 
 
 def _leave_connections_to_the_test() -> None:
-    """A forked process may neither use nor close those of the process it comes from, but opens its own."""
+    """Leave the parent's connections alone: a forked process may neither use nor close them, but opens its own."""
     for connection in connections.all(initialized_only=True):
         if connection.connection is not None:
             _connections_of_the_test.append(connection.connection)
@@ -97,7 +102,7 @@ def _leave_connections_to_the_test() -> None:
 
 def _run(call: Callable[[], Any], start: Any, answers: "Connection[Any, Any]") -> None:
     _leave_connections_to_the_test()
-    stripe_gateway._connect.cache_clear()  # nor can connections to Stripe be shared
+    stripe_gateway._connect.cache_clear()  # connections to Stripe can't be shared either
     answer: Any
     try:
         start.wait(SECONDS)

@@ -1,4 +1,6 @@
-"""What the Dockerfile, .dockerignore and compose.yaml of a source tree say of the image, read instead of repeated."""
+"""What the Dockerfile, .dockerignore, and compose.yaml of a source tree say about the image, read instead of
+repeated.
+"""
 
 import json
 import re
@@ -17,7 +19,7 @@ ASSIGNMENT = re.compile(r"(\w+)=(.*)")
 
 
 class Image:
-    """A tree as the image would be made of it."""
+    """A tree as the image built from it would be."""
 
     def __init__(self, tree: Path) -> None:
         self.tree = tree
@@ -26,12 +28,14 @@ class Image:
         self._services = yaml.safe_load((tree / "compose.yaml").read_text())["services"]
 
     def command(self, service: str) -> list[str]:
-        """Of a service of compose.yaml, or the image's own."""
+        """Return the command of a service of compose.yaml, or the image's own."""
         command = self._services[service].get("command") or json.loads(self.instructions("CMD")[-1])
         return [str(word) for word in command]
 
     def environment(self, service: str, values: dict[str, str]) -> dict[str, str]:
-        """What the image sets, and the service with these values in its `.env`. Raises KeyError for one it wants."""
+        """Return what the image sets, and the service with these values in its `.env`. Raise KeyError for a missing
+        one.
+        """
         set_by_image = dict(
             pair.split("=", 1) for line in self.instructions("ENV") for pair in line.split() if "=" in pair
         )
@@ -42,7 +46,7 @@ class Image:
         return str(self._services[service]["image"])
 
     def collecting_static_files(self) -> tuple[list[str], dict[str, str]]:
-        """The command by which static files get into the image, and its whole environment."""
+        """Return the command by which static files get into the image, and its whole environment."""
         (line,) = (line for line in self.instructions("RUN") if "collectstatic" in line)
         words = shlex.split(line.partition("&&")[0])
         given = {found[1]: found[2] for word in words if (found := ASSIGNMENT.fullmatch(word))}
@@ -52,12 +56,14 @@ class Image:
         return dict(pair.split("=", 1) for pair in self.instructions("ENV")[0].split())
 
     def instructions(self, name: str) -> list[str]:
-        """What stands behind each of this name, on one line."""
+        """Return the arguments of each instruction with this name, on one line."""
         return re.findall(rf"^{name} (.+)$", self._dockerfile, re.MULTILINE)
 
 
 def files_of_image(tree: Path = ROOT) -> list[str]:
-    """Which of the tree's files `COPY . .` takes, as .dockerignore has it. What git ignores is not there."""
+    """Return which of the tree's files `COPY . .` takes, as .dockerignore specifies. Files that git ignores are
+    missing.
+    """
     asked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(asked, cwd=tree, check=True, capture_output=True, text=True).stdout.split("\0")
     lines = (tree / ".dockerignore").read_text().splitlines()
@@ -66,7 +72,7 @@ def files_of_image(tree: Path = ROOT) -> list[str]:
 
 
 def copy_files_of_image(folder: Path) -> None:
-    """Put them there, and the static files that were collected."""
+    """Copy them there, with the collected static files."""
     for name in files_of_image():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
@@ -74,7 +80,7 @@ def copy_files_of_image(folder: Path) -> None:
 
 
 def filled_in(text: Any, values: dict[str, str]) -> str:
-    """A value of compose.yaml, as Compose reads it."""
+    """Return a value of compose.yaml as Compose reads it."""
 
     def value(found: re.Match[str]) -> str:
         name, kind, otherwise = found.groups()
@@ -84,7 +90,7 @@ def filled_in(text: Any, values: dict[str, str]) -> str:
 
 
 def _pattern(line: str) -> re.Pattern[str]:
-    """One of .dockerignore: it says so of a file or of all that is in a folder."""
+    """Compile a pattern of .dockerignore, which matches a file or everything in a folder."""
     parts = {r"\*\*/": "(?:.*/)?", r"\*": "[^/]*", r"\[": "[", r"\]": "]"}
     text = re.escape(line.strip("/"))
     for theirs, ours in parts.items():
@@ -93,5 +99,5 @@ def _pattern(line: str) -> re.Pattern[str]:
 
 
 def _is_taken(name: str, rules: list[tuple[bool, re.Pattern[str]]]) -> bool:
-    """The last rule that fits decides."""
+    """Apply the rules; the last match decides."""
     return next((taken for taken, pattern in reversed(rules) if pattern.fullmatch(name)), True)

@@ -1,4 +1,4 @@
-"""What a test asks of a deployment from inside: of its rows, and of its connections."""
+"""What a test asks a deployment from inside: about its rows and its connections."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ WORKSPACE_OF_LOAD = "faults"
 
 
 def acknowledged(deployment: Deployment) -> Any:
-    """Who has a seat and who has paid, by address, each as often as there are such rows; and the seats in use."""
+    """Return who has a seat and who has paid, by address, once per row; and the seats in use."""
     return deployment.call(f"{HERE}:who_has_what")
 
 
@@ -29,14 +29,14 @@ def who_has_what() -> dict[str, Any]:
 
 
 def unsettled() -> list[str]:
-    """What is known of each parent's decision that is not carried out."""
+    """Return what is known about each parent's decision that is not completed."""
     of_load = EnrollmentDecision.objects.filter(workspace__slug=WORKSPACE_OF_LOAD)
     waiting = of_load.filter(provision_source="parent").exclude(status="completed")
     return [f"{d.status}: {d.message} {d.checkout and d.checkout.status}" for d in waiting.select_related("checkout")]
 
 
 def timeouts() -> list[str]:
-    """Of locks, of statements and of transactions that do nothing, as a connection of the worker's has them."""
+    """Return the timeouts for locks, statements, and idle transactions on one of the worker's connections."""
     found = []
     with connection.cursor() as cursor:
         for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):

@@ -21,7 +21,8 @@ TUITION = 14900
 class Journeys:
     """Four journeys: a family buys a course and books its sessions; a learner applies and staff approve; a learner goes
     from partner to partner to a certificate; a family pays and staff give the money back. `begin` brings one of each
-    halfway, `end` those who are halfway to the end. What a page or an answer has said is kept by journey."""
+    halfway, and `end` brings those who are halfway to the end. The texts of pages and answers are kept by journey.
+    """
 
     def __init__(self, deployment: Deployment, browser: Browser) -> None:
         self.arrived: dict[str, list[str]] = defaultdict(list)
@@ -47,15 +48,15 @@ class Journeys:
         self._halfway = []
 
     def earned(self) -> int:
-        """The money that Stripe has had since they began, in cents, less what went back."""
+        """Return the money that Stripe has received since they began, in cents, minus refunds."""
         return self._net() - self._before
 
     def rows(self) -> Any:
-        """Who has come to the end of which journey, and is there as often as it says."""
+        """Return who has completed which journey, once per row."""
         return self._deployment.call(f"{HERE}:arrived")
 
     def told(self) -> dict[str, list[str]]:
-        """Who was told so. A course that was bought has three sessions."""
+        """Return who got a mail about it. A course that was bought has three sessions."""
         booked = [name for name in self.arrived["purchase"] for _ in range(3)]
         return {journey: sorted(people) for journey, people in (self.arrived | {"purchase": booked}).items()}
 

@@ -17,13 +17,14 @@ from sandbox.testing import SandboxProcess, wait_until
 CUT_OFF = 0  # in place of a status: there was no answer
 PATIENCE = 120.0  # twice as long as a key whose request died counts as in flight
 CLIENTS = 4
-PAUSE = 0.2  # before the next learner: the machine has work to do besides
+PAUSE = 0.2  # before the next learner: the machine has other work to do
 
 
 @dataclass
 class Load:
-    """A context manager: four clients, each of which enrolls one learner after the other and repeats what was not
-    acknowledged, with the same key, until it is. Every fourth learner has a parent, who pays."""
+    """A context manager with four clients, each of which enrolls one learner after the other and repeats unacknowledged
+    requests with the same key until they are acknowledged. Every fourth learner has a parent, who pays.
+    """
 
     url: str
     key: str
@@ -34,7 +35,7 @@ class Load:
     paid: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)  # the first words of all other answers
-    # 409s to a key whose request had ended in a 500 before: it counts as in flight until its lease is over.
+    # 409s for a key whose request had ended in a 500: it counts as in flight until its lease is over.
     left_in_flight: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -59,14 +60,16 @@ class Load:
             thread.join()
 
     def wait_for_more(self, count: int = 20) -> None:
-        """Until so many more were acknowledged. Raises TimeoutError."""
+        """Wait until this many more were acknowledged. Raise TimeoutError."""
         wanted = self.answers[200] + count
         wait_until(lambda: self.answers[200] >= wanted or bool(self.errors), seconds=PATIENCE)
         assert self.errors == []
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        """Whoever is being enrolled is, and nobody else meanwhile: what waits for the worker does not grow."""
+        """Finish the enrollments under way and start no others meanwhile, so that the worker's backlog does not
+        grow.
+        """
         self._rest.set()
         try:
             yield
@@ -75,7 +78,7 @@ class Load:
 
     def _write(self) -> None:
         try:
-            # None kept: a proxy that is told of other webs closes those it has, whatever is on its way to it.
+            # None is kept: a proxy that is reconfigured closes kept connections, even with a request on its way.
             limits = httpx.Limits(max_keepalive_connections=0)
             with httpx.Client(timeout=PATIENCE, trust_env=False, limits=limits) as client:
                 while not self._ended.is_set():

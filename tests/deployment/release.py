@@ -17,13 +17,13 @@ class NoHistory(Exception):
 
 
 def last_release() -> dict[str, Any]:
-    """Its `version`, its `commit`, and what is known of it."""
+    """Return its `version`, its `commit`, and its known faults."""
     record: dict[str, Any] = tomllib.loads(RECORD.read_text())
     return record
 
 
 def unpack(folder: Path, *, commit: str, repository: Path = ROOT) -> Path:
-    """Put the tree of a commit there. Raises NoHistory, which says how to get it."""
+    """Unpack the tree of a commit there. Raise NoHistory, which says how to get it."""
     archive = subprocess.run(
         ["git", "archive", "--format=tar", commit], cwd=repository, capture_output=True, check=False
     )

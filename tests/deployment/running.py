@@ -1,4 +1,4 @@
-"""The whole of production as processes: what compose.yaml starts as containers, of one source tree or of two."""
+"""All of production as processes: what compose.yaml starts as containers, from one source tree or two."""
 
 import os
 import signal
@@ -35,8 +35,9 @@ SECRETS = {
 
 class Deployment:
     """A context manager around the servers; the processes of the platform are started by name: web, worker, beat, or
-    whatever `as_` calls a second one. nginx hands requests to the webs that `admit` named last. What is of this tree
-    runs in `files`, which may be a copy of those that the image has."""
+    the name that `as_` gives a second one. nginx forwards requests to the webs that `admit` named last. Processes of
+    this tree run in `files`, which may be a copy of the files that the image has.
+    """
 
     def __init__(self, *, files: Path = ROOT) -> None:
         self._files = files
@@ -76,7 +77,7 @@ class Deployment:
     # --- Processes of the platform ------------------------------------------------------------------------------------
 
     def start(self, service: str, *, tree: Path = ROOT, as_: str = "") -> None:
-        """Start a service of compose.yaml as the tree has it; a web has been ready once when this returns."""
+        """Start a service of compose.yaml as the tree defines it; a web has been ready once when this returns."""
         name = as_ or service
         image = Image(tree)
         if service == "web":
@@ -95,11 +96,11 @@ class Deployment:
             wait_until(lambda: self._is_ready(name), seconds=START_SECONDS)
 
     def admit(self, *names: str) -> None:
-        """Have the proxy hand requests to these webs and no others."""
+        """Let the proxy forward requests to these webs and no others."""
         self.nginx.send_to([self._ports[name] for name in names])
 
     def stop(self, name: str) -> int:
-        """Tell a process to stop; its exit code."""
+        """Tell a process to stop; return its exit code."""
         process = self._processes.pop(name)
         os.kill(process.pid, signal.SIGTERM)
         return process.wait(STOP_SECONDS)
@@ -110,7 +111,9 @@ class Deployment:
         process.wait()
 
     def manage(self, *arguments: str, tree: Path = ROOT, service: str = "migrate") -> str:
-        """Run a management command of a tree as a service would; its output. Raises RuntimeError with what it said."""
+        """Run a management command of a tree as a service would; return its output. Raise RuntimeError with its error
+        output.
+        """
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=self._place(tree),
@@ -124,14 +127,14 @@ class Deployment:
         return done.stdout
 
     def call(self, function: str) -> Any:
-        """Call `module:function` of this tree in the environment of the worker; what it returns, by way of JSON."""
+        """Call `module:function` of this tree in the worker's environment; return its result, by way of JSON."""
         if self._desk is None:
             self._desk = Desk(environment=self.environment("worker"), log=self.folder / "desk.log")
         self._desk.ask(function)
         return self._desk.answer()
 
     def wait_until_settled(self) -> None:
-        """Until every parent who paid has what was paid for. Raises TimeoutError with what is known of the others."""
+        """Wait until every parent who paid has what was paid for. Raise TimeoutError with the state of the others."""
         waiting: list[str] = []
 
         def is_settled() -> bool:
@@ -146,7 +149,7 @@ class Deployment:
             ) from error
 
     def sign_in_code(self, *, to: str) -> str:
-        """The newest code that was mailed to this address, once it is there. Raises TimeoutError."""
+        """Return the newest code mailed to this address, once it arrives. Raise TimeoutError."""
         found: list[str] = []
 
         def has_come() -> bool:
@@ -161,7 +164,9 @@ class Deployment:
         return (self.folder / f"{name}.log").read_text()
 
     def environment(self, service: str, *, tree: Path = ROOT, port: int = 0) -> dict[str, str]:
-        """What the service gets by compose.yaml, with our servers for the containers', and stand-ins for vendors."""
+        """Return the service's environment from compose.yaml, with our servers in place of the containers', and
+        stand-ins for vendors.
+        """
         values = SECRETS | {"PUBLIC_URL": self.nginx.secure_url, "EMAIL_URL": f"filemail:///{self.folder}/mail"}
         given = Image(tree).environment(service, values)
         ours = {

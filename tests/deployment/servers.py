@@ -1,5 +1,6 @@
-"""The servers that production stands on, from Debian's packages and with the configuration of deploy/: each is started,
-stopped and started again by itself, on a port of its own."""
+"""The servers that production depends on, from Debian's packages and with the configuration of deploy/: each is
+started, stopped, and restarted by itself, on its own port.
+"""
 
 import os
 import shutil
@@ -25,19 +26,19 @@ PROGRAMS = ("redis-server", "pgbouncer", "nginx")
 
 
 def postgres_programs() -> Path | None:
-    """Debian's newest PostgreSQL."""
+    """Return the folder of Debian's newest PostgreSQL."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     return found[-1] if found else None
 
 
 def missing() -> list[str]:
-    """Which of the servers are not installed."""
+    """Return which of the servers are not installed."""
     programs = [program for program in PROGRAMS if not shutil.which(program)]
     return programs if postgres_programs() else ["postgresql", *programs]
 
 
 class Server:
-    """A process in a folder of its own. Started by root it runs as somebody else, as PostgreSQL and pgbouncer want."""
+    """A process in its own folder. If root starts it, it runs as another user, as PostgreSQL and pgbouncer require."""
 
     def __init__(self, *, signal_to_stop: signal.Signals = signal.SIGTERM) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{type(self).__name__.lower()}-"))
@@ -103,7 +104,7 @@ class Server:
 
 class Postgres(Server):
     def __init__(self) -> None:
-        super().__init__(signal_to_stop=signal.SIGINT)  # without waiting for those who are connected
+        super().__init__(signal_to_stop=signal.SIGINT)  # without waiting for connected clients
         programs = postgres_programs()
         assert programs is not None
         self._programs = programs
@@ -150,10 +151,10 @@ class Redis(Server):
 
 
 class Pgbouncer(Server):
-    """By the image's own entry point and settings."""
+    """pgbouncer, with the image's own entry point and settings."""
 
     def __init__(self, postgres: Postgres) -> None:
-        super().__init__(signal_to_stop=signal.SIGINT)  # its STOPSIGNAL: what is under way ends first
+        super().__init__(signal_to_stop=signal.SIGINT)  # its STOPSIGNAL: work under way ends first
         self._postgres = postgres
         text = (DEPLOY / "pgbouncer" / "pgbouncer.ini").read_text()
         settings = {"6432": str(self.port), "0.0.0.0": "127.0.0.1", "/tmp/": f"{self.folder}/"}
@@ -178,8 +179,9 @@ class Pgbouncer(Server):
 
 
 class Nginx(Server):
-    """The proxy's configuration, in front of those webs that it was told of last. Browsers come by HTTPS; programs of
-    the tests without, as its certificate would be believed by nobody."""
+    """The proxy's configuration, in front of the webs it was given last. Browsers use HTTPS; the tests' programs do
+    not, as nobody would trust its certificate.
+    """
 
     def __init__(self) -> None:
         super().__init__(signal_to_stop=signal.SIGQUIT)
@@ -194,7 +196,7 @@ class Nginx(Server):
         self.send_to([free_port()])
 
     def send_to(self, ports: list[int]) -> None:
-        """Hand requests to the webs on these ports, from now on."""
+        """Forward requests to the webs on these ports from now on."""
         webs = "\n        ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
         text = (DEPLOY / "nginx.conf").read_text()
         before, redirect, rest = text.partition("    server {\n        listen 80;")
@@ -223,7 +225,7 @@ class Nginx(Server):
 
 
 def replaced(text: str, settings: dict[str, str]) -> str:
-    """The text with theirs replaced by ours. Each has to be there."""
+    """Replace their texts with ours; each of them has to occur."""
     for theirs, ours in settings.items():
         assert theirs in text, theirs
         text = text.replace(theirs, ours)

@@ -1,4 +1,4 @@
-"""The image has all that runs and no more, and fits what it runs beside."""
+"""The image contains everything that runs and no more, and matches the servers beside it."""
 
 import os
 import re
@@ -52,7 +52,7 @@ class TestTheImage:
         assert given == {USER, 65534}  # pgbouncer's
 
     def test_has_the_programs_of_the_server_s_version(self) -> None:
-        """pg_dump refuses a server that is newer than itself. The tests' server is of that version, too."""
+        """pg_dump refuses a server that is newer than itself. The tests' server has that version, too."""
         (client,) = re.findall(r"postgresql-client-(\d+)", " ".join(IMAGE.instructions("RUN")))
         told = subprocess.run(
             [f"{POSTGRES_BIN_PATH}{os.sep}postgres", "--version"], capture_output=True, text=True, check=True

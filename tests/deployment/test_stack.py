@@ -1,4 +1,4 @@
-"""Production as compose.yaml has it, with each of its parts restarted while clients write."""
+"""Production as compose.yaml defines it, with each of its parts restarted while clients write."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def key(deployment: Deployment) -> str:
 
 
 def collect_static_files() -> None:
-    """As the image is made with them, unless they are there as they are now: to compress them takes a while."""
+    """Collect them as for the image, unless they exist and are current: compressing them takes a while."""
     collected = ROOT / STATIC_FILES / "staticfiles.json"
     newest = max(path.stat().st_mtime for path in (ROOT / "static").rglob("*"))
     if not collected.exists() or collected.stat().st_mtime < newest:
@@ -88,9 +88,9 @@ def restart(name: str) -> Callable[[Deployment], None]:
     return disturb
 
 
-# A key whose request died is in flight for a minute, and then the request is carried out.
+# A key whose request died is in flight for a minute, and then the request is executed.
 EXPECTED = {200, 503, 409}
-# What is done to a part, and which answers there may be meanwhile besides those.
+# What is done to a part, and which other answers are allowed meanwhile.
 DISTURBANCES: dict[str, tuple[Callable[[Deployment], None], set[int]]] = {
     "PostgreSQL restarted": (lambda running: running.postgres.restart(), set()),
     "Redis restarted": (lambda running: running.redis.restart(), set()),

@@ -31,7 +31,7 @@ DistrictSeatAllocation.objects.update(total_seats=100_000)
 
 @pytest.fixture(scope="module")
 def before() -> Iterator[Path]:
-    """The tree of the last release."""
+    """Return the tree of the last release."""
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         yield unpack(Path(folder), commit=last_release()["commit"])
 
@@ -51,12 +51,14 @@ def schema(deployment: Deployment) -> dict[str, str]:
 
 
 def narrowed(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Which columns and rules of the old schema the new one has otherwise: going back, rows may be in the way."""
+    """Return the columns and rules of the old schema that differ in the new one: on the way back, rows may violate
+    them.
+    """
     return sorted(name for name, definition in old.items() if new.get(name) != definition)
 
 
 def listed_as_in_the_way() -> list[str]:
-    """What docs/deployment.md says so of."""
+    """Return what docs/deployment.md says about that."""
     _, _, table = (ROOT / "docs" / "deployment.md").read_text().partition("| what is checked |")
     return sorted(
         name for row in table.partition("\n\n")[0].splitlines()[2:] for name in NAME.findall(row.split("|")[1])
@@ -64,14 +66,15 @@ def listed_as_in_the_way() -> list[str]:
 
 
 def swap(deployment: Deployment, name: str, *, tree: Path) -> None:
-    """Replace a worker or a beat by the one of another tree."""
+    """Replace a worker or a beat with the one of another tree."""
     deployment.stop(name)
     deployment.start(name, tree=tree)
 
 
 def surprises(told: dict[str, Counter[int]], *, log: str) -> dict[str, Any]:
-    """Other answers than 200 and 503, by step; those that the last release is known to give while its database changes
-    are none, as far as its log has the reason and they are no more than were known."""
+    """Return answers other than 200 and 503, by step. Those that the last release is known to give while its database
+    changes are ignored, as long as its log gives the reason and they do not exceed the known number.
+    """
     found: dict[str, dict[Any, Any]] = {
         step: {status: n for status, n in told[step].items() if status not in (200, 503)} for step in told
     }

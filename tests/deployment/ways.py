@@ -1,4 +1,4 @@
-"""What people on their way through the platform find there, and where they have come to; called inside it."""
+"""What people on their way through the platform find there, and how far they got; called inside it."""
 
 from typing import Any
 
@@ -15,7 +15,9 @@ PASSWORD = "a-desk-that-stays-open"
 
 
 def build() -> dict[str, Any]:
-    """The workspaces of the journeys; one's key and instance, the other's cohorts, and somebody who works at both."""
+    """Create the workspaces of the journeys: the key and instance of one, the cohorts of the other, and a staff member
+    of both.
+    """
     cohorts, found = courses.build(), town.build()
     staff = StaffFactory(email="owner@riverbend.test")
     staff.set_password(PASSWORD)
@@ -31,13 +33,13 @@ def build() -> dict[str, Any]:
 
 
 def payments() -> dict[str, int]:
-    """What the families of Riverbend paid, by the learner's address."""
+    """Return what the families of Riverbend paid, by the learner's address."""
     paid = EnrollmentDecision.objects.filter(workspace__slug="riverbend", payment__isnull=False)
     return dict(paid.values_list("learner__email", "payment"))
 
 
 def arrived() -> dict[str, list[Any]]:
-    """Who has come to the end of which journey, each as often as there are such rows."""
+    """Return who has completed which journey, once per row."""
     booked = StepProgress.objects.filter(status="BOOKED", package__cohort__name="Evenings")
     approved = Enrollment.objects.filter(instance__name="By hand", eligibility_status="approved")
     refunds = Refund.objects.filter(status="succeeded", payment__workspace__slug="riverbend")

@@ -1,5 +1,6 @@
-"""Vendors that tell what happened badly: some of it never, some of it several times, some of it long after what came
-later. What is told in order, once and at once goes through the same code, to compare with."""
+"""Vendors whose notices arrive badly: some never, some several times, some long after later ones. Notices that arrive
+in order, once, and immediately go through the same code, for comparison.
+"""
 
 import json
 from collections import Counter
@@ -27,13 +28,13 @@ from tests.sweeps import SOON
 
 from .partner_world import World, message
 
-COPIES = {0: 10, 1: 60, 2: 20, 3: 10}  # how often of a hundred something is told so many times
-HELD_BACK = 0.4  # of what is on its way, until the next time
+COPIES = {0: 10, 1: 60, 2: 20, 3: 10}  # of a hundred notices, how many are delivered this many times
+HELD_BACK = 0.4  # of the notices on their way, until the next time
 
 
 @dataclass
 class Post:
-    """Between a vendor and us. Without `chance` it delivers everything in order, once and at once."""
+    """The mail between a vendor and us. Without `chance`, it delivers everything in order, once, and immediately."""
 
     deliver: Callable[[Any], None]
     chance: Random | None = None
@@ -66,7 +67,7 @@ class Post:
             self.deliver(each)
 
 
-# What parents and banks do, in three rounds. Everybody in a round does so before we are told of any of it.
+# What parents and banks do, in three rounds. Everybody in a round acts before we are told about any of it.
 TALES: dict[str, tuple[str, ...]] = {
     "pays": ("pay",),
     "lets the page expire": ("expire",),
@@ -98,7 +99,7 @@ class Parents:
         self.post = Post(self._receive, chance)
         self.workspace: Workspace = InstanceFactory().workspace
         self.seen = len(self._events())
-        self.under_way: dict[str, str] = {}  # by payment intent, the refund or the dispute that is not over
+        self.under_way: dict[str, str] = {}  # by payment intent, the open refund or dispute
         self.decisions = {(tale, number): self._ask(tale, number) for tale in tales for number in range(of_each)}
 
     def live(self) -> None:
@@ -111,12 +112,12 @@ class Parents:
             self.seen = len(events)
             if self.chance is None or self.chance.random() < 0.5:
                 handle_due_events(now=utc_now() + SOON, limit=10_000)
-        # Once: Stripe pays nothing out while more went back than came. Some of the payments in it we have not heard of.
+        # Once: Stripe pays nothing out while refunds exceed payments. We have not heard of some of the payments.
         self.stripe.pay_out()
         self._read_payouts()
 
     def end(self, *, is_reconciled: bool = True) -> None:
-        """What never came is found, and what is late comes after it."""
+        """Find what never arrived; anything late arrives after that."""
         if is_reconciled:
             reconcile_stripe(now=utc_now())
         self.post.bring_the_rest()
@@ -126,11 +127,11 @@ class Parents:
         put_mails_off()
 
     def ends(self) -> list[tuple[str, dict[str, Any]]]:
-        """Of each family the tale that it lived through, and how it ended."""
+        """Return the tale that each family lived through, and how it ended."""
         return [(tale, state_of(decision.pk)) for (tale, _), decision in self.decisions.items()]
 
     def told(self) -> list[tuple[str, Counter[str]]]:
-        """Of each family its tale, and the events that integrators were told."""
+        """Return each family's tale, and the events sent to integrators."""
         return [(tale, told_of(decision)) for (tale, _), decision in self.decisions.items()]
 
     def _ask(self, tale: str, number: int) -> EnrollmentDecision:
@@ -170,11 +171,11 @@ class Parents:
         raw = json.dumps(body).encode()
         now = utc_now()
         receive_event(raw=raw, signature_header=signed(raw), now=now)
-        if self.chance is None or self.chance.random() < 0.7:  # else a sweep takes it
+        if self.chance is None or self.chance.random() < 0.7:  # otherwise a sweep handles it
             handle_event(event_id=body["id"], now=now)
 
     def _events(self) -> list[dict[str, Any]]:
-        """All that Stripe has to tell and we act on, oldest first."""
+        """Return everything that Stripe reports and we act on, oldest first."""
         listed = self.world.client.v1.events.list({"limit": 100, "types": list(HANDLED_TYPES)}).auto_paging_iter()
         return [event.to_dict() for event in listed][::-1]
 
@@ -184,12 +185,12 @@ class Parents:
 
 
 def put_mails_off() -> None:
-    """Nobody sends them here, and thousands of events take longer than a mail may wait."""
+    """Postpone mails: nobody sends them here, and thousands of events take longer than a mail may wait."""
     Notification.objects.update(next_attempt_at=utc_now() + SOON)
 
 
 def state_of(decision_id: int) -> dict[str, Any]:
-    """Where a family's money and its enrollment stand: all that is compared but ids, times and the order of rows."""
+    """Return the state of a family's money and enrollment, except ids, times, and the order of rows."""
     decision = EnrollmentDecision.objects.select_related("checkout", "enrollment").get(pk=decision_id)
     payments = Payment.objects.filter(checkout=decision.checkout)
     mails = Notification.objects.about(
@@ -222,7 +223,7 @@ def told_of(decision: EnrollmentDecision) -> Counter[str]:
 
 
 class Courses:
-    """Learners who go through two partners in order; the first of them is told of in order."""
+    """Learners who go through two partners in order; the first partner's reports arrive in order."""
 
     def __init__(self, lms: SandboxProcess, *, learners: int, chance: Random) -> None:
         self.world = World(lms)
@@ -240,7 +241,7 @@ class Courses:
                 post.take([(step, *told) for told in MESSAGES])
 
     def end(self) -> None:
-        """The partners are asked for what they have not told, and what is late comes after that."""
+        """Ask the partners for what they have not reported; anything late arrives after that."""
         self.world.bring_to_the_end()
         self.post.bring_the_rest()
         partners_inbox.handle_due_events(now=self.world.now, limit=10_000)

@@ -1,8 +1,8 @@
-"""A workspace in which anything may happen next: learners, staff, families and Stripe act in any order that Hypothesis
-thinks of, and after each step the doctor examines everything.
+"""A workspace in which anything may happen next: learners, staff, families, and Stripe act in any order that Hypothesis
+chooses, and after each step the doctor examines everything.
 
-Nobody is asked over the network: what Stripe says is given. A refusal by a use case is an answer like any other; any
-other exception is a mistake, a refused row included. Each run is rolled back as a whole.
+Nothing goes over the network: Stripe's answers are given. A use case may refuse; any other exception is a fault,
+including a refused row. Each run is rolled back as a whole.
 """
 
 import datetime as dt
@@ -42,21 +42,22 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from operations.doctor import examine
 
 LEARNERS = 4
-nth = st.integers(0, 3)  # which of the rows there are, the newest first
+nth = st.integers(0, 3)  # which of the existing rows, the newest first
 learner = st.integers(1, LEARNERS)
 code = st.sampled_from(["", "SPRING-25"])
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Two seats and one more of another allocation, a course of two places with one seat in each class, a voucher for
-    two uses: enough for four learners to meet at every limit."""
+    """Two seats and one more of another allocation, a course with two places and one seat in each class, and a voucher
+    for two uses: enough for four learners to reach every limit.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.now = utc_now()
         self.run = transaction.atomic()
         self.run.__enter__()
-        # The API would ask Stripe here, once its transaction is committed; which never happens.
+        # The API would ask Stripe here once its transaction is committed, which never happens.
         self.stripe = patch("enrollments.routing.route.submit_checkout", _checkout)
         self.stripe.start()
 
@@ -190,7 +191,7 @@ class AnyOrder(RuleBasedStateMachine):
     def hear_of_a_dispute(self, which: int, status: str) -> None:
         for payment in self.pick(Payment.objects.filter(method="stripe", status__in=["paid", "disputed"]), which):
             if payment.refunded_minor:
-                continue  # the bank disputes what is left; Stripe would say how much
+                continue  # the bank disputes the rest; Stripe would say how much
             told = DisputeSnapshot(
                 id=f"dp_rows_{payment.pk}",
                 payment_intent_id=str(payment.payment_intent_id),
@@ -236,12 +237,12 @@ class AnyOrder(RuleBasedStateMachine):
     # --- How --------------------------------------------------------------------------------------------------------
 
     def pick(self, rows: "models.QuerySet[Any]", which: int) -> list[Any]:
-        """The row of this number, the newest first, or the oldest; none if there is none."""
+        """Return the row with this number, the newest first, or the oldest; None if there is none."""
         found = list(rows.order_by("-pk")[: which + 1])
         return found[-1:]
 
     def attempt(self, use_case: Callable[..., Any], *subject: Any, **arguments: Any) -> None:
-        """A second later, do it or be refused: then nothing may be left of it."""
+        """A second later, do it or be refused: a refusal must leave nothing behind."""
         self.now += dt.timedelta(seconds=1)
         with self.refusals():
             use_case(*subject, **arguments, now=self.now)
@@ -252,7 +253,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 class _Refusals:
-    """A savepoint that is rolled back by a DomainError, which goes no further."""
+    """A savepoint that is rolled back by a DomainError, which it swallows."""
 
     def __enter__(self) -> None:
         self.savepoint = transaction.atomic()

@@ -1,9 +1,9 @@
-"""Killing a process between any two steps of what it does.
+"""Kill a process between any two steps of its work.
 
-A step is what outlives the process: a commit, a statement outside a transaction, a request to Stripe or to a partner, a
-batch handed to the event stream, a mail, a bell rung at the broker. `steps_of` runs a use case in a process of its own
-and lists its steps; `killed_at` runs it and sends SIGKILL to that process right before or right after one of them;
-`killed_at_each_write` goes inside its transactions. Nothing of this is in the product: the hooks are put in place in
+A step is an effect that survives the process: a commit, a statement outside a transaction, a request to Stripe or to a
+partner, a batch handed to the event stream, a mail, or a message to the broker. `steps_of` runs a use case in a process
+of its own and lists its steps; `killed_at` runs it and sends SIGKILL to that process right before or right after one of
+them; `killed_at_each_write` goes inside its transactions. The product contains none of this: the hooks are installed in
 the forked process only.
 """
 
@@ -79,7 +79,7 @@ class Hooks:
 
 
 def steps_of(use_case: Callable[[], Any]) -> list[str]:
-    """The steps of a use case, in order. It is carried out."""
+    """Run a use case and return its steps in order."""
 
     def listen() -> list[str]:
         steps: list[str] = []
@@ -92,7 +92,7 @@ def steps_of(use_case: Callable[[], Any]) -> list[str]:
 
 
 def killed_at(use_case: Callable[[], Any], *, number: int, after: bool) -> None:
-    """Run a use case in a process that is killed right before (or right after) its step of this number, from 0."""
+    """Run a use case in a process that is killed right before (or right after) its step with this number, from 0."""
 
     def count(seen: list[str], step: str) -> None:
         if len(seen) == number:
@@ -109,8 +109,9 @@ def killed_at(use_case: Callable[[], Any], *, number: int, after: bool) -> None:
 
 
 def _its_locks_are_gone() -> bool:
-    """PostgreSQL notices a moment later that its client is dead, and only then lets go of the rows that it had locked.
-    Until then a sweep passes over them, which the next one finds; a test runs one only."""
+    """Wait until PostgreSQL notices that its client is dead and releases the rows that it had locked. Until then, a
+    sweep skips them; the next sweep would find them, but a test runs only one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
@@ -120,8 +121,9 @@ def _its_locks_are_gone() -> bool:
 
 
 def killed_at_each_write(use_case: Callable[[], Any]) -> Iterator[int]:
-    """Run a use case again and again in processes that are killed right before their first write, their second and so
-    on, in transactions and outside; the number of each kill. The last run is not killed and so carries it out."""
+    """Run a use case again and again in processes that are killed right before their first write, their second, and so
+    on, inside and outside of transactions; yield the number of each kill. The last run is not killed and completes it.
+    """
     for number in itertools.count():
         answer = in_process(partial(_run_until_write, number, use_case))
         if answer != KILLED:

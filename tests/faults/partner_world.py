@@ -1,4 +1,4 @@
-"""Partners whose systems the sandbox plays, and learners on their way through them, for tests that break things."""
+"""Partners whose systems the sandbox plays, and learners on their way through them, for tests that inject faults."""
 
 import datetime as dt
 import json
@@ -21,14 +21,14 @@ from partners.states import GroupRule
 from partners.tests.factories import ProviderFactory, approved, define
 from sandbox.testing import SandboxProcess
 
-# Each round finds what was postponed in the one before: a lease, a pause, the hours after which a partner is asked.
+# Each round finds what the previous one postponed: a lease, a pause, the hours after which a partner is asked.
 ROUND = dt.timedelta(hours=25)
 SECRET = new_signing_secret()
 
 
 @dataclass
 class World:
-    """A program that goes through `partners` partners in order; one of them may know no idempotency."""
+    """A program that goes through `partners` partners in order; one of them may lack idempotency."""
 
     lms: SandboxProcess
     partners: int = 2
@@ -60,17 +60,17 @@ class World:
         return approved(self.instance)
 
     def take_courses(self) -> None:
-        """Everybody who was accepted finishes; the partners tell nobody."""
+        """Let everybody who was accepted finish; the partners tell nobody."""
         taught = EnrollmentStep.objects.filter(status="in_progress")
         for url in taught.order_by("pk").values_list("launch_url", flat=True):
             self.lms.take_course(url)
 
     def go_on(self) -> None:
-        """Time passes."""
+        """Let time pass."""
         self.now += ROUND
 
     def run_sweeps(self) -> None:
-        """What the schedule runs, a day later each time. A round rings for the next one while there is more to do."""
+        """Run the schedule's sweeps, a day later each time. A round requests the next one while there is more to do."""
         self.go_on()
         handle_due_events(now=self.now)
         for provider in self.providers:
@@ -79,15 +79,16 @@ class World:
                     pass
 
     def bring_to_the_end(self) -> None:
-        """Courses are taken and the sweeps run until every learner has come through, which takes a round or two for
-        each partner."""
+        """Take courses and run the sweeps until every learner has come through, which takes a round or two for each
+        partner.
+        """
         for _ in range(3 * self.partners):
             self.run_sweeps()
             self.take_courses()
         self.run_sweeps()
 
     def check_books(self) -> None:
-        """A partner taught each learner that we sent there, once, and calls each as we know it."""
+        """Check that a partner taught each learner that we sent there, once, and knows each by our id."""
         ours = [
             (step.provider.slug, step.cuid, step.external_enrollment_id)
             for step in EnrollmentStep.objects.filter(asked_at__isnull=False).select_related("provider")
@@ -97,7 +98,7 @@ class World:
         assert len(theirs) == len(ours)
 
     def check_end(self) -> None:
-        """Everybody has completed all steps and has one certificate, and one mail tells of it."""
+        """Check that everybody has completed all steps, has one certificate, and got one mail about it."""
         enrollments = Enrollment.objects.count()
         assert set(EnrollmentStep.objects.values_list("status", flat=True)) == {"completed"}
         assert EnrollmentStep.objects.count() == enrollments * self.partners
@@ -115,7 +116,7 @@ class World:
 
 
 def message(event: str, external_id: str, *, message_id: str, **data: object) -> tuple[bytes, dict[str, str]]:
-    """What a partner posts to our webhook, signed."""
+    """Return a signed message as a partner posts it to our webhook."""
     now = utc_now()
     raw = json.dumps({"event": event, "data": {"enrollmentId": external_id, **data}})
     headers = {

@@ -1,7 +1,7 @@
 """The named points at which processes are killed: before the first step of each scenario, between two, after the last.
 
-`make faults` kills at each of them FAULT_REPEATS times, by turns right after the step before and right before the step
-behind. Each time the scenario begins anew on an empty database, and ends with the doctor finding nothing.
+`make faults` kills at each of them FAULT_REPEATS times, alternately right after the previous step and right before the
+next one. Each time, the scenario starts on an empty database, and ends with the doctor finding nothing.
 """
 
 import os
@@ -20,26 +20,26 @@ from tests.sweeps import SOON
 from .failpoints import killed_at, steps_of
 from .report import Recoveries
 
-REPEATS = int(os.environ.get("FAULT_REPEATS", "2"))  # two: once on each side of the point
+REPEATS = int(os.environ.get("FAULT_REPEATS", "2"))  # once on each side of the point
 
 
 class Scenario(Protocol):
-    """Something that a process is doing when it is killed (`act`), and how it ends well all the same."""
+    """Something that a process is doing when it is killed (`act`), and how it still ends well."""
 
     steps: ClassVar[list[str]]
 
     def act(self) -> None: ...
 
     def recover(self) -> None:
-        """What happens anyway: the request comes again, the webhook is sent again, the sweeps run."""
+        """Do what happens anyway: the request is repeated, the webhook is sent again, the sweeps run."""
 
     def check(self) -> None:
-        """Nothing that was acknowledged is lost, and nothing is there twice."""
+        """Check that nothing acknowledged is lost, and nothing exists twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """The gap in front of the step of this number; the one behind the last step has the number of steps."""
+    """The gap before the step with this number; the gap after the last step has the number of steps."""
 
     scenario: type[Scenario]
     number: int
@@ -63,8 +63,9 @@ def points_of(scenario: type[Scenario]) -> list[KillPoint]:
 
 
 class KilledAtEachPoint:
-    """Tests of some scenarios: that their steps are just those listed, and of every point of each. The module has the
-    fixture `begin`, which brings a scenario to where its process starts to act."""
+    """Tests for some scenarios: their steps are exactly those listed, and every point of each survives a kill. The
+    module defines the fixture `begin`, which brings a scenario to where its process starts to act.
+    """
 
     scenarios: ClassVar[Sequence[type[Scenario]]]
 
@@ -76,7 +77,7 @@ class KilledAtEachPoint:
             metafunc.parametrize("scenario", self.scenarios)
 
     def test_has_just_these_steps(self, begin: Callable[[type[Any]], Any], scenario: type[Scenario]) -> None:
-        """A new step makes this fail until it is listed, and with that tried below."""
+        """A new step makes this fail until it is listed, and thereby tested below."""
         begun = begin(scenario)
 
         assert steps_of(begun.act) == scenario.steps
@@ -95,8 +96,9 @@ def survive(
     begin: Callable[[type[Any]], Any],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Kill at this point again and again. The report is told how long the slowest recovery took: all that happens
-    anyway, and the examination. What a lease makes wait for is not waited for: the sweeps run as if time had passed."""
+    """Kill at this point again and again. The report gets the time of the slowest recovery: everything that happens
+    anyway, and the examination. Leases are not waited for: the sweeps run as if time had passed.
+    """
     recoveries = Recoveries()
     for turn in range(REPEATS):
         if turn:

@@ -1,6 +1,6 @@
-"""A plugin of pytest for `make faults`: the table of what was killed, how often, and how long recovery took.
+"""A pytest plugin for `make faults`: a table of what was killed, how often, and how long recovery took.
 
-A test asserts what is true afterward; how long that took is judged here, as no test does.
+A test asserts what is true afterward; only this module judges durations.
 """
 
 import time
@@ -14,7 +14,7 @@ _failed: list[str] = []
 
 
 class Recoveries:
-    """How long the slowest of some recoveries took, from the moment of the fault."""
+    """The time of the slowest of some recoveries, from the moment of the fault."""
 
     def __init__(self) -> None:
         self.slowest = 0.0
@@ -28,7 +28,7 @@ class Recoveries:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Called in the process that pytest-xdist's workers report to as well."""
+    """Collect reports; this is also called in the process that pytest-xdist's workers report to."""
     if report.failed:
         _failed.append(report.nodeid)
     elif report.when == "call":

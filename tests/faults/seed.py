@@ -1,4 +1,4 @@
-"""What a running stack needs before it can be asked for anything, made inside it."""
+"""What a running stack needs before any request, created inside it."""
 
 from accounts.tests.factories import WorkspaceFactory, api_key_text
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
@@ -8,7 +8,7 @@ SEATS = 100_000
 
 
 def found_workspace() -> dict[str, str]:
-    """A workspace with a default program and a district with SEATS seats; its API key."""
+    """Create a workspace with a default program and a district with SEATS seats; return its API key."""
     workspace = WorkspaceFactory(slug="faults")
     InstanceFactory(workspace=workspace)
     seats(workspace, total=SEATS)
@@ -20,7 +20,7 @@ def used_seats() -> int:
 
 
 def decisions_by_status() -> dict[str, int]:
-    """How many decisions about parents have come to what."""
+    """Count the decisions about parents by their status."""
     found: dict[str, int] = {}
     for status in EnrollmentDecision.objects.filter(provision_source="parent").values_list("status", flat=True):
         found[status] = found.get(status, 0) + 1

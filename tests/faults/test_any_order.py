@@ -1,4 +1,6 @@
-"""Seats, places, money and reviews in any order, with the doctor after each step. `make stateful` runs it at length."""
+"""Seats, places, money, and reviews in any order, with the doctor after each step. `make stateful` runs it at
+length.
+"""
 
 import os
 from typing import Any
@@ -40,7 +42,7 @@ class TestWhateverHappensInWhateverOrder:
         run(examples=EXAMPLES, steps=STEPS)
 
     def test_a_seat_that_is_not_counted_back_is_found(self) -> None:
-        """Control: the row of the seat is released, the counter is not."""
+        """Control: the row of the seat is released, but the counter is not."""
 
         def release(*, seat: SeatAssignment, **_: Any) -> None:
             SeatAssignment.objects.filter(pk=seat.pk).update(status="released", released_at=seat.reserved_at)

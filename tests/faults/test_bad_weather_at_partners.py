@@ -1,6 +1,7 @@
-"""A thousand learners go through four partners whose systems fail in a fifth of all calls, and whose messages come
-twice, in any order, or not at all. Everybody has to come through, with one certificate each, and the partners' books
-have to be ours. The sandbox plays the partners over HTTP; the clock is simulated, so nobody waits out a pause."""
+"""A thousand learners go through four partners whose systems fail in a fifth of all calls, and whose messages arrive
+twice, in any order, or not at all. Everybody has to come through with one certificate each, and the partners' books
+have to match ours. The sandbox plays the partners over HTTP; the clock is simulated, so nobody waits out a pause.
+"""
 
 import random
 from collections import Counter
@@ -35,14 +36,14 @@ PARTNERS = 4
 WORKERS = 2
 FAULTY = 0.2  # of all calls to a partner
 TWICE = 0.2  # of all messages
-LOST = 0.05  # of all completions, with all that is told of them: the partner is asked, and then tells
+LOST = 0.05  # of all completions, with all messages about them: the partner reports them when asked
 AT_MOST_ROUNDS = 40
 EVERYBODY = LEARNERS * PARTNERS
 MESSAGES = ("progress.updated", "course.completed", "certificate.issued")
 
 
 def bad_weather(chance: random.Random) -> Callable[..., outbound.Answer]:
-    """The client's way to a partner, of which a fifth fails: before the call, after it, overloaded, or too much."""
+    """Let a fifth of the client's calls to a partner fail: before the call, after it, overloaded, or rate-limited."""
     ask = outbound._ask
 
     def through(*call: Any) -> outbound.Answer:
@@ -67,7 +68,7 @@ def bad_weather(chance: random.Random) -> Callable[..., outbound.Answer]:
 
 
 def serve(world: World, number: int, seed: int) -> None:
-    """What a worker does in a round, at all partners, each worker from another one on."""
+    """Do what a worker does in a round, at all partners; each worker starts at a different one."""
     weather = patch.object(outbound, "_ask", bad_weather(random.Random(seed)))
     clock = patch.object(breaker, "time", SimpleNamespace(monotonic=world.now.timestamp))
     with weather, clock, quietly():
@@ -80,7 +81,7 @@ def serve(world: World, number: int, seed: int) -> None:
 
 
 def take_courses(world: World, number: int, seed: int) -> None:
-    """The learners of this worker's share finish, and the partners tell of it, in whatever way messages come."""
+    """Let this worker's share of learners finish; the partners report it, in whatever way messages arrive."""
     chance = random.Random(seed)
     taught = EnrollmentStep.objects.filter(status="in_progress", events__isnull=True).select_related("provider")
     letters = []

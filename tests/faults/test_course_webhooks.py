@@ -1,4 +1,4 @@
-"""Stripe's notices about a course in every order there is: what is true in the end is what Stripe says."""
+"""Stripe's notices about a course in every possible order: the final state is what Stripe says."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -38,12 +38,12 @@ Order = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Ending:
-    """What became of everything in the end."""
+    """The final state of everything."""
 
     told: tuple[str, ...]  # about packages
     steps: tuple[str, ...]
     places: tuple[str, ...]
-    counts: tuple[int, ...]  # taken and held of the cohort that was paid for, then of the other; seats in classes
+    counts: tuple[int, ...]  # taken and held in the cohort that was paid for, then in the other; seats in classes
     payment: tuple[str, str]  # its status, the enrollment's
     checkouts: tuple[str, ...]
     differences: frozenset[str] = frozenset()  # between our books and Stripe's
@@ -52,7 +52,8 @@ class Ending:
 
 class Story:
     """A learner whose first payment page expired, and who then chose a bank debit for another cohort of the course. We
-    have been told nothing of either yet."""
+    have not been told about either yet.
+    """
 
     def __init__(self, stripe: SandboxProcess) -> None:
         self.stripe, self.world = stripe, StripeWorld(stripe)
@@ -70,12 +71,12 @@ class Story:
         self.stripe.settle(self.checkout.url, outcome=outcome)
 
     def refund(self) -> None:
-        """In full, by somebody in Stripe's dashboard."""
+        """Refund it in full, as somebody in Stripe's dashboard."""
         (payment,) = self.stripe.ledger()["payments"]
         self.world.client.v1.refunds.create({"payment_intent": payment["id"]})
 
     def endings(self, orders: Sequence[Order]) -> dict[Order, Ending]:
-        """What the events come to in each of these orders."""
+        """Return what the events lead to in each of these orders."""
         events = {kind: self.world.event(kind) for kind in orders[0]}
         found = {}
         for order in orders:
@@ -103,7 +104,7 @@ class Story:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Whatever is written in here is taken back. Not an atomic block, in which Stripe could not be asked."""
+    """Roll back whatever is written inside. This is not an atomic block, in which Stripe could not be called."""
     point = transaction.savepoint()
     yield
     transaction.savepoint_rollback(point)
@@ -114,9 +115,9 @@ def every_order(*types: str) -> list[Order]:
 
 
 def orders_with_every_triple(*types: str) -> list[Order]:
-    """A few orders in which any three of the events still come in each of their six orders: 8 of 120 for five events.
+    """Return a few orders that contain any three of the events in each of their six orders: 8 of 120 for five events.
 
-    Greedy: the next order is the one that shows most triples not seen before, the first of equals.
+    Greedy: the next order is the first of those that show the most new triples.
     """
     remaining = set(itertools.permutations(types, 3))
     chosen: list[Order] = []

@@ -1,4 +1,4 @@
-"""Web, worker and beat are told to stop while they are at work, by the signal that Docker and Kubernetes send."""
+"""Web, worker, and beat are told to stop while they work, by the signal that Docker and Kubernetes send."""
 
 import contextlib
 import itertools
@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
 CUT_OFF = 0  # in place of a status: the connection broke
 SECONDS = 60.0
-WORKER = ["celery", "-A", "enrollment_project", "worker", "--concurrency", "2", "--loglevel", "INFO"]  # of compose.yaml
+# as in compose.yaml
+WORKER = ["celery", "-A", "enrollment_project", "worker", "--concurrency", "2", "--loglevel", "INFO"]
 GRANIAN = {
     "GRANIAN_INTERFACE": "wsgi",
     "GRANIAN_HOST": "127.0.0.1",
@@ -39,7 +40,7 @@ class Site:
         self._numbers = itertools.count(1)
 
     def enroll(self, client: httpx.Client, **context: Any) -> int:
-        """The status of the answer, CUT_OFF if there was none."""
+        """Return the status of the answer, or CUT_OFF if there was none."""
         email = f"learner{next(self._numbers)}@school.test"
         body = {
             "learner_profile": {"email": email, "first_name": "Jane", "last_name": "Doe"},
@@ -58,7 +59,7 @@ class Site:
             return CUT_OFF
 
     def listens(self) -> bool:
-        """Whether somebody takes connections. Asked without a request, which would wait behind one that is slow."""
+        """Return whether somebody accepts connections. No request is sent, since it would wait behind a slow one."""
         try:
             socket.create_connection(("127.0.0.1", self.stack.port), timeout=SECONDS).close()
         except ConnectionRefusedError:
@@ -66,7 +67,7 @@ class Site:
         return True
 
     def slow_at_stripe(self, *, path: str, method: str) -> None:
-        """The next such request takes a while."""
+        """Let the next such request take a while."""
         self.stack.sandbox.faults(latency_ms={"value": 2000, "path": path, "method": method, "times": 1})
 
     def wait_until_stripe_is_asked(self) -> None:
@@ -94,7 +95,7 @@ class Balancer:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.answers: Counter[int] = Counter()
-        self.heard: list[int] = []  # what /readyz answered
+        self.heard: list[int] = []  # the answers of /readyz
         self.is_ready = threading.Event()
         self.is_ready.set()
         self._lock = threading.Lock()
@@ -143,7 +144,7 @@ class TestWebThatIsToldToStop:
             assert running.stack.wait_for("web", seconds=30) == 0
 
     def test_cuts_off_what_it_has_begun_when_it_is_killed(self) -> None:
-        """The control: what is asked for above is not there by itself."""
+        """Control: the behavior tested above does not come for free."""
         with site() as running, client() as http, ThreadPoolExecutor(1) as pool:
             answer = begin_slowly(running, pool, http)
 
@@ -153,7 +154,7 @@ class TestWebThatIsToldToStop:
 
 
 def begin_slowly(running: Site, pool: ThreadPoolExecutor, http: httpx.Client) -> "Future[int]":
-    """A request that Stripe is being asked about."""
+    """Begin a request that waits for Stripe."""
     running.slow_at_stripe(path="/v1/checkout/sessions", method="POST")
     answer = pool.submit(running.enroll, http, guardian_id="guardian_456")
     running.wait_until_stripe_is_asked()
@@ -181,7 +182,7 @@ class TestAWorkerThatIsToldToStop:
 
 
 def begin_a_task(running: Site) -> None:
-    """A task that asks Stripe about a payment."""
+    """Begin a task that asks Stripe about a payment."""
     with client() as http:
         body = {
             "learner_profile": {"email": "paying@school.test", "first_name": "Jane", "last_name": "Doe"},
@@ -197,7 +198,7 @@ def begin_a_task(running: Site) -> None:
 class TestBeatThatIsToldToStop:
     def test_ends_at_once_and_goes_on_with_its_schedule_when_it_is_started_again(self) -> None:
         with RunningStack(beat=True) as stack:
-            stack.kill("worker")  # so that what beat rings for stays in the queue
+            stack.kill("worker")  # so that what beat requests stays in the queue
 
             def rings() -> int:
                 return len([*(stack.folder / "celery" / "queue").iterdir()])

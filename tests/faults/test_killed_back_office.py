@@ -1,5 +1,6 @@
-"""SIGKILL between any two steps of what the back office and its sweeps do: mails, invoices, held answers, idle seats,
-vouchers, payouts, disputes, webhooks and money outside of Stripe. See test_killed_processes.py for how."""
+"""SIGKILL between any two steps of the back office and its sweeps: mails, invoices, held answers, idle seats, vouchers,
+payouts, disputes, webhooks, and money from outside of Stripe. test_killed_processes.py explains how.
+"""
 
 import contextlib
 import datetime as dt
@@ -46,7 +47,9 @@ pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transac
 
 
 class SendingAMail(Scenario):
-    """Rather twice than never: whoever dies between sending and noting it has it sent again under one Message-ID."""
+    """Twice rather than never: if the sender dies before recording it, the mail is sent again under the same
+    Message-ID.
+    """
 
     steps = ["update notifications_notification", "mail", "update notifications_notification"]
 
@@ -172,7 +175,7 @@ class ReclaimingAnIdleSeat(Scenario):
 
 
 class RoutingWithAVoucher(RoutingToACheckout):
-    """The voucher can be used once; the request that comes again is not refused by its own use."""
+    """The voucher can be used once; the repeated request is not refused because of its own use."""
 
     def prepare(self) -> None:
         super().prepare()
@@ -230,7 +233,7 @@ class HearingOfADispute(HandlingAWebhook):
 
 
 class TellingAReceiver(Scenario):
-    """Rather twice than never, in order, and under one id."""
+    """Twice rather than never, in order, and under one id."""
 
     steps = [
         "update events_webhookendpoint",
@@ -282,7 +285,7 @@ class RecordingMoneyOutsideOfStripe(Scenario):
         pay_offline(enrollment_id=Enrollment.objects.get().pk, proof=Proof(OfflineMeans.CASH, STAFF), now=utc_now())
 
     def recover(self) -> None:
-        with contextlib.suppress(AlreadyPaid):  # the member of staff saw it fail, and presses again
+        with contextlib.suppress(AlreadyPaid):  # the staff member saw it fail, and presses again
             self.act()
         sweep()
 

@@ -1,4 +1,6 @@
-"""SIGKILL for a worker that imports candidates, or undoes that, before each of its writes; then the sweep goes on."""
+"""SIGKILL for a worker that imports candidates, or undoes an import, before each of its writes; then the sweep
+continues.
+"""
 
 import pytest
 
@@ -20,7 +22,7 @@ pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transac
 
 
 def go_on() -> None:
-    """As the sweep does once the lease of the dead is over."""
+    """Continue as the sweep does once the dead worker's lease has expired."""
     ImportJob.objects.update(next_attempt_at=utc_now())
     import_candidates(job_id=ImportJob.objects.get().pk, now=utc_now())
 

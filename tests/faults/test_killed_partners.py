@@ -1,6 +1,6 @@
 """SIGKILL for a web process or a worker between any two steps of a learner's way through the partners: from queued to
-accepted, from completed to the next one, to the certificate, and out. Then the sweeps run and the partner sends again
-what was not answered. Nobody may be lost, taken twice or certified twice, and the partners' books and ours must agree.
+accepted, from completed to the next one, to the certificate, and out. Then the sweeps run and the partner resends what
+was not answered. Nobody may be lost, accepted twice, or certified twice, and the partners' books must match ours.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,9 @@ pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transac
 
 
 class Scenario:
-    """Something that a process is doing when it is killed (`act`). However it ends, the learner comes to the end."""
+    """Something that a process is doing when it is killed (`act`). However it ends, the learner completes the
+    program.
+    """
 
     steps: ClassVar[list[str]]
 
@@ -37,7 +39,7 @@ class Scenario:
         self.enrollment: Enrollment = self.world.learner()
 
     def prepare(self) -> None:
-        """The first partner has not been asked yet."""
+        """Prepare a learner whom the first partner has not been asked about yet."""
 
     def act(self) -> None:
         raise NotImplementedError
@@ -57,7 +59,7 @@ class Scenario:
         return self.step(order)
 
     def complete(self, order: int) -> EnrollmentStep:
-        """Accepted, and finished at the partner, which has told us: the event is not handled yet."""
+        """Accept and finish the learner at the partner, which has told us; the event is not handled yet."""
         step = self.enroll(order)
         self.world.take_courses()
         raw, headers = message("course.completed", step.external_enrollment_id or "", message_id=f"msg-{order}")
@@ -92,7 +94,7 @@ class ReceivingACompletion(Scenario):
         receive_event(slug=self.accepted.provider.slug, raw=raw, headers=headers, now=utc_now())
 
     def recover(self) -> None:
-        self.act()  # the partner had no answer
+        self.act()  # the partner got no answer
         super().recover()
 
     def check(self) -> None:
@@ -111,7 +113,7 @@ class HandlingACompletion(Scenario):
 
 
 class HandlingTheLastCompletion(Scenario):
-    """The participation ends with it, and the certificate is issued."""
+    """It ends the participation, and the certificate is issued."""
 
     steps = ["commit", "ring notifications.tasks.send_notification"]
 
@@ -125,7 +127,7 @@ class HandlingTheLastCompletion(Scenario):
 
 
 class AskingForNews(Scenario):
-    """Polling finds a completion of which the partner told nothing."""
+    """Polling finds a completion that the partner did not report."""
 
     steps = [
         "update partners_enrollmentstep",
@@ -176,7 +178,7 @@ SCENARIOS = [
 
 @pytest.fixture
 def begin(sandbox_process: SandboxProcess) -> Callable[[type[Scenario]], Scenario]:
-    """Brings a scenario to where its process starts to act."""
+    """Bring a scenario to where its process starts to act."""
 
     def prepared(scenario: type[Scenario]) -> Scenario:
         begun = scenario(sandbox_process)
@@ -194,7 +196,7 @@ class TestAWorldInWhichNobodyIsAskedWhatCameOfIt:
     def test_has_a_learner_at_the_partner_twice(
         self, begin: Callable[[type[Scenario]], Scenario], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: the partner knows no idempotency, and its answer was lost with the process."""
+        """Control: the partner lacks idempotency, and its answer was lost with the process."""
         begun = begin(AskingAPartner)
         killed_at(begun.act, number=2, after=True)
         monkeypatch.setattr(RestGateway, "find", lambda gateway, reference: None)

@@ -1,5 +1,6 @@
-"""SIGKILL for a web process or a worker between any two steps, then what happens anyway: the request or the webhook
-comes again, and the sweeps run. Nothing may be lost, nothing doubled, and Stripe's books and ours must agree."""
+"""SIGKILL for a web process or a worker between any two steps, then what happens anyway: the request or the webhook is
+repeated, and the sweeps run. Nothing may be lost or doubled, and Stripe's books must match ours.
+"""
 
 import contextlib
 import datetime as dt
@@ -40,7 +41,7 @@ TOMORROW = dt.timedelta(hours=25)
 
 @dataclass
 class Scenario:
-    """Something that a process is doing when it is killed (`act`), and how it ends well all the same."""
+    """Something that a process is doing when it is killed (`act`), and how it still ends well."""
 
     stripe: SandboxProcess
     folder: Path
@@ -64,7 +65,7 @@ class Scenario:
         return route(self.instance.workspace, tenant_id=None, guardian_id="guardian_456", **asked).decision
 
     def pay(self) -> Checkout:
-        """A parent is asked and pays; we have not heard of it."""
+        """Let a parent be asked and pay; we have not heard about it."""
         self.instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
         self.ask_parent()
         checkout = Checkout.objects.get()
@@ -72,7 +73,7 @@ class Scenario:
         return checkout
 
     def net(self) -> int:
-        """What Stripe has kept of the payers' money."""
+        """Return what Stripe has kept of the payers' money."""
         return int(self.stripe.ledger()["totals"].get("usd", {"net": 0})["net"])
 
 
@@ -154,7 +155,7 @@ class ReceivingAWebhook(PaidScenario):
         receive_event(raw=self.raw, signature_header=signed(self.raw), now=utc_now())
 
     def recover(self) -> None:
-        if not StripeEvent.objects.exists():  # Stripe had no 200, so it sends the event again
+        if not StripeEvent.objects.exists():  # Stripe got no 200, so it sends the event again
             self.act()
         sweep()
 
@@ -201,7 +202,7 @@ class CancellingACheckout(Scenario):
         cancel_checkout(checkout_id=self.checkout_id, now=utc_now())
 
     def recover(self) -> None:
-        if Checkout.objects.get().cancel_requested_at is None:  # whoever wanted it saw it fail, and asks again
+        if Checkout.objects.get().cancel_requested_at is None:  # the person who wanted it saw it fail, and asks again
             self.act()
         sweep()
 
@@ -211,7 +212,7 @@ class CancellingACheckout(Scenario):
 
 
 class RefundScenario(Scenario):
-    """Ends with all of the money back, once."""
+    """Ends with all of the money refunded, once."""
 
     def prepare(self) -> None:
         settle_checkout(checkout_id=self.pay().pk, now=utc_now())
@@ -267,7 +268,7 @@ class SweepingRefunds(SubmittingARefund):
 
 
 class Relaying(Scenario):
-    """The stream is a file here, which outlives the relay."""
+    """The stream is a file here, which survives the relay."""
 
     steps = ["commit", "hand on", "commit"]
 
@@ -306,7 +307,7 @@ SCENARIOS: list[type[Scenario]] = [
 def begin(
     stripe: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[type[Scenario]], Scenario]:
-    """Brings a scenario to where its process starts to act."""
+    """Bring a scenario to where its process starts to act."""
 
     def append(self: LogStream, events: list[RelayedEvent]) -> list[str]:
         with (tmp_path / "stream").open("a") as stream:
@@ -332,7 +333,7 @@ class TestAProcessThatIsKilled(KilledAtEachPoint):
 
 
 class TestAWorldWhereNothingIsRepeated:
-    """Controls: without the second request and without sweeps the kill does leave something behind."""
+    """Controls: without the second request and without sweeps, the kill does leave something behind."""
 
     def test_a_checkout_killed_after_its_first_commit_has_no_session(
         self, begin: Callable[[type[Scenario]], Scenario]
@@ -362,6 +363,6 @@ def one_key() -> Claim:
 
 
 def repeat(request: Callable[[dt.datetime], Any]) -> None:
-    """Make the same request again, once the key is not in flight any more."""
+    """Make the same request again, once the key is no longer in flight."""
     with contextlib.suppress(AlreadyAnswered):
         request(utc_now() + dt.timedelta(minutes=2))

@@ -1,5 +1,6 @@
-"""SIGKILL between any two steps of buying a place, of its fulfilment and of its refund; then the repeated request, the
-redelivered webhook and the sweeps. See test_killed_processes.py for how."""
+"""SIGKILL between any two steps of buying a place, of its fulfilment, and of its refund; then the repeated request, the
+redelivered webhook, and the sweeps. test_killed_processes.py explains how.
+"""
 
 import json
 from collections.abc import Callable
@@ -124,7 +125,7 @@ class Refunding(StartingACheckout):
 
 
 class HearingOfAPayment(Fulfilling):
-    """The web process that takes the webhook, then the worker that handles it."""
+    """The web process that receives the webhook, then the worker that handles it."""
 
     steps = [
         "commit",
@@ -144,12 +145,12 @@ class HearingOfAPayment(Fulfilling):
         handle_event(event_id=self.event["id"], now=utc_now())
 
     def recover(self) -> None:
-        self.act()  # Stripe had no 200, or sends it twice all the same
+        self.act()  # Stripe got no 200, or sends it twice anyway
         sweep()
 
 
 class HearingOfARefund(HearingOfAPayment):
-    """The same, of a refund that was made in Stripe's dashboard."""
+    """The same for a refund made in Stripe's dashboard."""
 
     steps = [
         "commit",
@@ -240,5 +241,5 @@ class TestWithoutRedeliveryAndSweeps:
 
 
 def every_row() -> dict[str, list[Any]]:
-    """The whole database, by table."""
+    """Return the whole database, by table."""
     return {model._meta.db_table: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()}

@@ -1,4 +1,4 @@
-"""The running stack on a PostgreSQL and a Redis of its own, and one part after the other taken away."""
+"""The running stack on its own PostgreSQL and Redis, with one part after the other taken away."""
 
 import json
 import shutil
@@ -52,7 +52,7 @@ class Town:
         self.stack.call("tests.sweeps:sweep")
 
     def breaches(self) -> Any:
-        """What the doctor finds, by invariant."""
+        """Return what the doctor finds, by invariant."""
         try:
             report = self.stack.manage("doctor", "--json")
         except subprocess.CalledProcessError as broken:
@@ -71,7 +71,7 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
-    # Not below pytest's own folder: under root PostgreSQL runs as somebody else, who may not enter there.
+    # Not below pytest's own folder: under root, PostgreSQL runs as another user, who may not enter there.
     folder = Path(tempfile.mkdtemp(prefix="outages-"))
     postgres = get_server(folder / "postgres", cleanup_mode="delete")
     redis = RedisServer()
@@ -91,7 +91,7 @@ def town() -> Iterator[Town]:
 
 
 class TestWithoutRedis:
-    """It is the broker, the cache of the rate limits and the stream of events: none of them holds a fact."""
+    """Redis is the broker, the cache of the rate limits, and the event stream: none of them holds a fact."""
 
     def test_learners_are_enrolled_and_payments_arrive(self, town: Town) -> None:
         paying, seated = town.new_address(), town.new_address()
@@ -191,8 +191,9 @@ def survive_restarts(
     allowed: set[int],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A rush for each of RESTARTS. The report is told how long it took, at the slowest, from the moment at which the
-    server went until everybody who was refused had their seat and the doctor found nothing."""
+    """Rush once for each of RESTARTS. The report gets the longest time from the loss of the server until everybody who
+    was refused had their seat and the doctor found nothing.
+    """
     recoveries = Recoveries()
     for _ in range(RESTARTS):
         before = town.used_seats()
@@ -216,8 +217,9 @@ def everybody_is_in(town: Town, addresses: list[str]) -> bool:
 
 
 def rush(town: Town, disturb: Callable[[], None]) -> tuple[list[str], list[int]]:
-    """Enroll 60 learners, four at a time; `disturb` while the twentieth waits and before the last twenty are begun.
-    Their addresses, and the first answer that each of them got."""
+    """Enroll 60 learners, four at a time; call `disturb` while the twentieth waits and before the last twenty are
+    begun. Return their addresses, with the first answer that each of them got.
+    """
     addresses = [town.new_address() for _ in range(60)]
     begun, disturbed = threading.Event(), threading.Event()
 
@@ -239,7 +241,7 @@ def rush(town: Town, disturb: Callable[[], None]) -> tuple[list[str], list[int]]
 
 
 def status_of(town: Town, address: str) -> int:
-    """The status of the answer, GONE if there was none."""
+    """Return the status of the answer, or GONE if there was none."""
     try:
         return town.enroll(address).status_code
     except httpx.HTTPError:

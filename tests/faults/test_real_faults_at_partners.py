@@ -1,5 +1,6 @@
-"""Partners whose systems fail for real: the sandbox answers late, with errors, with garbage, or takes the learner and
-never says so. The client and its deadlines are those of production; only the time between two rounds is simulated."""
+"""Partners whose systems fail for real: the sandbox answers late, with errors, with garbage, or accepts the learner and
+never says so. The client and its deadlines are those of production; only the time between two rounds is simulated.
+"""
 
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -27,7 +28,7 @@ AT_MOST_ROUNDS = 40
 LATE_MS = 1_400  # the deadline is a second
 FAULTS: list[Body] = [
     {"server_error": {"value": True, "times": 2}},
-    {"lost_answer": {"value": "close", "times": 2}},  # the learner is taken, and nobody says so
+    {"lost_answer": {"value": "close", "times": 2}},  # the learner is accepted, and nobody says so
     {"rate_limit": {"value": True, "times": 2, "retry_after": 3}},
     {"lost_answer": {"value": "hang", "times": 1, "delay_ms": LATE_MS}},
     {"garbage": {"value": True, "times": 2}},
@@ -62,8 +63,9 @@ class TestSixtyLearners:
         assert examine() == {}
 
     def go_round(self, world: World, number: int) -> set[int]:
-        """A day later, in weather of one kind at each partner while learners come, and then in good; returns what
-        struck."""
+        """Run a round a day later, with one kind of fault at each partner while learners arrive, and then without;
+        return the faults that occurred.
+        """
         struck = set()
         world.go_on()
         with patch.object(breaker, "time", SimpleNamespace(monotonic=world.now.timestamp)):

@@ -1,5 +1,6 @@
-"""Hundreds of vendors' events, dropped, doubled and in any order, end in the same books as those that came in order.
-`make faults` sends thousands."""
+"""Hundreds of vendors' events, dropped, doubled, and in any order, end in the same books as those that arrived in
+order. `make faults` sends thousands.
+"""
 
 import math
 import os
@@ -24,14 +25,16 @@ pytestmark = [pytest.mark.race, pytest.mark.walk, pytest.mark.django_db]
 
 EVENTS = int(os.environ.get("SCRAMBLED_EVENTS", "80"))
 SEED = int(os.environ.get("SCRAMBLED_SEED", "13"))
-OF_EACH = math.ceil(EVENTS / 2 / 42)  # families who live through each tale; the tales come to 42 events
-LEARNERS = math.ceil(EVENTS / 2 / 7)  # of each its partners tell eight, fewer where it comes late to the second
+OF_EACH = math.ceil(EVENTS / 2 / 42)  # families who live through each tale; together the tales produce 42 events
+# the partners report eight events about each, fewer if the learner reaches the second one late
+LEARNERS = math.ceil(EVENTS / 2 / 7)
 
 
 class TestStripesEventsInAnyOrder:
     def test_end_in_the_same_books(self, stripe: SandboxProcess) -> None:
-        """What is told of a state that was over before we heard of it is not told on; nothing is told that the orderly
-        run does not tell, or more often."""
+        """An event about a state that ended before we heard of it is not published; nothing is published that the
+        orderly run does not publish, or more often.
+        """
         orderly = Parents(stripe, of_each=1)
         orderly.live()
         orderly.end()
@@ -85,7 +88,7 @@ class TestPartnersEventsInAnyOrder:
         assert courses.post.taken >= EVENTS // 2
 
     def test_do_not_where_progress_can_go_back(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: what an older message says overwrites what is known."""
+        """Control: an older message overwrites what is known."""
 
         def progress(advance: Any, step: Any, steps: Any, event: Any) -> str:
             advance.journal.note(step, progress=event.payload["progress"])
@@ -107,7 +110,7 @@ def unlike_the_first(courses: Courses) -> list[Any]:
 
 
 def theirs(stripe: SandboxProcess) -> dict[str, tuple[int, int]]:
-    """What Stripe captured, and what it sent back or lost to the payer's bank, by payment."""
+    """Return what Stripe captured, and what it refunded or lost to the payer's bank, by payment."""
     ledger = stripe.ledger()
     gone = Counter({payment["id"]: payment["refunded"] for payment in ledger["payments"]})
     for dispute in ledger["disputes"]:

@@ -1,4 +1,4 @@
-"""Stripe slow, busy, broken or cut off while a parent is being sent to pay: by HTTP, as an integrator sees it."""
+"""Stripe slow, busy, broken, or cut off while a parent is being sent to pay: over HTTP, as an integrator sees it."""
 
 from typing import Any
 
@@ -66,13 +66,13 @@ class TestARequestThatMeetsTrouble:
 
         refused = integrator.enroll()
 
-        kept = "a 500 that is kept for the key"  # there the session is found in Stripe's list at once
+        kept = "a 500 that is kept for the key"  # there, the session is found in Stripe's list at once
         if trouble != kept:
             assert (refused.status_code, refused.json()["code"]) == (503, "payment_provider_down")
             assert int(refused["Retry-After"]) >= 1
             assert EnrollmentDecision.objects.get().status == "failed"
         stripe.clear_faults()
-        wait_until(lambda: is_accepted(integrator))  # Stripe may be at the first try still: 409
+        wait_until(lambda: is_accepted(integrator))  # Stripe may still be at the first attempt: 409
         continued = integrator.enroll()
         assert (continued.status_code, continued.json()["status"]) == (200, "checkout_required")
         assert [continued.json()["checkout_session_id"]] == [row["id"] for row in stripe.ledger()["sessions"]]
@@ -121,7 +121,7 @@ class TestARequestThatMeetsTrouble:
 
 
 class TestADecisionThatFailedForAnOutage:
-    """The intent to charge is kept: the sweep may still make its session, and then it can be paid."""
+    """The intent to charge is kept: the sweep may still create its session, and then it can be paid."""
 
     @pytest.fixture
     def decision(self, stripe: SandboxProcess) -> EnrollmentDecision:

@@ -1,4 +1,4 @@
-"""Stripe's webhooks dropped, doubled, late and in any order: what is true in the end is what Stripe says."""
+"""Stripe's webhooks dropped, doubled, late, and in any order: the final state is what Stripe says."""
 
 import itertools
 from typing import Any
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def stripe(stripe: SandboxProcess, live_server: Any) -> SandboxProcess:
-    """Stripe that delivers to the web process of this test; its events are handled when the test says so."""
+    """Stripe delivering to the web process of this test; its events are handled when the test says so."""
     stripe.send_webhooks_to(f"{live_server.url}/api/webhooks/stripe")
     return stripe
 
@@ -37,7 +37,7 @@ def handle_all() -> None:
 
 
 def refund_at_stripe(stripe: SandboxProcess) -> None:
-    """In full, by somebody in Stripe's dashboard."""
+    """Refund it in full, as somebody in Stripe's dashboard."""
     (payment,) = stripe.ledger()["payments"]
     StripeWorld(stripe).client.v1.refunds.create({"payment_intent": payment["id"]})
 

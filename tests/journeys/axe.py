@@ -1,4 +1,4 @@
-"""What axe-core finds on a page, in every look it has: on a phone and at a desk, light and dark."""
+"""What axe-core finds on a page in every look: on a phone and at a desk, light and dark."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ LOOKS = [(size, scheme) for size in (PHONE, DESKTOP) for scheme in ("light", "da
 
 
 def seen(page: Page, *, within: str = "") -> list[str]:
-    """What is wrong with the page, or with a part of it, in each look; it is left in the last of them."""
+    """Return what is wrong with the page, or with a part of it, in each look; the page stays in the last one."""
     _wait_until_drawn(page)
     page.evaluate(AXE)  # not a script tag, which the Content-Security-Policy would refuse
     found = []
@@ -24,8 +24,9 @@ def seen(page: Page, *, within: str = "") -> list[str]:
 
 
 def cut_by_large_text(page: Page) -> list[str]:
-    """What does not fit once text is twice as large, as people set it in their browser: a page wider than its screen,
-    and text that reaches beyond what shows it. The page is left as it was."""
+    """Return what does not fit at twice the text size, as people set it in their browser: a page wider than its screen,
+    and text that exceeds its container. The page is restored.
+    """
     _wait_until_drawn(page)
     found = []
     page.evaluate("document.documentElement.style.fontSize = '200%'")
@@ -36,7 +37,7 @@ def cut_by_large_text(page: Page) -> list[str]:
     return found
 
 
-# What is meant for screen readers alone is no wider than a pixel; what somebody types scrolls in its field.
+# Content for screen readers only is no wider than a pixel; typed text scrolls in its field.
 _CUT = """() => {
   const wide = document.documentElement.scrollWidth - innerWidth;
   const found = wide > 0 ? [`${wide} px too wide`] : [];
@@ -53,13 +54,13 @@ _CUT = """() => {
 
 
 def _wait_until_drawn(page: Page) -> None:
-    """Wait for the page and its fonts: an icon whose font has not come yet is a faint word to axe."""
+    """Wait for the page and its fonts: an icon whose font has not loaded is a faint word to axe."""
     page.wait_for_load_state()
     page.evaluate("document.fonts.ready.then(() => true)")
 
 
 def _faults(page: Page, within: str) -> list[str]:
-    """Each fault with the element it means, and a page wider than its screen."""
+    """Return each fault with the element it concerns, and whether the page is wider than its screen."""
     found = page.evaluate("part => axe.run(part || document, {resultTypes: ['violations']})", within)
     faults = [f"{fault['id']}: {node['html']}" for fault in found["violations"] for node in fault["nodes"]]
     overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")

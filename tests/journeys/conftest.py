@@ -18,7 +18,7 @@ from . import course_pages
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 ONE_MINUTE = 60
-PATIENCE_MS = 20_000  # what is not there by then will not come; a machine may be slow
+PATIENCE_MS = 20_000  # anything missing by then will not appear; a machine may be slow
 expect.set_options(timeout=PATIENCE_MS)
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
@@ -26,7 +26,7 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """The workspace of the journeys, seen by its integrator."""
+    """The workspace of the journeys, as its integrator sees it."""
 
     stack: RunningStack
     key: str
@@ -41,7 +41,7 @@ class Town:
     def enroll(
         self, *, email: str, first_name: str = "Jane", program: str = "", tenant_id: int | None = None
     ) -> dict[str, Any]:
-        """Route a learner with this address; the API's answer."""
+        """Route a learner with this address; return the API's answer."""
         context: dict[str, Any] = {"program_instance_id": program or self.automatic, "guardian_id": f"guardian-{email}"}
         if tenant_id is not None:
             context["tenant_id"] = tenant_id
@@ -60,7 +60,7 @@ class Town:
         return result
 
     def decision(self, decision_id: int) -> dict[str, Any]:
-        """A decision as the API shows it."""
+        """Return a decision as the API shows it."""
         answer = httpx.get(
             f"{self.stack.url}/api/decisions/{decision_id}",
             headers={"Authorization": f"Bearer {self.key}"},
@@ -94,7 +94,7 @@ class Courses:
         return f"/courses/{code}/cohorts/{self.cohorts[code][cohort]}/enroll"
 
     def meanwhile(self, what: str) -> Any:
-        """Let somebody else do something: a function of courses.py."""
+        """Let somebody else act: call a function of courses.py."""
         return self.stack.call(f"tests.journeys.courses:{what}")
 
 
@@ -118,7 +118,9 @@ def _stripe_behaves(stack: RunningStack) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def complaints() -> Iterator[list[str]]:
-    """What the browser says of our pages. None may break the Content-Security-Policy or throw: it must stay empty."""
+    """Collect the browser's complaints about our pages. None may violate the Content-Security-Policy or throw: it must
+    stay empty.
+    """
     said: list[str] = []
     yield said
     assert said == []
@@ -152,7 +154,7 @@ def enter_code(stack: RunningStack) -> Callable[[Page, str], None]:
 
 @pytest.fixture
 def sign_in(stack: RunningStack) -> Callable[[Page, str], None]:
-    """Become who has this address, by the requests the forms would send: how the forms do it is in test_signing_in."""
+    """Sign in with this address, by the requests the forms would send; test_signing_in covers the forms."""
 
     def with_code(page: Page, email: str) -> None:
         asking = page.request.get("/accounts/login/code/")

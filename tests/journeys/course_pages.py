@@ -39,7 +39,7 @@ def pay(page: Page) -> None:
 
 
 def look_until(page: Page, heading: str, look: Callable[[], object]) -> None:
-    """The worker takes a moment: look again until the page has this heading."""
+    """Reload until the page has this heading, since the worker takes a moment."""
 
     def is_there() -> bool:
         look()

@@ -1,4 +1,4 @@
-"""What the journeys through courses need to be there, and what other people do meanwhile; called in the stack."""
+"""What the course journeys need to exist, and what other people do meanwhile; called in the stack."""
 
 import datetime as dt
 
@@ -39,7 +39,7 @@ CHESS_STEPS = [("Evening 1", "Openings", 1), ("Evening 2", "Endgames", 1)]
 
 
 def build() -> dict[str, dict[str, int]]:
-    """Make the courses; for each code its cohorts' ids by name."""
+    """Create the courses; return for each code its cohorts' ids by name."""
     workspace = WorkspaceFactory(slug="lakeside", name="Lakeside Learning")
     price = Price.objects.create(workspace=workspace, name="Tuition", amount_minor=14900)
     robots = _course(workspace, "ROBOTS", "Robots that find their way", ROBOTS, ROBOT_STEPS)
@@ -73,7 +73,7 @@ def build() -> dict[str, dict[str, int]]:
 
 
 def leave_one_seat_on_tuesday() -> int:
-    """One seat in the robots' Tuesday class, and places for two in the small group."""
+    """Leave one seat in the robots' Tuesday class, and places for two in the small group."""
     cohort = Cohort.objects.get(name="Small group")
     change_capacity(
         cohort_id=cohort.pk, max_enrollment=cohort.current_enrollment + cohort.held_places + 2, now=utc_now()
@@ -83,21 +83,23 @@ def leave_one_seat_on_tuesday() -> int:
 
 
 def take_the_last_seat_on_tuesday() -> bool:
-    """Somebody else books it."""
+    """Let somebody else book it."""
     package, option = _somebody_buys(Cohort.objects.get(name="Small group")), _tuesday()
     book_sessions(package_id=package.pk, selections=[Selection(option.step_id, option.pk)], now=utc_now())
     return True
 
 
 def leave_one_place() -> int:
-    """The cohort that has room for one has it again."""
+    """Give the cohort that has room for one its place again."""
     cohort = Cohort.objects.get(name="One place")
     taken = cohort.current_enrollment + cohort.held_places
     return change_capacity(cohort_id=cohort.pk, max_enrollment=taken + 1, now=utc_now()).max_enrollment
 
 
 def sell_the_place_that_is_being_paid() -> int:
-    """What must not happen, as a place outlives its checkout: it is free again and somebody else's before the money."""
+    """Simulate what must not happen, as a place outlives its checkout: it is free again and sold to somebody else
+    before the money arrives.
+    """
     cohort = Cohort.objects.get(name="One place")
     CohortPlace.objects.filter(cohort=cohort, status=PlaceStatus.HELD).update(status=PlaceStatus.RELEASED)
     Cohort.objects.filter(pk=cohort.pk).update(held_places=0)
@@ -105,13 +107,13 @@ def sell_the_place_that_is_being_paid() -> int:
 
 
 def attend_all_kickoffs() -> int:
-    """The first session has been: everybody came."""
+    """Hold the first session, with everybody present."""
     rows = StepProgress.objects.filter(step__label="Kickoff", status="BOOKED")
     return len([mark_attended(progress_id=row.pk, actor=SYSTEM, now=utc_now()) for row in rows])
 
 
 def add_a_place_to_the_full_house() -> int:
-    """Staff found a bigger room: the next in line gets an offer."""
+    """Let staff find a bigger room: the next in line gets an offer."""
     return change_capacity(
         cohort_id=Cohort.objects.get(name="Full house").pk, max_enrollment=2, now=utc_now()
     ).max_enrollment

@@ -1,4 +1,4 @@
-"""A small demo for a day in the back office, with fifty learners more who wait for a reviewer."""
+"""A small demo for a day in the back office, with fifty more learners who wait for a reviewer."""
 
 import dataclasses
 from typing import Any
@@ -25,7 +25,7 @@ WAITING = 50
 
 
 def build() -> dict[str, Any]:
-    """Make them; who signs in, and what the day is about."""
+    """Create them; return who signs in, and what the day is about."""
     workspace = load_organization(dataclasses.replace(ORGANIZATIONS[0], families=9))
     instance = InstanceFactory(workspace=workspace, name="Winter camp", is_default=False, review_mode=ReviewMode.MANUAL)
     ReviewReason.objects.get_or_create(workspace=workspace, text="All places are taken.")
@@ -45,7 +45,7 @@ def build() -> dict[str, Any]:
 
 
 def outcomes() -> dict[str, int]:
-    """How the fifty stand once what is held was carried out, and the refunds that staff asked for."""
+    """Return the states of the fifty once held answers were carried out, and the refunds that staff requested."""
     carry_out_due_reviews(limit=WAITING, now=utc_now() + SOON)
     fifty = Enrollment.objects.filter(learner__last_name="Daybreak")
     found = {status.value: fifty.filter(eligibility_status=status).count() for status in REVIEWED}

@@ -1,4 +1,4 @@
-"""A family that has each kind of thing, with names as long as people's are, and staff who set its courses up."""
+"""A family that has each kind of object, with realistically long names, and staff who set up its courses."""
 
 from accounts.consents import give_consents
 from accounts.models import Learner
@@ -28,7 +28,7 @@ LAST_NAME = "Featherstonehaugh-Cholmondeley"
 
 
 def build() -> dict[str, str]:
-    """Make them; the parent's address, the pages of their own, and the staff member with their password."""
+    """Create them; return the parent's address, the family's own pages, and the staff member with their password."""
     workspace = WorkspaceFactory(slug="longnames", name="Donaudampfschifffahrtsgesellschaft Summer Academy")
     cohort = cohort_with(
         options=(1, 2),

@@ -1,4 +1,4 @@
-"""What the journeys of applying need to be there: a workspace with a form of each kind, and a reviewer."""
+"""What the application journeys need to exist: a workspace with a form of each kind, and a reviewer."""
 
 import datetime as dt
 from typing import Any
@@ -37,7 +37,7 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
 
 
 def build() -> dict[str, str]:
-    """Make them; the path of each form, and the reviewer's address and password."""
+    """Create them; return the path of each form, and the reviewer's address and password."""
     workspace = WorkspaceFactory(slug="hillcrest", name="Hillcrest Learning", timezone="America/Chicago")
     program = Program.objects.create(
         workspace=workspace,

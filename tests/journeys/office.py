@@ -30,10 +30,10 @@ class Office:
         return self._http.get(path).json()
 
     def set_up_partners(self, sandbox: SandboxProcess) -> str:
-        """A program that two partners teach, one after the other; its instance's id."""
+        """Create a program that two partners teach, one after the other; return its instance's id."""
         for slug in PARTNERS:
             address = f"{sandbox.url}/lms/{slug}"
-            dialect = DIALECTS.get(slug, "plain")  # the JSON of the second one has names of its own
+            dialect = DIALECTS.get(slug, "plain")  # the second one's JSON uses its own names
             known: dict[str, Any] = {"baseUrl": address, "apiKey": "key", "fieldMap": FIELD_MAPS.get(dialect, {})}
             made = self.send("POST", "/partners", slug=slug, name=slug, adapter="rest", **known)
             webhook_url = f"{self.url}/api/webhooks/partners/{slug}"
@@ -45,12 +45,12 @@ class Office:
         return self.open_instance("MAKER", "Maker Path")
 
     def open_instance(self, program: str, name: str) -> str:
-        """An instance whose applications a person reviews; its id."""
+        """Create an instance whose applications a person reviews; return its id."""
         made = self.send("POST", "/programInstances", programCode=program, name=name, reviewMode="manual")
         return str(made["id"])
 
     def apply(self, instance: str, email: str, *actions: str, first_name: str = "Ada") -> str:
-        """Bring somebody as far as these actions do; the enrollment's id."""
+        """Bring somebody as far as these actions do; return the enrollment's id."""
         person = {"firstName": first_name, "lastName": "Okafor", "email": email}
         path = f"/programInstances/{instance}/enrollments"
         enrollment = self.send("POST", path, identificationType="customerInfo", **person)["id"]
@@ -62,7 +62,7 @@ class Office:
         return [step["status"] for step in self.read(f"/enrollments/{enrollment}/steps")]
 
     def wait_for(self, enrollment: str, *standing: str) -> list[dict[str, Any]]:
-        """The steps, once they stand like this."""
+        """Return the steps once they have these states."""
         wait_until(lambda: self.standing(enrollment) == list(standing), seconds=PATIENCE_SECONDS)
         steps: list[dict[str, Any]] = self.read(f"/enrollments/{enrollment}/steps")
         return steps

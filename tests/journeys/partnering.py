@@ -1,4 +1,4 @@
-"""A workspace of its own with a partner whose texts are as long as they may be, and the pages about it."""
+"""A workspace of its own with a partner whose texts have their maximum length, and the pages about it."""
 
 from django.db.models import Model
 from standardwebhooks.webhooks import Webhook
@@ -25,7 +25,7 @@ def longest(model: type[Model], column: str) -> str:
 
 
 def build() -> dict[str, str]:
-    """Make them; who signs in, and the addresses of the pages."""
+    """Create them; return who signs in, and the addresses of the pages."""
     workspace = WorkspaceFactory(slug="riverside", name="Riverside College")
     provider = ProviderFactory(
         workspace=workspace, slug="w" * 50, name=longest(Provider, "name"), webhook_secret=new_signing_secret()
@@ -52,7 +52,7 @@ def build() -> dict[str, str]:
 
 
 def say(provider: Provider, raw: bytes) -> None:
-    """The partner tells something that its map does not fit."""
+    """Let the partner send a message that its map does not fit."""
     now = utc_now()
     signature = Webhook(provider.webhook_secret).sign("msg-1", now, raw.decode())
     headers = {"webhook-id": "msg-1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}

@@ -1,4 +1,4 @@
-"""A workspace of its own in which five learners wait for a reviewer, and what its desk comes to."""
+"""A workspace of its own in which five learners wait for a reviewer, and what its desk decides."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eve")
 
 
 def build() -> dict[str, str]:
-    """Make them; the reviewer's address and password."""
+    """Create them; return the reviewer's address and password."""
     workspace = WorkspaceFactory(slug="millpond", name="Millpond School")
     instance = InstanceFactory(workspace=workspace, name="Summer camp", review_mode=ReviewMode.MANUAL)
     ReviewReason.objects.create(workspace=workspace, text="All places are taken.")
@@ -38,7 +38,7 @@ def build() -> dict[str, str]:
 
 
 def ask() -> str:
-    """Somebody in another workspace is asked something; the address of the page where they answer."""
+    """Ask somebody in another workspace a question; return the address of the page where they answer."""
     candidate = CandidateFactory(instance__review_mode=ReviewMode.MANUAL)
     evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
     submit_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
@@ -47,7 +47,7 @@ def ask() -> str:
 
 
 def sweep() -> dict[str, Any]:
-    """Carry out what is held; how each learner stands."""
+    """Carry out what is held; return the state of each learner."""
     carry_out_due_reviews(now=utc_now() + SOON)
     waiting = Enrollment.objects.filter(workspace__slug="millpond").order_by("pk")
     return dict(waiting.values_list("learner__first_name", "eligibility_status"))

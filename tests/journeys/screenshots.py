@@ -1,4 +1,4 @@
-"""`python -m tests.journeys.screenshots`: pictures of the main pages, for the README, into docs/images."""
+"""`python -m tests.journeys.screenshots`: take pictures of the main pages for the README, into docs/images."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def take(page: Page, stack: RunningStack, name: str) -> None:
 
 
 def take_courses(page: Page, stack: RunningStack, name: str) -> None:
-    """A course, the wizard after paying for it, and the dashboard it leads to."""
+    """Take a course, the wizard after paying for it, and the dashboard it leads to."""
     save = {"animations": "disabled", "scale": "css"}
     cohorts = stack.call("tests.journeys.courses:build")
     page.goto("/courses/ROBOTS")

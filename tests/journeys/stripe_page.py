@@ -10,8 +10,8 @@ PAY_BY_DEBIT = "Pay later by bank debit"
 
 
 def press(page: Page, button: str | re.Pattern[str] = PAY, *, email: str = "payer@families.test") -> None:
-    """Give an address, which Stripe insists on, and press one of the buttons."""
+    """Enter an address, which Stripe insists on, and press one of the buttons."""
     address = page.get_by_label("Email")
-    if address.is_editable():  # whoever is signed in is not asked
+    if address.is_editable():  # signed-in people are not asked
         address.fill(email)
     page.get_by_role("button", name=button).click()

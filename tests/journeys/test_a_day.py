@@ -1,4 +1,4 @@
-"""A day in the back office: each thing that staff do every day, in the browser, over the demo's data."""
+"""A day in the back office: each thing that staff do every day, in the browser, with the demo's data."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def press(page: Page, name: str) -> None:
 
 
 def look(page: Page, name: str) -> list[str]:
-    """What axe-core says of the page; a picture at two widths where PICTURES names a folder."""
+    """Check the page with axe-core; take a picture at two widths if PICTURES names a folder."""
     folder = os.environ.get("PICTURES", "")
     for width in (1280, 1920) if folder else ():
         page.set_viewport_size({"width": width, "height": 1000})

@@ -23,7 +23,7 @@ def forms(stack: RunningStack) -> dict[str, str]:
 
 
 def fill_in(page: Page, *, email: str, first_name: str) -> None:
-    """The fixed part of every form."""
+    """Fill in the fixed part of every form."""
     page.get_by_label("A parent or guardian").check()
     page.get_by_label("Your email address").fill(email)
     page.get_by_label("First name").fill(first_name)
@@ -32,7 +32,7 @@ def fill_in(page: Page, *, email: str, first_name: str) -> None:
 
 
 def answer(page: Page) -> None:
-    """The questions of the program."""
+    """Answer the questions of the program."""
     page.get_by_label("Why would you like to join?").fill("I want to build\na robot that waters plants.")
     page.get_by_label("Which afternoon suits you?").select_option("Wednesday")
     page.get_by_label("How many robots have you built?").fill("3")
@@ -83,7 +83,7 @@ class TestAParentOnAPhone:
 
 
 def review(staff: Page, forms: dict[str, str], email: str) -> None:
-    """Sign in to the back office, read the answers and approve."""
+    """Sign in to the back office, read the answers, and approve."""
     sign_in(staff, forms)
     staff.goto(f"/admin/enrollments/enrollment/?q={email}")
     staff.get_by_role("link", name=re.compile("Mia Doe")).first.click()

@@ -69,7 +69,7 @@ class TestBuyingACourse:
 
 class TestThePayment:
     def pay_unheard(self, page: Page, courses: Courses) -> None:
-        """Pay while neither a notice comes through nor Stripe answers."""
+        """Pay while no notice comes through and Stripe does not answer."""
         sandbox = courses.stack.sandbox
         page.goto(courses.enroll_path("CHESS", "Wednesdays"))
         sandbox.faults(webhooks="hold", server_error={"value": True, "path": "/v1/checkout/sessions/cs_"})
@@ -97,7 +97,7 @@ class TestThePayment:
         stack.sandbox.clear_faults()
         stack.sandbox.flush()
 
-        enrolled = page.get_by_role("heading", name="Mia is enrolled")  # the page also looks by itself
+        enrolled = page.get_by_role("heading", name="Mia is enrolled")  # the page also checks by itself
         look_until(page, "Mia is enrolled", page.get_by_role("button", name="Check again").or_(enrolled).click)
 
         headline(page, "Mia is enrolled")

@@ -1,6 +1,6 @@
 """The checklist of the course document, line by line, on a phone and at a desk without JavaScript.
 
-Which line is which test: cohorts/README.md.
+cohorts/README.md says which test covers which line.
 """
 
 import re
@@ -25,7 +25,7 @@ STEPS = ["Kickoff", "Week 2", "Week 3"]
 
 
 def read(page: Page, path: str) -> Any:
-    """What the API tells the person whose browser this is."""
+    """Return what the API tells the person whose browser this is."""
     answer = page.request.get(path)
     assert answer.status == 200
     return answer.json()
@@ -37,7 +37,7 @@ def packages(page: Page) -> list[dict[str, Any]]:
 
 
 def statuses(page: Page) -> list[str]:
-    """How far the steps of the person's only course are, in order."""
+    """Return the states of the steps of the person's only course, in order."""
     (package,) = packages(page)
     steps = read(page, f"/api/students/me/course-packages/{package['packageId']}")["steps"]
     assert [step["stepLabel"] for step in steps] == STEPS
@@ -50,7 +50,7 @@ def taken_places(page: Page, courses: Courses, cohort: str) -> int:
 
 
 def session_on(page: Page, stack: RunningStack) -> dict[str, Any]:
-    """The Stripe session whose payment page the browser shows, as Stripe has it."""
+    """Return the Stripe session whose payment page the browser shows, as Stripe has it."""
     session_id = re.search(r"cs_test_\w+", page.url)
     assert session_id is not None
     answer = httpx.get(
@@ -64,7 +64,7 @@ def session_on(page: Page, stack: RunningStack) -> dict[str, Any]:
 
 
 def welcomes(stack: RunningStack, email: str) -> list[str]:
-    """The subjects of the mails that tell of an enrollment."""
+    """Return the subjects of the mails about an enrollment."""
     return [mail.subject for mail in stack.mails(to=email) if "is enrolled" in mail.subject]
 
 

@@ -1,5 +1,6 @@
-"""Every page of a family, and the guided pages and the desk of its staff: accessible, and readable in letters twice as
-large, on the narrowest phone as well."""
+"""Every page of a family, and the guided pages and the desk of its staff: accessible, and readable at twice the text
+size, even on the narrowest phone.
+"""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A learner goes from partner to partner to a certificate that anybody can check, with no hand on it."""
+"""A learner goes from partner to partner to a certificate that anybody can check, without manual work."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect

@@ -1,4 +1,4 @@
-"""The pages about partners, with the longest of texts, to whoever can't see them or sees them on a phone."""
+"""The pages about partners, with the longest texts, for people who can't see them or use a phone."""
 
 import re
 
@@ -11,7 +11,7 @@ from .axe import seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
-OURS = ".playground"  # what stands around it in the back office is the theme's
+OURS = ".playground"  # in the back office, the theme provides everything around it
 
 
 class TestThePagesAboutPartners:

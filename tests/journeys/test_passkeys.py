@@ -1,6 +1,6 @@
-"""A member of staff adds a passkey in a browser and signs in with it.
+"""A staff member adds a passkey in a browser and signs in with it.
 
-Browsers know passkeys of names, not of addresses, so this stack calls itself by a name.
+Browsers bind passkeys to host names, not to addresses, so this stack uses a host name.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What the journeys need to be there: a workspace with two programs, a district and somebody on its staff."""
+"""What the journeys need to exist: a workspace with two programs, a district, and a staff member."""
 
 from accounts.states import Role
 from accounts.tests.factories import MembershipFactory, StaffFactory, WorkspaceFactory, api_key_text
@@ -9,7 +9,7 @@ from enrollments.tests.factories import DistrictFactory, InstanceFactory, seats
 
 
 def build() -> dict[str, str]:
-    """Make it; the workspace's API key, its programs' ids and the staff member's address."""
+    """Create it; return the workspace's API key, its programs' ids, and the staff member's address."""
     workspace = WorkspaceFactory(slug="riverbend", name="Riverbend Learning")
     robotics = Program.objects.create(workspace=workspace, code="ROBOTICS", title="Robotics Foundations")
     math = Program.objects.create(workspace=workspace, code="MATH", title="Math Circles")

@@ -1,4 +1,4 @@
-"""A real streaming replica of the PostgreSQL that the tests run on, and a way to let this process read from it."""
+"""A real streaming replica of the tests' PostgreSQL, and a way to let this process read from it."""
 
 import os
 import shutil
@@ -19,10 +19,10 @@ QUICKLY = ("--checkpoint=fast", "--no-sync", "--no-manifest")
 
 
 class Replica:
-    """`within` reads from it in this process; the log of the primary may be held back."""
+    """`within` lets this process read from it; the primary's log may be held back."""
 
     def __init__(self) -> None:
-        # Not below pytest's own folder: under root PostgreSQL runs as somebody else, who may not enter there.
+        # Not below pytest's own folder: under root, PostgreSQL runs as another user, who may not enter there.
         self.folder = Path(tempfile.mkdtemp(prefix="replica-"))
         self.user = _owner()
         if self.user:
@@ -41,12 +41,12 @@ class Replica:
         shutil.rmtree(self.folder)
 
     def hold_back(self) -> None:
-        """What is written from now on does not arrive."""
+        """Hold back everything written from now on."""
         self.tell("pg_wal_replay_pause()")
         wait_until(lambda: self.tell("pg_get_wal_replay_pause_state()") == "paused")
 
     def let_arrive(self) -> None:
-        """Everything that was written."""
+        """Let everything written arrive."""
         if self.tell("pg_is_wal_replay_paused()"):
             self.tell("pg_wal_replay_resume()")
         with connection.cursor() as cursor:
@@ -77,5 +77,5 @@ class Replica:
 
 
 def _owner() -> str | None:
-    """Who runs the primary, where we are root: its folder of sockets is theirs."""
+    """Return the user who runs the primary if we are root, as the folder of sockets is theirs."""
     return Path(connection.settings_dict["HOST"]).owner() if os.geteuid() == 0 else None

@@ -17,7 +17,7 @@ PARTS = ("enrollment_project.wsgi:application", "worker", "beat", "sandbox")
 
 
 def place(folder: Path) -> dict[str, str]:
-    """The environment of a stack with a folder and ports of its own."""
+    """Return the environment of a stack with its own folder and ports."""
     return {
         **{name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "TEST_DATABASE_URL"}},
         "DJANGO_SETTINGS_MODULE": "enrollment_project.settings.dev",
@@ -48,7 +48,7 @@ def is_healthy(environment: dict[str, str]) -> bool:
 
 
 def tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The process and everything it started."""
+    """Return the process and everything it started."""
     try:
         top = psutil.Process(process.pid)
         return [top, *top.children(recursive=True)]

@@ -1,8 +1,8 @@
-"""`make soak`: the stack of `make run` under four writers for some minutes, then a look at whether all of it is whole.
+"""`make soak`: the stack of `make run` under four writers for some minutes, then a check that everything is intact.
 
 Each writer does what one kind of client does, as fast as it is answered: an integrator enrolls, families sign in and
-buy, staff work in the back office, Stripe sends notices. Ends with exit code 1 and a list if a process was replaced,
-anything was lost, an answer was a 5xx, a line of the log an error, or the doctor finds a breach.
+buy, staff work in the back office, and Stripe sends notices. The exit code is 1, with a list, if a process was
+replaced, anything was lost, an answer was a 5xx, a log line was an error, or the doctor finds a breach.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ class Forms(HTMLParser):
         self.feed(html)
 
     def holding(self, field: str) -> dict[str, str] | None:
-        """The form that asks for this."""
+        """Return the form that has this field."""
         return next((form for form in self.forms if field in form), None)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -117,14 +117,14 @@ class Soak:
         return httpx.Client(base_url=self.site, timeout=60, trust_env=False)
 
     def pay(self, client: httpx.Client, url: str, email: str) -> None:
-        """On the payment page, and back."""
+        """Pay on the payment page, and return."""
         answer = client.post(f"{url}/pay", data={"card": "ok", "email": email})
         assert answer.status_code == 303, answer.text[:300]
         self.sessions.append(url.rpartition("/")[2])
         self.get(client, answer.headers["Location"])
 
     def code_for(self, email: str) -> str:
-        """The sign-in code that was mailed to this address."""
+        """Return the sign-in code that was mailed to this address."""
         files = sorted((self.folder / "mail").glob("*.log"), key=lambda file: file.stat().st_mtime, reverse=True)
         texts = (file.read_text() for file in files[:100])
         return next(found.group() for text in texts if f"To: {email}" in text and (found := CODE.search(text)))
@@ -133,7 +133,7 @@ class Soak:
         return self._kept(client.get(path, follow_redirects=True))
 
     def submit(self, client: httpx.Client, page: httpx.Response, **changes: str) -> httpx.Response:
-        """Send the page's form that asks for the first of these back, with these changes."""
+        """Submit the page's form that has the first of these fields, with these changes."""
         field = next(iter(changes))
         form = Forms(page.text).holding(field)
         assert form is not None, f"{page.status_code} {page.url} does not ask for {field}: {page.text[:200]}"
@@ -148,7 +148,7 @@ class Soak:
 
 
 def integrate(soak: Soak, client: httpx.Client, chance: random.Random) -> None:
-    """An integrator enrolls a learner; of those who are asked to pay, every second one does."""
+    """Enroll a learner as an integrator; of those who are asked to pay, every second one does."""
     email = f"learner{next(soak.numbers)}@soak.test"
     body = {
         "learner_profile": {"email": email, "first_name": "Ada", "last_name": "Soak"},
@@ -165,7 +165,7 @@ def integrate(soak: Soak, client: httpx.Client, chance: random.Random) -> None:
 
 
 def buy(soak: Soak, client: httpx.Client, chance: random.Random) -> None:
-    """A family signs in by code and buys a place in a course."""
+    """Sign in as a family by code and buy a place in a course."""
     client.cookies.clear()
     email = f"family{next(soak.numbers)}@soak.test"
     soak.submit(client, soak.get(client, "/accounts/login/code/"), email=email)
@@ -181,7 +181,7 @@ def buy(soak: Soak, client: httpx.Client, chance: random.Random) -> None:
 
 
 def administrate(soak: Soak, client: httpx.Client, chance: random.Random) -> None:
-    """Staff look through a list, open what they find there, and save a program under another description."""
+    """Look through a list as staff, open what is there, and save a program with another description."""
     if not client.cookies.get("sessionid"):
         answer = soak.submit(client, soak.get(client, "/admin/login/"), username=OPERATOR, password=PASSWORD)
         assert answer.status_code == 302, answer.text[:300]
@@ -198,7 +198,7 @@ def administrate(soak: Soak, client: httpx.Client, chance: random.Random) -> Non
 
 
 def notify(soak: Soak, client: httpx.Client, chance: random.Random) -> None:
-    """Stripe tells of a session, twice and late; of something that is none of ours; and somebody forges a notice."""
+    """Send Stripe's notices about a session, twice and late; one about something that is not ours; and a forged one."""
     session = chance.choice(soak.sessions[-200:]) if soak.sessions else "cs_of_somebody_else"
     kind = chance.choice(["checkout.session.completed", "checkout.session.expired", "customer.created"])
     about = {"object": "checkout.session", "id": chance.choice([session, session, "cs_of_somebody_else"])}
@@ -218,14 +218,14 @@ def notify(soak: Soak, client: httpx.Client, chance: random.Random) -> None:
     forged = client.post("/api/webhooks/stripe", content=raw + b" ", headers=headers)
     assert forged.status_code == 400, forged.text[:300]
     soak.counts["notices of Stripe"] += 1
-    time.sleep(0.2)  # else half of all there is to do would be this
+    time.sleep(0.2)  # otherwise half of all work would be this
 
 
 WRITERS = (integrate, buy, administrate, notify)
 
 
 def write(soak: Soak, act: Callable[[Soak, httpx.Client, random.Random], None]) -> None:
-    """Go on until the end; whatever goes wrong is kept, and the next try is a new one."""
+    """Repeat until the end; whatever goes wrong is recorded, and the next attempt starts anew."""
     chance = random.Random(act.__name__)
     with soak.client() as client:
         while not soak.ended.is_set():
@@ -238,7 +238,7 @@ def write(soak: Soak, act: Callable[[Soak, httpx.Client, random.Random], None]) 
 
 
 class Stack:
-    """`manage.py run` in a folder of its own, and commands beside it."""
+    """`manage.py run` in its own folder, and commands beside it."""
 
     def __init__(self, folder: Path) -> None:
         limits = dict.fromkeys(("NETWORK", "CALLER", "MAILBOX"), "1000000")
@@ -331,7 +331,7 @@ def _soak(stack: Stack) -> int:
 
 
 def _drain(stack: Stack) -> dict[str, int]:
-    """What still waits once the worker had time to finish: nothing, if all is well."""
+    """Return what still waits once the worker had time to finish: nothing, if all is well."""
     queue = stack.folder / "celery" / "queue"
 
     def count() -> dict[str, int]:

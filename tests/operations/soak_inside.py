@@ -19,7 +19,7 @@ PLACES = 30_000
 
 
 def open_cohort() -> int:
-    """A cohort of one of the demo's courses in which there is room for everybody; its id."""
+    """Create a cohort of one of the demo's courses with room for everybody; return its id."""
     known = Cohort.objects.filter(instance__program__code=COURSE).earliest("pk")
     GroupClass.objects.filter(options__step__program__code=COURSE).update(max_students=PLACES)
     start_date = local_date(utc_now(), known.timezone) + dt.timedelta(days=20)
@@ -29,7 +29,7 @@ def open_cohort() -> int:
 
 
 def what_waits() -> dict[str, int]:
-    """Work that is due and not done, by kind."""
+    """Return work that is due and not done, by kind."""
     emails = Notification.objects.filter(status=NotificationStatus.PENDING, next_attempt_at__lte=utc_now())
     return {
         "events to relay": OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING).count(),
@@ -39,7 +39,7 @@ def what_waits() -> dict[str, int]:
 
 
 def what_was_sold() -> dict[str, int]:
-    """Packages of the cohort, and the decisions about learners of the soak that were completed."""
+    """Return the packages of the cohort, and the completed decisions about learners of the soak."""
     decisions = EnrollmentDecision.objects.filter(enrollment__learner__email__endswith="@soak.test")
     return {
         "places": StudentPackage.objects.filter(cohort__name="Soak cohort", revoked_at=None).count(),

@@ -1,4 +1,4 @@
-"""Workers of the kinds of work: what one vendor holds up, holds up nobody who needs another worker."""
+"""Workers for kinds of work: a slow vendor holds up nobody who needs another worker."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def stack_of(**workers: list[str]) -> RunningStack:
 
 
 def hang_at_stripe(stack: RunningStack) -> None:
-    """A worker asks Stripe something, and waits for the answer from now on."""
+    """Let a worker ask Stripe something, and wait for the answer from now on."""
     stack.sandbox.faults(latency_ms={"value": FOR_EVER_MS, "times": 1})
     stack.call(f"{__name__}:reconcile")
     wait_until(lambda: not stack.sandbox.faults(), seconds=SECONDS)
@@ -47,7 +47,7 @@ class TestAWorkerThatHangs:
             stack.kill("payments")
 
     def test_holds_up_everything_where_it_is_the_only_one(self) -> None:
-        """The control."""
+        """Control."""
         with stack_of(worker=[]) as stack:
             hang_at_stripe(stack)
 

@@ -1,4 +1,4 @@
-"""Reading from a real replica: what comes from it, what never does, and what happens when it is late or gone."""
+"""Reading from a real replica: what comes from it, what never does, and what happens when it lags or is gone."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +40,7 @@ def replica(server: Replica, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replic
     monkeypatch.setattr(replicas, "CHECKED_FOR", 0.0)
     monkeypatch.setattr(replicas, "_state", replicas._State())
     server.let_arrive()
-    with override_settings(DATABASE_REPLICA_LAG_SECONDS=600):  # however long this machine takes to the next line
+    with override_settings(DATABASE_REPLICA_LAG_SECONDS=600):  # however long this machine takes to get to the next line
         yield server
     server.let_arrive()
 

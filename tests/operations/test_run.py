@@ -1,4 +1,4 @@
-"""`manage.py run`, which `make run` calls: it starts everything, and whatever ends it leaves nothing behind."""
+"""`manage.py run`, which `make run` calls: it starts everything, and however it ends, it leaves nothing behind."""
 
 import fcntl
 import shutil
@@ -25,7 +25,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that has a workspace already, so that no demo data are loaded."""
+    """A database that already has a workspace, so that no demo data is loaded."""
     folder = tmp_path_factory.mktemp("database")
     copy_migrated_database(folder / "db.sqlite3")
     command = [sys.executable, "manage.py", "create_workspace", "here"]
@@ -35,7 +35,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stack(environment: dict[str, str], database: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """It runs and is healthy."""
+    """Wait until it runs and is healthy."""
     shutil.copy(database, tmp_path)
     with start(environment) as running:
         try:
@@ -47,7 +47,7 @@ def stack(environment: dict[str, str], database: Path, tmp_path: Path) -> Iterat
 
 
 def is_whole_without(gone: list[psutil.Process], stack: subprocess.Popen[str]) -> bool:
-    """Whether every part has a process, and none of those that are gone."""
+    """Return whether every part has a process, and none of those that are gone."""
     there = [p for p in left_of(tree(stack)) if p not in gone]
     return all(any(part in p.cmdline() for p in there) for part in PARTS)
 

@@ -1,4 +1,4 @@
-"""Clients that take their time, against what `make run` serves with, and against production's proxy."""
+"""Slow clients, against the server of `make run`, and against production's proxy."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from sandbox.testing import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
-PATIENCE = 30.0  # seconds until a site that stands still is given up
+PATIENCE = 30.0  # seconds until a stuck site is given up
 POST = b"POST /api/webhooks/stripe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 DAWDLERS = {
     "whose bodies come byte by byte": POST + b"Content-Length: 5000\r\n\r\n{",
@@ -33,7 +33,7 @@ EACH = 10
 
 @contextlib.contextmanager
 def serving(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    """A process that serves the site on this port, over an empty database."""
+    """Run a process that serves the site on this port, over an empty database."""
     environment = {
         **{name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "TEST_DATABASE_URL"}},
         "DJANGO_SETTINGS_MODULE": "enrollment_project.settings.dev",
@@ -53,7 +53,7 @@ def serving(command: list[str], port: int, folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def dawdling(port: int) -> Iterator[list[socket.socket]]:
-    """Ten clients of each kind have said what they have to say for now."""
+    """Connect ten clients of each kind that have sent everything they will send for now."""
     with contextlib.ExitStack() as stack:
         clients = []
         for words in DAWDLERS.values():
@@ -109,7 +109,7 @@ class TestTheProxy:
 
 
 def configure(folder: Path, *, web: int, plain: int, secure: int) -> Path:
-    """The proxy's configuration with our ports and a certificate of our own."""
+    """Write the proxy's configuration with our ports and a certificate of our own."""
     key, certificate = folder / "privkey.pem", folder / "fullchain.pem"
     asking = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
     subprocess.run([*asking, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)

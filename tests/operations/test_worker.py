@@ -1,4 +1,4 @@
-"""A worker of the file queue, as a process: whatever is put into its folder, it stays the process that it was."""
+"""A worker of the file queue, as a process: whatever is put into its folder, the same process keeps running."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def put_everything_into(queue: Path) -> None:
 
 
 def publish_something() -> None:
-    """Events wait in the outbox, and a bell is rung for them."""
+    """Put events into the outbox, and request a task for them."""
     workspace = WorkspaceFactory(slug="here")
     InstanceFactory(workspace=workspace)
     seats(workspace, total=1)
