@@ -1,4 +1,4 @@
-"""The whole product as a test sees it from outside: web, worker and sandbox, each a process of its own."""
+"""The whole product as a test sees it from outside: web, worker, and sandbox, each in a process of its own."""
 
 import os
 import signal
@@ -27,12 +27,12 @@ BEAT = ["celery", "-A", "enrollment_project", "beat", "--loglevel", "WARNING", "
 
 
 class RunningStack:
-    """A context manager around the production stack on free ports, over a database that goes away with it.
+    """A context manager around the production stack on free ports, over a database that is removed with it.
 
-    With `database_url` it runs on that (migrated) database instead of a SQLite file of its own. `environment` overrides
-    settings by their variables; an empty database that it names is migrated. `commands` overrides what runs under a
-    name. Without `beat` no sweep runs by itself: `manage` runs the one a test is about.
-    Each process can be stopped, killed and started again by its name: web, worker, beat.
+    With `database_url`, it uses that (migrated) database instead of a SQLite file of its own. `environment` overrides
+    settings by their variables; an empty database named there is migrated. `commands` overrides the command of a name.
+    Without `beat`, no sweep runs by itself: `manage` runs the one a test is about. Each process can be stopped, killed,
+    and started again by its name: web, worker, beat.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class RunningStack:
             "STRIPE_WEBHOOK_SECRET": self.sandbox.secret,
             "STRIPE_TIMEOUT_SECONDS": "5",
             "STRIPE_MAX_RETRIES": "0",
-            "APPLICATIONS_PER_NETWORK": "10000",  # every test comes from the same address
+            "APPLICATIONS_PER_NETWORK": "10000",  # all tests come from the same address
             "SIGN_IN_CODES_PER_NETWORK": "10000",
             "SIGN_IN_CODES_PER_CALLER": "10000",
             "SIGN_IN_CODES_PER_MAILBOX": "10000",
-            "TMPDIR": str(self.folder),  # in which passwords wait for each other: not for those of another stack
+            "TMPDIR": str(self.folder),  # the folder in which passwords queue, separate from other stacks
             "LOG_LEVEL": "WARNING",
             **(environment or {}),
         }
@@ -103,7 +103,7 @@ class RunningStack:
     # --- Processes ----------------------------------------------------------------------------------------------------
 
     def start(self, name: str) -> None:
-        """Start a process, also again after `stop` or `kill`; returns once the web answers. Raises RuntimeError."""
+        """Start a process, also again after `stop` or `kill`; return once the web answers. Raise RuntimeError."""
         program, *arguments = self._commands[name]
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
@@ -118,8 +118,9 @@ class RunningStack:
             wait_until(self._is_serving, seconds=START_SECONDS)
 
     def stop(self, name: str, *, seconds: float = STOP_SECONDS) -> int:
-        """End a process as Docker and Kubernetes do, by telling it alone; its exit code, once it has ended by itself.
-        Raises TimeoutExpired, with all of it killed, if it takes longer."""
+        """End a process as Docker and Kubernetes do, by signaling it alone; return its exit code once it has ended by
+        itself. Raise TimeoutExpired, with all of it killed, if it takes longer.
+        """
         self.tell_to_stop(name)
         return self.wait_for(name, seconds=seconds)
 
@@ -127,8 +128,9 @@ class RunningStack:
         os.kill(self.pid(name), signal.SIGTERM)
 
     def wait_for(self, name: str, *, seconds: float = STOP_SECONDS) -> int:
-        """The exit code of a process that was told to stop, once it has ended. Raises TimeoutExpired, with all of it
-        killed, if it takes longer."""
+        """Return the exit code of a process that was told to stop, once it has ended. Raise TimeoutExpired, with all of
+        it killed, if it takes longer.
+        """
         try:
             code = self._processes[name].wait(seconds)
         except subprocess.TimeoutExpired:
@@ -148,13 +150,13 @@ class RunningStack:
         return self._processes[name].pid
 
     def log(self, name: str) -> str:
-        """What a process has written so far."""
+        """Return what a process has written so far."""
         return (self.folder / f"{name}.log").read_text()
 
     # --- Asking it ----------------------------------------------------------------------------------------------------
 
     def manage(self, *arguments: str) -> str:
-        """Run a management command in the stack's environment; its output. Raises CalledProcessError."""
+        """Run a management command in the stack's environment; return its output. Raise CalledProcessError."""
         command = [sys.executable, "manage.py", *arguments]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -162,21 +164,21 @@ class RunningStack:
         return done.stdout
 
     def call(self, function: str) -> Any:
-        """Call `module:function` in the stack's environment; what it returns, by way of JSON. Raises RuntimeError."""
+        """Call `module:function` in the stack's environment; return its result, by way of JSON. Raise RuntimeError."""
         assert self._desk is not None, "the stack is not running"
         self._desk.ask(function)
         return self._desk.answer()
 
     def mails(self, *, to: str) -> list[Mail]:
-        """The mail that went to this address, newest first."""
+        """Return the mail that went to this address, newest first."""
         return [mail for mail in list_mails(folder=self.folder / "mail", limit=1000) if mail.to == to]
 
     def sign_in_code(self, *, to: str) -> str:
-        """The newest code that went to this address. Other mail to it may be newer still."""
+        """Return the newest code that went to this address, even if other mail to it is newer."""
         return next(mail.code for mail in self.mails(to=to) if mail.code)
 
     def forget_mails(self) -> None:
-        """Empty every mailbox: each look reads all mail there is."""
+        """Empty every mailbox, as each look reads all mail."""
         for file in (self.folder / "mail").iterdir():
             file.unlink()
 
@@ -198,7 +200,7 @@ class RunningStack:
         if self._desk is not None:
             self._desk.close()
         for name in [*self._processes]:
-            self.kill(name)  # nothing it would do on the way out is asked for any more
+            self.kill(name)  # nothing it would do on the way out is needed anymore
         self.sandbox.__exit__(None, None, None)
         self._folder.cleanup()
 

@@ -1,4 +1,4 @@
-"""What the schedule runs, as if time had passed."""
+"""The schedule's sweeps, run as if time had passed."""
 
 import datetime as dt
 
@@ -8,7 +8,7 @@ from billing.refunds import submit_due_refunds
 from core.clock import utc_now
 from events.relay import relay_due_events
 
-SOON = dt.timedelta(minutes=10)  # when every sweep finds what a lost nudge left
+SOON = dt.timedelta(minutes=10)  # by when every sweep finds what a lost nudge left
 
 
 def sweep(after: dt.timedelta = SOON) -> None:

@@ -35,7 +35,7 @@ class TestReducingATotalWhileSeatsAreTaken:
             return taken
 
         def reduce() -> int:
-            """One seat less until it is refused; the last total that was accepted."""
+            """Remove one seat at a time until it is refused; return the last total that was accepted."""
             total = 100
             while True:
                 try:

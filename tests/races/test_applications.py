@@ -1,4 +1,4 @@
-"""Many families who press their buttons in the same moment: one last place, one application."""
+"""Many families who press their buttons at the same moment: one last place, one application."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,7 +31,7 @@ RIVALS = 8
 
 
 def received(instance: ProgramInstance, number: int) -> str:
-    """An application that waits for its link; the link's secret."""
+    """Create an application that waits for its link; return the link's secret."""
     filled = FilledForm(
         applicant=Applicant.GUARDIAN, email=f"ann{number}@home.test", first_name="Mia", last_name=f"Doe{number}"
     )
@@ -80,7 +80,7 @@ class TestOneLink:
         assert examine() == {}
 
     def test_without_the_lock_would_be_refused_to_who_pressed_it_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both see an application that waits."""
+        """Control: both see a waiting application."""
         token = received(instance_with_form(), 1)
         monkeypatch.setattr(Application.objects, "select_for_update", Application.objects.all)
         monkeypatch.setattr(confirmation, "require_open", Meeting(require_open, patience=5))
@@ -121,7 +121,7 @@ class TestTwoApplicationsOfOneLearner:
     def test_without_the_guards_would_be_two_enrollments(
         self, start: Callable[[], ProgramInstance], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: no lock on the learner, none on what was refused, and no constraint behind them."""
+        """Control: no lock on the learner, none on the refused enrollment, and no constraint behind them."""
         instance = start()
         with transaction.atomic():
             learner, _ = find_or_create_learner(

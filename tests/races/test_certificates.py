@@ -1,4 +1,4 @@
-"""Certificates that are issued, revoked and issued again in the same moment: one is valid at most, by one decision."""
+"""Certificates issued, revoked, and reissued at the same moment: at most one is valid, by one decision."""
 
 from collections.abc import Callable
 from functools import partial
@@ -34,7 +34,9 @@ def completed_by_evidence(step: EnrollmentStep) -> Callable[[], str]:
 
 
 def paid_after_completion() -> Enrollment:
-    """A learner who has completed the program, and whose payment has just come, so that a certificate is due."""
+    """Create a learner who has completed the program, and whose payment has just arrived, so that a certificate
+    is due.
+    """
     enrollment = approved(steps=1)
     Enrollment.objects.filter(pk=enrollment.pk).update(payment_status="pending")
     complete(accept(steps_of(enrollment)[0]))
@@ -62,7 +64,7 @@ def outcomes(*calls: Callable[[], str]) -> list[str]:
 
 
 def lock_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let both read what there is before either changes it."""
+    """Let both read the present state before either changes it."""
     read = Meeting(lambda enrollment: Certificate.objects.live().filter(enrollment=enrollment).first(), patience=10)
     monkeypatch.setattr(certificates, "lock_enrollment", lambda pk: Enrollment.objects.get(pk=pk))
     monkeypatch.setattr(certificates, "_find_live", read)
@@ -120,7 +122,7 @@ class TestRevokingAgainstReissuing:
         assert examine() == {}
 
     def test_without_the_lock_would_both_be_answered_with_yes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: staff are told that it is withdrawn, and another one is valid."""
+        """Control: staff are told that it is revoked, while another one is valid."""
         certificate = self.live()
         read = Meeting(lambda pk: Certificate.objects.select_related("enrollment").get(pk=pk), patience=10)
         monkeypatch.setattr(certificates, "_lock_live", read)

@@ -1,4 +1,4 @@
-"""One family that agrees twice in the same moment."""
+"""One family that agrees twice at the same moment."""
 
 from functools import partial
 

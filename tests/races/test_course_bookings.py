@@ -36,7 +36,7 @@ def students(cohort: Cohort, count: int) -> list[Learner]:
 
 
 def sold(cohort: Cohort, count: int) -> list[StudentPackage]:
-    """Packages as fulfilment leaves them, without asking Stripe about each."""
+    """Create packages as fulfilment leaves them, without asking Stripe about each."""
     learners = students(cohort, count)
     now = utc_now()
     enrollments = Enrollment.objects.bulk_create(
@@ -75,7 +75,7 @@ def sold(cohort: Cohort, count: int) -> list[StudentPackage]:
 
 
 def book_somewhere(packages: list[StudentPackage], choices: list[Selection], seed: int) -> int:
-    """Each tries the classes in an order of their own until one has a seat; how many got one."""
+    """Let each try the classes in their own order until one has a seat; return how many got one."""
     rng = random.Random(seed)
     booked = 0
     for package in packages:
@@ -90,12 +90,12 @@ def book_somewhere(packages: list[StudentPackage], choices: list[Selection], see
 
 
 def broken() -> set[str]:
-    """The invariants of seats that do not hold; the enrollments here were made without their history."""
+    """Return the broken invariants of seats; the enrollments here were created without their history."""
     return {name for name in examine() if name.startswith("cohorts.")}
 
 
 def look_then_take(look: Callable[..., ClassSession], sessions: dict[int, CohortSession]) -> list[int]:
-    """The guard's place taken by what the cohort document has: look at the class, then count."""
+    """Replace the guard with the cohort document's code: look at the class, then count."""
     full = []
     for step, session in sessions.items():
         meeting = look(pk=session.class_session_id)
@@ -162,7 +162,7 @@ class TestBookingByManyAtOnce:
 
 
 def read_package(package_id: int) -> StudentPackage:
-    """What the lock's place is taken by in a control."""
+    """Replace the lock, for a control."""
     return StudentPackage.objects.select_related("learner").get(pk=package_id)
 
 
@@ -193,7 +193,7 @@ def shuffle_seats(package: StudentPackage, choices: list[Selection]) -> None:
 
 
 class TestOneLearnerAtTheSameHour:
-    """Two requests of one learner, each for a session that fits in by itself: both can't be attended."""
+    """Two requests of one learner, each for a session that fits by itself: the learner can't attend both."""
 
     @staticmethod
     def overlapping() -> tuple[StudentPackage, list[Selection]]:
@@ -251,7 +251,8 @@ class TestWithoutTheLocks:
 
     def test_one_step_takes_one_seat_still(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Two bookings of one step meet after they took their seats; the conditional change of the step lets one
-        through, and the other gives its seat back with its transaction."""
+        through, and the other gives its seat back with its transaction.
+        """
         cohort = cohort_with(options=(2,), seats=40)
         (package,) = sold(cohort, 1)
         choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.order_by("step__order", "id")]

@@ -1,4 +1,4 @@
-"""Payments for places, racing with each other, with the clock, with people and with the payer's own return."""
+"""Payments for places, racing with each other, with the clock, with people, and with the payer's own return."""
 
 import json
 from dataclasses import replace
@@ -145,7 +145,7 @@ class TestTwoPaymentsForOneCourse:
     def test_at_once_leave_one_package_and_send_one_back(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Two cohorts of one course, the first checkout not given up: what a slow browser tab can do."""
+        """Two cohorts of one course, with the first checkout not given up: what a slow browser tab can do."""
         first = cohort_with(options=(1,))
         second = CohortFactory(instance=first.instance)
         schedule_cohort(cohort_id=second.pk)
@@ -167,7 +167,7 @@ class TestTwoPaymentsForOneCourse:
 
     @four_times_in_walks
     def test_of_two_terms_leave_one_package_too(self, stripe: SandboxProcess, attempt: int) -> None:
-        """Of different enrollments, so that less is locked in common."""
+        """The enrollments differ, so that less is locked in common."""
         first = cohort_with(options=(1,))
         program = first.instance.program
         next_term = InstanceFactory(workspace=program.workspace, program=program, is_default=False)
@@ -179,7 +179,7 @@ class TestTwoPaymentsForOneCourse:
             stripe.pay(one.url)
 
         at_once(*[partial(settled, one.pk) for one in opened])
-        sweep()  # settles whom the database may have had to refuse
+        sweep()  # settles those that the database may have had to refuse
         sweep()
 
         assert StudentPackage.objects.filter(revoked_at=None).count() == 1
@@ -190,7 +190,7 @@ class TestTwoPaymentsForOneCourse:
 
 
 class TestTheWebhookAndThePayersReturn:
-    """Either may be first; here both come at once, with the sweep besides."""
+    """Either may be first; here both arrive at once, with the sweep besides."""
 
     @four_times_in_walks
     def test_at_once_make_one_package(self, stripe: SandboxProcess, attempt: int) -> None:
@@ -218,10 +218,10 @@ class TestTheWebhookAndThePayersReturn:
 
 
 class TestWithoutItsGuard:
-    """Controls: what each race of money ends in as soon as the guard is taken away."""
+    """Controls: how each race for money ends once the guard is removed."""
 
     def test_a_place_whose_time_is_over_by_our_clock_is_freed_while_it_is_paid(self, stripe: SandboxProcess) -> None:
-        """The guard is that Stripe is asked before a place is freed."""
+        """The guard: Stripe is asked before a place is freed."""
         cohort = cohort_with(max_enrollment=1)
         opened = start(cohort)
         stripe.pay(opened.url)
@@ -233,7 +233,7 @@ class TestWithoutItsGuard:
         assert differences(stripe) != set()
 
     def test_a_place_given_up_without_telling_stripe_is_sold_twice(self, stripe: SandboxProcess) -> None:
-        """The guard is that a session is ended at Stripe before its place is free."""
+        """The guard: a session is ended at Stripe before its place is free."""
         cohort = cohort_with(max_enrollment=1)
         opened = start(cohort)
         self.end_without_asking(opened)
@@ -253,7 +253,7 @@ class TestWithoutItsGuard:
     def test_a_cohort_made_smaller_than_what_is_held_is_oversold(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The guards are the condition of the change, and the constraint behind it."""
+        """The guards: the condition of the change, and the constraint behind it."""
 
         def resize(*, cohort_id: int, max_enrollment: int) -> None:
             Cohort.objects.filter(pk=cohort_id).update(max_enrollment=max_enrollment)
@@ -273,7 +273,7 @@ class TestWithoutItsGuard:
     def test_a_refund_told_twice_at_once_is_left_to_the_database_to_refuse(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The guard is the lock on what was paid for, then on the payment."""
+        """The guard: the lock on what was paid for, then on the payment."""
         package = buy(stripe, cohort_with(options=(1, 2)))
         payment = Payment.objects.get(pk=package.payment_id)
         StripeWorld(stripe).client.v1.refunds.create({"payment_intent": str(payment.payment_intent_id)})

@@ -49,7 +49,7 @@ def look(cohort_id: int) -> Cohort:
 
 
 def read_then_hold(look: Callable[[int], Cohort], **wanted: Any) -> CohortPlace:
-    """The guard's place taken by what the cohort document has: look, then count."""
+    """Replace the guard with the cohort document's code: look, then count."""
     cohort = look(wanted["cohort"].pk)
     if cohort.places_left <= 0:
         raise CohortFull

@@ -125,7 +125,7 @@ class TestAStepTakenOutDuringABooking:
     def test_without_the_lock_on_the_sessions_takes_a_booked_seat_along(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: it is booked after the look whether anybody has."""
+        """Control: it is booked after the check whether anybody has."""
         cohort = cohort_with(options=(2, 2))
         package = buy(stripe, cohort)
         session = CohortSession.objects.filter(step__order=1).earliest("pk")
@@ -162,7 +162,9 @@ def said(call: Callable[[], object]) -> str:
 
 
 class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
-    """Of two required steps one is marked attended, the other made optional: the two together complete the course."""
+    """Of two required steps, one is marked attended and the other made optional: together, this completes the
+    course.
+    """
 
     @four_times_in_walks
     def test_completes_the_course(self, attempt: int) -> None:
@@ -212,7 +214,7 @@ class TestACohortOpenedWhileItsLastStepIsTakenOut:
         assert examine() == {}
 
     def test_without_the_lock_is_open_without_a_session(self, cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: the step goes between the look at what is missing and the opening."""
+        """Control: the step is removed between the check for missing parts and the opening."""
         step, looked, gone = CourseStep.objects.get(), meeting(), meeting()
         look = find_gaps
 

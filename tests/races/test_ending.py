@@ -43,7 +43,7 @@ def unenroll(package: StudentPackage) -> object:
 
 
 def is_locked(cohort: Cohort) -> bool:
-    """Whether somebody holds the row of this cohort right now."""
+    """Return whether somebody holds the row of this cohort right now."""
     try:
         with transaction.atomic():
             Cohort.objects.select_for_update(nowait=True).get(pk=cohort.pk)
@@ -96,7 +96,7 @@ class TestUnenrolling:
 
 
 class TestMoving:
-    """A colleague moves the same learner somewhere else, or ends the enrollment, between the look and the lock."""
+    """A colleague moves the same learner elsewhere, or ends the enrollment, between the look and the lock."""
 
     def test_to_two_cohorts_at_once_ends_in_one(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1,))
@@ -168,7 +168,7 @@ class TestMoving:
     def test_that_the_end_does_not_wait_for_moves_nobody(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without the lock on the learner, which the end takes first, the move meets a course that is gone."""
+        """Without the lock on the learner, which the end takes first, the move finds a course that is gone."""
         monkeypatch.setattr(lifecycle, "lock_learner_of", lambda enrollment_id: None)
 
         answers, cohort, target = self.move_while_it_ends(stripe, monkeypatch)
@@ -180,7 +180,7 @@ class TestMoving:
     def move_while_it_ends(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> tuple[list[object], Cohort, Cohort]:
-        """The end begins once the move has looked, and before it has locked the cohorts."""
+        """Begin the end once the move has looked, and before it has locked the cohorts."""
         cohort = cohort_with(options=(1,))
         package, target = buy(stripe, cohort), another_cohort(cohort)
         looked, ended = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=1.5)

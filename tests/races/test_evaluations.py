@@ -70,7 +70,7 @@ class TestAnEvaluationOfAll:
 
     @pytest.mark.parametrize("step", STEPS)
     def test_goes_on_after_its_worker_was_killed(self, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-        """Killed in its second batch, after the step of it that is named."""
+        """It is killed in its second batch, after the named step."""
         monkeypatch.setattr(evaluation, "BATCH", 2)
         instance = instance_with(6)
         job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
@@ -98,7 +98,7 @@ class TestAnEvaluationOfAll:
         assert examine() == {}
 
     def test_without_the_lock_is_decided_by_the_conditional_update(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both read the enrollment as a candidate. The one that saves second is told so, and does nothing."""
+        """Control: both read the enrollment as a candidate. The second one to save is told so, and does nothing."""
         instance = instance_with(1)
         job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
         read_without_lock(monkeypatch)
@@ -123,7 +123,7 @@ class TestAnEvaluationOfAll:
             job = request_evaluation(
                 instance_id=instance.pk,
                 actor=SYSTEM,
-                are_families_told=False,  # the unique mails of a transition would be one guard more
+                are_families_told=False,  # the unique mails of a transition would be one more guard
                 now=utc_now(),
             )
             read_without_lock(monkeypatch)

@@ -56,7 +56,7 @@ class TestSweepsAtOnce:
 
     def test_without_the_lock_would_fail_all_but_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both read the same enrollments. The conditional update lets one save; the other's batch is lost."""
-        # One at a time they would then be found completed, and left alone.
+        # One at a time, they would then be found completed and left alone.
         monkeypatch.setattr(expiry, "_complete_what_can_be", only_together)
         ended(2)
         monkeypatch.setattr(expiry, "lock_unlocked", list)
@@ -83,7 +83,7 @@ class TestTheAllocationsOfASweep:
         assert [name for name in names if name in ("enrollment", "allocation")] == ["enrollment", "allocation"]
 
     def recorded(self) -> list[list[str]]:
-        """What a sweep that gives a seat back locks out of order."""
+        """Return what a sweep that gives a seat back locks out of order."""
         course = InstanceFactory(price=None)
         seats(course.workspace, total=1)
         route(course.workspace)

@@ -1,4 +1,6 @@
-"""Two who accept in the same moment, and a child that is added while its guardian is found to be known already."""
+"""Two people who accept at the same moment, and a child who is added while the guardian turns out to be known
+already.
+"""
 
 from typing import Any
 
@@ -58,7 +60,7 @@ class TestAcceptingInTheSameMoment:
         assert examine() == {}
 
     def test_without_the_lock_would_be_done_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: the locks gone, both find the invitation pending."""
+        """Control: without the locks, both find the invitation pending."""
         guardian, token = invited()
         meeting = Meeting(lambda kind, *, token, now: find_invitation(kind, token=token), patience=30)
         monkeypatch.setattr(guardian_invitations, "_lock_family", lambda *args: None)

@@ -1,4 +1,4 @@
-"""A reviewer who undoes an answer in the moment in which it is carried out, and two who answer at once."""
+"""A reviewer who undoes an answer at the moment it is carried out, and two who answer at once."""
 
 from typing import Any
 

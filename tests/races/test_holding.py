@@ -68,7 +68,7 @@ class TestOneAccount:
         assert examine() == {}
 
     def test_without_the_lock_on_it_gets_more(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: who counts while the others are counting, counts none of theirs."""
+        """Control: a request that counts while the others are counting misses theirs."""
         monkeypatch.setattr(limits, "lock_account", lambda pk: None)
         monkeypatch.setattr(checkout, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=CHILDREN, patience=30))
         cohort, account = cohort_with(), UserFactory()
@@ -81,7 +81,7 @@ class TestOneAccount:
 
 
 class TestALine:
-    """Full, so that whoever comes now waits; an account, and a family, may have two places of any kind."""
+    """The cohort is full, so that newcomers wait; an account, and a family, may have two places of any kind."""
 
     @pytest.fixture
     def full(self, settings: Settings) -> Cohort:
@@ -109,8 +109,9 @@ class TestALine:
 
     @pytest.mark.parametrize("lock", ["lock_account", "lock_household"])
     def test_without_the_lock_takes_more(self, full: Cohort, monkeypatch: pytest.MonkeyPatch, lock: str) -> None:
-        """Control: who counts while the other is counting, counts none of theirs. One account needs the first lock, two
-        parents the second."""
+        """Control: a request that counts while the other is counting misses its place. One account needs the first
+        lock, two parents the second.
+        """
         monkeypatch.setattr(limits, lock, lambda key: None)
         monkeypatch.setattr(waitlist, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=3, patience=30))
         if lock == "lock_account":
@@ -126,7 +127,7 @@ class TestALine:
 
 
 def end_offers(over: dt.datetime) -> None:
-    """In a thread, on a connection of its own."""
+    """Run in a thread, on a connection of its own."""
     expire_due_offers(now=over)
     connections.close_all()
 
@@ -140,7 +141,9 @@ def wait(cohort: Cohort, learner: Learner, account: User) -> str:
 
 
 def family_of(cohort: Cohort, count: int) -> tuple[list[Learner], list[User]]:
-    """So many children, and accounts, who have one guardian in common; none of the accounts is another's."""
+    """Create a number of children, and accounts, with one guardian in common; none of the accounts belongs to another
+    child.
+    """
     workspace = cohort.instance.workspace
     children, guardian = LearnerFactory.create_batch(count, workspace=workspace), GuardianFactory(workspace=workspace)
     for child in children:
@@ -149,8 +152,9 @@ def family_of(cohort: Cohort, count: int) -> tuple[list[Learner], list[User]]:
 
 
 class TestAnOfferedPlace:
-    """Whoever ends an offer waits for whoever accepts it, by the lock on the learner. Without that, as in some tests,
-    the cohort is locked and the offer looked at again."""
+    """Ending an offer waits for accepting it, by the lock on the learner. Without that lock, as in some tests, the
+    cohort is locked and the offer is checked again.
+    """
 
     @pytest.fixture
     def offered(self, stripe: SandboxProcess) -> tuple[Cohort, Learner]:
@@ -210,7 +214,7 @@ class TestAnOfferedPlace:
     def test_looked_at_once_can_be_paid_for_though_it_is_gone(
         self, offered: tuple[Cohort, Learner], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: without the second look, which comes after the cohort is locked."""
+        """Control: without the second check, after the cohort is locked."""
         cohort, learner = offered
         looks = {learner.pk: CohortPlace.objects.select_related("checkout", "cohort").get(status="held")}
         monkeypatch.setattr(checkout, "_held_place", lambda learner, cohort_id: looks[learner.pk])
@@ -220,7 +224,7 @@ class TestAnOfferedPlace:
         assert "cohorts.live_checkouts_hold_a_place" in examine()
 
     def accept_while_it_is_declined(self, cohort: Cohort, learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Between the first look and the lock the offer is declined."""
+        """Decline the offer between the first check and the lock."""
         monkeypatch.setattr(waitlist, "lock_learner", lambda learner_id: None)
         looked, declined = (Meeting(lambda: None, patience=10) for _ in range(2))
         lock = lock_cohort

@@ -1,4 +1,4 @@
-"""One Idempotency-Key, many requests at once: one effect, and one answer that the others get to hear."""
+"""One Idempotency-Key, many requests at once: one effect, and one answer that all others get too."""
 
 import datetime as dt
 from collections import Counter
@@ -31,7 +31,9 @@ TIMES = 8
 
 
 def enroll_at_once(workspace: Workspace, context: dict[str, Any], *, names: list[str]) -> list[tuple[int, str, Any]]:
-    """POST /api/enroll for learners of these names, all with one key: status, Idempotent-Replayed and body of each."""
+    """Send POST /api/enroll for learners with these names, all with one key; return each status, Idempotent-Replayed,
+    and body.
+    """
     headers = bearer(workspace=workspace) | {"Idempotency-Key": "one-key"}
 
     def post(name: str) -> tuple[int, str, Any]:
@@ -80,7 +82,7 @@ class TestOneKeyManyTimesAtOnce:
         assert examine() == {}
 
     def test_without_the_claim_would_do_every_one_of_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: the key ignored, each learner gets a seat and no answer is a replay."""
+        """Control: the key is ignored, each learner gets a seat, and no answer is a replay."""
         monkeypatch.setattr(Claim, "take", lambda self, now: None)
         instance = InstanceFactory()
         allocation = seats(instance.workspace, total=50)
@@ -105,7 +107,7 @@ class TestOneKeyManyTimesAtOnce:
 
 
 class TestTwoThatContinueAClaimThatDied:
-    """Its process is gone, its lease is over, and the same request comes twice at once."""
+    """Its process is gone, its lease has expired, and the same request arrives twice at once."""
 
     def continue_at_once(self, monkeypatch: pytest.MonkeyPatch, *, patience: float = 0.5) -> list[str]:
         now = utc_now()
@@ -133,7 +135,7 @@ class TestTwoThatContinueAClaimThatDied:
 
 class TestARequestThatComesAgainWhileTheFirstIsAtStripe:
     def enroll(self, monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], int]:
-        """The statuses of the second and of the first, and how often Stripe was asked."""
+        """Return the statuses of the second and of the first, and how often Stripe was asked."""
         workspace = InstanceFactory().workspace
         headers = bearer(workspace=workspace) | {"Idempotency-Key": "one-key"}
         profile = {"email": "student@school.edu", "first_name": "Jane", "last_name": "Doe"}

@@ -1,4 +1,4 @@
-"""An idle seat whose time is over, while its family answers or is seen."""
+"""An idle seat whose time has expired, while its family answers or becomes active."""
 
 from collections.abc import Callable
 from typing import Any
@@ -64,7 +64,7 @@ class TestAnAnswerInTheLastMoment:
 
 
 class TestActivityInTheLastMoment:
-    """What is seen is written behind the lock on the enrollment, as partners' progress is."""
+    """Activity is written behind the lock on the enrollment, as partners' progress is."""
 
     def be_seen_and_reclaim(self, monkeypatch: pytest.MonkeyPatch, lock: Callable[..., None]) -> None:
         idle = an_idle_seat()
@@ -97,7 +97,7 @@ class TestActivityInTheLastMoment:
         assert outcome() == ("active", "approved")
 
     def test_without_the_locks_is_overlooked(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: the family is looked for before what it does is committed."""
+        """Control: the family's activity is checked before it is committed."""
         self.be_seen_and_reclaim(monkeypatch, lambda *_, **__: None)
 
         assert outcome() == ("reclaimed", "unenrolled")

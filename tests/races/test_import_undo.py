@@ -1,4 +1,4 @@
-"""Undoing an import while somebody decides about a candidate of it."""
+"""Undoing an import while somebody decides about one of its candidates."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.
 
 
 def imported() -> ImportJob:
-    """An import of one candidate, about to be undone."""
+    """Create an import of one candidate, about to be undone."""
     job = import_file(InstanceFactory(), csv_of(1))
     undo_import(job_id=job.pk, actor=STAFF, now=utc_now())
     return job

@@ -1,4 +1,4 @@
-"""The last seats of one allocation, wanted by many processes at once."""
+"""The last seats of one allocation, requested by many processes at once."""
 
 import datetime as dt
 import random
@@ -28,7 +28,7 @@ REFUSED = None
 
 
 def attempts(count: int, *, repeats: float, seed: int = 1) -> list[int]:
-    """Numbers of learners in a random order; this part of them ask a second time (or a third …)."""
+    """Return the numbers of learners in a random order; this share of them asks a second time (or a third …)."""
     rng = random.Random(seed)
     learners = range(round(count * (1 - repeats)))
     asked = [*learners, *rng.choices(learners, k=count - len(learners))]
@@ -37,7 +37,7 @@ def attempts(count: int, *, repeats: float, seed: int = 1) -> list[int]:
 
 
 def ask_all(workspace: Workspace, asked: list[int]) -> dict[int, set[int | None]]:
-    """Route the learners from PROCESSES processes; what each learner was answered: decision ids, or REFUSED."""
+    """Route the learners from PROCESSES processes; return each learner's answers: decision ids, or REFUSED."""
 
     def ask(share: list[int]) -> list[tuple[int, int | None]]:
         answers: list[tuple[int, int | None]] = []
@@ -58,12 +58,12 @@ def ask_all(workspace: Workspace, asked: list[int]) -> dict[int, set[int | None]
 
 
 def everybody_looks(parties: int) -> Meeting:
-    """Reads an allocation; all who look at it have seen the same when the first of them goes on."""
+    """Read an allocation so that all readers have seen the same when the first of them continues."""
     return Meeting(DistrictSeatAllocation.objects.get, parties=parties, patience=30)
 
 
 def check_then_count(look: Callable[..., DistrictSeatAllocation]) -> Callable[..., SeatCounts]:
-    """The guard's place taken by what the router document has: look, then count."""
+    """Replace the guard with the router document's code: look, then count."""
 
     def take(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime, today: dt.date) -> SeatCounts:
         allocation = look(pk=allocation_id)
@@ -76,7 +76,7 @@ def check_then_count(look: Callable[..., DistrictSeatAllocation]) -> Callable[..
 
 
 def read_then_write(look: Callable[..., DistrictSeatAllocation]) -> Callable[..., SeatCounts]:
-    """The same with the counter written back as it was read: no constraint sees anything wrong with it."""
+    """Do the same, with the counter written back as it was read: no constraint sees anything wrong with it."""
 
     def take(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime, today: dt.date) -> SeatCounts:
         allocation = look(pk=allocation_id)
@@ -100,19 +100,20 @@ class TestTheLastSeats:
         allocation.refresh_from_db()
         assert len(answers) == 224
         assert len(granted) == SEATS
-        assert all(len(ids) == 1 for ids in granted.values())  # whoever has a seat was told so every time
+        assert all(len(ids) == 1 for ids in granted.values())  # everybody with a seat was told so every time
         assert (allocation.used_seats, allocation.reserved_seats) == (SEATS, 0)
         assert SeatAssignment.objects.filter(allocation=allocation, status=SeatStatus.USED).count() == SEATS
         assert EnrollmentDecision.objects.filter(status="completed").count() == SEATS
-        assert EnrollmentDecision.objects.count() == Learner.objects.count() == SEATS  # who was refused left no trace
+        assert EnrollmentDecision.objects.count() == Learner.objects.count() == SEATS  # refused learners left no trace
         told = Counter(OutboxEvent.objects.values_list("type", flat=True))
         assert (told["seat.reserved"], told["seat.used"], told["ENROLLMENT_DECISION"]) == (SEATS, SEATS, SEATS)
         assert examine() == {}
 
 
 class TestWithoutTheGuard:
-    """Controls: the same race with `take_seat` replaced by looking first and counting then. Everybody has looked before
-    anybody counts, so the outcome is not left to the machine."""
+    """Controls: the same race with `take_seat` replaced by looking first and then counting. Everybody has looked before
+    anybody counts, so the outcome does not depend on the machine.
+    """
 
     def test_seats_are_oversold(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(deciding, "take_seat", check_then_count(everybody_looks(PROCESSES)))

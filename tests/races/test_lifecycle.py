@@ -1,5 +1,6 @@
-"""Eight people and programs that decide about one enrollment in the same moment: one of them wins, the others read
-why not, and there is one transition and one event. Without the guards two would win."""
+"""Eight people and programs that decide about one enrollment at the same moment: one of them wins, the others read why
+they did not, and there is one transition and one event. Without the guards, two would win.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -69,7 +70,7 @@ def approved() -> Enrollment:
 
 
 def attempt(use_case: Decide, enrollment: Enrollment, expected: str | None = None) -> str:
-    """ "won", or the code of the refusal."""
+    """Return "won", or the code of the refusal."""
     try:
         use_case(enrollment_id=enrollment.pk, actor=STAFF, reason="Decided", expected_status=expected, now=utc_now())
     except DomainError as refusal:
@@ -78,7 +79,7 @@ def attempt(use_case: Decide, enrollment: Enrollment, expected: str | None = Non
 
 
 def compete(enrollment: Enrollment, *use_cases: Decide, expected: str | None = None) -> list[list[str]]:
-    """What each of eight said, by use case."""
+    """Return what each of eight got, by use case."""
     each = 2 * EACH // len(use_cases)
     calls = [partial(attempt, use_case, enrollment, expected) for use_case in use_cases for _ in range(each)]
     answers = at_once(*calls)
@@ -86,7 +87,7 @@ def compete(enrollment: Enrollment, *use_cases: Decide, expected: str | None = N
 
 
 def changes(**found: str) -> tuple[int, int]:
-    """The transitions like this, and the events about them."""
+    """Return the transitions of this kind, and the events about them."""
     keys = {"from_status": "fromStatus", "to_status": "toStatus"}
     payload = {f"payload__{keys[name]}": value for name, value in found.items()}
     return (
@@ -210,7 +211,9 @@ class TestTwoAtOnceWithoutGuards:
 
 
 class TestAnApprovalThatComesAfterTheExit:
-    """A reviewer read it in review; before they approve it, somebody else has approved it and it has left again."""
+    """A reviewer read it in review; before they approve it, somebody else has approved it and the learner has left
+    again.
+    """
 
     def test_is_refused(self) -> None:
         enrollment = submitted()
@@ -245,7 +248,7 @@ class TestAnApprovalThatComesAfterTheExit:
             return read, None
 
         def approve_late() -> str:
-            vars(lifecycle)["lock_enrollment_with_seat"] = read_early  # in this process alone
+            vars(lifecycle)["lock_enrollment_with_seat"] = read_early  # in this process only
             return attempt(approve_enrollment, enrollment)
 
         def approve_and_leave() -> str:

@@ -1,4 +1,4 @@
-"""Locks that two requests of a learner, of staff or of Stripe need; and by which test each lock is needed."""
+"""Locks that two requests of a learner, of staff, or of Stripe need, and the test that needs each lock."""
 
 from functools import partial
 from importlib import import_module
@@ -77,7 +77,7 @@ class TestTheLastTwoStepsMarkedAtOnce:
         assert examine() == {}
 
     def test_without_the_lock_on_the_package_do_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: each looks whether it is the last before it can see the other."""
+        """Control: each checks whether it is the last before it can see the other."""
         read = StepProgress.objects.select_related("package")
         monkeypatch.setattr(attendance, "_lock_package", lambda progress_id: read.get(pk=progress_id).package)
         monkeypatch.setattr(attendance, "publish", lambda *events: None)

@@ -1,4 +1,4 @@
-"""Two colleagues merge learners, and an integrator enrolls one of them, in the same moment."""
+"""Two colleagues merge learners, and an integrator enrolls one of them, at the same moment."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,8 +61,9 @@ class TestTwoMergesAtOnce:
     def test_that_only_look_are_left_to_the_database(
         self, pair: tuple[Learner, Learner], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: without the lock the second takes the first one's learner for a live one, and gets no refusal but
-        an error from the constraint."""
+        """Control: without the lock, the second takes the first one's learner for a live one, and gets an error from
+        the constraint instead of a refusal.
+        """
         first, second = pair
         looked, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
 
@@ -98,7 +99,7 @@ class TestTwoMergesAtOnce:
 
 
 class TestAMergeOfALearnerWhoIsBeingEnrolled:
-    """By an integrator who knows them by the address and names of the one who is merged."""
+    """The enrolling integrator knows them by the address and names of the one who is merged."""
 
     @pytest.fixture
     def workspace(self) -> Workspace:
@@ -110,7 +111,7 @@ class TestAMergeOfALearnerWhoIsBeingEnrolled:
     def at_once(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, look: Callable[..., Any]
     ) -> tuple[list[Any], Learner]:
-        """The merge begins once the request has looked the learner up, and ends before it goes on."""
+        """Begin the merge once the request has looked the learner up, and end it before the request continues."""
         keep, drop = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace, **JANE)
         looked, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
 
@@ -166,7 +167,7 @@ class TestAMergeOfALearnerWhoIsBeingEnrolled:
 
 
 class TestAMergeOfALearnerWhoIsOfferedAPlace:
-    """The sweep holds the cohort, not the learner, while it makes the place that it offers."""
+    """While it creates the place that it offers, the sweep holds the cohort, not the learner."""
 
     def offer_while_merging(self, monkeypatch: pytest.MonkeyPatch, patience: float) -> Learner:
         cohort = cohort_with(options=(1,), max_enrollment=1)

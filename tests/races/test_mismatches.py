@@ -1,4 +1,4 @@
-"""Two people who repair one mismatch at once: a refund that failed is sent once more, not twice."""
+"""Two people who repair one mismatch at once: a failed refund is sent once more, not twice."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ class TestTwoWhoRepairOneMismatch:
         assert self.amounts_sent() == [900]
 
     def test_without_the_lock_send_it_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: each reads the mismatch while it stands."""
+        """Control: each reads the mismatch while it is unresolved."""
         read = Meeting(lambda pk: Mismatch.objects.get(pk=pk), patience=10)
         monkeypatch.setattr(repairing, "lock_mismatch", read)
 

@@ -1,4 +1,4 @@
-"""Stripe, the clock and people racing for one checkout. What Stripe's books say, ours must say."""
+"""Stripe, the clock, and people racing for one checkout. Our books must say what Stripe's say."""
 
 import datetime as dt
 from functools import partial
@@ -33,7 +33,7 @@ def ask_parent(instance: Any, email: str = "jane@school.test") -> EnrollmentDeci
 
 
 def facts(decision: EnrollmentDecision) -> tuple[str, str, str]:
-    """How decision, checkout and enrollment ended."""
+    """Return how the decision, checkout, and enrollment ended."""
     now = EnrollmentDecision.objects.select_related("checkout", "enrollment").get(pk=decision.pk)
     assert now.checkout is not None
     return now.status, now.checkout.status, now.enrollment.payment_status
@@ -45,12 +45,12 @@ def captured(stripe: SandboxProcess) -> int:
 
 
 def press_pay(url: str) -> int:
-    """Pay from a process of its own, so over a connection of its own."""
+    """Pay from a process of its own, and so over a connection of its own."""
     return httpx.post(f"{url}/pay", data={"card": "ok"}, trust_env=False).status_code
 
 
 def pass_a_day(stripe: SandboxProcess) -> int:
-    """The same for the sandbox's clock."""
+    """Do the same for the sandbox's clock."""
     body = {"seconds": 24 * 3600}
     return httpx.post(f"{stripe.url}/_sandbox/clock/advance", json=body, trust_env=False).status_code
 
@@ -136,7 +136,7 @@ class TestTwoSweepsAtOnce:
     def test_without_the_claim_would_ask_stripe_about_each_again(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: the settling itself is safe to repeat, the claim is what spares Stripe the questions."""
+        """Control: settling itself is safe to repeat; the claim spares Stripe the questions."""
         monkeypatch.setattr(settle, "_claim_check", lambda checkout_id, now: True)
         instance = InstanceFactory()
         for n in range(6):

@@ -1,5 +1,6 @@
-"""Two people who close one month at once, while a payment of that month arrives. Each movement has one line, and what
-was frozen is what the lines come to."""
+"""Two people who close one month at once, while a payment of that month arrives. Each movement has one line, and the
+frozen totals match the lines.
+"""
 
 import datetime as dt
 from functools import partial

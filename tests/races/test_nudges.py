@@ -1,4 +1,4 @@
-"""Two sweeps that nudge the same family in the same moment."""
+"""Two sweeps that nudge the same family at the same moment."""
 
 import datetime as dt
 from typing import Any
@@ -29,7 +29,7 @@ def mails() -> int:
 
 
 def claim_by_looking(rows: models.QuerySet[Any], *, now: dt.datetime, lease: dt.timedelta) -> bool:
-    """Look whether the row is due, and write afterwards."""
+    """Check whether the row is due, and write afterward."""
     is_due = looked(rows, now)
     rows.update(next_attempt_at=now + lease)
     return is_due

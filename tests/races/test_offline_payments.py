@@ -1,5 +1,6 @@
-"""Money that comes outside of Stripe, racing with whatever else decides about the enrollment that it pays for. One
-outcome each, and money and enrollment agree."""
+"""Money from outside of Stripe, racing with everything else that decides about the enrollment it pays for. Each race
+has one outcome, and money and enrollment agree.
+"""
 
 import datetime as dt
 from collections.abc import Callable
@@ -42,7 +43,7 @@ LONG_AGO = dt.date(2020, 1, 31)
 
 
 def on_account() -> Enrollment:
-    """A learner who takes part, with the payment pending."""
+    """Create a learner who takes part, with the payment pending."""
     course = InstanceFactory()
     LearnerFactory(workspace=course.workspace, external_id="user-1")
     return enroll_on_account(
@@ -80,13 +81,13 @@ def standing() -> tuple[str, str, str]:
 
 
 def counting() -> list[tuple[str, int]]:
-    """The payments that are still here, each with what is invoiced for it."""
+    """Return the payments that still count, each with the amount invoiced for it."""
     here = Payment.objects.exclude(status=PaymentStatus.REFUNDED).order_by("pk")
     return [(payment.method, sum(row.amount_minor for row in payment.invoices.all())) for payment in here]
 
 
 def examine_later() -> dict[str, Any]:
-    """What the doctor says once money has had its time to settle."""
+    """Return what the doctor says once money has had time to settle."""
     return examine(now=utc_now() + SOON)
 
 
@@ -104,7 +105,7 @@ class TestPaidTwiceAtOnce:
         assert examine_later() == {}
 
     def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both read the payment as pending. The one that saves second is told so."""
+        """Control: both read the payment as pending. The second one to save is told so."""
         enrollment = on_account()
         meet_unlocked(monkeypatch)
 
@@ -150,7 +151,7 @@ class TestPaidAgainstStripe:
     def test_would_take_it_twice_if_the_checkout_were_not_ended_first(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: the payer's card is charged, too. Sending it back as a duplicate is the last resort."""
+        """Control: the payer's card is charged, too. Refunding it as a duplicate is the last resort."""
         decision = ask_parent(InstanceFactory())
         checkout = Checkout.objects.get(pk=decision.checkout_id)
         monkeypatch.setattr(offline, "_live_checkouts", lambda enrollment_id, now: [])
@@ -219,7 +220,7 @@ class TestPaidAgainstAReversal:
         assert examine_later() == {}
 
     def test_without_the_lock_two_reversals_would_both_be_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both find the payment counting. What is refunded then exceeds what was paid."""
+        """Control: both find the payment counting. The refunds then exceed the payment."""
         enrollment = on_account()
         pay(enrollment.pk)
         payment = Payment.objects.get()
@@ -246,14 +247,14 @@ class TestPaidAgainstTheEndOfTheCourse:
         end_by_sweep()
 
         assert paid in ("recorded", "EnrollmentOver")
-        assert swept in ("completed 1", "completed 0")  # what somebody has locked is left for the next batch
+        assert swept in ("completed 1", "completed 0")  # a row that somebody has locked is left for the next batch
         assert standing() == ("approved", "completed", "paid" if paid == "recorded" else "pending")
         assert counting() == ([("offline", 4900)] if paid == "recorded" else [])
         assert EnrollmentTransition.objects.filter(to_status="completed").count() == 1
         assert examine_later() == {}
 
     def test_without_the_lock_is_refused_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: what was read as active has ended by the time it is saved."""
+        """Control: an enrollment read as active has ended by the time it is saved."""
         enrollment = on_account()
         ProgramInstance.objects.update(end_date=LONG_AGO)
         read_before(monkeypatch, end_by_sweep)
@@ -294,7 +295,7 @@ class TestPaidAgainstDeletion:
         assert examine_later() == {}
 
     def test_without_any_guard_would_take_money_for_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: neither lock nor conditional save nor unique numbers. Nobody is asked what to give back."""
+        """Control: neither lock nor conditional save nor unique numbers. Nobody is asked what to refund."""
         save_enrollments_in_any_state(monkeypatch)
         with without_constraints(
             (EnrollmentTransition, "transition_number_unique"), (OutboxEvent, "outbox_sequence_unique")
@@ -324,12 +325,12 @@ def read_unlocked(enrollment_id: int) -> tuple[Enrollment, None]:
 
 
 def meet_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let two callers read the enrollment without its lock before either goes on."""
+    """Let two callers read the enrollment without its lock before either continues."""
     monkeypatch.setattr(offline, "lock_enrollment_with_seat", Meeting(read_unlocked, patience=10))
 
 
 def read_before(monkeypatch: pytest.MonkeyPatch, rival: Callable[[], object]) -> None:
-    """Let whoever pays read the enrollment without its lock, and a rival change it before the payment is recorded."""
+    """Let the payer read the enrollment without its lock, and a rival change it before the payment is recorded."""
 
     def read(enrollment_id: int) -> tuple[Enrollment, None]:
         found = read_unlocked(enrollment_id)

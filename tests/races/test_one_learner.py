@@ -1,4 +1,4 @@
-"""Many requests about one learner in the same moment: a browser's double click, an integrator's retries."""
+"""Many requests about one learner at the same moment: a browser's double click, an integrator's retries."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class TestOneLearnerAskedForManyTimes:
         assert examine() == {}
 
     def test_without_one_identity_per_learner_would_take_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: the unique identity gone, all see that there is no such learner yet."""
+        """Control: without the unique identity, all see that there is no such learner yet."""
         meeting = Meeting(insert_unless_present, parties=4, patience=30)
         monkeypatch.setattr(learners, "insert_unless_present", meeting)
         with without_constraints((Learner, "learner_identity_unique")):

@@ -1,4 +1,6 @@
-"""Facts about one thing, published by many transactions at once, and relayed while others are still being written."""
+"""Facts about one aggregate, published by many transactions at once, and relayed while others are still being
+written.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -23,7 +25,7 @@ EACH = 25
 
 
 def publish_with_lock(workspace: Workspace) -> int:
-    """Publish EACH facts about one thing, holding the lock of its row (the workspace's stands in); how many."""
+    """Publish EACH facts about one aggregate, holding the lock of its row (here the workspace's); return how many."""
     for _ in range(EACH):
         with transaction.atomic():
             Workspace.objects.select_for_update().get(pk=workspace.pk)
@@ -32,7 +34,7 @@ def publish_with_lock(workspace: Workspace) -> int:
 
 
 def publish_without_lock(workspace: Workspace) -> int:
-    """One fact about the thing, without the lock; 0 when it was refused."""
+    """Publish one fact about the aggregate without the lock; return 0 if it was refused."""
     try:
         with transaction.atomic():
             publish(ThingHappened(workspace_id=workspace.pk))
@@ -43,7 +45,7 @@ def publish_without_lock(workspace: Workspace) -> int:
 
 @pytest.fixture
 def _all_count_the_same(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every writer counts what was there before the first of them wrote: nothing."""
+    """Let every writer count what existed before the first of them wrote: nothing."""
     monkeypatch.setattr(publishing, "_LAST_OF", "SELECT max(sequence) FROM events_outboxevent WHERE false AND '' =")
     publishing._insert.cache_clear()
     yield

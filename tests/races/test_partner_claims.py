@@ -1,4 +1,4 @@
-"""Two workers that take up one step, or go round one partner, in the same moment: one of them does."""
+"""Two workers that claim one step, or begin a round at one partner, at the same moment: one of them succeeds."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Claim = Callable[[], bool]
 
 
 def at_the_same_time(claim: Claim) -> list[bool]:
-    """The second worker waits for the row while the first one has not committed its claim."""
+    """Let the second worker wait for the row until the first one has committed its claim."""
     meet = Meeting(lambda: None, patience=10)
 
     def first() -> bool:
@@ -45,7 +45,9 @@ def at_the_same_time(claim: Claim) -> list[bool]:
 
 
 def somebody_waits() -> bool:
-    """Whether another session of this database waits for a lock; those of tests that run beside it don't count."""
+    """Return whether another session of this database waits for a lock; those of tests running beside it don't
+    count.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_locks waiting JOIN pg_locks held USING (pid) JOIN pg_database here"
@@ -72,7 +74,7 @@ class TestAStepClaimedTwiceAtOnce:
         assert at_the_same_time(claim_of(EnrollmentStep.objects.to_poll, step)) == [True, False]
 
     def test_would_be_taken_up_twice_if_it_were_selected_by_a_join(self) -> None:
-        """Control: the subquery is not asked again once the row is free."""
+        """Control: the subquery is not evaluated again once the row is free."""
         step = steps_of(approved())[0]
         now = utc_now() + dt.timedelta(days=1)
 

@@ -1,4 +1,6 @@
-"""What partners tell of many learners at once, applied by several workers in the same moment, or while staff decide."""
+"""Partners' messages about many learners at once, applied by several workers at the same moment, or while staff
+decide.
+"""
 
 import datetime as dt
 from collections import Counter
@@ -26,7 +28,7 @@ LATER = dt.timedelta(minutes=1)
 
 
 def finished() -> list[EnrollmentStep]:
-    """First steps of as many learners, of which their partner has told that they are done."""
+    """Create the first steps of this many learners, which their partner has reported as done."""
     instance = InstanceFactory(price=None)
     define(instance, group(instance, 2))
     steps = [accept(steps_of(approved(instance))[0]) for _ in range(LEARNERS)]
@@ -72,7 +74,7 @@ class TestSweepsAtOnce:
         assert examine() == {}
 
     def test_without_the_claim_wait_for_nobody_and_still_apply_each_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both take up the same events, and the locks of the enrollments decide."""
+        """Control: both claim the same events, and the locks of the enrollments decide."""
         steps = finished()
         take_all = Meeting(lambda rows, *, now, lease, limit: list(retries.due(rows, now=now)), patience=10)
         monkeypatch.setattr(retries, "claim_batch", take_all)
@@ -84,7 +86,7 @@ class TestSweepsAtOnce:
         assert examine() == {}
 
     def test_without_any_lock_leave_it_to_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both decide about the same steps. One saves; what the other one tried fails and is tried again."""
+        """Control: both decide about the same steps. One saves; the other one's attempt fails and is retried."""
         finished()
         take_all = Meeting(lambda rows, *, now, lease, limit: list(retries.due(rows, now=now)), patience=10)
         monkeypatch.setattr(retries, "claim_batch", take_all)

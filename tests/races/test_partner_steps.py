@@ -1,4 +1,4 @@
-"""A partner and another one, or a partner and staff, telling of one learner in the same moment."""
+"""Two partners, or a partner and staff, reporting about one learner at the same moment."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -95,7 +95,7 @@ def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def save_in_any_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a change be saved whatever another one has made of the step since it was read."""
+    """Let a change be saved whatever another one has done to the step since it was read."""
 
     def find(steps: Sequence[EnrollmentStep], status: str) -> EnrollmentStepQuerySet:
         return EnrollmentStep.objects.filter(pk__in=[step.pk for step in steps])
@@ -118,7 +118,7 @@ class TestOneStepCompletedTwiceAtOnce:
         assert examine() == {}
 
     def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both read the step as in progress. The one that saves second is told so."""
+        """Control: both read the step as in progress. The second one to save is told so."""
         _, step = in_progress()
         read_without_lock(monkeypatch)
 
@@ -154,7 +154,7 @@ class TestTwoStepsCompletedAtOnce:
         assert examine() == {}
 
     def test_without_the_lock_do_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: each looks whether it is the last before it can see the other."""
+        """Control: each checks whether it is the last before it can see the other."""
         enrollment, first, second = self.two_in_progress()
         read_without_lock(monkeypatch)
 
@@ -184,7 +184,7 @@ class TestCompletionAgainstSkipping:
         assert examine() == {}
 
     def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both read the step as in progress. The one that saves second is told so."""
+        """Control: both read the step as in progress. The second one to save is told so."""
         _, step = in_progress()
         read_without_lock(monkeypatch)
 
@@ -207,7 +207,7 @@ class TestCompletionAgainstReassigning:
         assert examine() == {}
 
     def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both read the step as in progress. The one that saves second is told so."""
+        """Control: both read the step as in progress. The second one to save is told so."""
         _, step = in_progress()
         read_without_lock(monkeypatch)
 
@@ -252,8 +252,8 @@ class TestCompletionAgainstReopening:
         answers = at_once(completed(step), reopened(step))
 
         assert (outcomes(answers), statuses(enrollment)) in [
-            (["completed", "reopened, in_progress"], ["in_progress"]),  # told again before, which changes nothing
-            (["completed", "reopened, in_progress"], ["completed"]),  # told after
+            (["completed", "reopened, in_progress"], ["in_progress"]),  # reported again before, which changes nothing
+            (["completed", "reopened, in_progress"], ["completed"]),  # reported after
         ]
         assert examine() == {}
 
@@ -271,7 +271,7 @@ class TestAcceptanceAgainstCompletion:
         assert examine() == {}
 
     def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both read the step as queued. The one that saves second is told so, and its work comes again."""
+        """Control: both read the step as queued. The second one to save is told so, and its work comes again."""
         step = steps_of(approved(steps=2))[0]
         read_without_lock(monkeypatch)
 

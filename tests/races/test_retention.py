@@ -1,4 +1,4 @@
-"""Somebody who enrolls again in the moment in which the retention sweep is about to erase them."""
+"""Somebody who enrolls again at the moment when the retention sweep is about to erase them."""
 
 import datetime as dt
 from functools import partial
@@ -42,7 +42,7 @@ def enroll(learner: Learner, instance: ProgramInstance, begin: Meeting, end: Mee
 
 class TestALearnerWhoComesBackWhileTheyAreErased:
     def test_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whoever enrolls waits for the lock that the sweep has."""
+        """The enrollment waits for the lock that the sweep holds."""
         erased, enrolled = self.sweep_and_enroll(monkeypatch, patience=0.5)
 
         assert erased == 1
@@ -50,7 +50,7 @@ class TestALearnerWhoComesBackWhileTheyAreErased:
         assert enrolled.kind == "NotFound"
 
     def test_without_the_lock_loses_the_enrollment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: the sweep looks before the enrollment is there, and erases after it."""
+        """Control: the sweep looks before the enrollment exists, and erases after it."""
         monkeypatch.setattr(forgetting, "lock_live_learner", lambda pk: None)
 
         erased, enrolled = self.sweep_and_enroll(monkeypatch, patience=10)

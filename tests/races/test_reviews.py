@@ -1,4 +1,4 @@
-"""Two people, or a person and a payment, deciding about one enrollment in the same moment."""
+"""Two people, or a person and a payment, deciding about one enrollment at the same moment."""
 
 from collections.abc import Callable
 from functools import partial
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.
 
 
 def submitted(*, tenant_id: int | None = 1) -> Enrollment:
-    """An enrollment that awaits review, with a reserved seat."""
+    """Create an enrollment that awaits review, with a reserved seat."""
     instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
     if tenant_id is not None:
         seats(instance.workspace, total=1)
@@ -49,7 +49,7 @@ def submitted_without_seat() -> Enrollment:
 
 
 def decide(use_case: Callable[..., Enrollment], enrollment: Enrollment) -> str:
-    """Carry out the decision; the status it led to."""
+    """Carry out the decision; return the resulting status."""
     return str(use_case(enrollment_id=enrollment.pk, actor=STAFF, reason="Decided", now=utc_now()).eligibility_status)
 
 
@@ -72,7 +72,7 @@ class TestApprovalAgainstRejection:
         assert examine() == {}
 
     def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: both read the enrollment as submitted. The one that saves second is told so."""
+        """Control: both read the enrollment as submitted. The second one to save is told so."""
         enrollment = submitted_without_seat()
         read_without_lock(monkeypatch)
 

@@ -58,15 +58,16 @@ class TestTheLastSeatOfAnAllocation:
         monkeypatch.setattr(holders, "why_unsuited", Meeting(holders.why_unsuited, patience=10))
         monkeypatch.setattr(holders, "take_seat", count)
         with without_constraints((DistrictSeatAllocation, "allocation_never_oversold")):
-            target, _ = self.two_transfers(and_a_request=False)  # which could have the seat before they meet
+            target, _ = self.two_transfers(and_a_request=False)  # which could otherwise get the seat before they meet
 
             assert target.used_seats == 2
             assert "enrollments.no_allocation_is_oversold" in examine()
 
 
 class TestASeatThatIsTransferredDuringAnApproval:
-    """The approval has locked the allocation that the seat was of, and meets somebody who waits for the enrollment
-    behind the allocation that the seat is of now."""
+    """The approval has locked the seat's former allocation, and meets somebody who waits for the enrollment behind the
+    seat's present allocation.
+    """
 
     def approve_while_it_is_transferred(self, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], SeatAssignment]:
         instance = InstanceFactory(price=None, review_mode=ReviewMode.MANUAL)

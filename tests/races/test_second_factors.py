@@ -1,4 +1,4 @@
-"""A code that several browsers show at the same moment lets one of them in."""
+"""A code that several browsers send at the same moment lets one of them in."""
 
 import pytest
 from django.test import RequestFactory

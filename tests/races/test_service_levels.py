@@ -1,4 +1,4 @@
-"""Two sweeps that find one step at a partner that takes longer than agreed, or one that finds it while it moves on."""
+"""Two sweeps that find one overdue step at a partner, or one that finds it while it moves on."""
 
 import datetime as dt
 

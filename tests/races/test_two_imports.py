@@ -26,12 +26,12 @@ def import_twice_at_once() -> list[ImportJob]:
 
 
 def _finish(job: ImportJob) -> None:
-    """Its answer needn't go to the other process."""
+    """Finish without returning the answer, which the other process does not need."""
     work_on(job)
 
 
 def let_both_look_first(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> None:
-    """Both have seen that these people are unknown before either makes them."""
+    """Let both see that these people are unknown before either creates them."""
     meeting = Meeting(learners_together._find_known, patience=patience)
     monkeypatch.setattr(learners_together, "_find_known", meeting)
 

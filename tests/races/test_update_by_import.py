@@ -1,4 +1,4 @@
-"""An import that changes what is known of somebody while somebody else does."""
+"""An import that changes a person's data while somebody else does."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.
 
 
 def change_in_both_ways() -> None:
-    """The import tells of the age, and somebody of the shoes."""
+    """Let the import change the age, and somebody else the shoes."""
     instance = InstanceFactory()
     import_file(instance, csv_of(1, age=18))
     enrollment = Enrollment.objects.get()
@@ -33,7 +33,7 @@ def change_in_both_ways() -> None:
 
 
 def _finish(job: ImportJob) -> None:
-    """Its answer needn't go to the other process."""
+    """Finish without returning the answer, which the other process does not need."""
     work_on(job)
 
 

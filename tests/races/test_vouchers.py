@@ -1,5 +1,6 @@
-"""The last use of a code, wanted by several families at once, and a family that buys for all of its children at once.
-One purchase has it, the others are told what every code is told that can't be used."""
+"""The last use of a code, requested by several families at once, and a family that buys for all of its children at
+once. One purchase gets it; the others get the message of every unusable code.
+"""
 
 from functools import partial
 from typing import Any
@@ -46,7 +47,7 @@ def siblings(workspace: Workspace, number: int) -> list[Learner]:
 
 
 def all_buy(learners: list[Learner]) -> list[str]:
-    """Each another course, so that the code alone is what they meet at."""
+    """Let each buy a different course, so that they meet only at the code."""
 
     def buy(cohort: Cohort, learner: Learner) -> str:
         reserve(cohort, learner, voucher=CODE)
@@ -63,13 +64,13 @@ def a_course(workspace: Workspace) -> Cohort:
 
 
 def all_look_before_one_takes(monkeypatch: pytest.MonkeyPatch, parties: int) -> None:
-    """So that the code is there for each of them when it is looked at."""
+    """Let all see the code unused before one of them uses it."""
     meeting = Meeting(find_discount_of_place, parties=parties)
     monkeypatch.setattr("cohorts.sale.checkout.find_discount_of_place", meeting)
 
 
 def uses() -> tuple[int, int]:
-    """As the code counts them, and as the discounts do."""
+    """Return the uses as the code counts them, and as the discounts do."""
     return Voucher.objects.get().uses, Discount.objects.counted().count()
 
 
@@ -91,7 +92,7 @@ class TestTheLastUseOfACode:
     def test_without_the_condition_of_the_update_would_be_had_by_two(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: each writes down one use more than it has read."""
+        """Control: each writes one use more than it has read."""
 
         def take_use_as_read(granted: Any) -> None:
             Voucher.objects.filter(pk=granted.voucher.pk).update(uses=granted.voucher.uses + 1)
@@ -121,7 +122,7 @@ class TestACodeForOneChildOfAFamily:
     def test_without_counting_again_would_go_to_two(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: the uses of the family are counted where the code is looked at, and nowhere else."""
+        """Control: the family's uses are counted when the code is checked, and not again."""
         a_code(workspace, most_uses_per_family=1)
         all_look_before_one_takes(monkeypatch, 2)
         monkeypatch.setattr(ledger, "count_family_uses", lambda *given: 0)

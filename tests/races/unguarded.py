@@ -1,4 +1,4 @@
-"""Guards taken away, for controls."""
+"""Guards removed, for controls."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from enrollments import history
 
 
 def save_enrollments_in_any_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a change be saved whatever another one has made of the enrollment since it was read."""
+    """Let a change be saved whatever another one has done to the enrollment since it was read."""
 
     def update(row: Any, *fields: str, **_: Any) -> bool:
         return update_row(row, *fields)
