@@ -191,7 +191,7 @@ class TestTheDays:
 
         period = client.get(INDEX, {"range": "term"}).context["period"]
 
-        assert "runs today" in without.fault
+        assert "is running today" in without.fault
         assert (period.first, period.last, period.fault) == (first, last, "")
 
     @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ class Stack:
             )
 
     def wait(self) -> None:
-        wait_until(lambda: "Ctrl-C ends it" in self.log.read_text() or self._has_ended(), seconds=START_SECONDS)
+        wait_until(lambda: "Press Ctrl-C" in self.log.read_text() or self._has_ended(), seconds=START_SECONDS)
 
     def parts(self) -> dict[str, int]:
         processes = tree_of(self.process.pid)
