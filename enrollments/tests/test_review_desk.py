@@ -213,7 +213,7 @@ class TestTheCase:
 
         page = viewer.get(case_url(enrollment))
 
-        assert "Deciding takes the role of a reviewer." in page.content.decode()
+        assert "Deciding it requires the reviewer role." in page.content.decode()
         assert 'value="approve"' not in page.content.decode()
         for do in ("approve", "reject", "skip"):
             assert answer(viewer, enrollment, do, reason="No").status_code == 403

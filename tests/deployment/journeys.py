@@ -91,7 +91,7 @@ class Journeys:
             expect(case).to_have_text(f"{name} Okafor")
             self._staff.keyboard.press("a")
             self._staff.keyboard.press("Enter")
-            expect(self._staff.get_by_text("Nobody whom you asked for waits for a reviewer.")).to_be_visible()
+            expect(self._staff.get_by_text("Nobody who matches the filters waits for a reviewer.")).to_be_visible()
             # It is held for ten seconds, and then carried out by the worker.
             self._wait(lambda: self._office.read(f"/enrollments/{enrollment}")["eligibility"]["status"] == "approved")
             self.arrived["application"].append(email)

@@ -51,7 +51,7 @@ class TestADayInTheBackOffice:
             if number % 10 == 9:
                 page.keyboard.press("1")
             page.keyboard.press("Enter")
-        expect(page.get_by_text("Nobody whom you asked for waits for a reviewer.")).to_be_visible()
+        expect(page.get_by_text("Nobody who matches the filters waits for a reviewer.")).to_be_visible()
 
         page.goto(f"/admin/billing/payment/{day['payment']}/refund/")
         page.get_by_label(re.compile("Note")).fill("By the rule.")
