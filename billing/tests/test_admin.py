@@ -135,7 +135,7 @@ class TestRefunding:
             ("usd", "0", "Give an amount above zero."),
             ("usd", "-5", "Give an amount above zero."),
             ("usd", "12.345", "USD has 2 decimals."),
-            ("usd", "49.01", "At most 49.00 USD can go back."),
+            ("usd", "49.01", "At most 49.00 USD can be refunded."),
             ("usd", "lots", "Enter an amount in digits, for example 49.00."),
             ("isk", "50.50", "ISK has no decimals: enter a whole number."),
             ("jpy", "1.5", "JPY has no decimals: enter a whole number."),
