@@ -49,10 +49,10 @@ def _by_source(asked: Asked, counts: Counter[tuple[object, str]]) -> Figure:
         name="decisions",
         title="Decisions by source",
         help=(
-            "Each answer of the router to a request to enroll, on the day it was given: by a "
-            "district seat, by a payment of the parents, or by neither if it refused."
+            "The router's answer to each enrollment request, on the day it was given: a district's seat, a "
+            "payment by the parents, or a refusal."
         ),
-        empty="Nothing was decided in these days.",
+        empty="No decisions were made in this period.",
         columns=("Day", *(str(source.label) for source in ProvisionSource), "Neither"),
         rows=[
             (day.isoformat(), *(str(counts[day, source]) for source in (*ProvisionSource.values, "")))
@@ -92,10 +92,10 @@ def _by_reason(asked: Asked, counts: Counter[str]) -> Figure:
         name="reasons",
         title="Decisions by reason",
         help=(
-            "The same decisions by reason. The reason is the district's side of the decision: "
-            "parents pay because no seat was found."
+            "The same decisions by reason. The reason is the district's side of it: parents pay because no seat "
+            "was found."
         ),
-        empty="Nothing was decided in these days.",
+        empty="No decisions were made in this period.",
         columns=("Reason", "Decisions"),
         rows=[(label, str(count)) for label, count, _, _ in found],
         bars=bars_of(found),

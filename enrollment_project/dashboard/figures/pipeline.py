@@ -33,11 +33,10 @@ def pipeline(asked: Asked) -> list[Figure]:
             name="pipeline",
             title="Partner pipeline",
             help=(
-                "Learners at each partner as they stand now, whatever the days above. Completion = "
-                "the share of learners who completed, of those who began. Median days = from being "
-                "accepted to completing. Stuck = no step forward for longer than the partner may "
-                "take, its outages apart. The bottleneck is the partner with the most learners "
-                "stuck."
+                "Learners at each partner as they stand now, regardless of the days above. Completion = the "
+                "share of learners who completed, of those who began. Median days = from acceptance to "
+                "completion. Stuck = no progress for longer than the partner may take, not counting its "
+                "outages. The bottleneck is the partner with the most learners stuck."
             ),
             empty="No program has partners yet.",
             columns=(

@@ -30,11 +30,10 @@ def seats(asked: Asked) -> list[Figure]:
             name="seats",
             title="District seats, fullest first",
             help=(
-                "Used = held by approved enrollments. Reserved = held for enrollments that are not "
-                "approved yet. Left = neither. Seats run out on the day when none is left at the "
-                "average daily rate of the days above (column Taken); there is no forecast for "
-                f"fewer than {LEAST_DAYS} days or {LEAST_SEATS} seats. Seats that were given back do "
-                "not count as taken."
+                "Used = seats of approved enrollments. Reserved = held for enrollments that are not approved "
+                "yet. Left = neither. Seats run out on the day when none is left at the average daily rate of "
+                f"the days above (column Taken); there is no forecast for fewer than {LEAST_DAYS} days or "
+                f"{LEAST_SEATS} seats. Returned seats do not count as taken."
             ),
             empty="No district has seats yet.",
             columns=(
