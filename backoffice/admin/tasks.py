@@ -57,7 +57,7 @@ def asks_about_twins(task: StaffTask) -> bool:
 
 @admin.register(StaffTask)
 class StaffTaskAdmin(WorkspaceScopedAdmin):
-    ordering = ("status", "-id")
+    ordering = ("-status", "-id")  # open before done
     list_display = ("summary", "kind", "about", "status_badge", "workspace", "created_at", "done_by")
     list_filter = (
         ("status", ChoicesDropdownFilter),

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from accounts.api_keys import create_api_key, find_principal
 from accounts.models import ApiKey, Guardianship, Learner, Membership, StaffTask, Workspace
-from accounts.staff_tasks import raise_staff_task
+from accounts.staff_tasks import complete_staff_task, raise_staff_task
 from accounts.states import Role, TaskStatus
 from accounts.task_kinds import NO_ADDRESS, UNANSWERED, TaskKind, find_kind
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
@@ -191,6 +191,18 @@ class TestStaffTasks:
         ).content.decode()
 
         assert [f"About {kind.name}" in page for kind in (NO_ADDRESS, UNANSWERED)] == [False, True]
+
+    def test_that_are_open_come_before_those_that_are_done(self, workspace: Workspace) -> None:
+        viewer = StaffClient(workspace=workspace, role=Role.VIEWER)
+        tasks = [
+            raise_staff_task(workspace_id=workspace.pk, kind=NO_ADDRESS, subject=f"guardian:{n}", summary="Who is it?")
+            for n in range(3)
+        ]
+        complete_staff_task(task_id=tasks[2].pk, user=viewer.user, resolution="Called.", now=utc_now())
+
+        page = viewer.get(reverse("admin:accounts_stafftask_changelist"))
+
+        assert [task.pk for task in page.context["cl"].result_list] == [tasks[n].pk for n in (1, 0, 2)]
 
     def test_of_a_kind_that_is_raised_no_more_stay_readable(self, workspace: Workspace) -> None:
         viewer = StaffClient(workspace=workspace, role=Role.VIEWER)

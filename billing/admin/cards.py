@@ -50,7 +50,7 @@ def invoices_of_payment(request: HttpRequest, payment: Payment) -> Card:
     rows = payment.invoices.order_by("-id")[:SHOWN]
     return Card(
         "Invoices",
-        [neighbor(row, status="status", note=row.money, at=row.issued_at) for row in rows],
+        [neighbor(row, status="status", note=row.money, at=row.issued_at or row.requested_at) for row in rows],
         empty="None was issued.",
     )
 

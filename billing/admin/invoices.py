@@ -12,11 +12,8 @@ from unfold.enums import ActionVariant
 from accounts.roles import Power
 from backoffice.actions import ConfirmForm, StaffForm, staff_action
 from backoffice.display import (
-    Card,
     link_column,
     money_column,
-    neighbor,
-    neighbors_of,
     register_subject,
     status_badge,
 )
@@ -37,7 +34,7 @@ from ..invoicing import (
     replace_invoice,
     retry_invoice,
 )
-from ..models import Invoice, Payment
+from ..models import Invoice
 from ..states import InvoiceProvider, InvoiceStatus
 from .currencies import CurrencyFilter
 from .display import AboutMoney
@@ -240,12 +237,3 @@ class InvoiceAdmin(AboutMoney):
             return HttpResponseRedirect(reverse("admin:billing_invoice_change", args=[invoice.pk]))
         name = f'attachment; filename="{file_name(invoice)}"'
         return HttpResponse(paper, content_type="application/pdf", headers={"Content-Disposition": name})
-
-
-@neighbors_of(Payment)
-def invoices_of_payment(request: HttpRequest, payment: Payment) -> Card:
-    rows = [
-        neighbor(invoice, status="status", note=invoice.money, at=invoice.requested_at)
-        for invoice in payment.invoices.order_by("-id")[:20]
-    ]
-    return Card("Invoices", rows, empty="None was issued.")

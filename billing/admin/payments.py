@@ -125,7 +125,7 @@ def is_refundable(payment: Payment) -> bool:
 @admin.register(Payment)
 class PaymentAdmin(AboutMoney):
     actor_fields = ("recorded_by",)
-    list_display = ("who", "what", "amount", "status_badge", "refunded", "method", "workspace", "paid_at")
+    list_display = ("who", "what", "amount", "status_badge", "paid_at", "refunded", "method", "workspace")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("method", ChoicesDropdownFilter),
@@ -260,7 +260,7 @@ def tasks_of_payment(request: HttpRequest, payment: Payment) -> Card:
     tasks = StaffTask.objects.filter(subject=f"payment:{payment.pk}", workspace=payment.workspace_id)
     return Card(
         "Staff tasks",
-        [neighbor(task, status="status", at=task.created_at) for task in tasks.order_by("status", "-id")[:20]],
+        [neighbor(task, status="status", at=task.created_at) for task in tasks.order_by("-status", "-id")[:20]],
     )
 
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from accounts.models import Membership, Workspace
 from accounts.tests.factories import StaffFactory
 from backoffice.actions import ConfirmForm
+from backoffice.display import cards_for
 from backoffice.models import AuditEntry
 from backoffice.scoping import WorkspaceScopedAdmin
 from backoffice.tests.staff_client import staff_request
@@ -48,6 +49,13 @@ class TestEveryPage:
 
         named = PAGES[model_admin.opts.model_name]
         assert given == {role: tuple(holds(role, power) for power in named) for role in ROLES}
+
+    @pytest.mark.parametrize("model_admin", ADMINS)
+    def test_shows_no_card_twice_beside_a_row(self, model_admin: Any, world: None, db: None) -> None:
+        cards = cards_for(staff_request(person("superuser")), my_row_of(model_admin))
+
+        titles = [card.title for card in cards]
+        assert sorted(titles) == sorted(set(titles))
 
     @pytest.mark.parametrize("model_admin", ADMINS)
     def test_opens_its_list_for_the_least_of_those_who_may_look(self, model_admin: Any, sign_in: SignIn) -> None:
