@@ -143,6 +143,7 @@ class ConsentTextAdmin(WorkspaceScopedAdmin):
 class ConsentAdmin(WorkspaceScopedAdmin):
     actor_fields = ("recorded_by", "ended_by")
     list_display = ("learner_link", "purpose", "version", "address", "way", "state", "workspace", "given_at")
+    list_display_links = ("purpose",)
     list_filter = (
         ("workspace", ScopedRelatedFilter),
         ("way", ChoicesDropdownFilter),

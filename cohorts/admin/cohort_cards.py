@@ -27,7 +27,7 @@ def gaps_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
     if cohort.is_active:
         return Card("On sale", as_family, empty="It is open. Close it to stop taking enrollments.")
     rows = [Neighbor(title=gap.text, url=admin_url(gap.row)) for gap in find_gaps(cohort=cohort, now=utc_now())]
-    return Card("Before it can be opened", rows, empty="Nothing is missing: open it.", wide=True)
+    return Card("Before it can be opened", rows, empty="Nothing is missing: it can be opened.", wide=True)
 
 
 @neighbors_of(Cohort)

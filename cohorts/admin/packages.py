@@ -274,6 +274,7 @@ class CohortPlaceAdmin(WorkspaceScopedAdmin):
 
     workspace_path = "cohort__instance__workspace"
     list_display = ("learner_link", "cohort_name", "status_label", "created_at", "held_until", "taken_at")
+    list_display_links = ("cohort_name",)
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("cohort__instance__workspace", ScopedRelatedFilter),
