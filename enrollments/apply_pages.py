@@ -45,7 +45,8 @@ log = structlog.get_logger(__name__)
 
 HOUR = 60 * 60
 CONFIRM = "confirm"
-DISCARD = "discard"  # any other value from the page requests the payment page
+DISCARD = "discard"
+DISCARD_FOR_GOOD = "discard_for_good"  # any other value from the page requests the payment page
 
 
 class FormsPaused(DomainError):
@@ -126,8 +127,10 @@ def confirm_here(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
 
 def _act(request: HttpRequest, application: Application, token: str) -> HttpResponse:
     wanted = request.POST.get("do")
+    if wanted == DISCARD:
+        return _ask_to_discard(request, application)
     try:
-        if wanted == DISCARD:
+        if wanted == DISCARD_FOR_GOOD:
             discard_application(token=token)
             return render(request, "enrollments/application_discarded.html", {"instance": application.instance})
         if wanted == CONFIRM:
@@ -220,6 +223,19 @@ def _ask_to_confirm(
         "form": VoucherForm(),
     }
     return _answer(request, "application_confirm", context, refusal, refusal.status if refusal else 200)
+
+
+def _ask_to_discard(request: HttpRequest, application: Application) -> HttpResponse:
+    """Show how much would be deleted, without naming anybody, before anything is."""
+    if application.state(utc_now()) != "waiting":
+        return _over(request, application)
+    files = application.files.count()
+    context = {
+        "instance": application.instance,
+        "answers": len(application.answers) - files,  # the name of each file is an answer too
+        "files": files,
+    }
+    return render(request, "enrollments/application_discard.html", context)
 
 
 def _over(request: HttpRequest, application: Application | None) -> HttpResponse:

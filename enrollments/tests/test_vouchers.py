@@ -128,6 +128,7 @@ class TestACodeOfAnApplication:
         too_late = press(link, "pay", voucher="OTHER-CODE")
 
         assert 'name="voucher"' in asks
+        assert 'Voucher code <span class="optional">(optional)</span>' in asks
         assert "36.75 USD" in Client().get(answer["Location"]).content.decode()
         assert stripe.ledger()["sessions"][0]["amount"] == 3675
         assert too_late.status_code == 409
