@@ -24,6 +24,8 @@ class MonthClose(models.Model):
     reopened_note = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "closed month"
+        verbose_name_plural = "closed months"
         constraints = [
             models.UniqueConstraint(
                 fields=["workspace", "month"],
