@@ -293,7 +293,9 @@ class BulkButton:
 
     button: RowButton
     short_description: str
+    explanation: str
     preview_all: ForeseeAll | None = None
+    possible: Callable[[Any], bool]
 
     @property
     def power(self) -> Power:
@@ -310,16 +312,16 @@ class BulkButton:
             model_admin=model_admin,
             request=request,
             title=self.short_description,
-            explanation=self.button.explanation,
+            explanation=self.explanation if len(selected) > 1 else self.button.explanation,
             form_class=self.button.form,
             row=None,
             preview=self.button.preview,
             preview_all=self.preview_all,
-            possible=lambda row: model_admin.may(request, self.power, row) and self.button.possible(row),
+            possible=lambda row: model_admin.may(request, self.power, row) and self.possible(row),
             cancel_url=request.get_full_path(),
             selected=selected,
         )
-        answer = page.ask(lambda form: _for_each(model_admin, request, self.button, selected, form))
+        answer = page.ask(lambda form: _for_each(model_admin, request, self, selected, form))
         return None if isinstance(answer, str) else answer
 
 
@@ -382,17 +384,32 @@ def staff_list_action(
     return decorate
 
 
-def in_bulk(button: RowButton, *, description: str, preview: ForeseeAll | None = None) -> BulkButton:
-    """The same action for the selected rows; `preview` tells what all of them are in for, in a few queries: numbers,
-    sums in each currency, and why some are refused."""
-    return BulkButton(button=button, short_description=description, preview_all=preview)
+def in_bulk(
+    button: RowButton,
+    *,
+    description: str,
+    explanation: str,
+    preview: ForeseeAll | None = None,
+    possible: Callable[[Any], bool] | None = None,
+) -> BulkButton:
+    """Make the same action for the selected rows. The `explanation` speaks of many; `preview` tells what happens to all
+    of them, in a few queries: numbers, sums in each currency, and why some are refused. `possible` replaces the
+    button's own where that would ask the database for each row."""
+    return BulkButton(
+        button=button,
+        short_description=description,
+        explanation=explanation,
+        preview_all=preview,
+        possible=possible or button.possible,
+    )
 
 
-def _for_each(model_admin: Any, request: HttpRequest, button: RowButton, rows: list[Any], form: StaffForm) -> str:
+def _for_each(model_admin: Any, request: HttpRequest, bulk: BulkButton, rows: list[Any], form: StaffForm) -> str:
+    button = bulk.button
     done = 0
     refusals: list[str] = []
     for row in rows:
-        if not (model_admin.may(request, button.power, row) and button.possible(row)):
+        if not (model_admin.may(request, bulk.power, row) and bulk.possible(row)):
             told = model_admin.tell_latest_change(row) if len(refusals) < REFUSALS_TOLD else ""
             refusals.append(f"{model_admin.describe(row)}: not possible. {told}".strip())
             continue

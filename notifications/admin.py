@@ -83,7 +83,12 @@ class NotificationAdmin(WorkspaceScopedAdmin):
         resend_notification(notification_id=notification.pk, now=utc_now())
         return "The email is on its way."
 
-    resend_selected = in_bulk(resend, description="Send the selected emails again", preview=foresee_resends)
+    resend_selected = in_bulk(
+        resend,
+        description="Send the selected emails again",
+        explanation="Writes the emails again with what is true now, and sends each to the same address as before.",
+        preview=foresee_resends,
+    )
     actions = ("resend_selected",)
 
 

@@ -144,5 +144,10 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         made = invite_or_renew(guardian_id=guardian_id, email=email, invited_by=staff_of(request), now=utc_now())
         return mail_or_say_why(mail_guardian_invitation, *made)
 
-    complete_selected = in_bulk(complete, description="Complete with one resolution")
+    complete_selected = in_bulk(
+        complete,
+        description="Complete with one resolution",
+        explanation="They wait for nobody any more. What they are about stays as it is: that is solved on its own "
+        "page.",
+    )
     actions = ("complete_selected",)

@@ -104,7 +104,12 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
             raise Unavailable("It could not be handled. Its last error says why.")
         return f"Handled: {handled.outcome}."
 
-    handle_selected = in_bulk(handle, description="Handle the selected events now", preview=foresee_handling)
+    handle_selected = in_bulk(
+        handle,
+        description="Handle the selected events now",
+        explanation="Asks Stripe what became of each object and records the answers.",
+        preview=foresee_handling,
+    )
     actions = ("handle_selected",)
 
 

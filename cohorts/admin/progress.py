@@ -205,5 +205,15 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         cancel_booking(package_id=row.package_id, step_id=row.step_id, is_by_staff=True, now=utc_now())
         return f"{self.describe(row)}: the seat is free again."
 
-    attended_selected = in_bulk(attended, description="Mark attended", preview=foresee_attendances)
-    missed_selected = in_bulk(missed, description="Mark missed", preview=foresee_absences)
+    attended_selected = in_bulk(
+        attended,
+        description="Mark attended",
+        explanation="Learners who have attended every required step complete their course.",
+        preview=foresee_attendances,
+    )
+    missed_selected = in_bulk(
+        missed,
+        description="Mark missed",
+        explanation="The sessions passed without these learners.",
+        preview=foresee_absences,
+    )

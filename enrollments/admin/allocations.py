@@ -223,7 +223,12 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             messages.warning(request, f"Line {line.number} {line.name}: {line.fault}")
         return f"{len(done) - len(faults):,} of {len(done):,} have a seat."
 
-    renew_selected = in_bulk(renew, description="Renew for next term", preview=foresee_renewals)
+    renew_selected = in_bulk(
+        renew,
+        description="Renew for next term",
+        explanation="Makes the seats of the next term from these allocations, which stay as they are.",
+        preview=foresee_renewals,
+    )
 
 
 @neighbors_of(DistrictSeatAllocation)

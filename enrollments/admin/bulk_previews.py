@@ -24,7 +24,7 @@ from .allocation_forms import plan_of
 def foresee_approvals(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
     """Preview who starts which program, the seats they use, and how many mails are sent."""
     reserved = SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS).count()
-    sentences = [f"In {instance} from now on: {number}." for instance, number in _by_instance(enrollments)]
+    sentences = tell_numbers("From now on in", [each.instance for each in enrollments])
     sentences += tell_number("Reserved seats that are used", reserved)
     sentences += tell_number("Leads that become learners", sum(each.learner is None for each in enrollments))
     sentences += tell_number("Not paid for yet", sum(each.payment_status in UNPAID for each in enrollments))
@@ -100,10 +100,6 @@ def foresee_renewals(allocations: Sequence[DistrictSeatAllocation], form: StaffF
         *tell_sums("They cost the districts", costs),
     ]
     return Preview(tuple(sentences), refused=tuple(refused))
-
-
-def _by_instance(enrollments: Sequence[Enrollment]) -> list[tuple[str, int]]:
-    return Counter(str(enrollment.instance) for enrollment in enrollments).most_common()
 
 
 def _tell_mails(enrollments: Sequence[Enrollment], kind: str, status: EligibilityStatus) -> str:

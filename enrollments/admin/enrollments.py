@@ -397,7 +397,28 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
     def reconsider(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         return call(reconsider_enrollment, request, enrollment, form)
 
-    approve_selected = in_bulk(approve, description="Approve", preview=foresee_approvals)
-    reject_selected = in_bulk(reject, description="Reject with one reason", preview=foresee_rejections)
-    evaluate_selected = in_bulk(evaluate, description="Evaluate", preview=foresee_evaluations)
-    submit_selected = in_bulk(submit, description="Submit for review", preview=foresee_submissions)
+    approve_selected = in_bulk(
+        approve,
+        description="Approve",
+        explanation="The learners take part from now on, and their reserved seats are used.",
+        preview=foresee_approvals,
+    )
+    reject_selected = in_bulk(
+        reject,
+        description="Reject with one reason",
+        explanation="Their seats are free again, and money that was paid goes back.",
+        preview=foresee_rejections,
+    )
+    evaluate_selected = in_bulk(
+        evaluate,
+        description="Evaluate",
+        explanation="Evaluates each of them by the criteria of its program.",
+        preview=foresee_evaluations,
+    )
+    submit_selected = in_bulk(
+        submit,
+        description="Submit for review",
+        explanation="Submits them for review. Those whose review is automatic and that have nothing left to pay are "
+        "approved at once.",
+        preview=foresee_submissions,
+    )

@@ -124,7 +124,11 @@ class IdleSeatAdmin(WorkspaceScopedAdmin):
         keep_seat(idle_seat_id=idle.pk, actor=actor_of(request), now=utc_now())
         return f"{idle.seat.learner} keeps the seat."
 
-    keep_selected = in_bulk(keep, description="Keep")
+    keep_selected = in_bulk(
+        keep,
+        description="Keep",
+        explanation="The families still come. They are asked again if nobody is seen for as many days from now on.",
+    )
 
     @staff_action(
         description="Never ask again",

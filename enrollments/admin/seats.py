@@ -95,6 +95,11 @@ def is_held(seat: SeatAssignment) -> bool:
     return seat.status in HELD_SEATS
 
 
+def has_elsewhere(seat: SeatAssignment) -> bool:
+    """Whether the seat is held and its district has another allocation for it; the preview says if that one is full."""
+    return is_held(seat) and suited_allocations(seat).exists()
+
+
 @admin.register(SeatAssignment)
 class SeatAssignmentAdmin(WorkspaceScopedAdmin):
     workspace_path = "allocation__district__workspace"
@@ -132,7 +137,7 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
         description="Transfer",
         power=Power.MANAGE,
         form=TransferForm,
-        possible=is_held,
+        possible=has_elsewhere,
         preview=foresee_transfer,
         icon="swap_horiz",
         explanation="The seat moves to another allocation of the district. Nothing changes for the learner.",
@@ -142,7 +147,13 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
         transfer_seat(seat_id=seat.pk, allocation_id=target.pk, now=utc_now())
         return f"{seat.learner}: the seat is one of {target} now."
 
-    transfer_selected = in_bulk(transfer, description="Transfer to another allocation", preview=foresee_transfers)
+    transfer_selected = in_bulk(
+        transfer,
+        description="Transfer to another allocation",
+        explanation="The seats are counted in another allocation of their district. The learners notice nothing.",
+        preview=foresee_transfers,
+        possible=is_held,
+    )
 
     @staff_action(
         description="Reassign",

@@ -188,6 +188,25 @@ class TestManyAtOnce:
 
         assert few == more
 
+    @pytest.mark.parametrize(
+        ("number", "told"),
+        [
+            (1, "Its seat is free again, and money that was paid goes back."),
+            (2, "Their seats are free again, and money that was paid goes back."),
+        ],
+    )
+    def test_are_explained_as_many_where_they_are_many(
+        self, instance: ProgramInstance, reviewer: StaffClient, number: int, told: str
+    ) -> None:
+        chosen = [submitted(instance) for _ in range(number)]
+
+        page = reviewer.post(
+            reverse("admin:enrollments_enrollment_changelist"),
+            {"action": "reject_selected", "_selected_action": [each.pk for each in chosen]},
+        )
+
+        assert page.context["explanation"] == told
+
     def test_are_not_begun_with_more_rows_than_a_request_can_do(
         self, instance: ProgramInstance, reviewer: StaffClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -4,6 +4,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Learner
@@ -203,6 +205,37 @@ class TestInTheBackOffice:
 
         assert "1 of 6 get a seat" in shown
         assert said(done)[-1] == "1 of 6 have a seat."
+
+    def test_a_transfer_is_offered_where_another_allocation_of_the_district_fits(
+        self, instance: ProgramInstance, client: StaffClient
+    ) -> None:
+        seats(instance.workspace, total=1, term="First")
+        seat = seated(instance)
+        page = reverse("admin:enrollments_seatassignment_change", args=[seat.pk])
+        transfer = reverse("admin:enrollments_seatassignment_transfer", args=[seat.pk])
+
+        alone = client.get(page).content.decode()
+        refused = said(client.post(transfer, {}))
+        seats(instance.workspace, total=1, term="Second")
+        beside = client.get(page).content.decode()
+
+        assert [transfer in each for each in (alone, beside)] == [False, True]
+        assert refused[-1].startswith("Transfer is no longer possible")
+
+    def test_many_transfers_ask_for_no_allocation_row_by_row(
+        self, instance: ProgramInstance, client: StaffClient
+    ) -> None:
+        seats(instance.workspace, total=4, term="First")
+        held = [seated(instance, email=f"{name}@school.test").pk for name in "abcd"]
+        url = reverse("admin:enrollments_seatassignment_changelist")
+
+        def statements(number: int) -> int:
+            with CaptureQueriesContext(connection) as sent:
+                page = client.post(url, {"action": "transfer_selected", "_selected_action": held[:number]})
+            assert page.context["can_be_done"]
+            return len(sent)
+
+        assert statements(1) == statements(4)
 
     def test_seats_are_transferred_reassigned_and_released(
         self, instance: ProgramInstance, client: StaffClient

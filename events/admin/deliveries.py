@@ -142,5 +142,9 @@ class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
         redeliver(delivery_id=delivery.pk, now=utc_now())
         return "The delivery is on its way again."
 
-    redeliver_selected = in_bulk(redeliver, description="Send the selected deliveries again")
+    redeliver_selected = in_bulk(
+        redeliver,
+        description="Send the selected deliveries again",
+        explanation="The deliveries are due at once. Receivers drop repeated events by their id.",
+    )
     actions = ("redeliver_selected",)

@@ -88,5 +88,9 @@ class OutboxEventAdmin(WorkspaceScopedAdmin):
         replay_event(event_id=event.pk, now=utc_now())
         return "The event is on its way again."
 
-    replay_selected = in_bulk(replay, description="Relay the selected dead events again")
+    replay_selected = in_bulk(
+        replay,
+        description="Relay the selected dead events again",
+        explanation="The events become due at once. Consumers drop repeated events by CUID.",
+    )
     actions = ("replay_selected",)

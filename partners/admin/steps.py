@@ -228,7 +228,13 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         retry_step(step_id=step.pk, actor=actor_of(request), now=utc_now(), **form.cleaned_data)
         return "The partner is asked again."
 
-    retry_all = in_bulk(retry, description="Try again", preview=foresee_retries)
+    retry_all = in_bulk(
+        retry,
+        description="Try again",
+        explanation="The partners are asked again to take the learners. They are asked first whether they have them "
+        "already.",
+        preview=foresee_retries,
+    )
 
     @staff_action(
         description="Skip",
@@ -316,7 +322,12 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         )
         return "The learner follows the newest version." if moved else "The learner already follows the newest version."
 
-    move_all = in_bulk(move, description="Move learners to the newest version")
+    move_all = in_bulk(
+        move,
+        description="Move learners to the newest version",
+        explanation="The learners go by the present version of their program's partners. You see what carries over "
+        "before anything changes.",
+    )
 
 
 @neighbors_of(EnrollmentStep, early=True)

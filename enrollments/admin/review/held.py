@@ -101,4 +101,9 @@ class HeldReviewAdmin(WorkspaceScopedAdmin):
         release_review(held_review_id=review.pk, actor=actor_of(request), now=utc_now())
         return f"{review.enrollment.person}, {review.enrollment.instance}: waits for a reviewer again."
 
-    release_selected = in_bulk(release, description="Release")
+    release_selected = in_bulk(
+        release,
+        description="Release",
+        explanation="The answers are taken back before they are carried out: the cases wait for a reviewer again, and "
+        "no family hears of it.",
+    )
