@@ -7,11 +7,13 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from accounts.families import siblings_of
+from accounts.models import Learner
 from core.money import Money
 
 from ..errors import VoucherNotAccepted
 from ..models import Discount, Price, Voucher
-from ..purposes import find_subjects
+from ..purposes import find_learner_id, find_subjects
 from ..states import DiscountSource, VoucherKind
 from .amounts import amount_of, share_of
 from .codes import canonical_code
@@ -90,6 +92,13 @@ def count_family_uses(voucher: Voucher, family: Collection[int]) -> int:
         theirs.filter(purpose=purpose, subject__in=list(subjects)).count()
         for purpose, subjects in find_subjects(family).items()
     )
+
+
+def find_family(discount: Discount) -> list[int]:
+    """Return the learner for whom a discount was granted, and those who share a guardian with them."""
+    key = find_learner_id(discount.purpose, discount.subject)
+    learner = Learner.objects.filter(pk=key).first() if key is not None else None
+    return list(siblings_of(learner).values_list("pk", flat=True)) if learner is not None else []
 
 
 def _by_voucher(code: str, sale: Sale, now: dt.datetime) -> Granted:

@@ -12,7 +12,7 @@ from ..models import Checkout, Discount, Price, Voucher
 from ..states import COUNTED_DISCOUNTS, DiscountStatus
 from .amounts import share_of
 from .codes import canonical_code
-from .granting import Granted, count_family_uses, minor_of, not_accepted
+from .granting import Granted, count_family_uses, find_family, minor_of, not_accepted
 
 
 def discount_of(checkout: Checkout) -> Discount | None:
@@ -125,9 +125,17 @@ def _take_use(granted: Granted) -> None:
 
 
 def _could_take_again(discount: Discount) -> bool:
-    if discount.voucher is None:  # for a sibling
+    """Take the use that was given back once more, if the code and the family have one left."""
+    voucher = discount.voucher
+    if voucher is None:  # for a sibling
         return True
     if Discount.objects.counted().filter(purpose=discount.purpose, subject=discount.subject).exists():
         return False
-    left = Voucher.objects.with_uses_left().filter(pk=discount.voucher.pk)
-    return left.update(uses=F("uses") + 1) == 1
+    if not Voucher.objects.with_uses_left().filter(pk=voucher.pk).update(uses=F("uses") + 1):
+        return False
+    limit = voucher.most_uses_per_family
+    # The update holds the voucher's row, as in `_take_use`. This discount is not counted yet.
+    if limit is None or count_family_uses(voucher, find_family(discount)) < limit:
+        return True
+    Voucher.objects.filter(pk=voucher.pk).update(uses=F("uses") - 1)
+    return False

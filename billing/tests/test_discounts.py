@@ -10,7 +10,7 @@ from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.tests.factories import LearnerFactory
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory
 from billing.checkout import open_checkout, record_session
 from billing.discounts import Sale, find_discount, release_discount
 from billing.discounts.amounts import amount_of, share_of
@@ -46,6 +46,7 @@ def price() -> Iterator[Price]:
             name=LESSON,
             lock_subject=lambda subject: None,
             describe=lambda subject: (subject, ""),
+            find_learner_id=int,
             find_subjects=subjects_of,
             find_price_ids=lambda subjects: dict.fromkeys(subjects, made.pk),
         )
@@ -242,6 +243,22 @@ class TestAUse:
 
         assert (uses(voucher), states()) == (1, ["honored", "reserved"])
         assert Checkout.objects.get(pk=checkout.pk).status == "paid"
+
+    @pytest.mark.parametrize(("limit", "settled"), [(1, "honored"), (2, "used")])
+    def test_is_honored_for_late_money_of_a_family_that_has_used_its_share(
+        self, price: Price, limit: int, settled: str
+    ) -> None:
+        voucher = VoucherFactory(workspace=price.workspace, most_uses_per_family=limit)
+        guardian = GuardianFactory(workspace=price.workspace)
+        first, second = (GuardianshipFactory(guardian=guardian).learner_id for _ in range(2))
+        checkout = ask(price, voucher.code, learner=first, family=[first, second])
+        told(checkout, status="expired", payment_status="unpaid")
+        ask(price, voucher.code, learner=second, family=[first, second])
+
+        told(checkout)
+
+        assert states() == [settled, "reserved"]
+        assert uses(voucher) == limit
 
     def test_is_given_back_where_the_money_bought_nothing(self, price: Price) -> None:
         voucher = VoucherFactory(workspace=price.workspace)

@@ -2,17 +2,21 @@
 once. One purchase gets it; the others get the message of every unusable code.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, WorkspaceFactory
+from billing.checkout.outcome import record_session
 from billing.discounts import ledger
-from billing.invariants import vouchers_count_their_uses
+from billing.errors import VoucherNotAccepted
+from billing.invariants import checkouts_charge_the_list_price_less_the_discount, vouchers_count_their_uses
 from billing.models import Checkout, Discount, Voucher
-from billing.tests.factories import VoucherFactory
+from billing.tests.factories import VoucherFactory, session_of
 from cohorts.models import Cohort, CohortPlace
 from cohorts.sale.pricing import find_discount_of_place
 from cohorts.tests.factories import CourseFactory, cohort_with, reserve
@@ -131,3 +135,105 @@ class TestACodeForOneChildOfAFamily:
 
         assert answers == ["reserved"] * 2
         assert uses() == (2, 2)
+
+
+class TestLateMoney:
+    """A checkout ended unpaid and gave its use back. Its money comes just when a purchase takes that use."""
+
+    @four_times_in_walks
+    @pytest.mark.parametrize("limits", [{"most_uses": 1}, {"most_uses_per_family": 1}], ids=["code", "family"])
+    def test_and_a_purchase_do_not_both_have_the_last_use(
+        self, attempt: int, limits: dict[str, int], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        late, buyer = siblings(workspace, 2)
+        a_code(workspace, **limits)
+        pays = late_money(workspace, late)
+        buys = partial(reserve, a_course(workspace), buyer, voucher=CODE)
+        meeting = Meeting(lambda: None, patience=5.0)
+        meet_after(monkeypatch, "cohorts.sale.checkout.find_discount_of_place", find_discount_of_place, meeting)
+        meet_after(monkeypatch, "billing.discounts.ledger.discount_of", ledger.discount_of, meeting)
+
+        paid, bought = at_once(pays, partial(_answer, buys))
+
+        assert paid is None
+        assert (bought, *states()) in {("reserved", "honored", "reserved"), ("VoucherNotAccepted", "used")}
+        assert uses() == (1, 1)
+        assert Checkout.objects.filter(status="paid").count() == 1
+        for invariant in (vouchers_count_their_uses, checkouts_charge_the_list_price_less_the_discount):
+            assert list(invariant(Extent(now=utc_now()))) == []
+
+    def test_without_the_condition_of_the_update_would_have_a_use_that_is_gone(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control: the use is looked at, and taken once the purchase has taken it."""
+        late, buyer = strangers(workspace, 2)
+        a_code(workspace, most_uses=1)
+        pays = late_money(workspace, late)
+        meeting = Meeting(lambda: None, patience=30.0)  # both come
+
+        def take_as_read(discount: Discount) -> bool:
+            is_left = Voucher.objects.with_uses_left().exists()
+            meeting()
+            return is_left and Voucher.objects.update(uses=F("uses") + 1) == 1
+
+        monkeypatch.setattr(ledger, "_could_take_again", take_as_read)
+        meet_after(monkeypatch, "billing.discounts.ledger._take_use", ledger._take_use, meeting)
+
+        paid, bought = at_once(pays, partial(_answer, partial(reserve, a_course(workspace), buyer, voucher=CODE)))
+
+        assert (paid, bought, *states()) == (None, "reserved", "used", "reserved")
+        assert uses() == (2, 2)
+
+    def test_without_counting_the_family_again_would_have_more_than_its_share(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control: only the purchase counts the uses of the family."""
+        late, buyer = siblings(workspace, 2)
+        a_code(workspace, most_uses_per_family=1)
+        pays = late_money(workspace, late)
+        reserve(a_course(workspace), buyer, voucher=CODE)
+        monkeypatch.setattr(ledger, "count_family_uses", lambda *given: 0)
+
+        pays()
+
+        assert states() == ["used", "reserved"]
+        assert uses() == (2, 2)
+
+
+def late_money(workspace: Workspace, learner: Learner) -> Callable[[], None]:
+    """Let a purchase with the code end unpaid; the call by which its money comes after all."""
+    place = reserve(a_course(workspace), learner, voucher=CODE)
+    Checkout.objects.filter(pk=place.checkout_id).update(stripe_session_id=f"cs_rows_{place.checkout_id}")
+    checkout = Checkout.objects.get(pk=place.checkout_id)
+    ended = session_of(checkout, status="expired", payment_status="unpaid")
+    record_session(checkout_id=checkout.pk, session=ended, now=utc_now())
+    assert uses() == (0, 0)
+
+    def pay() -> None:
+        record_session(checkout_id=checkout.pk, session=session_of(checkout), now=utc_now())
+
+    return pay
+
+
+def meet_after(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any], meeting: Meeting) -> None:
+    """Let whoever has called a function wait for the other one."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        answer = function(*args, **kwargs)
+        meeting()
+        return answer
+
+    monkeypatch.setattr(name, call)
+
+
+def states() -> list[str]:
+    """Of the discounts, in the order in which they were granted."""
+    return list(Discount.objects.order_by("pk").values_list("status", flat=True))
+
+
+def _answer(buy: Callable[[], Any]) -> str:
+    try:
+        buy()
+    except VoucherNotAccepted as refusal:
+        return type(refusal).__name__
+    return "reserved"
