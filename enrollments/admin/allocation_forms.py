@@ -15,7 +15,7 @@ from core.time_words import day
 
 from ..allocations.idle.finding import GRACE_DAYS, IDLE_DAYS, find_idle
 from ..allocations.idle.reclaiming import list_waiting
-from ..allocations.renewal import RenewalPlan, plan_renewal
+from ..allocations.renewal import plan_renewal
 from ..allocations.roster import COLUMNS, MOST_LINES, try_roster
 from ..consequences import tell_seats_added, tell_total
 from ..models import District, DistrictSeatAllocation, ProgramInstance
@@ -192,19 +192,8 @@ def foresee_roster(allocation: DistrictSeatAllocation, form: StaffForm) -> Previ
     return Preview((told, *faults[:FAULTS_SHOWN], *more), mails="Families are told as after any request.")
 
 
-def plan_of(allocation: DistrictSeatAllocation, form: StaffForm) -> RenewalPlan:
-    chosen = form.cleaned_data
-    return plan_renewal(
-        allocation=allocation,
-        term=chosen["term"],
-        valid_from=chosen["valid_from"],
-        valid_until=chosen["valid_until"],
-        total_seats=chosen["total_seats"],
-    )
-
-
 def foresee_renewal(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
-    plan = plan_of(allocation, form)
+    plan = plan_renewal(allocation=allocation, **form.cleaned_data)
     why = f"{plan.held:,} seats are held, and {plan.turned_away:,} learners were turned away because all were taken."
     sentences = [
         f"{allocation.district} gets {plan.total_seats:,} seats for {plan.instance or 'any program'}, "

@@ -1,5 +1,7 @@
 """The seats that districts have bought for certain programs and days: their totals, and the seats for the next term."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest
@@ -47,6 +49,12 @@ from .bulk_previews import foresee_renewals
 from .standings import standing_badge
 
 
+def can_be_renewed(allocation: DistrictSeatAllocation) -> bool:
+    """Whether it has no next one yet, which rows of the list know already."""
+    known: bool | None = getattr(allocation, "is_renewed", None)
+    return not (allocation.renewals.exists() if known is None else known)
+
+
 @admin.register(DistrictSeatAllocation)
 class AllocationAdmin(WorkspaceScopedAdmin):
     """Only `seats.py` changes the counters; staff change the total and switch an allocation on and off."""
@@ -61,7 +69,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         ("instance", ScopedRelatedFilter),
         "valid_until",
     )
-    list_select_related = ("district__workspace", "instance")
+    list_select_related = ("district__workspace", "instance__program")
     search_fields = ("district__name", "=district__tenant_id", "instance__name", "term")
     search_help_text = "District, tenant id, program or term"
     fieldsets = (
@@ -74,6 +82,11 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     actions_detail = ("change_seats", "assign", "renew", "idle_rule")
     district_link = link_column("district", "district")
     renewed_link = link_column("renewed_from", "renewed from")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        next_ones = DistrictSeatAllocation.objects.filter(renewed_from=models.OuterRef("pk"))
+        rows: models.QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(is_renewed=models.Exists(next_ones))
 
     def describe(self, row: DistrictSeatAllocation) -> str:
         named = f"{row.district}, {row.instance or 'any program'}"
@@ -181,7 +194,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         description="Renew for next term",
         power=Power.MANAGE,
         form=RenewalForm,
-        possible=lambda row: not row.renewals.exists(),
+        possible=can_be_renewed,
         preview=foresee_renewal,
         icon="event_repeat",
         explanation="Creates the seats of the next term from these, which stay as they are.",

@@ -12,13 +12,12 @@ from notifications.recipients import addresses_of_families
 from notifications.wording import is_switched_off
 
 from ..allocations.holders import why_unsuited
-from ..allocations.renewal import RenewalPlan
+from ..allocations.renewal import RenewalPlan, plan_renewals
 from ..consequences import tell_end_of_many
 from ..emails import find_hearers
 from ..letters import APPROVED, REJECTED, SUBMITTED
 from ..models import DistrictSeatAllocation, Enrollment, SeatAssignment
 from ..states import HELD_SEATS, UNPAID, EligibilityStatus, ReviewMode
-from .allocation_forms import plan_of
 
 
 def foresee_approvals(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
@@ -83,13 +82,9 @@ def foresee_transfers(seats: Sequence[SeatAssignment], form: StaffForm) -> Previ
 
 def foresee_renewals(allocations: Sequence[DistrictSeatAllocation], form: StaffForm) -> Preview:
     """Preview how many seats are created in total and what they cost."""
-    plans: list[RenewalPlan] = []
-    refused: list[str] = []
-    for allocation in allocations:
-        try:
-            plans.append(plan_of(allocation, form))
-        except DomainError as refusal:
-            refused.append(refusal.detail)
+    planned = plan_renewals(allocations=allocations, **form.cleaned_data)
+    plans = [plan for plan in planned if isinstance(plan, RenewalPlan)]
+    refused = [refusal.detail for refusal in planned if isinstance(refusal, DomainError)]
     costs = [
         Money(plan.total_seats * price.minor, price.currency)
         for plan in plans

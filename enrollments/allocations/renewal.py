@@ -5,12 +5,15 @@ because all seats were taken.
 """
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, Count, Exists, F, OuterRef, Subquery, Value, When
+from django.db.models.functions import Coalesce
 
-from core.errors import Invalid, invalid_field
+from core.errors import DomainError, Invalid, invalid_field
 from core.local_time import to_instant
 
 from ..locks import lock_allocation
@@ -19,6 +22,7 @@ from ..seats import MAX_SEATS, check_days, create_allocation, term_of
 from ..states import DecisionReason
 
 A_YEAR = 365  # days, for seats without a known first day
+EVER = (dt.datetime(1, 1, 2, tzinfo=dt.UTC), dt.datetime(9999, 12, 30, tzinfo=dt.UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +52,57 @@ def plan_renewal(
 
     Raises Invalid if this allocation never ends, or if the program has no instance on those days yet.
     """
-    begins, ends = _next_days(allocation, valid_from, valid_until)
-    check_days(begins, ends)
-    held = allocation.reserved_seats + allocation.used_seats
-    turned_away = count_turned_away(allocation)
-    return RenewalPlan(
-        allocation=allocation,
-        instance=_next_instance(allocation, begins),
-        term=term.strip() or term_of(begins, ends),
-        valid_from=begins,
-        valid_until=ends,
-        total_seats=min(max(held + turned_away, 1), MAX_SEATS) if total_seats is None else total_seats,
-        held=held,
-        turned_away=turned_away,
+    [plan] = plan_renewals(
+        allocations=[allocation], term=term, valid_from=valid_from, valid_until=valid_until, total_seats=total_seats
     )
+    if isinstance(plan, DomainError):
+        raise plan
+    return plan
+
+
+def plan_renewals(
+    *,
+    allocations: Sequence[DistrictSeatAllocation],
+    term: str = "",
+    valid_from: dt.date | None = None,
+    valid_until: dt.date | None = None,
+    total_seats: int | None = None,
+) -> list[RenewalPlan | DomainError]:
+    """Return a plan or a refusal for each allocation, in their order, with as many queries as for one."""
+    days: dict[int, tuple[dt.date, dt.date]] = {}
+    refused: dict[int, DomainError] = {}
+    for allocation in allocations:
+        try:
+            days[allocation.pk] = _next_days(allocation, valid_from, valid_until)
+            check_days(*days[allocation.pk])
+        except DomainError as refusal:
+            refused[allocation.pk] = refusal
+    possible = [allocation for allocation in allocations if allocation.pk not in refused]
+    turned_away = count_turned_away(possible)
+    offered = _find_offered(possible)
+
+    def plan(allocation: DistrictSeatAllocation) -> RenewalPlan | DomainError:
+        if allocation.pk in refused:
+            return refused[allocation.pk]
+        begins, ends = days[allocation.pk]
+        try:
+            instance = _next_instance(allocation, begins, offered)
+        except DomainError as refusal:
+            return refusal
+        held = allocation.reserved_seats + allocation.used_seats
+        wanted = held + turned_away[allocation.pk]
+        return RenewalPlan(
+            allocation=allocation,
+            instance=instance,
+            term=term.strip() or term_of(begins, ends),
+            valid_from=begins,
+            valid_until=ends,
+            total_seats=min(max(wanted, 1), MAX_SEATS) if total_seats is None else total_seats,
+            held=held,
+            turned_away=turned_away[allocation.pk],
+        )
+
+    return [plan(allocation) for allocation in allocations]
 
 
 @transaction.atomic
@@ -100,35 +141,60 @@ def renew_allocation(
     return made
 
 
-def count_turned_away(allocation: DistrictSeatAllocation) -> int:
-    """Return how many learners were sent to their parents while all of these seats were taken.
+def count_turned_away(allocations: Sequence[DistrictSeatAllocation]) -> dict[int, int]:
+    """Count, by allocation, the learners who were sent to their parents while all of these seats were taken.
 
     A general allocation counts those of programs for which the district has no seats of their own. If several
     allocations cover the same programs and days, the first counts them all.
     """
-    siblings = DistrictSeatAllocation.objects.filter(district=allocation.district_id)
-    same = siblings.filter(instance=allocation.instance_id, valid_until=allocation.valid_until, pk__lt=allocation.pk)
-    if same.exists():
-        return 0
-    refused = EnrollmentDecision.objects.filter(
-        district=allocation.district_id, reason=DecisionReason.SEATS_EXHAUSTED, **_while_valid(allocation)
+    numbers = dict.fromkeys((allocation.pk for allocation in allocations), 0)
+    counting = _find_first_of_each(allocations)
+    if not counting:
+        return numbers
+    windows = defaultdict(list)
+    for allocation in counting:
+        windows[_while_valid(allocation)].append(allocation.pk)
+    begins, ends = (
+        Case(*[When(pk__in=keys, then=Value(window[end])) for window, keys in windows.items()]) for end in (0, 1)
     )
-    if allocation.instance_id is None:
-        own = siblings.filter(instance__isnull=False).values("instance")
-        refused = refused.exclude(instance__in=own)
-    else:
-        refused = refused.filter(instance=allocation.instance_id)
-    return refused.values("learner").distinct().count()
+    refused = EnrollmentDecision.objects.filter(
+        district=OuterRef("district"),
+        reason=DecisionReason.SEATS_EXHAUSTED,
+        created_at__gte=OuterRef("begins"),
+        created_at__lt=OuterRef("ends"),
+    )
+    own = DistrictSeatAllocation.objects.filter(
+        district=OuterRef("district"), instance=OuterRef("instance"), instance__isnull=False
+    )
+    ours = DistrictSeatAllocation.objects.filter(pk__in=[allocation.pk for allocation in counting])
+    for is_general, theirs in (
+        (True, refused.filter(~Exists(own))),
+        (False, refused.filter(instance=OuterRef("instance"))),
+    ):
+        counted = theirs.order_by().values("district").annotate(number=Count("learner", distinct=True))
+        found = ours.filter(instance__isnull=is_general).annotate(begins=begins, ends=ends)
+        numbers |= found.annotate(number=Coalesce(Subquery(counted.values("number")), 0)).values_list("pk", "number")
+    return numbers
 
 
-def _while_valid(allocation: DistrictSeatAllocation) -> dict[str, dt.datetime]:
-    """Return a filter on `created_at` for the allocation's days."""
-    limits = {}
+def _find_first_of_each(allocations: Sequence[DistrictSeatAllocation]) -> list[DistrictSeatAllocation]:
+    """Return the allocations that are the first of their district for the same programs and last day."""
+    siblings = DistrictSeatAllocation.objects.filter(district__in={each.district_id for each in allocations})
+    firsts: dict[tuple[int, int | None, dt.date | None], int] = {}
+    known = siblings.order_by("pk").values_list("pk", "district", "instance", "valid_until")
+    for key, district, instance, valid_until in known:
+        firsts.setdefault((district, instance, valid_until), key)
+    return [each for each in allocations if firsts[each.district_id, each.instance_id, each.valid_until] == each.pk]
+
+
+def _while_valid(allocation: DistrictSeatAllocation) -> tuple[dt.datetime, dt.datetime]:
+    """Return the start and the end of the allocation's days."""
+    begins, ends = EVER
     if allocation.valid_from is not None:
-        limits["created_at__gte"] = _midnight(allocation.valid_from, allocation.zone)
+        begins = _midnight(allocation.valid_from, allocation.zone)
     if allocation.valid_until is not None:
-        limits["created_at__lt"] = _midnight(_shift(allocation.valid_until, 1), allocation.zone)
-    return limits
+        ends = _midnight(_shift(allocation.valid_until, 1), allocation.zone)
+    return begins, ends
 
 
 def _midnight(date: dt.date, zone: str) -> dt.datetime:
@@ -160,15 +226,24 @@ def _shift(date: dt.date, days: int) -> dt.date:
         raise invalid_field("valid_until", "out_of_range", "Give the days of the next seats.") from error
 
 
-def _next_instance(allocation: DistrictSeatAllocation, begins: dt.date) -> ProgramInstance | None:
+def _find_offered(allocations: Sequence[DistrictSeatAllocation]) -> list[ProgramInstance]:
+    """Return the active instances of the allocations' programs, the soonest to end first."""
+    limited = [allocation.instance for allocation in allocations if allocation.instance is not None]
+    if not limited:
+        return []
+    offered = ProgramInstance.objects.filter(program__in={each.program_id for each in limited}, active=True)
+    return list(offered.order_by(F("end_date").asc(nulls_last=True), "id"))
+
+
+def _next_instance(
+    allocation: DistrictSeatAllocation, begins: dt.date, offered: Sequence[ProgramInstance]
+) -> ProgramInstance | None:
     """Return the program's instance that runs when the next seats begin, the soonest to end; none for general seats."""
-    if allocation.instance is None:
+    present = allocation.instance
+    if present is None:
         return None
-    going_on = Q(end_date__isnull=True) | Q(end_date__gte=begins)
-    offered = ProgramInstance.objects.filter(
-        going_on, program=allocation.instance.program_id, workspace=allocation.instance.workspace_id, active=True
-    )
-    found = offered.order_by(F("end_date").asc(nulls_last=True), "id").first()
-    if found is None:
-        raise Invalid(f"{allocation.instance.program.title} has no instance on {begins}: make it first.")
-    return found
+    for each in offered:
+        is_same = (each.program_id, each.workspace_id) == (present.program_id, present.workspace_id)
+        if is_same and (each.end_date is None or each.end_date >= begins):
+            return each
+    raise Invalid(f"{present.program.title} has no instance on {begins}: make it first.")

@@ -5,6 +5,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Workspace
@@ -15,7 +17,7 @@ from billing.errors import PaymentProviderDown
 from core.clock import utc_now
 from core.errors import Invalid
 from core.money import Money
-from enrollments.allocations.renewal import plan_renewal, renew_allocation
+from enrollments.allocations.renewal import RenewalPlan, plan_renewal, plan_renewals, renew_allocation
 from enrollments.errors import AllocationExists
 from enrollments.models import AllocationChange, DistrictSeatAllocation, EnrollmentDecision
 from enrollments.queries import find_allocation
@@ -181,6 +183,44 @@ class TestARenewal:
         )
 
         assert plan_renewal(allocation=allocation).instance == then
+
+    def test_of_many_is_planned_as_each_alone_in_as_many_queries_as_one(self) -> None:
+        """Counted with the program's own seats, general ones of other days, and a second allocation of the same."""
+        instance = InstanceFactory(review_mode="manual")
+        workspace = instance.workspace
+        other = InstanceFactory(workspace=workspace, is_default=False)
+        general = dated(workspace, FALL, total=1)
+        own = dated(workspace, FALL, total=1, instance_id=other.pk)
+        second = dated(workspace, FALL, total=1, term="Fall, more", instance_id=other.pk)
+        spring = dated(workspace, SPRING, total=1)
+        undated = seats(workspace, total=1, term="Ever", tenant_id=2)
+        for number in range(7):
+            with contextlib.suppress(PaymentProviderDown):  # the decision is kept
+                chosen = other if number % 2 else instance
+                route(workspace, instance=chosen, email=f"{number}@school.test", guardian_id="g", now=OCTOBER)
+        rows = list(
+            DistrictSeatAllocation.objects.select_related("district__workspace", "instance__program").order_by("pk")
+        )
+
+        def plan(chosen: list[DistrictSeatAllocation]) -> tuple[list[Any], int]:
+            with CaptureQueriesContext(connection) as sent:
+                plans = plan_renewals(allocations=chosen)
+            told = [
+                each.detail if isinstance(each, Invalid) else (each.held, each.turned_away, each.instance)
+                for each in plans
+                if isinstance(each, Invalid | RenewalPlan)
+            ]
+            return told, len(sent)
+
+        together, statements = plan(rows)
+        alone = [plan([row]) for row in rows]
+
+        assert [row.pk for row in rows] == [general.pk, own.pk, second.pk, spring.pk, undated.pk]
+        assert together == [told for each, _ in alone for told in each]
+        assert together[:2] == [(1, 3, None), (1, 1, other)]
+        assert together[2:4] == [(1, 0, other), (0, 0, None)]
+        assert "give the first day of the next ones" in together[4]
+        assert statements == max(each for _, each in alone)
 
     def test_of_seats_that_never_end_asks_for_the_first_day(self) -> None:
         allocation = seats(WorkspaceFactory(), total=1)
