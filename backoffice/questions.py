@@ -20,6 +20,16 @@ Foresee = Callable[[Any, Any], Preview]  # of a row, or of None for what has non
 ForeseeAll = Callable[[Sequence[Any], Any], Preview]  # of rows for which it is possible
 
 
+@dataclass(frozen=True, slots=True)
+class OfOne:
+    """The preview of one row that a preview of many gives. Of many rows it adds nothing to what is told of all."""
+
+    foresee_all: ForeseeAll
+
+    def __call__(self, row: Any, form: Any) -> Preview:
+        return self.foresee_all([row], form)
+
+
 @dataclass(kw_only=True)
 class Question:
     """The question: shown on the first request, asked again with errors, answered by calling `perform`."""
@@ -79,11 +89,15 @@ class Question:
         if self.selected is None:
             return [(self._described, self.preview(self.row, form) if self.preview is not None else Preview())]
         rows = self._possible_rows
-        examples = rows[:ROWS_FORESEEN] if self.preview is not None else []
+        examples = rows[:ROWS_FORESEEN] if self._are_rows_told else []
         return [
             (f"All {len(self.selected)}", self._foresee_all(rows, form)),
             *((self.model_admin.describe(row), self.preview(row, form)) for row in examples if self.preview),
         ]
+
+    @property
+    def _are_rows_told(self) -> bool:
+        return self.preview is not None and not isinstance(self.preview, OfOne)
 
     @cached_property
     def _possible_rows(self) -> list[Any]:
@@ -129,7 +143,7 @@ class Question:
             "counted": self._count(possible) if self.selected else [],
             "can_be_done": self.selected is None or bool(possible),
             "previews": previews,
-            "has_more": self.preview is not None and len(possible) > ROWS_FORESEEN,
+            "has_more": self._are_rows_told and len(possible) > ROWS_FORESEEN,
             "can_change": previews is not None and bool(form.fields),
             "needs_confirmation": self._is_foreseen and previews is None,
             "action_name": self.request.POST.get("action", ""),

@@ -64,6 +64,19 @@ def tell_lines(lines: Sequence[LedgerLine]) -> list[str]:
     ]
 
 
+def tell_limits(voucher: Voucher, *, most_uses: int | None, is_active: bool) -> list[str]:
+    """How often a code can still be used, and how much that may take off."""
+    if not is_active:
+        return [f"Used so far: {voucher.uses:,}. Nobody can use it from now on."]
+    if most_uses is None:
+        return [f"Used so far: {voucher.uses:,}. Nothing limits how often it is used."]
+    left = most_uses - voucher.uses
+    told = [f"Used so far: {voucher.uses:,}. It can be used {left:,} more times."]
+    if voucher.kind == VoucherKind.AMOUNT and voucher.amount_minor is not None:
+        told.append(f"At most {Money(left * voucher.amount_minor, voucher.currency)} more are taken off.")
+    return told
+
+
 def tell_codes(vouchers: Sequence[Voucher]) -> list[str]:
     """Which codes are made, what each takes off, and how much that may come to."""
     first = vouchers[0]

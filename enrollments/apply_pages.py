@@ -33,7 +33,14 @@ from .application.confirm import confirm_application
 from .application.opening import find_form, form_state
 from .application.payment import open_payment_page
 from .application.questions import list_asked
-from .application.receive import discard_application, find_application, mail_link, receive_application, renew_link
+from .application.receive import (
+    count_content,
+    discard_application,
+    find_application,
+    mail_link,
+    receive_application,
+    renew_link,
+)
 from .apply_forms import ApplyForm, VoucherForm
 from .cards import TONES
 from .errors import AlreadyEnrolled, ApplicationOver, ApplicationsClosed, InstanceFull
@@ -229,12 +236,8 @@ def _ask_to_discard(request: HttpRequest, application: Application) -> HttpRespo
     """Show how much would be deleted, without naming anybody, before anything is."""
     if application.state(utc_now()) != "waiting":
         return _over(request, application)
-    files = application.files.count()
-    context = {
-        "instance": application.instance,
-        "answers": len(application.answers) - files,  # the name of each file is an answer too
-        "files": files,
-    }
+    answers, files = count_content(application)
+    context = {"instance": application.instance, "answers": answers, "files": files}
     return render(request, "enrollments/application_discard.html", context)
 
 

@@ -45,17 +45,27 @@ def request_evaluation(
         workspace_id=instance.workspace_id,
         instance=instance,
         options={ARE_FAMILIES_TOLD: are_families_told},
-        total=_candidates(instance_id, after=0).count(),
+        total=count_candidates(instance_id),
         actor=str(actor),
         created_at=now,
         next_attempt_at=now,
     )
     while not insert_unless_present(job):
-        going_on = EvaluationJob.objects.filter(instance=instance_id, status__in=UNFINISHED).first()
+        going_on = find_going_on(instance_id)
         if going_on is not None:
             return going_on
     nudge(signature(TASK), job.pk)
     return job
+
+
+def find_going_on(instance_id: int) -> EvaluationJob | None:
+    """Return the job that evaluates the candidates of the instance now."""
+    return EvaluationJob.objects.filter(instance=instance_id, status__in=UNFINISHED).first()
+
+
+def count_candidates(instance_id: int) -> int:
+    """Count the candidates of the instance that a job evaluates."""
+    return _candidates(instance_id, after=0).count()
 
 
 def get_job(*, workspace_id: int, cuid: str) -> EvaluationJob:

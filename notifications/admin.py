@@ -16,6 +16,7 @@ from backoffice.actions import StaffForm, in_bulk, staff_action, staff_list_acti
 from backoffice.display import badge, json_column, register_subject, status_badge, subject_column
 from backoffice.filters import filter_by_known
 from backoffice.previews import Letter, Preview, tell_numbers
+from backoffice.questions import OfOne
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
@@ -75,6 +76,7 @@ class NotificationAdmin(WorkspaceScopedAdmin):
         description="Send again",
         power=Power.ASSIST,
         possible=lambda notification: notification.status != NotificationStatus.PENDING,
+        preview=OfOne(foresee_resends),
         icon="forward_to_inbox",
         variant=ActionVariant.PRIMARY,
         explanation="Renders the email again with current data and sends it to the same address.",

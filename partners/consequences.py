@@ -66,6 +66,15 @@ def tell_reopening(step: EnrollmentStep) -> list[str]:
     return [*told, *_tell_settled(steps)]
 
 
+def tell_reissue(certificate: Certificate) -> list[str]:
+    """Which certificate is replaced, and whose name and which program the new one states."""
+    enrollment = certificate.enrollment
+    return [
+        f"Certificate {certificate.serial} of {certificate.learner_name} for {certificate.program_title} is replaced.",
+        f"The new one is of {enrollment.person} for {enrollment.instance.program.title}.",
+    ]
+
+
 def mails_about(step: EnrollmentStep, told: Sequence[str]) -> str:
     """Say who is sent a mail: a family with a certificate."""
     if ALL_IS_DONE not in told or not hears_from_us(step.enrollment) or not addresses_about(step.enrollment):

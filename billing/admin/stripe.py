@@ -14,6 +14,7 @@ from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import Card, badge, json_column, list_url, neighbor
 from backoffice.previews import Preview, tell_numbers
+from backoffice.questions import OfOne
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import WorkspaceScopedAdmin, access_of
 from core.clock import utc_now
@@ -93,6 +94,7 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
         description="Handle now",
         power=Power.OPERATE,
         possible=lambda event: event.handled_at is None,
+        preview=OfOne(foresee_handling),
         icon="replay",
         variant=ActionVariant.PRIMARY,
         explanation="Asks Stripe for the current state of the object and records it.",

@@ -35,8 +35,8 @@ from core.forms import WholeNumberField
 from core.money import Money
 from core.numbers import MAX_INT
 
-from ..consequences import tell_codes
-from ..discounts.batch import MOST_AT_ONCE, Terms, change_voucher, draw_vouchers, make_vouchers
+from ..consequences import tell_codes, tell_limits
+from ..discounts.batch import MOST_AT_ONCE, Terms, change_voucher, check_uses, draw_vouchers, make_vouchers
 from ..models import Checkout, Discount, Voucher
 from ..purposes import find_matters, find_offers
 from ..states import VoucherKind
@@ -177,6 +177,13 @@ def foresee_codes(_: None, form: CodesForm) -> Preview:
     return Preview(tuple(tell_codes(draw_vouchers(**form.asked(), now=utc_now()))))
 
 
+def foresee_limits(voucher: Voucher, form: ChangeForm) -> Preview:
+    """How many uses are left. Raises Invalid for fewer than there were."""
+    chosen = form.cleaned_data
+    check_uses(voucher, chosen["most_uses"])
+    return Preview(tuple(tell_limits(voucher, most_uses=chosen["most_uses"], is_active=chosen["active"])))
+
+
 @admin.register(Voucher)
 class VoucherAdmin(WorkspaceScopedAdmin):
     list_display = ("code", "takes_off", "offer", "used", "valid_until", "batch", "active", "workspace")
@@ -247,6 +254,7 @@ class VoucherAdmin(WorkspaceScopedAdmin):
         description="Change limits",
         power=Power.MONEY,
         form=ChangeForm,
+        preview=foresee_limits,
         icon="tune",
         variant=ActionVariant.PRIMARY,
         explanation="From now on. Payment pages that are open keep the price that they show.",

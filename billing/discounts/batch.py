@@ -112,10 +112,20 @@ def change_voucher(
     if found is None:
         raise NotFound("There is no such voucher.")
     if not changed:
-        raise invalid_field(
-            "most_uses", "below_use", f"It has been used {found.uses} times. Give at least that, or switch it off."
-        )
+        raise _below_use(found)
     return found
+
+
+def check_uses(voucher: Voucher, most_uses: int | None) -> None:
+    """Raise Invalid if the code has been used more often already, as far as this row knows."""
+    if most_uses is not None and voucher.uses > most_uses:
+        raise _below_use(voucher)
+
+
+def _below_use(voucher: Voucher) -> Invalid:
+    return invalid_field(
+        "most_uses", "below_use", f"It has been used {voucher.uses} times. Give at least that, or switch it off."
+    )
 
 
 def _codes(count: int, code: str) -> Sequence[str]:

@@ -203,7 +203,7 @@ class TestTheInbox:
             event_id="evt_1", type="checkout.session.completed", payload=about, stripe_created_at=utc_now()
         )
 
-        response = operator.post(reverse("admin:billing_stripeevent_handle", args=[event.pk]))
+        response = operator.confirm(reverse("admin:billing_stripeevent_handle", args=[event.pk]))
 
         event.refresh_from_db()
         assert response.context["form"].non_field_errors() == ["It could not be handled. Its last error says why."]

@@ -9,11 +9,11 @@ import pytest
 from accounts.tests.factories import WorkspaceFactory
 from billing.admin.books import foresee_close
 from billing.admin.invoices import foresee_replacement
-from billing.admin.vouchers import foresee_codes
+from billing.admin.vouchers import foresee_codes, foresee_limits
 from billing.balance import find_refundable, refundable_minor
 from billing.closing import close_month
 from billing.consequences import tell_end_of_checkout
-from billing.discounts.batch import Terms, make_vouchers
+from billing.discounts.batch import Terms, change_voucher, make_vouchers
 from billing.errors import InvoiceNotReplaceable, MonthNotClosable
 from billing.invoicing import Buyer, correct_invoice, issue_invoice, replace_invoice
 from billing.models import Discount, LedgerLine, Mismatch, Payment, Refund, Voucher
@@ -142,6 +142,36 @@ class TestCodes:
         assert told == ("Made: SPRING.", "Each takes off: Everything.", "There is no limit on their use.")
         with pytest.raises(Invalid):
             foresee_codes(None, form)
+
+
+class TestLimits:
+    def test_leave_as_many_uses_as_was_said(self) -> None:
+        terms = Terms(VoucherKind.AMOUNT, amount=Money(500, "usd"), most_uses=2)
+        workspace_id = WorkspaceFactory().pk
+        [made] = make_vouchers(workspace_id=workspace_id, count=1, code="", batch="", terms=terms, now=utc_now())
+        Voucher.objects.update(uses=2)
+        made.refresh_from_db()
+        asked: dict[str, Any] = {"most_uses": 5, "most_uses_per_family": None, "valid_from": None, "valid_until": None}
+
+        def told(**fields: Any) -> tuple[str, ...]:
+            return foresee_limits(made, answers(**asked | {"active": True} | fields)).sentences
+
+        raised = told()
+        changed = change_voucher(voucher_id=made.pk, note="", active=True, **asked)
+
+        assert raised == (
+            "Used so far: 2. It can be used 3 more times.",
+            "At most 15.00 USD more are taken off.",
+        )
+        assert (changed.most_uses or 0) - changed.uses == 3
+        assert told(most_uses=None) == ("Used so far: 2. Nothing limits how often it is used.",)
+        assert told(active=False) == ("Used so far: 2. Nobody can use it from now on.",)
+        for act in (
+            lambda: told(most_uses=1),
+            lambda: change_voucher(voucher_id=made.pk, note="", active=True, **asked | {"most_uses": 1}),
+        ):
+            with pytest.raises(Invalid, match="used 2 times"):
+                act()
 
 
 class TestWhatCanGoBack:

@@ -35,7 +35,7 @@ from .cohort_forms import (
 )
 from .course_setup import course_setup_url, set_up
 from .display import place_bar
-from .previews import foresee_closing, foresee_opening, foresee_places
+from .previews import foresee_clone, foresee_closing, foresee_opening, foresee_places, foresee_schedule
 
 
 class SaleFilter(DropdownFilter):
@@ -200,6 +200,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         description="Schedule sessions",
         power=Power.MANAGE,
         possible=lambda cohort: unscheduled_options(cohort).exists(),
+        preview=foresee_schedule,
         icon="calendar_add_on",
         variant=ActionVariant.PRIMARY,
         explanation="Puts every class of every step on the calendar unless it is there already. Step n meets in week "
@@ -289,6 +290,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         description="Clone",
         power=Power.MANAGE,
         form=CloneForm,
+        preview=foresee_clone,
         icon="content_copy",
         explanation="The same cohort in another term, with its sessions scheduled; closed until you open it.",
     )

@@ -39,7 +39,7 @@ from ..queries import stranded_progress, unbooked_steps
 from ..sale.transfer import Stranded, move_package, stranded_steps
 from ..states import DONE, StepStatus
 from .display import meeting_time, step_badge
-from .previews import foresee_move
+from .previews import foresee_bookings, foresee_move
 from .progress import describe_choice
 
 SESSIONS_SHOWN = 10
@@ -202,6 +202,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda package: package.is_live and bool(unbooked_steps(package, now=utc_now())),
         form=BookingForm,
+        preview=foresee_bookings,
         icon="event_available",
         variant=ActionVariant.PRIMARY,
         explanation="Books all sessions that you choose for the learner, or none if one of them is full.",

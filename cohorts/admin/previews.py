@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
-from backoffice.previews import Preview, tell_numbers
+from backoffice.display import staff_moment
+from backoffice.previews import Preview, tell_number, tell_numbers
 from core.clock import utc_now
+from core.time_words import day
 
 from ..consequences import (
     tell_completions,
@@ -18,16 +20,37 @@ from ..consequences import (
     tell_seat_taken,
 )
 from ..course.curriculum import refuse_in_use
-from ..course.scheduling import check_seats, is_worth_telling, refuse_taken_day, times_asked
+from ..course.scheduling import (
+    Meeting,
+    check_seats,
+    draft_clone,
+    is_worth_telling,
+    notes_about,
+    plan_meetings,
+    refuse_taken_day,
+    times_asked,
+    unscheduled_options,
+)
 from ..errors import NotInLine
-from ..models import ClassSession, Cohort, CohortPlace, CourseStep, StepProgress, StudentPackage, WaitlistEntry
+from ..learning.booking import plan_booking, refuse_full
+from ..models import (
+    ClassSession,
+    Cohort,
+    CohortPlace,
+    CourseStep,
+    CourseStepOption,
+    StepProgress,
+    StudentPackage,
+    WaitlistEntry,
+)
 from ..queries import offered_by_step
 from ..sale.readiness import find_gaps
 from ..sale.transfer import Stranded, stranded_steps
 from ..sale.waitlist import position_of
-from ..states import DONE, WaitStatus
+from ..states import DONE, StepStatus, WaitStatus
 from .display import meeting_time
 
+NOTES_TOLD = 10
 OFFERS = "Families who are offered a place get a mail; nobody else does."
 
 
@@ -149,6 +172,61 @@ def foresee_choice(row: StepProgress, form: Any) -> Preview:
     return Preview(tuple(told), mails="The family gets a mail.")
 
 
+def foresee_schedule(cohort: Cohort, form: Any) -> Preview:
+    """Which sessions come on the calendar. Raises TermTooShort."""
+    return Preview(tuple(_tell_meetings(plan_meetings(cohort, unscheduled_options(cohort)))))
+
+
+def foresee_clone(cohort: Cohort, form: Any) -> Preview:
+    """What the new cohort is like, and which sessions it gets. Raises what cloning raises."""
+    clone = draft_clone(cohort, **form.cleaned_data)
+    options = CourseStepOption.objects.filter(step__program=clone.instance.program_id)
+    price = clone.instance.price
+    deadline = clone.enrollment_deadline
+    told = [
+        f"{clone} runs {day(clone.start_date)} to {day(clone.end_date)} and is closed until you open it.",
+        f"Places: {clone.max_enrollment:,}. " + (f"Each costs {price.money}." if price else "It has no price yet."),
+        f"The enrollment deadline is {staff_moment(deadline, clone.timezone)}."
+        if deadline
+        else "It has no enrollment deadline.",
+    ]
+    return Preview((*told, *_tell_meetings(plan_meetings(clone, options))))
+
+
+def _tell_meetings(meetings: Sequence[Meeting]) -> list[str]:
+    """How many sessions come on the calendar and when, how many of them other cohorts have already, and which times
+    the clock skips or shows twice."""
+    if not meetings:
+        return ["No session is put on the calendar: the course has no classes."]
+    days = [meeting.day for meeting in meetings]
+    of_classes = {meeting.option.group_class_id for meeting in meetings}
+    known = ClassSession.objects.filter(group_class__in=of_classes, date__in=days).values_list("group_class", "date")
+    present = set(known)
+    shared = sum((meeting.option.group_class_id, meeting.day) in present for meeting in meetings)
+    return [
+        f"Sessions that are put on the calendar: {len(meetings):,}, from {day(min(days))} to {day(max(days))}.",
+        *tell_number("Of these, held already for other cohorts, which share the seats", shared),
+        *notes_about(meetings)[:NOTES_TOLD],
+    ]
+
+
+def foresee_bookings(package: StudentPackage, form: Any) -> Preview:
+    """Which seats are taken: the chosen ones, and those of steps that leave no choice. Raises what booking raises."""
+    plan = plan_booking(package=package, selections=form.selections(), now=utc_now())
+    refuse_full([step for step, each in plan.chosen.items() if not each.class_session.seats_left])
+    along = [each.class_session for each in plan.along.values()]
+    told = [
+        *(tell_seat_taken(each.class_session) for each in plan.chosen.values()),
+        *(f"Booked along, as its step leaves no choice: {tell_seat_taken(each)}" for each in along if each.seats_left),
+        *(f"Not booked, as no seat is left: {each}." for each in along if not each.seats_left),
+    ]
+    is_booked = bool(plan.chosen) or any(each.seats_left for each in along)
+    return Preview(
+        tuple(told) if is_booked else (*told, "Nothing is booked."),
+        mails="The family gets a mail." if is_booked else "No mail is sent.",
+    )
+
+
 def foresee_removed_step(step: CourseStep, form: Any) -> Preview:
     """Preview what is removed with the step. Raises StepInUse."""
     refuse_in_use(step)
@@ -184,6 +262,18 @@ def _with_completions(told: list[str], progress_ids: list[int]) -> Preview:
     completions = tell_completions(progress_ids)
     mails = "A mail about a completed course goes to the family." if completions else "No mail is sent."
     return Preview((*told, *completions), mails=mails)
+
+
+def foresee_attendance(session: ClassSession, form: Any) -> Preview:
+    """How many came and how many are missed, and whose course is completed by it."""
+    came = {int(pk) for pk in form.cleaned_data["came"]}
+    seated = list(session.bookings.seated().values_list("pk", "status"))
+    present = [pk for pk, _ in seated if pk in came]
+    told = [f"Attended: {len(present):,}. Missed: {len(seated) - len(present):,}."]
+    marked = {pk: StepStatus.COMPLETED if pk in came else StepStatus.MISSED for pk, _ in seated}
+    changed = sum(status != StepStatus.BOOKED and status != marked[pk] for pk, status in seated)
+    told += tell_number("Of these, marked otherwise before", changed)
+    return _with_completions(told, present)
 
 
 def foresee_attendances(rows: Sequence[StepProgress], form: Any) -> Preview:

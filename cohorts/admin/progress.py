@@ -14,6 +14,7 @@ from unfold.enums import ActionVariant
 from accounts.roles import Power
 from backoffice.actions import RequiredNoteForm, StaffForm, in_bulk, staff_action
 from backoffice.display import NOTHING, link_column
+from backoffice.questions import OfOne
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
@@ -127,6 +128,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         description="Attended",
         power=Power.DECIDE,
         possible=lambda row: can_be_marked(row, CAN_BE_ATTENDED),
+        preview=OfOne(foresee_attendances),
         icon="check",
         variant=ActionVariant.SUCCESS,
         explanation="With the last required step the course is completed.",
@@ -139,6 +141,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         description="Missed",
         power=Power.DECIDE,
         possible=lambda row: can_be_marked(row, CAN_BE_MISSED),
+        preview=OfOne(foresee_absences),
         icon="close",
         variant=ActionVariant.DANGER,
         explanation="The session passed without the learner.",

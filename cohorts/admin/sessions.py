@@ -36,7 +36,7 @@ from ..learning.attendance import mark_attended, mark_missed
 from ..models import ClassSession, StepProgress
 from ..states import StepStatus
 from .display import meeting_time, seat_bar, step_badge
-from .previews import foresee_new_time
+from .previews import foresee_attendance, foresee_new_time
 
 register_subject("session", ClassSession)
 
@@ -160,6 +160,7 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda session: has_started(session) and session.booked_count > 0,
         form=AttendanceForm,
+        preview=foresee_attendance,
         icon="fact_check",
         variant=ActionVariant.PRIMARY,
         explanation="A learner who has attended every required step completes the course.",

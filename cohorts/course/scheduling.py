@@ -6,6 +6,7 @@ or its time zone does so for sessions scheduled from then on, unless staff decid
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -66,14 +67,33 @@ def meeting_times(*, group_class: GroupClass, day: dt.date) -> tuple[dt.datetime
 
 def clock_notes(rows: Iterable[CohortSession], *, days_off: Collection[dt.date] = ()) -> list[str]:
     """Return notes for staff about new sessions at a time that the local clock skips or shows twice."""
+    return notes_about(
+        Meeting(
+            row.option,
+            meeting_date(
+                group_class=row.option.group_class, cohort=row.cohort, step_order=row.step.order, days_off=days_off
+            ),
+        )
+        for row in rows
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A session of a cohort: the class of a step, on the day that the cohort's dates give it."""
+
+    option: CourseStepOption
+    day: dt.date
+
+
+def notes_about(meetings: Iterable[Meeting]) -> list[str]:
+    """Return a note about each meeting at a time that the local clock skips or shows twice."""
     notes = []
-    for row in rows:
-        group_class = row.option.group_class
-        order = row.step.order
-        day = meeting_date(group_class=group_class, cohort=row.cohort, step_order=order, days_off=days_off)
-        note = to_instant(date=day, time=group_class.start_time, zone=group_class.timezone).note
+    for meeting in meetings:
+        group_class = meeting.option.group_class
+        note = to_instant(date=meeting.day, time=group_class.start_time, zone=group_class.timezone).note
         if note:
-            notes.append(f"{row.step.label}, {group_class}: {note}")
+            notes.append(f"{meeting.option.step.label}, {group_class}: {note}")
     return notes
 
 
@@ -86,6 +106,24 @@ def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSes
         defaults={"starts_at": starts_at, "ends_at": ends_at, "max_students": group_class.max_students},
     )
     return session
+
+
+def plan_meetings(
+    cohort: Cohort, options: QuerySet[CourseStepOption], *, days_off: Collection[dt.date] = ()
+) -> list[Meeting]:
+    """List a meeting for each of these options, in the order of the steps. The cohort need not be saved.
+
+    Raises TermTooShort.
+    """
+    return [
+        Meeting(
+            option,
+            meeting_date(
+                group_class=option.group_class, cohort=cohort, step_order=option.step.order, days_off=days_off
+            ),
+        )
+        for option in options.select_related("step", "group_class").order_by("step__order", "pk")
+    ]
 
 
 def unscheduled_options(cohort: Cohort) -> QuerySet[CourseStepOption]:
@@ -102,13 +140,15 @@ def schedule_cohort(*, cohort_id: int, days_off: Collection[dt.date] = ()) -> li
     Raises TermTooShort, and Invalid for dates that no clock has.
     """
     cohort = lock_cohort(cohort_id)
-    rows = []
-    for option in unscheduled_options(cohort).select_related("step", "group_class").order_by("step__order", "pk"):
-        order = option.step.order
-        day = meeting_date(group_class=option.group_class, cohort=cohort, step_order=order, days_off=days_off)
-        session = find_or_create_session(group_class=option.group_class, day=day)
-        rows.append(CohortSession(cohort=cohort, step=option.step, option=option, class_session=session))
-    return CohortSession.objects.bulk_create(rows)
+    return CohortSession.objects.bulk_create(
+        CohortSession(
+            cohort=cohort,
+            step=meeting.option.step,
+            option=meeting.option,
+            class_session=find_or_create_session(group_class=meeting.option.group_class, day=meeting.day),
+        )
+        for meeting in plan_meetings(cohort, unscheduled_options(cohort), days_off=days_off)
+    )
 
 
 # --- Changing a session -----------------------------------------------------------------------------------------------
@@ -257,13 +297,40 @@ def create_cohort(
 
     Raises TermTooShort, and Invalid for a name that its instance already has and for dates out of range or order.
     """
+    cohort = draft_cohort(
+        instance=instance,
+        name=name,
+        start_date=start_date,
+        end_date=end_date,
+        timezone=timezone,
+        places=places,
+        deadline=deadline,
+        location=location,
+    )
+    cohort.save()
+    schedule_cohort(cohort_id=cohort.pk, days_off=days_off)
+    return cohort
+
+
+def draft_cohort(
+    *,
+    instance: ProgramInstance,
+    name: str,
+    start_date: dt.date,
+    end_date: dt.date,
+    timezone: str,
+    places: int,
+    deadline: dt.datetime | None,
+    location: str = "",
+) -> Cohort:
+    """Return a closed cohort that is not saved. Raises Invalid as `create_cohort` does."""
     check_date(start_date, "start_date")
     check_date(end_date, "end_date")
     if end_date < start_date:
         raise invalid_field("end_date", "out_of_order", "A cohort ends on or after the day it starts.")
     if Cohort.objects.filter(instance=instance, name=name).exists():
         raise invalid_field("name", "taken", f"{instance} already has a cohort of this name.")
-    cohort = Cohort.objects.create(
+    return Cohort(
         instance=instance,
         name=name,
         start_date=start_date,
@@ -274,8 +341,6 @@ def create_cohort(
         enrollment_deadline=deadline,
         is_active=False,
     )
-    schedule_cohort(cohort_id=cohort.pk, days_off=days_off)
-    return cohort
 
 
 @transaction.atomic
@@ -286,10 +351,18 @@ def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: Pr
     Raises TermTooShort, and Invalid for a name that its instance already has and for dates out of range.
     """
     model = lock_cohort(cohort_id)
+    cohort = draft_clone(model, name=name, start_date=start_date, instance=instance)
+    cohort.save()
+    schedule_cohort(cohort_id=cohort.pk)
+    return cohort
+
+
+def draft_clone(model: Cohort, *, name: str, start_date: dt.date, instance: ProgramInstance | None = None) -> Cohort:
+    """Return the clone of a cohort, not saved. Raises Invalid as `clone_cohort` does."""
     check_date(start_date, "start_date")
     shift = start_date - model.start_date
     check_date(model.end_date + shift, "start_date")
-    return create_cohort(
+    return draft_cohort(
         instance=instance or model.instance,
         name=name,
         start_date=start_date,

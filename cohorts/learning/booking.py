@@ -54,6 +54,32 @@ class Booked:
     booked: list[StepProgress]
 
 
+@dataclass(frozen=True, slots=True)
+class BookingPlan:
+    """What a request books if the seats are there: the chosen sessions, and those of steps that leave no choice."""
+
+    chosen: Sessions
+    along: Sessions
+    unbooked: dict[int, StepProgress]
+
+
+def plan_booking(*, package: StudentPackage, selections: Sequence[Selection], now: dt.datetime) -> BookingPlan:
+    """Read which sessions the request is about, without asking whether they have a seat.
+
+    Raises Invalid naming the selection that is not an option of its step in this cohort, StepAlreadyBooked,
+    TimeConflict.
+    """
+    offered = offered_sessions(cohort_id=package.cohort_id, now=now)
+    chosen = _chosen_sessions(offered, selections)
+    unbooked, taken = _steps_of(package)
+    _refuse_booked(chosen.keys() - unbooked.keys())
+    _refuse_conflicts(chosen, taken)
+    only = {
+        step: session for step, session in only_sessions(offered).items() if step in unbooked.keys() - chosen.keys()
+    }
+    return BookingPlan(chosen, fitting_sessions(only, [*taken, *times_of(chosen)]), unbooked)
+
+
 @transaction.atomic
 def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.datetime) -> Booked:
     """Book the chosen sessions, and those of unbooked steps that leave no choice, if they have a free seat and no
@@ -63,20 +89,15 @@ def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.d
     this cohort, StepAlreadyBooked, SessionFull, TimeConflict; then nothing was booked.
     """
     package = _lock_live(package_id)
-    offered = offered_sessions(cohort_id=package.cohort_id, now=now)
-    chosen = _chosen_sessions(offered, selections)
-    unbooked, taken = _steps_of(package)
-    _refuse_booked(chosen.keys() - unbooked.keys())
-    _refuse_conflicts(chosen, taken)
-    only = {
-        step: session for step, session in only_sessions(offered).items() if step in unbooked.keys() - chosen.keys()
-    }
-    wanted = chosen | fitting_sessions(only, [*taken, *times_of(chosen)])
+    plan = plan_booking(package=package, selections=selections, now=now)
+    wanted = plan.chosen | plan.along
     full = take_seats(wanted)
-    _refuse_full([step for step in full if step in chosen])
+    refuse_full([step for step in full if step in plan.chosen])
     booked = {step: session for step, session in wanted.items() if step not in full}
-    rows = book_steps(package=package, unbooked=unbooked, sessions=booked, now=now)
-    return Booked(auto_booked=sorted(booked.keys() - chosen.keys()), manual_selections=sorted(chosen), booked=rows)
+    rows = book_steps(package=package, unbooked=plan.unbooked, sessions=booked, now=now)
+    return Booked(
+        auto_booked=sorted(booked.keys() - plan.chosen.keys()), manual_selections=sorted(plan.chosen), booked=rows
+    )
 
 
 @transaction.atomic
@@ -121,7 +142,7 @@ def swap_booking(
     publish(step_event(StepCancelled, package, step_id, session.pk, now))
     unbooked, taken = _steps_of(package)
     _refuse_conflicts(chosen, taken)
-    _refuse_full(take_seats(chosen))
+    refuse_full(take_seats(chosen))
     return book_steps(package=package, unbooked=unbooked, sessions=chosen, now=now)[0]
 
 
@@ -181,7 +202,8 @@ def _refuse_booked(step_ids: Collection[int]) -> None:
         raise already_booked(step_ids)
 
 
-def _refuse_full(step_ids: Sequence[int]) -> None:
+def refuse_full(step_ids: Sequence[int]) -> None:
+    """Raise SessionFull for steps whose chosen session has no seat left."""
     if step_ids:
         raise SessionFull(step_ids=tuple(step_ids), detail=_("A session you chose just filled up. Choose another one."))
 

@@ -110,10 +110,12 @@ class TestStaff:
     def test_are_told_of_a_time_that_does_not_exist(self, workspace: Workspace, manager: StaffClient) -> None:
         cohort = cohort_meeting_on(dt.date(2027, 3, 14), start=dt.time(2), zone="America/New_York", workspace=workspace)
 
-        page = manager.post(url_of(cohort, "schedule_sessions"), follow=True)
+        shown = manager.post(url_of(cohort, "schedule_sessions"))
+        page = manager.post(url_of(cohort, "schedule_sessions"), {"_confirm": "1"}, follow=True)
 
-        assert "Mar 14, 2027, 2:00 AM does not exist in America/New_York" in page.content.decode()
-        assert "It becomes Mar 14, 2027, 3:00 AM." in page.content.decode()
+        for each in (shown, page):
+            assert "Mar 14, 2027, 2:00 AM does not exist in America/New_York" in each.content.decode()
+            assert "It becomes Mar 14, 2027, 3:00 AM." in each.content.decode()
 
     @pytest.mark.sqlite
     @pytest.mark.parametrize("date", ["0001-01-01", "9999-12-31", "2300-01-01"])

@@ -234,7 +234,7 @@ class TestAttendanceInTheBackOffice:
         assert session is not None
         begin_now(session)
 
-        reviewer.post(url_of(session, "take_attendance"), {"came": [row(package, 1).pk]})
+        reviewer.confirm(url_of(session, "take_attendance"), {"came": [row(package, 1).pk]})
 
         assert stands(package) == COMPLETED
 

@@ -18,6 +18,7 @@ from accounts.models import Learner
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import Card, Neighbor, badge, link_column, list_url, neighbors_of
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, inline_of
 from core.clock import utc_now
 from core.forms import check_texts
@@ -26,7 +27,7 @@ from core.http.uploads import FILES_IN_FORM
 from ..application.answers import tell_answers
 from ..application.opening import form_state
 from ..application.questions import QUESTIONS_IN_FORM, find_fault
-from ..application.receive import discard_application, mail_link, renew_link
+from ..application.receive import count_content, discard_application, mail_link, renew_link
 from ..models import Application, ApplicationFile, ApplicationQuestion, Enrollment, ProgramInstance
 from ..states import FormState, QuestionKind
 
@@ -95,6 +96,12 @@ class ConfirmedFilter(DropdownFilter):
         return queryset.filter(wanted) if wanted is not None else queryset
 
 
+def foresee_discard(application: Application, form: StaffForm) -> Preview:
+    """How much is deleted, none of which staff may read."""
+    answers, files = count_content(application)
+    return Preview((f"Answers that are deleted: {answers:,}. Files: {files:,}.",), mails="Nobody is told.")
+
+
 @admin.register(Application)
 class ApplicationAdmin(WorkspaceScopedAdmin):
     """Who has filled in a form, and whether they have confirmed it. Until then nobody may read the answers."""
@@ -156,9 +163,10 @@ class ApplicationAdmin(WorkspaceScopedAdmin):
         description="Discard",
         power=Power.DECIDE,
         possible=lambda application: application.confirmed_at is None,
+        preview=foresee_discard,
         icon="delete",
         variant=ActionVariant.DANGER,
-        explanation="Deletes the unconfirmed application with its files. Nobody is told.",
+        explanation="Deletes the unconfirmed application with its files. You can't undo this.",
     )
     def discard(self, request: HttpRequest, application: Application, form: StaffForm) -> HttpResponse:
         discard_application(application_id=application.pk)

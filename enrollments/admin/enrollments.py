@@ -12,6 +12,7 @@ from unfold.views import ChangeList
 from accounts.roles import Power
 from backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
 from backoffice.display import json_column, link, link_column, register_subject, status_badge
+from backoffice.questions import OfOne
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from backoffice.searching import FOUND_AT_MOST
@@ -281,6 +282,7 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
         description="Evaluate",
         power=Power.DECIDE,
         possible=while_in(EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE),
+        preview=OfOne(foresee_evaluations),
         icon="rule",
         explanation="Evaluates the program's criteria.",
     )

@@ -22,13 +22,14 @@ from backoffice.display import (
     status_badge,
 )
 from backoffice.guided import list_link
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 from core.errors import Invalid
 
 from ..application.opening import form_state
 from ..eligibility.criteria import list_criteria
-from ..evaluation import request_evaluation
+from ..evaluation import count_candidates, find_going_on, request_evaluation
 from ..imports.job import receive_import
 from ..imports.reading import kind_of
 from ..models import District, Enrollment, Program, ProgramInstance
@@ -62,6 +63,16 @@ class EvaluationForm(StaffForm):
         help_text="Each family gets a mail with the result, at about 200 mails a minute. To stop those that still "
         "wait, switch the mail off under Email wording.",
     )
+
+
+def foresee_evaluation(instance: ProgramInstance, form: EvaluationForm) -> Preview:
+    """How many are evaluated, and whether their families are told."""
+    going_on = find_going_on(instance.pk)
+    if going_on is not None:
+        return Preview((f"An evaluation of {going_on.total:,} candidates is going on, so no other is started.",))
+    is_told = form.cleaned_data["tell_families"]
+    mails = "Families are mailed what is found, unless an integrator tells them." if is_told else "No mail is sent."
+    return Preview((f"Candidates that are evaluated: {count_candidates(instance.pk):,}.",), mails=mails)
 
 
 @admin.register(Program)
@@ -178,6 +189,7 @@ class ProgramInstanceAdmin(RefundRules, WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda instance: True,
         form=EvaluationForm,
+        preview=foresee_evaluation,
         icon="rule",
         explanation="Evaluates every candidate of this instance by its criteria, in the background.",
     )

@@ -137,6 +137,12 @@ def discard_application(*, token: str = "", application_id: int | None = None) -
     delete_application(application)
 
 
+def count_content(application: Application) -> tuple[int, int]:
+    """Count the answers and the files that deleting an application deletes."""
+    files = application.files.count()
+    return len(application.answers) - files, files  # the name of each file is an answer too
+
+
 def find_application(*, token: str) -> Application | None:
     """Return the application whose link has this secret."""
     rows = Application.objects.select_related("instance__program", "instance__workspace", "instance__price")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -15,6 +16,7 @@ from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LeadF
 from core.actors import SYSTEM
 from core.clock import time_is
 from enrollments import evaluation
+from enrollments.admin.programs import foresee_evaluation
 from enrollments.eligibility.criteria import CriterionDraft
 from enrollments.eligibility.record import follow_up
 from enrollments.eligibility.variables import VARIABLES
@@ -216,6 +218,21 @@ class TestFamiliesOfManyCandidates:
             ("two@home.test", "enrollment_ineligible"),
             ("lead@home.test", "enrollment_eligible"),
         }
+
+    @pytest.mark.parametrize("are_told", [True, False])
+    def test_are_told_as_staff_were_told_before(self, instance: ProgramInstance, are_told: bool) -> None:
+        self.family(instance, metadata={"age": 20})
+        self.family(instance, metadata={"age": 9})
+        form: Any = SimpleNamespace(cleaned_data={"tell_families": are_told})
+
+        told = foresee_evaluation(instance, form)
+        job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, are_families_told=are_told, now=NOW)
+        again = foresee_evaluation(instance, form)
+        evaluate_candidates(job_id=job.pk, now=NOW)
+
+        assert told.sentences == (f"Candidates that are evaluated: {job.total}.",)
+        assert (told.mails == "No mail is sent.", Notification.objects.exists()) == (not are_told, are_told)
+        assert again.sentences == ("An evaluation of 2 candidates is going on, so no other is started.",)
 
     def test_read_the_reason(self, instance: ProgramInstance) -> None:
         self.family(instance, metadata={"age": 9}, learner__email="child@home.test")

@@ -30,7 +30,7 @@ class TestSendingAgain:
         notification = given_up()
         reviewer = StaffClient(workspace=notification.workspace, role=Role.REVIEWER)
 
-        response = reviewer.post(reverse("admin:notifications_notification_resend", args=[notification.pk]))
+        response = reviewer.confirm(reverse("admin:notifications_notification_resend", args=[notification.pk]))
 
         again = Notification.objects.get()
         assert said(response) == ["The email is on its way."]

@@ -14,12 +14,17 @@ from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.actors import actor_column
 from backoffice.display import Card, link_column, neighbor, neighbors_of, register_subject
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from enrollments.emails import addresses_about, hears_from_us
 from enrollments.models import Enrollment
+from notifications.wording import is_switched_off
 
 from ..certificate_paper import file_name, render_certificate
 from ..certificates import reissue_certificate, revoke_certificate
+from ..consequences import tell_reissue
+from ..letters import ISSUED
 from ..models import Certificate
 
 register_subject("certificate", Certificate)
@@ -35,6 +40,15 @@ class WhyForm(StaffForm):
 
 def is_live(certificate: Certificate) -> bool:
     return certificate.is_live
+
+
+def foresee_reissue(certificate: Certificate, form: WhyForm) -> Preview:
+    """What the new one states, and who gets a mail."""
+    enrollment = certificate.enrollment
+    is_told = hears_from_us(enrollment) and not is_switched_off(kind=ISSUED, workspace_id=enrollment.workspace_id)
+    addresses = addresses_about(enrollment) if is_told else []
+    mails = f"A mail about it goes to {', '.join(addresses)}." if addresses else "No mail is sent."
+    return Preview(tuple(tell_reissue(certificate)), mails=mails)
 
 
 @admin.register(Certificate)
@@ -91,6 +105,7 @@ class CertificateAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         possible=is_live,
         form=WhyForm,
+        preview=foresee_reissue,
         icon="refresh",
         explanation=(
             "The family gets a new certificate with the learner's current name and the "

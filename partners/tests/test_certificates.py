@@ -1,10 +1,12 @@
 """When a certificate is issued, what ends it, and that there is one at most."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import transaction
 
+from accounts.models import Learner
 from accounts.name_changes import accept_name, ask_for_name
 from accounts.tests.factories import LearnerFactory
 from core.actors import SYSTEM
@@ -19,6 +21,7 @@ from enrollments.purchase import complete_purchase, refund_purchase
 from enrollments.tests.factories import STAFF, InstanceFactory
 from events.models import OutboxEvent
 from notifications.models import Notification
+from partners.admin.certificates import foresee_reissue
 from partners.certificates import follow_completion, issue_certificate, reissue_certificate, revoke_certificate
 from partners.errors import CertificateNotEarned, CertificateNotFound, CertificateRevokedAlready
 from partners.interventions import skip_step
@@ -221,6 +224,24 @@ class TestRevoking:
         issue_certificate(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         assert [each.is_live for each in certificates(enrollment)] == [False, True]
+
+    def test_for_another_one_states_what_staff_were_told(self) -> None:
+        enrollment = completed()
+        [certificate] = certificates(enrollment)
+        Learner.objects.filter(pk=enrollment.learner_id).update(first_name="Anna", last_name="Ruiz")
+        Notification.objects.all().delete()
+        certificate = Certificate.objects.select_related("enrollment__instance__program").get()
+
+        told = foresee_reissue(certificate, SimpleNamespace(cleaned_data={}))  # type: ignore[arg-type]
+        made = reissue_certificate(certificate_id=certificate.pk, reason="Renamed", actor=STAFF, now=utc_now())
+
+        assert told.sentences == (
+            f"Certificate {certificate.serial} of {certificate.learner_name} for {made.program_title} is replaced.",
+            f"The new one is of Anna Ruiz for {made.program_title}.",
+        )
+        assert made.learner_name == "Anna Ruiz"
+        readers = Notification.objects.filter(kind="certificate_issued").values_list("recipient", flat=True)
+        assert told.mails == f"A mail about it goes to {', '.join(readers)}."
 
     @pytest.mark.parametrize("act", [revoke_certificate, reissue_certificate])
     def test_needs_a_reason(self, act: Any) -> None:

@@ -162,10 +162,11 @@ class TestLateMoney:
         for invariant in (vouchers_count_their_uses, checkouts_charge_the_list_price_less_the_discount):
             assert list(invariant(Extent(now=utc_now()))) == []
 
-    def test_without_the_condition_of_the_update_would_have_a_use_that_is_gone(
+    def test_without_the_condition_of_the_update_would_be_stopped_by_the_database_alone(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Control: the use is looked at, and taken once the purchase has taken it."""
+        """Control: the use is read, and taken after the purchase took it. Only the constraint keeps the limit, and the
+        money is not recorded."""
         late, buyer = strangers(workspace, 2)
         a_code(workspace, most_uses=1)
         pays = late_money(workspace, late)
@@ -181,8 +182,9 @@ class TestLateMoney:
 
         paid, bought = at_once(pays, partial(_answer, partial(reserve, a_course(workspace), buyer, voucher=CODE)))
 
-        assert (paid, bought, *states()) == (None, "reserved", "used", "reserved")
-        assert uses() == (2, 2)
+        assert isinstance(paid, Failure)
+        assert (paid.kind, "voucher_uses_within_limit" in paid.message) == ("IntegrityError", True)
+        assert (bought, *states()) == ("reserved", "released", "reserved")
 
     def test_without_counting_the_family_again_would_have_more_than_its_share(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
