@@ -5,7 +5,7 @@ removing happen here, on texts that need not be valid yet.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -165,6 +165,115 @@ class GuidedForm(StaffForm):
         else:
             names = [told]
         return next((name for name in names if name in self.fields), None)
+
+
+class GuidedPage:
+    """The flow of a guided page: it asks for the workspace, changes the texts as the buttons say, shows what creating
+    would bring, and creates only what was seen and has not been edited since.
+
+    A page says by its own methods how texts are read and changed, and what is foreseen, created and shown.
+    """
+
+    noun = ""  # what is set up: "course"
+    template = ""
+    fields_of: Mapping[type[DomainError], str] = {}  # where a refusal is shown that names no field
+
+    def __init__(self, model_admin: Any, request: HttpRequest) -> None:
+        self.model_admin = model_admin
+        self.request = request
+
+    def answer(self) -> HttpResponse:
+        """Return the page, or lead to what its button has created."""
+        workspace = self.find_workspace()
+        if workspace is None:
+            return choose_workspace(
+                self.model_admin, self.request, title=self.title, power=Power.MANAGE, to=self.address
+            )
+        if self.request.method != "POST":
+            return self._show(self.ask(workspace, self.begin(workspace)))
+        texts = self.read(workspace)
+        act = self.request.POST.get("act", PREVIEW)
+        if act not in (PREVIEW, CREATE) and not self.change(texts, *read_act(act)):
+            return self._show(self.ask(workspace, texts))
+        return self._carry_out(workspace, texts, is_wanted=act == CREATE)
+
+    @property
+    def title(self) -> str:
+        return f"New {self.noun}"
+
+    def find_workspace(self) -> Workspace | None:
+        """Return where it is set up, or None if the person has to choose."""
+        return find_workspace(self.request, power=Power.MANAGE)
+
+    def address(self, **query: object) -> str:
+        """Return the address of this page for a workspace."""
+        raise NotImplementedError
+
+    def begin(self, workspace: Workspace) -> Any:
+        """Return the texts that the page begins with."""
+        raise NotImplementedError
+
+    def read(self, workspace: Workspace) -> Any:
+        """Return the texts that were sent."""
+        raise NotImplementedError
+
+    def change(self, texts: Any, verb: str, name: str, number: int) -> bool:
+        """Change the texts as a button says; True if the preview is to follow at once."""
+        raise NotImplementedError
+
+    def ask(self, workspace: Workspace, texts: Any, *, is_sent: bool = False) -> Any:
+        """Return the form about the texts, filled in with what was sent."""
+        raise NotImplementedError
+
+    def foresee(self, workspace: Workspace, plan: Any) -> Any:
+        """Return what creating would bring. Raises what creating raises."""
+        raise NotImplementedError
+
+    def create(self, workspace: Workspace, plan: Any) -> HttpResponse:
+        """Create it, and lead there."""
+        raise NotImplementedError
+
+    def describe(self, form: Any) -> dict[str, Any]:
+        """Return what its template needs besides what every guided page has."""
+        raise NotImplementedError
+
+    def _carry_out(self, workspace: Workspace, texts: Any, *, is_wanted: bool) -> HttpResponse:
+        form = self.ask(workspace, texts, is_sent=True)
+        if not form.is_valid():
+            return self._show(form)
+        plan = form.plan()
+        foreseen = None
+        try:
+            if is_wanted and self.request.POST.get("seen") == seal(plan):
+                return self.create(workspace, plan)
+            foreseen = self.foresee(workspace, plan)
+        except DomainError as refusal:
+            if type(refusal) in self.fields_of:
+                form.add_error(self.fields_of[type(refusal)], refusal.detail)
+            else:
+                form.show(refusal)
+        else:
+            if is_wanted:
+                changed = "Something has changed since the preview."
+                form.add_error(None, f"{changed} Look at it again, then create the {self.noun}.")
+        return self._show(form, foreseen=foreseen, seen=seal(plan))
+
+    def _show(self, form: Any, *, foreseen: Any = None, seen: str = "") -> HttpResponse:
+        context = {
+            **self.model_admin.admin_site.each_context(self.request),
+            "title": self.title,
+            "opts": self.model_admin.opts,
+            "workspace": form.row,
+            "form": form,
+            "sections": form.sections,
+            "foreseen": foreseen,
+            "seen": seen,
+            "here": self.request.get_full_path(),
+            "media": self.model_admin.media + form.media,
+            **self.describe(form),
+        }
+        status = 422 if form.is_bound and form.errors else 200
+        return TemplateResponse(self.request, self.template, context, status=status)
 
 
 # --- The buttons that lead there --------------------------------------------------------------------------------------

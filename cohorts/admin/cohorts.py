@@ -33,7 +33,7 @@ from .cohort_forms import (
     foresee_cohort_zone,
     foresee_dates,
 )
-from .course_setup import course_setup_url, set_up
+from .course_setup import CoursePage, course_setup_url
 from .display import place_bar
 from .previews import foresee_clone, foresee_closing, foresee_opening, foresee_places, foresee_schedule
 
@@ -152,7 +152,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         return [path("course/", page, name="cohorts_cohort_course"), *super().get_urls()]
 
     def set_up_page(self, request: HttpRequest) -> HttpResponse:
-        return set_up(self, request)
+        return CoursePage(self, request).answer()
 
     def save_model(self, request: HttpRequest, obj: Cohort, form: Any, change: bool) -> None:
         """Save only the edited fields: the counters may have changed since the page was opened."""

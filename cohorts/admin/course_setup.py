@@ -8,17 +8,15 @@ from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.roles import Power
 from backoffice.auditing.recording import one_deed
 from backoffice.display import admin_url, list_url, staff_moment
-from backoffice.guided import CREATE, PREVIEW, choose_workspace, find_workspace, first, guided_url, read_act, seal
+from backoffice.guided import GuidedPage, first, guided_url
 from backoffice.scoping import access_of, actor_of
 from core.clock import utc_now
-from core.errors import DomainError
 from core.numbers import parse_whole_number
 from core.rehearsal import rehearse
 from core.time_words import day, term
@@ -63,25 +61,93 @@ def course_setup_url(**query: object) -> str:
     return guided_url("admin:cohorts_cohort_course", **query)
 
 
-def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """Show the page and handle its buttons."""
-    model = _find_model(request)
-    workspace = model.instance.workspace if model else find_workspace(request, power=Power.MANAGE)
-    if workspace is None:
-        return choose_workspace(model_admin, request, title="New course", power=Power.MANAGE, to=course_setup_url)
-    if request.method != "POST":
+class CoursePage(GuidedPage):
+    """The page and its buttons. It may begin with a copy of another course."""
+
+    noun = "course"
+    template = "admin/cohorts/course.html"
+    fields_of = {ProgramExists: "code"}
+
+    def __init__(self, model_admin: Any, request: HttpRequest) -> None:
+        super().__init__(model_admin, request)
+        self.model = _find_model(request)
+
+    def find_workspace(self) -> Workspace | None:
+        return self.model.instance.workspace if self.model else super().find_workspace()
+
+    def address(self, **query: object) -> str:
+        return course_setup_url(**query)
+
+    def begin(self, workspace: Workspace) -> CourseTexts:
         now = utc_now()
-        texts = CourseTexts.like(model, now=now) if model else CourseTexts.blank(workspace, now=now)
-        return _page(model_admin, request, _form(request, workspace, texts))
-    texts = CourseTexts.read(workspace, request.POST)
-    act = request.POST.get("act", PREVIEW)
-    verb, name, number = read_act(act)
-    if verb in ("skip", "teach"):
-        texts.toggle_week(name)
-    elif act not in (PREVIEW, CREATE):
-        _change(texts, request, verb, name, number)
-        return _page(model_admin, request, _form(request, workspace, texts))
-    return _answer(model_admin, request, workspace, texts, is_wanted=act == CREATE)
+        return CourseTexts.like(self.model, now=now) if self.model else CourseTexts.blank(workspace, now=now)
+
+    def read(self, workspace: Workspace) -> CourseTexts:
+        return CourseTexts.read(workspace, self.request.POST)
+
+    def change(self, texts: CourseTexts, verb: str, name: str, number: int) -> bool:
+        sent = self.request.POST
+        if verb in ("skip", "teach"):
+            texts.toggle_week(name)
+            return True
+        if verb == "weeks":
+            texts.set_weeks(sent.get("weeks", ""))
+        elif verb == "use":
+            key = parse_whole_number(sent.get("use", ""))
+            if key and GroupClass.objects.filter(workspace=texts.workspace, pk=key).exists():
+                texts.use(key)
+        elif (verb, name) == ("add", "classes"):
+            texts.add_class()
+        elif (verb, name) == ("add", "steps"):
+            texts.add_step()
+        elif name in ("classes", "steps"):
+            (texts.classes if name == "classes" else texts.steps).change(verb, number)
+            texts.number_weeks()
+        return False
+
+    def ask(self, workspace: Workspace, texts: CourseTexts, *, is_sent: bool = False) -> CourseForm:
+        named = [parse_whole_number(first(row, "known")) for row in texts.classes.rows]
+        known = GroupClass.objects.filter(workspace=workspace, pk__in=[key for key in named if key])
+        data = (self.request.POST,) if is_sent else ()
+        return CourseForm(
+            *data, texts=texts, known={each.pk: each for each in known}, request=self.request, row=workspace
+        )
+
+    def foresee(self, workspace: Workspace, plan: CoursePlan) -> Foreseen:
+        now = utc_now()
+        actor = actor_of(self.request)
+        return rehearse(
+            lambda: set_up_course(workspace_id=workspace.pk, plan=plan, actor=actor, now=now),
+            look=lambda cohort: _look(self.request, plan, cohort, now),
+        )
+
+    def create(self, workspace: Workspace, plan: CoursePlan) -> HttpResponse:
+        request = self.request
+        with one_deed(request):
+            cohort = set_up_course(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
+            program = cohort.instance.program
+            programs = self.model_admin.admin_site.get_model_admin(Program)
+            programs.log_addition(request, program, f"Set up with {cohort}")
+            self.model_admin.log_addition(request, cohort, "Set up with its course")
+        messages.success(
+            request,
+            f"{cohort.instance.program} is set up: {len(plan.steps)} steps, {cohort.sessions.count()} sessions. "
+            "Look at it, then press Open: families can enroll from then on.",
+        )
+        return HttpResponseRedirect(admin_url(cohort))
+
+    def describe(self, form: CourseForm) -> dict[str, Any]:
+        texts = form.texts
+        unused = GroupClass.objects.filter(workspace=form.row).exclude(pk__in=form.known).order_by("name", "pk")
+        return {
+            "course_fields": [form[name] for name in COURSE],
+            "cohort_fields": [form[name] for name in COHORT],
+            "money_fields": [form[name] for name in MONEY],
+            "known_classes": [(each.pk, f"{each}: {weekly_time(each)}") for each in unused[:CLASSES_OFFERED]],
+            "off": texts.off,
+            "may_add": {"classes": not texts.classes.is_full, "steps": not texts.steps.is_full},
+            "cancel_url": list_url(Cohort),
+        }
 
 
 def _find_model(request: HttpRequest) -> Cohort | None:
@@ -96,75 +162,6 @@ def _find_model(request: HttpRequest) -> Cohort | None:
     if model is None:
         raise Http404("There is no such cohort.")
     return model
-
-
-def _change(texts: CourseTexts, request: HttpRequest, verb: str, name: str, number: int) -> None:
-    if verb == "weeks":
-        texts.set_weeks(request.POST.get("weeks", ""))
-    elif verb == "use":
-        key = parse_whole_number(request.POST.get("use", ""))
-        if key and GroupClass.objects.filter(workspace=texts.workspace, pk=key).exists():
-            texts.use(key)
-    elif (verb, name) == ("add", "classes"):
-        texts.add_class()
-    elif (verb, name) == ("add", "steps"):
-        texts.add_step()
-    elif name in ("classes", "steps"):
-        (texts.classes if name == "classes" else texts.steps).change(verb, number)
-        texts.number_weeks()
-
-
-def _form(request: HttpRequest, workspace: Workspace, texts: CourseTexts, *, is_sent: bool = False) -> CourseForm:
-    named = [parse_whole_number(first(row, "known")) for row in texts.classes.rows]
-    known = GroupClass.objects.filter(workspace=workspace, pk__in=[key for key in named if key])
-    data = (request.POST,) if is_sent else ()
-    return CourseForm(*data, texts=texts, known={each.pk: each for each in known}, request=request, row=workspace)
-
-
-def _answer(
-    model_admin: Any, request: HttpRequest, workspace: Workspace, texts: CourseTexts, *, is_wanted: bool
-) -> HttpResponse:
-    """Show what would be created; create it only if this preview was already shown and the form is unchanged."""
-    form = _form(request, workspace, texts, is_sent=True)
-    if not form.is_valid():
-        return _page(model_admin, request, form)
-    plan = form.plan()
-    foreseen = None
-    try:
-        if is_wanted and request.POST.get("seen") == seal(plan):
-            return _create(model_admin, request, workspace, plan)
-        foreseen = _foresee(request, workspace, plan)
-    except ProgramExists as refusal:
-        form.add_error("code", refusal.detail)
-    except DomainError as refusal:
-        form.show(refusal)
-    else:
-        if is_wanted:
-            form.add_error(None, "Something has changed since the preview. Look at it again, then create the course.")
-    return _page(model_admin, request, form, foreseen=foreseen, seen=seal(plan))
-
-
-def _create(model_admin: Any, request: HttpRequest, workspace: Workspace, plan: CoursePlan) -> HttpResponse:
-    with one_deed(request):
-        cohort = set_up_course(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
-        program = cohort.instance.program
-        model_admin.admin_site.get_model_admin(Program).log_addition(request, program, f"Set up with {cohort}")
-        model_admin.log_addition(request, cohort, "Set up with its course")
-    messages.success(
-        request,
-        f"{cohort.instance.program} is set up: {len(plan.steps)} steps, {cohort.sessions.count()} sessions. "
-        "Look at it, then press Open: families can enroll from then on.",
-    )
-    return HttpResponseRedirect(admin_url(cohort))
-
-
-def _foresee(request: HttpRequest, workspace: Workspace, plan: CoursePlan) -> Foreseen:
-    now = utc_now()
-    actor = actor_of(request)
-    return rehearse(
-        lambda: set_up_course(workspace_id=workspace.pk, plan=plan, actor=actor, now=now),
-        look=lambda cohort: _look(request, plan, cohort, now),
-    )
 
 
 def _look(request: HttpRequest, plan: CoursePlan, cohort: Cohort, now: dt.datetime) -> Foreseen:
@@ -202,32 +199,3 @@ def _public_page(request: HttpRequest, made: Cohort, now: dt.datetime) -> str:
     context = course_context(cohort.instance.program, [view], local=False, now=now)
     visitor = {"user": AnonymousUser(), "messages": (), "page": None}
     return render_to_string("admin/cohorts/course_picture.html", {**context, **visitor}, request=request)
-
-
-def _page(
-    model_admin: Any, request: HttpRequest, form: CourseForm, *, foreseen: Foreseen | None = None, seen: str = ""
-) -> HttpResponse:
-    workspace = form.row
-    texts = form.texts
-    unused = GroupClass.objects.filter(workspace=workspace).exclude(pk__in=form.known).order_by("name", "pk")
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "New course",
-        "opts": model_admin.opts,
-        "workspace": workspace,
-        "form": form,
-        "course_fields": [form[name] for name in COURSE],
-        "cohort_fields": [form[name] for name in COHORT],
-        "money_fields": [form[name] for name in MONEY],
-        "sections": form.sections,
-        "known_classes": [(each.pk, f"{each}: {weekly_time(each)}") for each in unused[:CLASSES_OFFERED]],
-        "off": texts.off,
-        "foreseen": foreseen,
-        "seen": seen,
-        "may_add": {"classes": not texts.classes.is_full, "steps": not texts.steps.is_full},
-        "here": request.get_full_path(),
-        "cancel_url": list_url(Cohort),
-        "media": model_admin.media + form.media,
-    }
-    status = 422 if form.is_bound and form.errors else 200
-    return TemplateResponse(request, "admin/cohorts/course.html", context, status=status)

@@ -86,7 +86,8 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         next_ones = DistrictSeatAllocation.objects.filter(renewed_from=models.OuterRef("pk"))
         rows: models.QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(is_renewed=models.Exists(next_ones))
+        rows = rows.annotate(is_renewed=models.Exists(next_ones))
+        return rows
 
     def describe(self, row: DistrictSeatAllocation) -> str:
         named = f"{row.district}, {row.instance or 'any program'}"

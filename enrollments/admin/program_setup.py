@@ -8,17 +8,14 @@ from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import Workspace
-from accounts.roles import Power
 from backoffice.auditing.recording import one_deed
 from backoffice.display import admin_url, list_url
-from backoffice.guided import CREATE, PREVIEW, choose_workspace, find_workspace, guided_url, read_act, seal
+from backoffice.guided import GuidedPage, guided_url
 from backoffice.scoping import actor_of
 from core.clock import utc_now
-from core.errors import DomainError
 from core.rehearsal import rehearse
 
 from ..application.questions import list_asked
@@ -48,62 +45,57 @@ def program_setup_url(**query: object) -> str:
     return guided_url("admin:enrollments_program_setup", **query)
 
 
-def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """Show the page and handle its buttons."""
-    workspace = find_workspace(request, power=Power.MANAGE)
-    if workspace is None:
-        return choose_workspace(model_admin, request, title="New program", power=Power.MANAGE, to=program_setup_url)
-    if request.method != "POST":
-        texts = ProgramTexts.blank(workspace)
-        return _page(model_admin, request, ProgramForm(texts=texts, request=request, row=workspace))
-    texts = ProgramTexts.read(workspace, request.POST)
-    act = request.POST.get("act", PREVIEW)
-    if act not in (PREVIEW, CREATE):
-        texts.change(*read_act(act))
-        return _page(model_admin, request, ProgramForm(texts=texts, request=request, row=workspace))
-    return _answer(model_admin, request, workspace, texts, is_wanted=act == CREATE)
+class ProgramPage(GuidedPage):
+    """The page and its buttons."""
 
+    noun = "program"
+    template = "admin/enrollments/program.html"
+    fields_of = {ProgramExists: "code"}
 
-def _answer(
-    model_admin: Any, request: HttpRequest, workspace: Workspace, texts: ProgramTexts, *, is_wanted: bool
-) -> HttpResponse:
-    """Show what would be created; create it only if this preview was already shown and the form is unchanged."""
-    form = ProgramForm(request.POST, texts=texts, request=request, row=workspace)
-    if not form.is_valid():
-        return _page(model_admin, request, form)
-    plan = form.plan()
-    foreseen = None
-    try:
-        if is_wanted and request.POST.get("seen") == seal(plan):
-            return _create(model_admin, request, workspace, plan)
-        foreseen = _foresee(request, workspace, plan)
-    except ProgramExists as refusal:
-        form.add_error("code", refusal.detail)
-    except DomainError as refusal:
-        form.show(refusal)
-    else:
-        if is_wanted:
-            form.add_error(None, "Something has changed since the preview. Look at it again, then create the program.")
-    return _page(model_admin, request, form, foreseen=foreseen, seen=seal(plan))
+    def address(self, **query: object) -> str:
+        return program_setup_url(**query)
 
+    def begin(self, workspace: Workspace) -> ProgramTexts:
+        return ProgramTexts.blank(workspace)
 
-def _create(model_admin: Any, request: HttpRequest, workspace: Workspace, plan: ProgramPlan) -> HttpResponse:
-    site = model_admin.admin_site
-    with one_deed(request):
-        instance = set_up_program(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
-        site.get_model_admin(Program).log_addition(request, instance.program, f"Set up with {instance}")
-        site.get_model_admin(ProgramInstance).log_addition(request, instance, "Set up with its program")
-    messages.success(request, f"{instance.full_title} is set up.")
-    return HttpResponseRedirect(admin_url(instance))
+    def read(self, workspace: Workspace) -> ProgramTexts:
+        return ProgramTexts.read(workspace, self.request.POST)
 
+    def change(self, texts: ProgramTexts, verb: str, name: str, number: int) -> bool:
+        texts.change(verb, name, number)
+        return False
 
-def _foresee(request: HttpRequest, workspace: Workspace, plan: ProgramPlan) -> Foreseen:
-    now = utc_now()
-    actor = actor_of(request)
-    return rehearse(
-        lambda: set_up_program(workspace_id=workspace.pk, plan=plan, actor=actor, now=now),
-        look=lambda instance: _look(request, plan, instance, now),
-    )
+    def ask(self, workspace: Workspace, texts: ProgramTexts, *, is_sent: bool = False) -> ProgramForm:
+        data = (self.request.POST,) if is_sent else ()
+        return ProgramForm(*data, texts=texts, request=self.request, row=workspace)
+
+    def foresee(self, workspace: Workspace, plan: ProgramPlan) -> Foreseen:
+        now = utc_now()
+        actor = actor_of(self.request)
+        return rehearse(
+            lambda: set_up_program(workspace_id=workspace.pk, plan=plan, actor=actor, now=now),
+            look=lambda instance: _look(self.request, plan, instance, now),
+        )
+
+    def create(self, workspace: Workspace, plan: ProgramPlan) -> HttpResponse:
+        request = self.request
+        site = self.model_admin.admin_site
+        with one_deed(request):
+            instance = set_up_program(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
+            site.get_model_admin(Program).log_addition(request, instance.program, f"Set up with {instance}")
+            site.get_model_admin(ProgramInstance).log_addition(request, instance, "Set up with its program")
+        messages.success(request, f"{instance.full_title} is set up.")
+        return HttpResponseRedirect(admin_url(instance))
+
+    def describe(self, form: ProgramForm) -> dict[str, Any]:
+        return {
+            "about_fields": [form[name] for name in ABOUT],
+            "term_fields": [form[name] for name in TERM],
+            "money_fields": [form[name] for name in MONEY],
+            "districts": form.districts,
+            "may_add": {name: not rows.is_full for name, rows in form.texts.lists.items()},
+            "cancel_url": list_url(Program),
+        }
 
 
 def _look(request: HttpRequest, plan: ProgramPlan, instance: ProgramInstance, now: dt.datetime) -> Foreseen:
@@ -142,28 +134,3 @@ def _public_form(request: HttpRequest, instance: ProgramInstance) -> str:
     context = {"instance": instance, "form": form, "is_preview": False, "refusal": None}
     visitor = {"user": AnonymousUser(), "messages": ()}
     return render_to_string("admin/enrollments/apply_picture.html", {**context, **visitor}, request=request)
-
-
-def _page(
-    model_admin: Any, request: HttpRequest, form: ProgramForm, *, foreseen: Foreseen | None = None, seen: str = ""
-) -> HttpResponse:
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "New program",
-        "opts": model_admin.opts,
-        "workspace": form.row,
-        "form": form,
-        "about_fields": [form[name] for name in ABOUT],
-        "term_fields": [form[name] for name in TERM],
-        "money_fields": [form[name] for name in MONEY],
-        "sections": form.sections,
-        "districts": form.districts,
-        "may_add": {name: not rows.is_full for name, rows in form.texts.lists.items()},
-        "foreseen": foreseen,
-        "seen": seen,
-        "here": request.get_full_path(),
-        "cancel_url": list_url(Program),
-        "media": model_admin.media + form.media,
-    }
-    status = 422 if form.is_bound and form.errors else 200
-    return TemplateResponse(request, "admin/enrollments/program.html", context, status=status)

@@ -37,7 +37,7 @@ from ..programs import check_listed_code, make_default
 from ..states import EligibilityStatus, FormState
 from .imports import ImportForm, options_of
 from .playground import PLAYGROUND
-from .program_setup import program_setup_url, set_up
+from .program_setup import ProgramPage, program_setup_url
 from .refunds import RefundRules
 
 
@@ -102,7 +102,7 @@ class ProgramAdmin(RefundRules, WorkspaceScopedAdmin):
         return [path("setup/", page, name="enrollments_program_setup"), *super().get_urls()]
 
     def set_up_page(self, request: HttpRequest) -> HttpResponse:
-        return set_up(self, request)
+        return ProgramPage(self, request).answer()
 
     actions_detail = ("set_refund_rules",)
 
