@@ -113,10 +113,17 @@ class TolerantChangeList(ChangeList):
         cast(WorkspaceScopedAdmin, self.model_admin).look_up(request, self.result_list)
         self.kept_filters: list[KeptFilter] = offer_filters(request, self.model, access_of(request))
         self.settings_url = f"{settings_url(self.model)}?{urlencode({'query': request.GET.urlencode()})}"
-        if self.query or self.result_count >= COUNT_CAP:
+        if self.date_hierarchy and (self.query or self._is_long()):
             self.date_hierarchy = None  # offering the months there are would read all of these rows twice more
         if not (self.has_active_filters or self.query):
             self.full_result_count = self.result_count  # else every list would offer to show all of what it shows
+
+    def _is_long(self) -> bool:
+        """Whether as many rows are shown as are counted, or would be without the filters: to find the months of a few
+        filtered rows, the database reads all the others too."""
+        if self.result_count >= COUNT_CAP or not self.has_active_filters:
+            return self.result_count >= COUNT_CAP
+        return self.root_queryset.order_by()[:COUNT_CAP].count() >= COUNT_CAP
 
 
 @contextlib.contextmanager

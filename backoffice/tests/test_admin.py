@@ -316,6 +316,23 @@ class TestALongList:
         assert offered == ["created_at", None]
         assert owner.get(url).context["cl"].date_hierarchy is None
 
+    @pytest.mark.parametrize(("cap", "offered"), [(4, "created_at"), (3, None)])
+    def test_of_which_few_rows_are_filtered_offers_none_either(
+        self,
+        workspace: Workspace,
+        owner: StaffClient,
+        monkeypatch: pytest.MonkeyPatch,
+        cap: int,
+        offered: str | None,
+    ) -> None:
+        for number, kind in enumerate((NO_ADDRESS, NO_ADDRESS, UNANSWERED)):
+            raise_staff_task(workspace_id=workspace.pk, kind=kind, subject=f"learner:{number}", summary="Look")
+        monkeypatch.setattr("backoffice.scoping.COUNT_CAP", cap)
+
+        found = owner.get(reverse("admin:accounts_stafftask_changelist"), {"kind__exact": UNANSWERED}).context["cl"]
+
+        assert (found.result_count, found.date_hierarchy) == (1, offered)
+
     def test_in_the_order_of_another_table_has_the_rows_of_its_pages_in_that_order(self) -> None:
         south, north = WorkspaceFactory(name="South"), WorkspaceFactory(name="North")
         learners = [LearnerFactory(workspace=workspace) for workspace in (north, south, north)]
