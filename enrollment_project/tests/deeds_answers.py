@@ -13,7 +13,7 @@ from cohorts.models import CourseStep
 from core.clock import utc_now
 from enrollments.admin.playground import ON_PAGE, SAVE
 from enrollments.admin.quoted_exits import foresee, sum_up
-from enrollments.models import DistrictSeatAllocation, SeatAssignment
+from enrollments.models import District, DistrictSeatAllocation, SeatAssignment
 from enrollments.seats import create_allocation
 from enrollments.tests.rosters import archive_of, school
 from privacy.models import Retention
@@ -31,15 +31,7 @@ def _ours() -> Workspace:
 def another_allocation(seat: SeatAssignment | None) -> dict[str, Any]:
     """Return another allocation of the same district in which the learner has no seat yet."""
     assert seat is not None
-    district = seat.allocation.district
-    made = DistrictSeatAllocation.objects.filter(district=district, term="Walk").first() or create_allocation(
-        workspace_id=district.workspace_id,
-        tenant_id=district.tenant_id,
-        total_seats=50,
-        term="Walk",
-        now=utc_now(),
-    )
-    return {"allocation": made.pk}
+    return {"allocation": DistrictSeatAllocation.objects.get(district=seat.allocation.district, term="Walk").pk}
 
 
 def somebody_without_a_seat(_: Any) -> dict[str, Any]:
@@ -83,7 +75,15 @@ def a_step_that_nobody_has_booked() -> None:
     CourseStep.objects.create(program=program, order=99, title="Farewell", required=False)
 
 
-def a_learner_who_waits() -> None:
+def seats_elsewhere_and_a_learner_who_waits() -> None:
+    for district in District.objects.filter(workspace=_ours()):
+        create_allocation(
+            workspace_id=district.workspace_id,
+            tenant_id=district.tenant_id,
+            total_seats=50,
+            term="Walk",
+            now=utc_now(),
+        )
     LearnerFactory(workspace=_ours(), external_id="walk", email="walk@home.test")
 
 
@@ -97,7 +97,7 @@ def nothing_kept_for_some_time() -> None:
 
 BEFORE: dict[str, Callable[[], None]] = {
     "coursestep": a_step_that_nobody_has_booked,
-    "seatassignment": a_learner_who_waits,
+    "seatassignment": seats_elsewhere_and_a_learner_who_waits,
 }
 BEFORE_ADDING: dict[str, Callable[[], None]] = {"seller": nobody_who_sells, "retention": nothing_kept_for_some_time}
 # The rows for which a button is tried, if the first ones would be refused.
