@@ -1,4 +1,4 @@
-"""A family in front of its browser, for the tests of the pages."""
+"""A family at its browser, for the tests of the pages."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ PARENT = "parent@families.test"
 
 
 def signed_in(email: str = PARENT) -> tuple[Client, User]:
-    """A browser in which this address was proven by a code."""
+    """Return a browser in which a code has proven this address."""
     user = proven_user(email)
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
@@ -26,7 +26,7 @@ def text(answer: Any) -> str:
 
 
 def child_of(cohort: Cohort, first_name: str = "Jane", email: str = PARENT) -> Learner:
-    """A learner whose guardian has the parent's address."""
+    """Return a learner whose guardian has the parent's address."""
     learner = LearnerFactory(workspace=cohort.instance.workspace, first_name=first_name, last_name="Doe")
     guardian, _ = Guardian.objects.get_or_create(workspace=cohort.instance.workspace, email=email)
     Guardianship.objects.create(guardian=guardian, learner=learner)
@@ -38,10 +38,10 @@ def course_url(name: str, cohort: Cohort) -> str:
 
 
 def home(client: Client) -> str:
-    """The family's home page."""
+    """Return the family's home page."""
     return text(client.get(reverse("my-enrollments")))
 
 
 def page_of(client: Client, package: StudentPackage) -> str:
-    """The page of the enrollment that a course was bought with."""
+    """Return the page of the enrollment that a course was bought with."""
     return text(client.get(reverse("my-enrollment", args=[package.enrollment.cuid])))

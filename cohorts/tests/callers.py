@@ -1,4 +1,4 @@
-"""Students and guardians at their browsers, as the tests of the API and of the calendar need them."""
+"""Students and guardians at their browsers, for the tests of the API and the calendar."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from core.errors import FieldError
 
 
 class Family:
-    """A signed-in person's calls to the API."""
+    """A signed-in user's calls to the API."""
 
     def __init__(self, email: str, **client: Any) -> None:
         self.user = proven_user(email)
@@ -30,13 +30,13 @@ class Family:
 
 
 def student_of(workspace: Workspace, email: str = "jane@school.test", **names: str) -> tuple[Family, Learner]:
-    """A student who is known to the workspace by their address, and signed in by it."""
+    """Return a student whom the workspace knows by their address, signed in with it."""
     learner = LearnerFactory(workspace=workspace, email=email, **names)
     return Family(email), learner
 
 
 def parent_of(*children: Learner, email: str = "parent@home.test") -> Family:
-    """A guardian of these children, signed in."""
+    """Return a guardian of these children, signed in."""
     guardian, _ = Guardian.objects.get_or_create(workspace=children[0].workspace, email=email)
     for child in children:
         GuardianshipFactory(guardian=guardian, learner=child)
@@ -44,11 +44,11 @@ def parent_of(*children: Learner, email: str = "parent@home.test") -> Family:
 
 
 def problem(response: Any) -> tuple[int, str]:
-    """(status, code) of a problem document."""
+    """Return (status, code) of a problem document."""
     assert response["Content-Type"] == "application/problem+json", response.content
     return response.status_code, response.json()["code"]
 
 
 def fields(response: Any) -> list[str]:
-    """The fields a problem document names."""
+    """Return the fields that a problem document names."""
     return [FieldError(**error).field for error in response.json()["errors"]]

@@ -1,4 +1,6 @@
-"""Courses, cohorts and what learners do with them, for every app's tests. States beyond the first come of use cases."""
+"""Courses, cohorts, and learners' actions in them, for every app's tests. Later states are reached through use
+cases.
+"""
 
 import datetime as dt
 from typing import Any
@@ -46,7 +48,7 @@ class GroupClassFactory(RowFactory[GroupClass]):
 
 
 class CohortFactory(RowFactory[Cohort]):
-    """Ten places, starting in two weeks, for twelve, open; without steps until `cohort_with` makes some."""
+    """Open, with ten places, in two weeks, for twelve weeks; without steps until `cohort_with` creates some."""
 
     class Meta:
         model = Cohort
@@ -66,14 +68,14 @@ class CohortFactory(RowFactory[Cohort]):
 
     @factory.post_generation
     def scheduled(self, create: bool, extracted: bool | None, **kwargs: Any) -> None:
-        """With the sessions of the steps that its course has; `scheduled=False` leaves them out."""
+        """Create the sessions of the steps that its course has; `scheduled=False` leaves them out."""
         made: Any = self
         if create and extracted is not False and CourseStep.objects.filter(program=made.instance.program_id).exists():
             schedule_cohort(cohort_id=made.pk)
 
 
 def cohort_with(*, options: tuple[int, ...] = (1, 2), seats: int = 10, **cohort: Any) -> Cohort:
-    """A scheduled cohort whose course has one step per number, offered in that many classes of `seats` each."""
+    """Return a scheduled cohort whose course has one step per number, offered in that many classes of `seats` each."""
     made: Cohort = CohortFactory(scheduled=False, **cohort)
     program = made.instance.program
     for order, count in enumerate(options, start=1):
@@ -91,7 +93,7 @@ def cohort_with(*, options: tuple[int, ...] = (1, 2), seats: int = 10, **cohort:
 
 
 def start(cohort: Cohort, learner: Learner | None = None, **more: Any) -> Checkout:
-    """Start a checkout as the API would; a new learner unless one is given."""
+    """Start a checkout as the API would, for a new learner unless one is given."""
     learner = learner or LearnerFactory(workspace=cohort.instance.workspace)
     place = start_checkout(
         learner_id=learner.pk,
@@ -106,14 +108,14 @@ def start(cohort: Cohort, learner: Learner | None = None, **more: Any) -> Checko
 
 
 def pay(stripe: SandboxProcess, checkout: Checkout, **form: str) -> StudentPackage | None:
-    """Pay on the hosted page, then look as the webhook's handler would; the package, if one came of it."""
+    """Pay on the hosted page, then process it as the webhook's handler would; return the resulting package, if any."""
     stripe.pay(checkout.url, **form)
     settle_checkout(checkout_id=checkout.pk, now=utc_now())
     return StudentPackage.objects.filter(place=int(checkout.subject), revoked_at__isnull=True).first()
 
 
 def reserve(cohort: Cohort, learner: Learner, *, actor: Actor = SYSTEM, voucher: str = "") -> CohortPlace:
-    """A place held for the learner by a checkout that is on record, of which Stripe has not heard."""
+    """Return a place held for the learner by a recorded checkout that Stripe has not heard of."""
     place = reserve_place(
         learner_id=learner.pk,
         course_code=cohort.instance.program.code,
@@ -129,7 +131,7 @@ def reserve(cohort: Cohort, learner: Learner, *, actor: Actor = SYSTEM, voucher:
 
 
 def buy_on_rows(cohort: Cohort, learner: Learner | None = None, *, voucher: str = "") -> StudentPackage:
-    """The same without Stripe, in milliseconds: what it would say is given."""
+    """Buy a place without Stripe, whose answers are supplied, in milliseconds."""
     place = reserve(cohort, learner or LearnerFactory(workspace=cohort.instance.workspace), voucher=voucher)
     Checkout.objects.filter(pk=place.checkout_id).update(stripe_session_id=f"cs_rows_{place.checkout_id}")
     assert place.checkout is not None
@@ -140,7 +142,7 @@ def buy_on_rows(cohort: Cohort, learner: Learner | None = None, *, voucher: str 
 
 
 def buy(stripe: SandboxProcess, cohort: Cohort, learner: Learner | None = None) -> StudentPackage:
-    """A learner who has bought their place."""
+    """Return the package of a learner who has bought a place."""
     package = pay(stripe, start(cohort, learner))
     assert package is not None
     return package

@@ -1,4 +1,4 @@
-"""The places of a cohort, and what a refusal must leave as it was."""
+"""The places of a cohort, and the state that a refusal must leave unchanged."""
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
@@ -10,12 +10,12 @@ from events.models import OutboxEvent
 
 
 def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
+    """Return (taken, held)."""
     return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def written() -> tuple[int, ...]:
-    """What a refusal must leave as it was."""
+    """Return the state that a refusal must leave unchanged."""
     models = (CohortPlace, Checkout, Enrollment, Learner, OutboxEvent, IdempotencyRecord)
     return tuple(model.objects.count() for model in models)
 

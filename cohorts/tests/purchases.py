@@ -1,4 +1,4 @@
-"""What families buy by the API, and the traces it leaves, for the tests of each endpoint."""
+"""Purchases over the API, and their traces, for the tests of each endpoint."""
 
 import datetime as dt
 from typing import Any
@@ -17,7 +17,7 @@ START = dt.date(2094, 1, 11)
 
 
 def bought(**cohort: Any) -> tuple[Family, StudentPackage]:
-    """A student who has bought a course that starts in January 2094: Tuesdays, and Wednesdays for second classes."""
+    """Return a student with a course from January 2094: on Tuesdays, and on Wednesdays for second classes."""
     made = cohort_with(**{"options": (1, 2), "start_date": START, **cohort})
     family, learner = student_of(made.instance.workspace, first_name="Jane", last_name="Doe")
     return family, buy_on_rows(made, learner)
@@ -33,7 +33,7 @@ def choice(session: CohortSession) -> dict[str, int]:
 
 
 def state() -> tuple[Any, ...]:
-    """What a refusal must leave as it was."""
+    """Return the state that a refusal must leave unchanged."""
     return (
         list(StepProgress.objects.order_by("pk").values_list("status", "class_session", "option")),
         list(ClassSession.objects.order_by("pk").values_list("booked_count", flat=True)),

@@ -1,4 +1,4 @@
-"""What the back office's course tests do again and again: find a row's page, press a button on it, read its faults."""
+"""What the back office's course tests do repeatedly: find a row's page, press a button on it, read its errors."""
 
 import datetime as dt
 from typing import Any
@@ -24,12 +24,12 @@ def url_of(row: models.Model, view: str = "change") -> str:
 
 
 def press(client: StaffClient, row: models.Model, button: str, **form: Any) -> Any:
-    """Answer, having seen the preview if there is one."""
+    """Submit the button's form, after its preview if there is one."""
     return client.confirm(url_of(row, button), form)
 
 
 def faults(response: Any) -> dict[str, list[str]]:
-    """What the form on the page says is wrong; the page was shown again, not an error page."""
+    """Return the form's errors; the page was shown again, not an error page."""
     assert response.status_code == 200
     page = response.context
     form = page["adminform"].form if "adminform" in page else page["form"]
@@ -37,7 +37,7 @@ def faults(response: Any) -> dict[str, list[str]]:
 
 
 def begin_now(session: ClassSession) -> None:
-    """Let a session have started an hour ago."""
+    """Make a session start an hour ago."""
     now = utc_now()
     ClassSession.objects.filter(pk=session.pk).update(
         starts_at=now - dt.timedelta(hours=1), ends_at=now - dt.timedelta(minutes=5)
@@ -45,7 +45,7 @@ def begin_now(session: ClassSession) -> None:
 
 
 def counters() -> tuple[int, int]:
-    """(taken, held)"""
+    """Return (taken, held)."""
     return Cohort.objects.values_list("current_enrollment", "held_places").get()
 
 

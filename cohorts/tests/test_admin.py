@@ -1,4 +1,4 @@
-"""The back office's course pages, beyond what the tests over every page hold for all of them."""
+"""The back office's course pages, beyond what the tests of all pages cover."""
 
 import datetime as dt
 from typing import Any
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def term_form(cohort: Cohort, **changes: Any) -> dict[str, Any]:
-    """The cohort's page as a browser would send it back, with changes."""
+    """Return the cohort page's form as a browser would submit it, with changes."""
     shown = {
         "name": cohort.name,
         "start_date": cohort.start_date,
@@ -95,7 +95,7 @@ class TestBuildingACourse:
         assert not Program.objects.get(pk=program.pk).listed
 
     def test_offers_a_step_in_classes_of_its_workspace_only(self, workspace: Workspace) -> None:
-        """A member of two workspaces sees the classes of both, and still can't mix them."""
+        """A member of two workspaces sees the classes of both, but still can't mix them."""
         both = StaffClient(workspace=workspace, role=Role.ADMIN)
         foreign = GroupClassFactory()
         MembershipFactory(workspace=foreign.workspace, user=both.user, role=Role.ADMIN)
@@ -268,7 +268,7 @@ class TestEditingACohort:
 
 
 def edit(cohort: Cohort, *, changed: list[str]) -> None:
-    """Save a row as the form's page does."""
+    """Save a row as the page's form does."""
     form = type("Form", (), {"changed_data": changed})()
     admin.site.get_model_admin(Cohort).save_model(RequestFactory().post("/"), cohort, form, change=True)
 

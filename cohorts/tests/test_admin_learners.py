@@ -1,4 +1,4 @@
-"""What staff do for learners in courses: sessions, attendance, packages, the waiting list; and what they are shown."""
+"""What staff do for learners in courses: sessions, attendance, packages, the waiting list; and what they see."""
 
 import datetime as dt
 import re

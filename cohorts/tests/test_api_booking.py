@@ -1,4 +1,4 @@
-"""Choosing sessions by the API, and giving them back or changing them."""
+"""Booking, canceling, and swapping sessions over the API."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Enrolling by the API, against the running Stripe stand-in: whom, and where to pay."""
+"""Enrolling over the API, against the running Stripe stand-in: for whom, and where to pay."""
 
 import pytest
 from django.test import Client
@@ -240,7 +240,7 @@ class TestACaller:
         strict = Family("jane@school.test", enforce_csrf_checks=True)
 
         without = strict.post(enroll_url(cohort))
-        strict.client.get("/accounts/logout/")  # any page with a form gives the token out
+        strict.client.get("/accounts/logout/")  # any page with a form provides the token
         token = strict.client.cookies["csrftoken"].value
         with_token = strict.post(enroll_url(cohort), **{"X-CSRFToken": token})
 

@@ -1,4 +1,4 @@
-"""What enrolling by the API refuses, and that a refusal leaves no trace."""
+"""What enrolling over the API refuses, without leaving a trace."""
 
 import datetime as dt
 from typing import Any

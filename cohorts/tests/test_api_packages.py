@@ -1,4 +1,4 @@
-"""What a student has, by the API: packages, their progress and the sessions they can still choose."""
+"""A student's packages over the API, their progress, and the sessions that can still be chosen."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a checkout session of the API brought: a package, nothing yet, or why nothing."""
+"""The result of a checkout session over the API: a package, nothing yet, or why nothing."""
 
 import pytest
 
@@ -41,7 +41,7 @@ class TestTheSession:
         stripe.pay(checkout.url)
 
         response = family.get(session_url(checkout))
-        settle_checkout(checkout_id=checkout.pk, now=utc_now())  # now the notice is handled
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())  # now the event is handled
 
         assert (response.status_code, response.json()) == (200, {"packageId": StudentPackage.objects.get().pk})
         assert Cohort.objects.get().current_enrollment == 1
@@ -95,7 +95,7 @@ class TestTheSession:
         cohort = cohort_with(max_enrollment=1)
         family, learner = student_of(cohort.instance.workspace)
         checkout = start(cohort, learner)
-        CohortPlace.objects.update(status="released")  # what must never happen while the session can be paid
+        CohortPlace.objects.update(status="released")  # this must never happen while the session can be paid
         Cohort.objects.update(held_places=0)
         buy(stripe, cohort)
         stripe.pay(checkout.url)
@@ -110,7 +110,7 @@ class TestTheSession:
         second = CohortFactory(instance=cohort.instance)
         family, learner = student_of(cohort.instance.workspace)
         first = start(cohort, learner)
-        other = start(second, learner)  # gives the first up, but the worker has not told Stripe yet
+        other = start(second, learner)  # gives up the first one, but the worker has not told Stripe yet
         stripe.pay(first.url)
         stripe.pay(other.url)
 

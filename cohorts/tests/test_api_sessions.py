@@ -1,4 +1,4 @@
-"""The calendar of a family by the API."""
+"""A family's calendar over the API."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The waiting list by the API."""
+"""The waiting list over the API."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def url(cohort: Cohort) -> str:
 
 
 def full_cohort(stripe: SandboxProcess) -> Cohort:
-    """One place, which somebody is paying for."""
+    """Return a cohort whose only place somebody is paying for."""
     cohort = cohort_with(max_enrollment=1)
     start(cohort)
     return cohort

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks
 
 
 def choices(cohort: Cohort, order: int) -> list[Selection]:
-    """The options of a step, soonest first."""
+    """Return the options of a step, soonest first."""
     rows = CohortSession.objects.filter(cohort=cohort, step__order=order).order_by("class_session__starts_at")
     return [Selection(row.step_id, row.option_id) for row in rows]
 

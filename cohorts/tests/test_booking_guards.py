@@ -1,5 +1,4 @@
-"""What keeps a learner from two sessions at once, and a seat from being given back twice; each guard with what its loss
-would do."""
+"""The guards against overlapping sessions and against giving a seat back twice, each with the effect of its absence."""
 
 import datetime as dt
 from typing import Any
@@ -40,7 +39,7 @@ def choice(row: CohortSession) -> Selection:
 
 
 def meet_together(*rows: CohortSession) -> None:
-    """Let these be at the time of the first."""
+    """Move these to the time of the first."""
     first = rows[0].class_session
     ClassSession.objects.filter(pk__in=[row.class_session_id for row in rows]).update(
         starts_at=first.starts_at, ends_at=first.ends_at
@@ -59,7 +58,7 @@ def statuses(package: StudentPackage) -> list[str]:
 
 
 def two_courses(**second: Any) -> tuple[StudentPackage, Cohort, Learner]:
-    """A learner with a course that meets on Tuesdays, and a cohort of another course that meets at the same hour."""
+    """Return a learner's course that meets on Tuesdays, and a cohort of another course that meets at the same hour."""
     cohort = cohort_with(options=(1,))
     other = cohort_with(**{"options": (2,), "instance__workspace": cohort.instance.workspace, **second})
     learner = LearnerFactory(workspace=cohort.instance.workspace)
@@ -213,7 +212,7 @@ class TestACancellation:
     def test_that_meets_an_attendance_mark_gives_no_seat_back(
         self, monkeypatch: pytest.MonkeyPatch, change: str
     ) -> None:
-        """The mark is made between the look at the step and the change of it."""
+        """The mark is made between reading the step and changing it."""
         cohort = cohort_with(options=(2,))
         package = buy_on_rows(cohort)
         first, second = session(cohort, 1, 0), session(cohort, 1, 1)
@@ -271,7 +270,7 @@ class TestMarkingInBulk:
 class TestWhoBuysAnotherCohort:
     @pytest.fixture
     def offered(self) -> tuple[Cohort, Learner, Learner]:
-        """A place that is offered to a learner, with another next in line."""
+        """Return a place that is offered to a learner, with another one next in line."""
         cohort = cohort_with(options=(1,), max_enrollment=1)
         buy_on_rows(cohort)
         first, second = LearnerFactory.create_batch(2, workspace=cohort.instance.workspace)

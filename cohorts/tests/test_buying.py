@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks
 
 
 def fresh(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
+    """Return (taken, held)."""
     return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
@@ -105,7 +105,7 @@ class TestStartingACheckout:
         assert Checkout.objects.get(pk=old.pk).status == "cancelled"
 
     def test_by_an_enrollment_that_ended_a_moment_ago_begins_a_new_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It was found before staff ended it, and locked after."""
+        """It was found before staff ended it, and locked afterwards."""
         cohort = cohort_with()
         package = buy_on_rows(cohort)
         old = package.enrollment
@@ -322,6 +322,6 @@ class TestARefund:
 
 
 def release_behind_stripe_s_back(checkout: Checkout) -> None:
-    """Free the place while the session can still be paid: what must never happen, and must do no harm if it does."""
+    """Free the place while the session can still be paid, which must never happen, and must do no harm if it does."""
     CohortPlace.objects.filter(checkout=checkout).update(status="released")
     Cohort.objects.update(held_places=0)

@@ -1,4 +1,4 @@
-"""Sessions in calendar programs: the secret feed and the single file, read back by a parser."""
+"""Sessions in calendar applications: the secret feed and the single file, read back by a parser."""
 
 import datetime as dt
 from typing import Any
@@ -22,7 +22,7 @@ from enrollments.models import Program
 pytestmark = pytest.mark.django_db
 
 FEED = "/api/students/me/calendar-feed"
-# Monday; in Chicago the clocks change on March 14, between the first meeting and the second.
+# A Monday; the clocks in Chicago change on March 14, between the first meeting and the second.
 START = dt.date(2094, 3, 8)
 LATER = dt.datetime(2093, 6, 1, 12, tzinfo=dt.UTC)
 
@@ -38,12 +38,12 @@ def feed_path(family: Family) -> str:
 
 
 def events_at(path: str) -> list[Any]:
-    """What a calendar program, which is signed in nowhere, finds there."""
+    """Return what a calendar application, which is not signed in, finds there."""
     return Calendar.from_ical(Client().get(path).content).events
 
 
 def stamps(event: Any) -> tuple[dt.datetime, int, dt.datetime]:
-    """When it starts, how often it changed, and when last."""
+    """Return when it starts, how often it changed, and when last."""
     assert event["last-modified"].dt == event["dtstamp"].dt
     return event.start, event["sequence"], event["dtstamp"].dt
 
@@ -112,7 +112,7 @@ class TestTheFeed:
         assert forgotten == before.keys() - {uid}
 
     def test_counts_every_change_of_a_session(self) -> None:
-        """There, back and there again: a program that looked each time has followed."""
+        """There, back, and there again: an application that polled each time has followed."""
         family, _ = bought(options=(1,))
         path = feed_path(family)
         session_id = CohortSession.objects.get().class_session_id

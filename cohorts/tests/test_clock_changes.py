@@ -1,4 +1,4 @@
-"""Classes at times that a clock skips or shows twice: scheduled, moved, cloned and read, they last as long as ever."""
+"""Classes at times that a clock skips or shows twice: scheduled, moved, cloned, and read, they keep their duration."""
 
 import datetime as dt
 
@@ -20,7 +20,7 @@ from core.clock import utc_now
 pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
-# zone, day of the class, its start, and when it is then: (month, day, hour, minute) in UTC
+# zone, day of the class, its start, and the actual moment: (month, day, hour, minute) in UTC
 CHANGES = [
     ("America/New_York", dt.date(2027, 3, 14), dt.time(2), dt.datetime(2027, 3, 14, 7, tzinfo=dt.UTC)),
     ("America/New_York", dt.date(2027, 3, 14), dt.time(1, 30), dt.datetime(2027, 3, 14, 6, 30, tzinfo=dt.UTC)),
@@ -33,7 +33,7 @@ CHANGES = [
 
 
 def cohort_meeting_on(day: dt.date, *, start: dt.time, zone: str, workspace: Workspace | None = None) -> Cohort:
-    """A cohort of one step, with one class of an hour that meets in its first week on this day."""
+    """Return a cohort of one step, with a one-hour class that meets on this day in its first week."""
     more = {"instance__workspace": workspace} if workspace else {}
     cohort: Cohort = CohortFactory(start_date=day, end_date=day + dt.timedelta(weeks=3), timezone=zone, **more)
     program = cohort.instance.program

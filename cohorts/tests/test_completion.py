@@ -1,4 +1,4 @@
-"""A course is completed when its last required step is done, whatever makes it so; once, and for good."""
+"""A course is completed when its last required step is done, for whatever reason; once, and permanently."""
 
 from collections.abc import Callable
 
@@ -81,7 +81,7 @@ def move(package: StudentPackage) -> None:
 
 
 def stands(package: StudentPackage) -> tuple[bool, bool, int, int, int]:
-    """Whether the package and its participation are completed; how often it was said, told, and found by the doctor."""
+    """Return whether package and participation are completed, and the numbers of events, mails, and breaches."""
     fresh = StudentPackage.objects.select_related("enrollment").get(pk=package.pk)
     return (
         fresh.completed_at is not None,
@@ -95,7 +95,7 @@ def stands(package: StudentPackage) -> tuple[bool, bool, int, int, int]:
 COMPLETED = (True, True, 1, 1, 0)
 GOES_ON = (False, False, 0, 0, 0)
 
-# Of a course with two required steps, both booked: what happens, and how it stands then.
+# For a course with two required steps, both booked: what happens, and the result.
 PATHS: dict[str, tuple[tuple[Change, ...], tuple[bool, bool, int, int, int]]] = {
     "nothing": ((), GOES_ON),
     "one attended": ((lambda p: attend(p, 1),), GOES_ON),
@@ -205,7 +205,7 @@ class TestAChangeOfTheCourse:
 
 
 def on_its_own(package: StudentPackage) -> tuple[str, dict[str, object]]:
-    """The second step's page, saved without the tick for required."""
+    """Return the second step's page, submitted without the checkbox for required."""
     step = row(package, 2).step
     option = step.options.get()
     form: dict[str, object] = {"program": step.program_id, "order": 2, "label": step.label, "title": step.title}
@@ -215,7 +215,7 @@ def on_its_own(package: StudentPackage) -> tuple[str, dict[str, object]]:
 
 
 def on_program(package: StudentPackage) -> tuple[str, dict[str, object]]:
-    """The course's page, saved without the tick at its second step."""
+    """Return the course's page, submitted without the checkbox at its second step."""
     program = package.program
     form: dict[str, object] = {"title": program.title, "code": program.code, "listed": "on", "active": "on"}
     form |= {"steps-TOTAL_FORMS": 2, "steps-INITIAL_FORMS": 2, "instances-TOTAL_FORMS": 0, "instances-INITIAL_FORMS": 0}

@@ -1,4 +1,4 @@
-"""What staff are told before they act is what then happens: each deed is foreseen, done and compared."""
+"""Every action does exactly what staff were told beforehand: each one is previewed, done, and compared."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -211,7 +211,7 @@ class TestTheLine:
 
 
 def _agrees_about_money(told: Preview) -> None:
-    """Either it went back, with a correction, or staff got a task."""
+    """Check that the money was either refunded, with a correction, or that staff got a task."""
     said = " ".join(told.sentences)
     for made in Refund.objects.all():
         correction = Invoice.objects.get(corrects__isnull=False)

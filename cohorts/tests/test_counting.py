@@ -1,4 +1,4 @@
-"""Which cohorts, places, lines and packages count: the QuerySet and the row answer alike, and so do those who ask."""
+"""Which cohorts, places, lines, and packages count: the QuerySet, the row, and their callers agree."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -207,7 +207,7 @@ class TestALine:
 
 
 def _listed(client: StaffClient, chosen: str) -> list[tuple[int, str]]:
-    """The cohorts that the list shows with this filter, each with its badge."""
+    """Return the cohorts that the list shows with this filter, each with its badge."""
     answer: Any = client.get(reverse("admin:cohorts_cohort_changelist"), {"sale": chosen})
     page = answer.context["cl"]
     return [(row.pk, strip_tags(page.model_admin.sale(row)).strip()) for row in page.result_list]

@@ -1,4 +1,4 @@
-"""A course from one page: what it makes, what it refuses, and what it shows before it makes anything."""
+"""A course from one page: what it creates, what it rejects, and what it shows before creating anything."""
 
 import datetime as dt
 from html import unescape
@@ -50,7 +50,7 @@ def weekly(day: DayOfWeek = DayOfWeek.TUESDAY, **more: Any) -> ClassPlan:
 
 
 def plan(**more: Any) -> CoursePlan:
-    """Two weeks on Tuesdays, the second on Thursdays as well."""
+    """Return a plan of two weeks on Tuesdays, the second also on Thursdays."""
     return CoursePlan(
         **{
             "code": "ROBOTS",
@@ -205,7 +205,7 @@ PAGE = "admin:cohorts_cohort_course"
 
 
 def typed(act: str = "preview", **more: Any) -> dict[str, Any]:
-    """What a browser sends of a course of one class and two steps when a button is pressed."""
+    """Return what a browser submits for a course with one class and two steps when a button is pressed."""
     start = utc_now().date() + dt.timedelta(days=30)
     return {
         "act": act,

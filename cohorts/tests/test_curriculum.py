@@ -1,4 +1,4 @@
-"""Steps that are added to a course, or taken out of it, when it is sold already."""
+"""Steps that are added to, or removed from, a course that has already been sold."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def new_step(program: Program, order: int = 3) -> CourseStep:
 
 
 def offer(step: CourseStep, cohort: Cohort) -> None:
-    """Two classes to choose from."""
+    """Offer two classes to choose from."""
     for name in ("Early", "Late"):
         group_class = GroupClassFactory(workspace=cohort.instance.workspace, name=name)
         CourseStepOption.objects.create(step=step, group_class=group_class)
@@ -51,7 +51,7 @@ def offer(step: CourseStep, cohort: Cohort) -> None:
 
 
 def progress(package: StudentPackage) -> list[tuple[int, str]]:
-    """(order, status) of each step."""
+    """Return (order, status) of each step."""
     return list(package.progress.order_by("step__order").values_list("step__order", "status"))
 
 
@@ -89,7 +89,7 @@ class TestAStepAddedToASoldCourse:
         assert progress(package) == [(1, "UNBOOKED")]
 
     def test_is_missed_by_the_doctor_where_it_did_not_reach_one(self) -> None:
-        """Control: a step that was saved by another way."""
+        """Control: the step was saved in another way."""
         cohort = cohort_with(options=(2,))
         buy_on_rows(cohort)
 
@@ -143,7 +143,7 @@ class TestAStepAddedToASoldCourse:
 
 
 def on_program(program: Program) -> dict[str, Any]:
-    """The program's page with a second step typed in."""
+    """Return the program's page with a second step typed in."""
     (step,) = program.steps.order_by("order")
     return {
         "title": program.title,
@@ -210,7 +210,7 @@ class TestAStepTakenOutOfASoldCourse:
         assert everything() == before
 
     def test_goes_once_its_bookings_are_given_back(self) -> None:
-        """Control: it is the seat that keeps it."""
+        """Control: only the seat prevents the removal."""
         package = buy_on_rows(cohort_with(options=(1, 2)))
         row = package.progress.get(step__order=1)
         cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True, now=utc_now())

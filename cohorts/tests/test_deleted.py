@@ -1,4 +1,4 @@
-"""What becomes of a course, or of a place that is held, when its enrollment is deleted."""
+"""What happens to a course, or to a held place, when its enrollment is deleted."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What families read about their courses, and what they are spared."""
+"""The mails that families get about their courses, and those they are spared."""
 
 import datetime as dt
 from typing import Any
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def cohort() -> Cohort:
-    """Algebra in the spring: one step without a choice, then one with two classes, that meet online."""
+    """Return Algebra in the spring: one step without a choice, then one with two classes, meeting online."""
     made = cohort_with(options=(1, 2), start_date=dt.date(2031, 1, 12), name="Spring cohort")
     program = made.instance.program
     program.title = "Algebra"
@@ -42,7 +42,7 @@ def cohort() -> Cohort:
 
 @pytest.fixture
 def package(cohort: Cohort) -> StudentPackage:
-    """Jane's place, bought by her parent, who has read what came of it."""
+    """Return Jane's package, bought by her parent, who has read the mails about it."""
     guardianship = GuardianshipFactory(
         guardian__workspace=cohort.instance.workspace, guardian__email="parent@example.test"
     )
@@ -52,14 +52,14 @@ def package(cohort: Cohort) -> StudentPackage:
 
 
 def read() -> list[Any]:
-    """All that has not been read."""
+    """Return all mails that have not been read yet."""
     send_due_notifications(now=utc_now())
     mails, mail.outbox = mail.outbox, []
     return mails
 
 
 def told(*kinds: str) -> list[str]:
-    """What became of the emails of these kinds."""
+    """Return the outcomes of the mails of these kinds."""
     return list(Notification.objects.filter(kind__in=kinds).order_by("pk").values_list("status", flat=True))
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a course when its enrollment is ended by staff, not by its money."""
+"""What happens to a course when staff, not a refund, end its enrollment."""
 
 import pytest
 
@@ -92,7 +92,7 @@ class TestUnenrolling:
         assert counts(cohort) == (1, 0)
 
     def test_of_a_routed_enrollment_holds_no_course(self, stripe: SandboxProcess) -> None:
-        """Control: what the router decided is ended as before."""
+        """Control: a routed enrollment ends as before."""
         instance = InstanceFactory()
         seats(instance.workspace, total=1)
         enrollment = route(instance.workspace).decision.enrollment

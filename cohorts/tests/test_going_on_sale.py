@@ -1,4 +1,4 @@
-"""A cohort is on sale when staff have opened it, and it can only be opened once nothing is missing."""
+"""A cohort is on sale once staff have opened it, and it can be opened only once nothing is missing."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 
 
 def ready(**more: Any) -> Cohort:
-    """A closed cohort of two steps that nothing keeps from being opened."""
+    """Return a closed cohort of two steps that nothing prevents from being opened."""
     deadline = utc_now() + dt.timedelta(days=7)
     return cohort_with(options=(1, 2), is_active=False, **{"enrollment_deadline": deadline, **more})
 
@@ -213,7 +213,7 @@ class TestACohortMadeInTheBackOffice:
 
 
 class TestACohortWithoutSessions:
-    """However it came to be open: before there was a check, or by hand in the database."""
+    """Whatever caused it to be open: it was opened before the check existed, or by hand in the database."""
 
     @pytest.fixture
     def bare(self) -> Cohort:
@@ -245,7 +245,7 @@ class TestACohortWithoutSessions:
             start(cohort)
 
     def test_is_looked_at_again_once_the_place_is_held(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The last step was taken out after the first look, before the cohort was locked."""
+        """The last step was removed after the first check, before the cohort was locked."""
         cohort = cohort_with(options=(1,))
         hold = hold_place
 

@@ -1,4 +1,4 @@
-"""Families' courses in GraphQL: what REST shows the same session."""
+"""Families' courses in GraphQL: what REST shows to the same session."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ class TestACourse:
             shown = ask(family, f"{{ myCoursePackages {{ {names_of(rest)} steps {{ stepTitle }} }} }}")
 
         assert [each["packageId"] for each in shown["myCoursePackages"]] == [each["packageId"] for each in rest]
-        assert len(of_graph) <= len(of_rest) + 1  # whether the mailbox is proven is asked behind the field's door
+        assert len(of_graph) <= len(of_rest) + 1  # the field itself checks whether the mailbox is proven
 
 
 BOOK = """mutation($package: Int!, $input: SessionChoices!) {

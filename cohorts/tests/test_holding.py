@@ -1,4 +1,4 @@
-"""A place that is held: one payment at a time, and whoever is paying gets back to the page."""
+"""A held place: one payment at a time, and the payer can return to the page."""
 
 import pytest
 
@@ -57,7 +57,7 @@ class TestASecondClickDuringABankDebit:
         assert Checkout.objects.get().cancel_requested_at is None
 
     def test_of_another_course_is_another_matter(self, stripe: SandboxProcess) -> None:
-        """Control: only the course whose payment is on its way is refused."""
+        """Control: only the course whose payment is being processed is refused."""
         cohort = cohort_with()
         other = cohort_with(instance__workspace=cohort.instance.workspace)
         family, _ = student_of(cohort.instance.workspace)
@@ -120,7 +120,7 @@ class TestWhoIsPaying:
     def test_in_a_place_that_was_held_a_moment_ago_is_asked_to_look_again(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The sweep offers them a place after they looked for one: the constraint decides, in words."""
+        """The sweep offers them a place after they looked for one: the constraint decides, with a worded refusal."""
         cohort = cohort_with(max_enrollment=2)
         family, _ = student_of(cohort.instance.workspace)
         family.post(enroll_url(cohort))
@@ -163,7 +163,7 @@ class TestALearnerOfAnotherWorkspace:
         assert WaitlistEntry.objects.count() == 0
 
     def test_differs_from_ours_by_the_workspace_alone(self, stripe: SandboxProcess) -> None:
-        """Control."""
+        """Control: only the workspace differs."""
         cohort = cohort_with(max_enrollment=1)
         ours, late = children(cohort, 2)
 

@@ -1,4 +1,4 @@
-"""A cohort's last day ends where the cohort is, for everything that asks whether it is over."""
+"""A cohort's last day ends in the cohort's time zone, for everything that depends on whether it is over."""
 
 import datetime as dt
 
@@ -18,7 +18,7 @@ from core.local_time import is_not_over, known_zones
 pytestmark = pytest.mark.django_db
 
 LAST_DAY = dt.date(2026, 12, 18)
-# The last minute of that day, and the first of the next, by the clocks of three places.
+# The last minute of that day, and the first of the next, in three time zones.
 ENDS = {
     "Pacific/Honolulu": dt.datetime(2026, 12, 19, 9, 59, tzinfo=dt.UTC),
     "America/Chicago": dt.datetime(2026, 12, 19, 5, 59, tzinfo=dt.UTC),
@@ -62,7 +62,7 @@ class TestTheLastDay:
 
 @pytest.mark.sqlite
 class TestAnEveningInHonolulu:
-    """22:33 on the last day, with a session at 23:30: in UTC it is tomorrow already."""
+    """22:33 on the last day, with a session at 23:30: in UTC it is already the next day."""
 
     def test_still_sells_and_shows_the_cohort(self) -> None:
         with time_machine.travel(dt.datetime(2026, 11, 2, tzinfo=dt.UTC), tick=False):
@@ -84,7 +84,7 @@ class TestAnEveningInHonolulu:
 
 @pytest.mark.sqlite
 def test_every_zone_agrees_with_the_rule_on_rows() -> None:
-    """The query names the zones of each date on earth; the model asks its own clock."""
+    """The query lists the zones by their current date; the model converts to its own zone."""
     instance = ending("UTC").instance
     Cohort.objects.all().delete()
     Cohort.objects.bulk_create(

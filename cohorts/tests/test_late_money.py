@@ -1,4 +1,4 @@
-"""Money for places that comes, fails or goes back late, and what may be sold at all; on rows, without Stripe."""
+"""Money for places that arrives, fails, or is refunded late, and what may be sold at all; on rows, without Stripe."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def hold(cohort: Cohort, learner: Learner) -> Checkout:
-    """A place held and its checkout on record, as before Stripe is asked."""
+    """Hold a place with a recorded checkout, as before Stripe is called."""
     return require(reserve(cohort, learner).checkout, "a reserved place has its checkout")
 
 

@@ -1,4 +1,4 @@
-"""Leaving a course by a quote: what was shown is what comes back, and everything that was held is free."""
+"""Leaving a course by a quote: exactly what was shown is refunded, and everything that was held is freed."""
 
 import datetime as dt
 from typing import Any
@@ -86,7 +86,7 @@ class TestAQuote:
 
     def test_leaves_the_money_to_staff_without_rules(self, cohort: Cohort) -> None:
         package = buy_on_rows(cohort)
-        rule(cohort, HALF)  # too late for what was bought
+        rule(cohort, HALF)  # too late for the earlier purchase
 
         (line,) = quote(package).exits.all()
 

@@ -1,4 +1,4 @@
-"""How much one account, and one family, may hold, wait for and add."""
+"""How much one account, and one family, may hold, wait for, and add."""
 
 import pytest
 from django.urls import reverse
@@ -137,7 +137,7 @@ def named(number: int) -> dict[str, str]:
 
 
 class TestALine:
-    """Places in line count with those held: each becomes an offer, which keeps a place from others for a day."""
+    """Waiting-list entries count together with held places: each becomes an offer, which blocks a place for a day."""
 
     @pytest.fixture
     def full(self, settings: Settings) -> Cohort:
@@ -280,6 +280,6 @@ class TestTheLearnersOfAnAccount:
 
 
 def reserve_for_child(cohort: Cohort, user: User) -> None:
-    """A place held for a child of theirs by a checkout that is on record, without Stripe."""
+    """Hold a place for a child of theirs by a recorded checkout, without Stripe."""
     (child,) = children(cohort, 1)
     reserve(cohort, child, actor=Actor("user", user.pk))

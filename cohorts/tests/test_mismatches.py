@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def repaired(package: StudentPackage) -> str:
-    """The kind of what does not agree, which is put right."""
+    """Return the kind of the mismatch that is repaired."""
     look_for_mismatches(workspace_id=package.learner.workspace_id, now=utc_now())
     mismatch = Mismatch.objects.exclude(kind="wrongly_invoiced").get()
     repair_mismatch(mismatch_id=mismatch.pk, actor=Actor("user", 7), user=None, note="Month end", now=utc_now())

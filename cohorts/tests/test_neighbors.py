@@ -1,4 +1,4 @@
-"""What is done to one row leaves the row beside it as it is: two in line, two offers, two steps, two cohorts."""
+"""A change of one row leaves its neighbor as it is: two in line, two offers, two steps, two cohorts."""
 
 import datetime as dt
 from typing import Any
@@ -34,13 +34,13 @@ LATER = NOW + dt.timedelta(hours=3)
 
 
 def in_line(cohort: Cohort, status: str = "waiting", *, rank: float = 1.0, **more: Any) -> WaitlistEntry:
-    """Somebody on a waiting list, in this state."""
+    """Return somebody on a waiting list, in this state."""
     learner = more.pop("learner", None) or LearnerFactory(workspace=cohort.instance.workspace)
     return WaitlistEntry.objects.create(cohort=cohort, learner=learner, status=status, rank=rank, **more)
 
 
 def held(cohort: Cohort, learner: Learner, *, until: dt.datetime = LATER) -> CohortPlace:
-    """A place that the waiting list offers."""
+    """Return a place that the waiting list offers."""
     place = CohortPlace.objects.create(cohort=cohort, learner=learner, held_until=until)
     Cohort.objects.filter(pk=cohort.pk).update(held_places=Cohort.objects.get(pk=cohort.pk).held_places + 1)
     return place
@@ -57,7 +57,7 @@ def states(*entries: WaitlistEntry) -> list[str]:
 
 
 def end(cohort: Cohort) -> None:
-    """Let its last day be over."""
+    """Move its last day into the past."""
     day = NOW.date() - dt.timedelta(days=3)
     Cohort.objects.filter(pk=cohort.pk).update(start_date=day, end_date=day)
 
@@ -211,7 +211,7 @@ class TestAnOfferThatIsOver:
 
 
 class TestTwoSteps:
-    """Both of a package, with two classes each, so that nothing is booked."""
+    """Both steps of a package have two classes, so that nothing is booked automatically."""
 
     @pytest.fixture(autouse=True)
     def _buy(self) -> None:

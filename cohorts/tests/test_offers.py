@@ -1,4 +1,4 @@
-"""An offer from the waiting list is kept until its time, whatever becomes of the checkouts it is accepted by."""
+"""An offer from the waiting list is kept until it expires, whatever happens to the checkouts that accept it."""
 
 import datetime as dt
 
@@ -134,7 +134,7 @@ class TestAnAcceptedOffer(OfferedPlace):
         self, stripe: SandboxProcess
     ) -> None:
         checkout = start(self.cohort, self.jane)
-        with transaction.atomic():  # what must never happen while the session is open, and must do no harm if it does
+        with transaction.atomic():  # this must never happen while the session is open, and must do no harm if it does
             lock_cohort(self.cohort.pk)
             place = lock_place(int(checkout.subject))
             free_unpaid_place(place=place, reason="Believed to be over", now=utc_now())

@@ -1,4 +1,4 @@
-"""Opening, closing and growing a cohort that people wait for, and moving one of its meetings."""
+"""Opening, closing, and enlarging a cohort that people wait for, and moving one of its meetings."""
 
 import datetime as dt
 
@@ -38,10 +38,10 @@ def full_cohort(stripe: SandboxProcess) -> Cohort:
 
 
 class TestALine:
-    """In front of places that came on sale without anybody serving it."""
+    """A line with free places that were put on sale without serving it."""
 
     def freed_while_off(self, stripe: SandboxProcess) -> tuple[Cohort, Learner]:
-        """A cohort whose place came free while its program was switched off, so that nobody was offered it."""
+        """Return a cohort whose place was freed while its program was switched off, so that nobody was offered it."""
         cohort = cohort_with(max_enrollment=1)
         checkout = start(cohort)
         learner = waiting_for(cohort)

@@ -1,4 +1,4 @@
-"""The booking wizard, the dashboard and the waiting list, as families use them."""
+"""The booking wizard, the dashboard, and the waiting list, as families use them."""
 
 import datetime as dt
 import re

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def add_cohorts_that_meet_with(cohort: Cohort, count: int) -> None:
-    """So many more in the same classes, on the same days."""
+    """Add this many cohorts in the same classes, on the same days."""
     CohortSession.objects.bulk_create(
         CohortSession(cohort=other, step=row.step, option=row.option, class_session=row.class_session)
         for other in CohortFactory.create_batch(count, instance=cohort.instance, scheduled=False)

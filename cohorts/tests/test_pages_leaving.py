@@ -35,7 +35,7 @@ def leave_url(package: StudentPackage) -> str:
 
 
 def ask(client: Client, *packages: StudentPackage) -> str:
-    """The address of the quote."""
+    """Return the URL of the quote."""
     answer = client.post(leave_url(packages[0]), {"enrollment": [each.enrollment.cuid for each in packages]})
     assert answer.status_code == 302
     return str(answer["Location"])

@@ -1,4 +1,4 @@
-"""What a family finds of a place it did not pay for at once, wherever it looks."""
+"""What a family sees of a place that it did not pay for at once, on every page."""
 
 import datetime as dt
 import re

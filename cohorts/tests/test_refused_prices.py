@@ -1,4 +1,4 @@
-"""A course whose price Stripe refuses: nothing stays held, the family reads our words, and a mended price sells."""
+"""A course whose price Stripe rejects: nothing stays held, the family reads our words, and a corrected price sells."""
 
 from typing import Any
 
@@ -100,7 +100,7 @@ class TestTheLine:
         def join_and_refuse(_: Checkout) -> None:
             join_waitlist(
                 learner_id=second.pk, cohort_id=cohort.pk, now=utc_now()
-            )  # the cohort is full while Stripe is asked
+            )  # the cohort is full while Stripe is called
             raise PaymentRejected
 
         monkeypatch.setattr("billing.checkout.session._create_session", join_and_refuse)

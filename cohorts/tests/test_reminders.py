@@ -1,4 +1,4 @@
-"""Reminders the day before: to whom, when, once."""
+"""Reminders the day before: to whom, when, and only once."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""Other dates for a cohort that was scheduled and booked: shown first, then done, and told once."""
+"""Changing the dates of a cohort that was scheduled and booked: previewed, then done, and announced once."""
 
 import datetime as dt
 from typing import Any
@@ -45,7 +45,7 @@ def manager(workspace: Workspace) -> StaffClient:
 
 @pytest.fixture
 def cohort(workspace: Workspace) -> Cohort:
-    """Three Tuesdays from 5 to 6 in February."""
+    """Return a cohort that meets on three Tuesdays from 5 to 6 in February."""
     return cohort_with(
         instance__workspace=workspace, options=(1, 1, 1), start_date=FEBRUARY, end_date=END, name="Winter"
     )
@@ -67,7 +67,7 @@ def read() -> list[Any]:
 
 
 def meetings() -> list[str]:
-    """When the sessions are, in UTC, in the order of their steps."""
+    """Return when the sessions are, in UTC, in the order of their steps."""
     rows = CohortSession.objects.select_related("class_session").order_by("cohort", "step__order", "pk")
     return [f"{row.class_session.starts_at:%m-%d %H:%M}" for row in rows]
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def lower(cohort: Cohort) -> None:
-    """Staff give the course another price: 39.00 instead of 49.00."""
+    """Change the cohort's price as staff: 39.00 instead of 49.00."""
     price = cohort.instance.price
     assert price is not None
     cohort.instance.price = Price.objects.create(workspace=price.workspace, name="Less", amount_minor=3900)

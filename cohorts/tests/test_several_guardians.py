@@ -1,4 +1,4 @@
-"""Any number of guardians answer for a child: each sees the same, and is written to. Whoever pays sees the payment."""
+"""A child may have any number of guardians: each sees the same and gets the mails. The payer sees the payment."""
 
 import datetime as dt
 from typing import Any
@@ -33,7 +33,7 @@ def cohort() -> Cohort:
 
 @pytest.fixture
 def package(cohort: Cohort) -> StudentPackage:
-    """Ana's course: she has two guardians, and somebody else paid."""
+    """Return Ana's course: she has two guardians, and somebody else paid."""
     first = GuardianshipFactory(
         guardian__workspace=cohort.instance.workspace, guardian__email=MOTHER, learner__first_name="Ana"
     )
@@ -43,7 +43,7 @@ def package(cohort: Cohort) -> StudentPackage:
 
 
 def seen_by(address: str) -> set[str]:
-    """Where this person finds Ana's course, or its papers."""
+    """Return where this person finds Ana's course, or its documents."""
     person = Family(address)
     feed = open_feed(user=person.user)
     invoice = Invoice.objects.get()
@@ -96,7 +96,7 @@ class TestAPayerWhoIsNoGuardian:
     def test_sees_the_payment_and_its_invoice_and_nothing_else(self, package: StudentPackage) -> None:
         shown = Family(PAYER).get(reverse("my-enrollments")).content.decode()
 
-        # Under "My enrollments" stands what was paid, for whom by first name.
+        # "My enrollments" shows what was paid, for whom by first name.
         assert seen_by(PAYER) == {"enrollments", "invoice"}
         assert package.learner.last_name not in shown
         assert package.learner.email not in shown

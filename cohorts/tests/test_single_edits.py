@@ -1,4 +1,4 @@
-"""An edit of one field in the back office changes that field, and nothing beside it."""
+"""Editing one field in the back office changes that field, and nothing else."""
 
 import datetime as dt
 from typing import Any
@@ -43,8 +43,9 @@ def manager(workspace: Workspace) -> StaffClient:
 
 @pytest.fixture
 def cohort(workspace: Workspace) -> Cohort:
-    """Two weekly meetings over the change of the clocks, one of which was moved by hand and to the second, and a
-    deadline with seconds at an hour that occurs twice."""
+    """Return a cohort with two weekly meetings across the clock change, one of which was moved by hand, to the second,
+    and a deadline with seconds in an hour that occurs twice.
+    """
     made = cohort_with(
         instance__workspace=workspace,
         options=(1, 1),
@@ -61,7 +62,7 @@ def cohort(workspace: Workspace) -> Cohort:
 
 
 def rows() -> dict[tuple[str, int, str], Any]:
-    """Every column of every row watched."""
+    """Return every column of every watched row."""
     return {
         (model.__name__, values["id"], column): value
         for model in WATCHED
@@ -77,7 +78,7 @@ def changes(before: dict[tuple[str, int, str], Any]) -> set[tuple[str, str]]:
 
 
 def as_shown(client: StaffClient, row: models.Model, view: str = "change") -> dict[str, Any]:
-    """The form on a page, as a browser would send it back untouched."""
+    """Return the form of a page as a browser would submit it unchanged."""
     page = client.get(url_of(row, view)).context
     form = page["adminform"].form if "adminform" in page else page["form"]
     shown = {}

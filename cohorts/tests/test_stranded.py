@@ -1,4 +1,4 @@
-"""Steps that can't be booked any more: staff say what becomes of them, and no family is sent to book them."""
+"""Steps that can't be booked any more: staff decide what happens to them, and no family is asked to book them."""
 
 import datetime as dt
 from typing import Any
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 
 def begin(cohort: Cohort, *orders: int) -> None:
-    """The sessions of these steps are over."""
+    """Move the sessions of these steps into the past."""
     over = utc_now() - dt.timedelta(hours=1)
     ClassSession.objects.filter(cohort_sessions__cohort=cohort, cohort_sessions__step__order__in=orders).update(
         starts_at=over - dt.timedelta(hours=1), ends_at=over
@@ -36,7 +36,7 @@ def begin(cohort: Cohort, *orders: int) -> None:
 
 
 def under_way(package: StudentPackage) -> Cohort:
-    """Another cohort of the same course, in which the first week is over; its classes meet on days of their own."""
+    """Return another cohort of the same course, whose first week is over and whose classes meet on other days."""
     made: Cohort = CohortFactory(
         instance=package.cohort.instance,
         name="Under way",

@@ -1,4 +1,4 @@
-"""Dates, capacity, moving and attendance."""
+"""Dates, capacity, moving, and attendance."""
 
 import datetime as dt
 
@@ -150,7 +150,7 @@ class TestCapacity:
 
 
 def offered_elsewhere(stripe: SandboxProcess) -> tuple[Cohort, StudentPackage]:
-    """A learner who was offered a place in one cohort and then bought another's."""
+    """Return a learner who was offered a place in one cohort and then bought another's."""
     old = cohort_with(options=(1,))
     new = CohortFactory(instance=old.instance, max_enrollment=1)
     learner = LearnerFactory(workspace=old.instance.workspace)

@@ -14,7 +14,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 
 
 def session(start: dt.time, end: dt.time) -> ClassSession:
-    """On Tuesday, October 6, 2026, New York time."""
+    """Return a session on Tuesday, October 6, 2026, New York time."""
     day = dt.date(2026, 10, 6)
     begins, ends = (dt.datetime.combine(day, time, NEW_YORK).astimezone(dt.UTC) for time in (start, end))
     return ClassSession(date=day, starts_at=begins, ends_at=ends)

@@ -1,4 +1,4 @@
-"""A code on the way to a place: the page, the payment page, the invoice, and what costs nothing."""
+"""Using a code for a place: the page, the payment page, the invoice, and free places."""
 
 from decimal import Decimal
 from typing import Any
@@ -34,7 +34,7 @@ def voucher_for(cohort: Cohort, **fields: Any) -> Voucher:
 
 
 def broken() -> set[str]:
-    """The invariants of courses and of money that don't hold."""
+    """Return the invariants of courses and of money that are violated."""
     extent = Extent(now=utc_now(), workspace_id=None)
     return breaches() | {rule.__name__ for rule in invariants.INVARIANTS if list(rule(extent))}
 

@@ -46,7 +46,7 @@ def line(cohort: Cohort) -> list[tuple[int, str]]:
 
 @pytest.fixture
 def full(stripe: SandboxProcess) -> Cohort:
-    """A cohort whose one place is held by an open checkout."""
+    """Return a cohort whose one place is held by an open checkout."""
     cohort = cohort_with(max_enrollment=1)
     start(cohort)
     return cohort
@@ -158,7 +158,7 @@ class TestAPlaceThatFrees:
         assert OutboxEvent.objects.filter(type="waitlist.ended").count() == 1
 
     def test_passes_over_who_holds_a_place_here_already(self, stripe: SandboxProcess, full: Cohort) -> None:
-        """They came by it while the line was not served: the deadline had passed, and was put off again."""
+        """They got it while the line was not being served: the deadline had passed, and was then extended."""
         first, second = learner_for(full), learner_for(full)
         for learner in (first, second):
             join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())

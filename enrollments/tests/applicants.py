@@ -32,7 +32,7 @@ class QuestionFactory(RowFactory[ApplicationQuestion]):
 
 
 def instance_with_form(**fields: Any) -> ProgramInstance:
-    """A free instance that staff review, with its form open."""
+    """Return a free instance that staff review, with its form open."""
     return InstanceFactory(**{"takes_applications": True, "price": None, "review_mode": ReviewMode.MANUAL} | fields)
 
 
@@ -45,7 +45,7 @@ def form_url(instance: ProgramInstance) -> str:
 
 
 def typed(**fields: Any) -> dict[str, Any]:
-    """What Ann types for her daughter Mia."""
+    """Return what Ann types for her daughter Mia."""
     return {
         "submission": new_cuid(),
         "website": "",
@@ -67,12 +67,12 @@ def pdf(name: str = "report.pdf", content: bytes = PDF) -> SimpleUploadedFile:
 
 
 def fill_in(instance: ProgramInstance, client: Client | None = None, **fields: Any) -> Any:
-    """Send the form; the page that it leads to."""
+    """Send the form; return the page that it leads to."""
     return (client or Client()).post(form_url(instance), typed(**fields))
 
 
 def mailed_link() -> str:
-    """The address in the newest mail."""
+    """Return the URL in the newest mail."""
     found = _LINK.search(str(mail.outbox[-1].body))
     assert found is not None
     return found[0]
@@ -83,7 +83,7 @@ def press(link: str, do: str = "confirm", client: Client | None = None, **typed:
 
 
 def apply(instance: ProgramInstance, **fields: Any) -> Any:
-    """Send the form and confirm the address; the page that the button leads to."""
+    """Send the form and confirm the address; return the page that the button leads to."""
     fill_in(instance, **fields)
     return press(mailed_link())
 

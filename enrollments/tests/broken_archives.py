@@ -1,5 +1,6 @@
-"""OneRoster archives that nobody can import: each with the code, the file or property that is named, and words of the
-remedy."""
+"""OneRoster archives that can't be imported: each with the code, the named file or property, and words of the
+remedy.
+"""
 
 import zipfile
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ class BrokenArchive:
 
 
 def _renamed(name: str) -> bytes:
-    """An archive whose users.csv has this name."""
+    """Return an archive whose users.csv has this name."""
     files = students(1)
     files[name] = files.pop("users.csv")
     return archive_of({"manifest.csv": manifest_of(MODES), **files})
 
 
 def _flagged(flag: int) -> bytes:
-    """An archive whose entries say that they are encrypted."""
+    """Return an archive whose entries claim to be encrypted."""
     content = bytearray(archive_of(students(1)))
     at = 0
     while (at := content.find(b"PK\x01\x02", at)) >= 0:
@@ -36,7 +37,7 @@ def _flagged(flag: int) -> bytes:
 
 
 def _stored_wrong() -> bytes:
-    """An archive in which a letter has changed since it was packed."""
+    """Return an archive in which a letter has changed since it was packed."""
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name, text in {"manifest.csv": manifest_of(MODES), **students(1)}.items():

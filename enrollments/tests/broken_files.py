@@ -13,7 +13,7 @@ ANN = b"Ann,Lee,ann@example.org\n"
 
 @dataclass(frozen=True)
 class Broken:
-    """What is sent. `line` is None for what concerns no line."""
+    """What is sent. `line` is None for a fault of the whole file."""
 
     content: bytes
     code: str
@@ -29,7 +29,7 @@ def _zip_bomb() -> bytes:
     return packed.getvalue()
 
 
-# Refused as a whole.
+# Rejected as a whole.
 BROKEN = {
     "nothing": Broken(b"", "empty", None, "empty"),
     "a mark and nothing": Broken(b"\xef\xbb\xbf", "empty", None, "names of the columns"),
@@ -73,7 +73,7 @@ BROKEN = {
     "too many columns": Broken(b"email" + b",metadata.a" * 200 + b"\n", "header", 1, "200"),
 }
 
-# One record is at fault, and the others are read: the line of the record, the field and words of the remedy.
+# One record is faulty, and the others are read: the line of the record, the field, and words of the remedy.
 FAULTY_RECORDS = {
     "a cell too few": (Format.CSV, HEADER + b"Bob,Lee\n" + ANN, (2, "row", "2 cells")),
     "a cell too many": (Format.CSV, HEADER + b"Bob,Lee,bob@example.org,x\n" + ANN, (2, "row", "in quotes")),

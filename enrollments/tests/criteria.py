@@ -7,7 +7,7 @@ from enrollments.tests.factories import STAFF
 
 
 def set_criteria(instance: ProgramInstance, *drafts: CriterionDraft) -> ProgramInstance:
-    """Give the instance these criteria; `instance` itself learns its new version as well."""
+    """Give the instance these criteria; `instance` itself gets its new version too."""
     changed = change_criteria(instance_id=instance.pk, drafts=drafts, actor=STAFF, now=utc_now())
     instance.criteria_version = changed.criteria_version
     return instance

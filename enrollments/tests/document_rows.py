@@ -1,4 +1,4 @@
-"""What the program-enrollments document promises, row by row, and the test that shows it: file, class and method."""
+"""The promises of the program-enrollments document, row by row, and the test of each: file, class, and method."""
 
 HERE = "enrollments/tests/test_document.py"
 ENROLLING = "enrollments/tests/test_api_enrolling.py"

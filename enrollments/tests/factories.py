@@ -1,4 +1,4 @@
-"""Programs, districts and enrollments for every app's tests. States beyond the first are reached through use cases."""
+"""Programs, districts, and enrollments for every app's tests. States beyond the first are reached through use cases."""
 
 import datetime as dt
 from typing import Any
@@ -66,7 +66,7 @@ class DistrictFactory(RowFactory[District]):
 
 
 class CandidateFactory(RowFactory[Enrollment]):
-    """A candidate in a default instance, as an import would make one."""
+    """A candidate in a default instance, as an import would create one."""
 
     class Meta:
         model = Enrollment
@@ -78,12 +78,12 @@ class CandidateFactory(RowFactory[Enrollment]):
 
 
 def seats(workspace: Workspace, *, total: int, tenant_id: int = 1, **more: Any) -> DistrictSeatAllocation:
-    """An allocation of `total` seats for district `tenant_id`."""
+    """Return an allocation of `total` seats for district `tenant_id`."""
     return create_allocation(workspace_id=workspace.pk, tenant_id=tenant_id, total_seats=total, now=utc_now(), **more)
 
 
 def no_claim() -> Claim:
-    """The claim of a request without an Idempotency-Key."""
+    """Return the claim of a request without an Idempotency-Key."""
     return Claim(scope="test", key=None, fingerprint="")
 
 
@@ -125,7 +125,7 @@ def route(
 
 
 def approved_enrollment(candidate: Enrollment, *, now: dt.datetime | None = None) -> Enrollment:
-    """A candidate taken all the way, by a reviewer where the instance does not approve by itself."""
+    """Return an approved enrollment, reviewed by a person if the instance does not approve automatically."""
     at = now or utc_now()
     evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=at)
     enrollment = submit_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=at)

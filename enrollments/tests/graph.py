@@ -1,4 +1,4 @@
-"""An integrator who asks in GraphQL."""
+"""An integrator who uses GraphQL."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,22 +25,22 @@ class Graph:
         return response.json()
 
     def ask(self, query: str, **variables: Any) -> Any:
-        """What is answered to an operation that is not refused."""
+        """Return the result of an operation that is not refused."""
         answer = self.send(query, **variables)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
 
-# What may be empty, with a field of it.
+# Fields that may be empty, with one of their own fields.
 _SOME = {"address": "city", "verdicts": "outcome", "answers": "name", "criteria": "name", "refundTiers": "keptPercent"}
 
 
 def names_of(document: Any) -> str:
-    """The fields of a document that REST answered, as GraphQL asks for them."""
+    """Return the fields of a REST document in GraphQL's notation."""
     if isinstance(document, list):
         return names_of(document[0]) if document else ""
     if not isinstance(document, dict):
         return ""
-    kept = {"meta", "inputs", "counts"}  # whose members are the caller's own
+    kept = {"meta", "inputs", "counts"}  # the members of these are the caller's own
     inner = {name: "" if name in kept else names_of(value) or _SOME.get(name, "") for name, value in document.items()}
     return " ".join(f"{name} {{ {names} }}" if names else name for name, names in inner.items())

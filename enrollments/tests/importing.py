@@ -13,7 +13,7 @@ from .factories import STAFF
 
 
 def csv_of(count: int, *, start: int = 0, age: int = 18) -> bytes:
-    """So many persons of this age."""
+    """Return a file with this many persons of this age."""
     rows = [f"Ann{n},Lee,ann{n}@example.org,{age},NY\n" for n in range(start, start + count)]
     return ("firstName,lastName,email,metadata.age,state\n" + "".join(rows)).encode()
 
@@ -30,7 +30,7 @@ def receive(instance: ProgramInstance, content: bytes, kind: Format = Format.CSV
 
 
 def work_on(job: ImportJob) -> ImportJob:
-    """As the worker and its bell do, until nothing is left to do."""
+    """Run the job as the worker and its bell do, until nothing is left to do."""
     job.refresh_from_db()
     while not job.is_finished:
         ImportJob.objects.filter(pk=job.pk).update(next_attempt_at=utc_now())

@@ -1,4 +1,4 @@
-"""An integrator at the router's API, and what its refusals leave."""
+"""An integrator at the router's API, and what its refusals leave behind."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What parents do, for tests: ask, pay on the hosted page."""
+"""What parents do, for tests: ask, and pay on the hosted page."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def ask_parent(instance: Any, **asked: Any) -> EnrollmentDecision:
 
 
 def pay(stripe: SandboxProcess, decision: EnrollmentDecision, **form: str) -> EnrollmentDecision:
-    """Pay on the hosted page, then look as the webhook's handler would."""
+    """Pay on the hosted page, then process the payment as the webhook's handler would."""
     checkout = Checkout.objects.get(pk=decision.checkout_id)
     stripe.pay(checkout.url, **form)
     settle_checkout(checkout_id=checkout.pk, now=utc_now())
@@ -33,7 +33,7 @@ def fresh(decision: EnrollmentDecision) -> EnrollmentDecision:
 
 
 def die(**_: Any) -> None:
-    raise KeyboardInterrupt  # the process is gone: not even an except clause runs
+    raise KeyboardInterrupt  # the process has died: not even an except clause runs
 
 
 def stripe_sessions(stripe: SandboxProcess) -> int:
@@ -45,7 +45,7 @@ def stripe_url(stripe: SandboxProcess, decision: EnrollmentDecision) -> str:
 
 
 def from_handlers(payment: Payment, checkout: Checkout) -> None:
-    """Tell the handlers about money that arrived although its checkout had ended."""
+    """Notify the handlers of money that arrived although its checkout had ended."""
     with transaction.atomic():
         lock_subject(checkout.purpose, checkout.subject)
         payment.receive()

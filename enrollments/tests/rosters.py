@@ -23,25 +23,25 @@ ENROLLMENTS_HEADER = "sourcedId,status,classSourcedId,userSourcedId,role,endDate
 
 
 def manifest_of(modes: Mapping[str, str]) -> str:
-    """A manifest that gives each file its mode."""
+    """Return a manifest that gives each file its mode."""
     promised = "".join(f"file.{name},{mode}\n" for name, mode in modes.items())
     return f"propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n{promised}"
 
 
 def students(*numbers: int) -> dict[str, str]:
-    """The files of these students, s1 and so on."""
+    """Return the files of these students, s1 and so on."""
     users = [f"s{n},,Ann{n},Lee,ann{n}@example.org,07,\n" for n in numbers]
     roles = [f"r{n},s{n},primary,student\n" for n in numbers]
     return {"users.csv": USERS_HEADER + "".join(users), "roles.csv": ROLES_HEADER + "".join(roles)}
 
 
 def in_class(*numbers: int, name: str = "c1", status: str = "") -> str:
-    """The rows of enrollments.csv of these students in a class."""
+    """Return the rows of enrollments.csv for these students in a class."""
     return "".join(f"{name}-s{n},{status},{name},s{n},student,\n" for n in numbers)
 
 
 def school(*numbers: int) -> dict[str, str]:
-    """These students in the class c1 of the course with the code CODING."""
+    """Return a roster with these students in the class c1 of the course with the code CODING."""
     return {
         **students(*numbers),
         "classes.csv": CLASSES,
@@ -52,7 +52,7 @@ def school(*numbers: int) -> dict[str, str]:
 
 
 def archive_of(files: Mapping[str, str | bytes], *, mode: str = "bulk") -> bytes:
-    """A ZIP of these files, with a manifest unless there is one."""
+    """Return a ZIP of these files, adding a manifest if there is none."""
     packed = io.BytesIO()
     names = [name.lower().removesuffix(".csv") for name in files if "/" not in name]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -74,5 +74,5 @@ def import_roster(
 
 
 def faults_of(job: ImportJob) -> list[tuple[str, int, str, str]]:
-    """Each with its file, line, field and code."""
+    """Return each fault with its file, line, field, and code."""
     return list(job.faults.order_by("file", "line", "pk").values_list("file", "line", "field", "code"))

@@ -53,7 +53,7 @@ def submitted(instance: ProgramInstance) -> Enrollment:
 
 
 def contested(instance: ProgramInstance, stripe: SandboxProcess) -> tuple[Enrollment, str]:
-    """A parent paid, and their bank contests it while the enrollment waits for review; with the dispute's id."""
+    """Return an enrollment in review that a parent paid for and their bank disputes, with the dispute's id."""
     decision = route(instance.workspace, tenant_id=None, guardian_id="g1", instance=instance).decision
     assert decision.checkout is not None
     stripe.pay(decision.checkout.url)
@@ -65,7 +65,7 @@ def contested(instance: ProgramInstance, stripe: SandboxProcess) -> tuple[Enroll
 
 
 def press(client: StaffClient, button: str, enrollment: Enrollment, **form: Any) -> Any:
-    """Answer, having seen the preview if there is one."""
+    """Submit the button's form, after its preview if there is one."""
     return client.confirm(reverse(f"admin:enrollments_enrollment_{button}", args=[enrollment.pk]), form)
 
 
@@ -114,7 +114,7 @@ class TestReviewing:
         self, instance: ProgramInstance, reviewer: StaffClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         enrollment = submitted(instance)
-        monkeypatch.setattr(  # a colleague decides between our look and our answer
+        monkeypatch.setattr(  # a colleague decides between our read and our answer
             "enrollments.admin.enrollments.EnrollmentAdmin.get_visible",
             lambda admin, request, object_id: _seen_before(enrollment),
         )
@@ -147,7 +147,7 @@ class TestReviewing:
     def test_rejecting_it_is_possible_once_the_dispute_is_won(
         self, instance: ProgramInstance, reviewer: StaffClient, stripe: SandboxProcess
     ) -> None:
-        """Control: it is the dispute alone that stands in the way."""
+        """Control: only the dispute prevents it."""
         enrollment, dispute = contested(instance, stripe)
         stripe.close_dispute(dispute, outcome="won")
         world = StripeWorld(stripe)
@@ -279,7 +279,7 @@ class TestWhatTheFamilyWillRead:
 
 
 def paid_by_parent(instance: ProgramInstance, stripe: SandboxProcess) -> Enrollment:
-    """Paid, and waiting for review."""
+    """Return an enrollment that is paid and waits for review."""
     ProgramInstance.objects.update(review_mode=ReviewMode.MANUAL)
     decision = ask_parent(instance)
     pay(stripe, decision, email="parent@example.test")

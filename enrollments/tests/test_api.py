@@ -1,4 +1,4 @@
-"""The router's API: a request to enroll, and what is refused."""
+"""The router's API: a request to enroll, and its refusals."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The actions over HTTP: from every status, each of them either goes where the document says or is refused."""
+"""The actions over HTTP: from every status, each one either leads where the document says or is refused."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ ALLOWED = {
     ("ineligible", "reconsider"): "candidate",
     ("rejected", "reconsider"): "candidate",
 }
-# What each action would have led to, as the refusal names it.
+# The status that each action would have led to, as the refusal names it.
 TARGET = {
     "evaluate": "eligible",
     "submit": "submitted",
@@ -54,7 +54,7 @@ def instance(workspace: Workspace) -> ProgramInstance:
 
 
 def enrollment_in(status: str, instance: ProgramInstance) -> Enrollment:
-    """One that was evaluated by older criteria and is in this status."""
+    """Return an enrollment with this status that was evaluated by older criteria."""
     participation = {"approved": "active", "unenrolled": "withdrawn"}.get(status, "not_started")
     return CandidateFactory(
         workspace=instance.workspace,

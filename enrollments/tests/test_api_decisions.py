@@ -1,4 +1,4 @@
-"""The router's API: reading what was decided."""
+"""The router's API: reading decisions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Enrolling over HTTP: the four ways to say whom it is about, and what may be told along."""
+"""Enrolling over HTTP: the four ways to identify the person, and the details that may be sent along."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ SUZIE = {
     "lastName": "Homeowner",
     "email": "suzie.homeowner@example.com",
 }
-# As the document has it, word for word.
+# Word for word as in the document.
 DETAILS = {
     "phone": "+1234567890",
     "address": {
@@ -63,7 +63,7 @@ def enroll(api: Api, instance: ProgramInstance) -> Any:
 
 
 def earlier(workspace: Workspace, **facts: Any) -> Enrollment:
-    """An enrollment in another instance of the workspace."""
+    """Return an enrollment in another instance of the workspace."""
     return CandidateFactory(
         workspace=workspace, instance=InstanceFactory(workspace=workspace, is_default=False), **facts
     )

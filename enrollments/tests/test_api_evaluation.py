@@ -1,4 +1,4 @@
-"""Evaluating an instance and trying criteria, over HTTP and by the command."""
+"""Evaluating an instance and trying criteria, over HTTP and with the command."""
 
 import json
 from io import StringIO

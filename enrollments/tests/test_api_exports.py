@@ -1,4 +1,4 @@
-"""Exports of enrollments by API: the fields of REST, narrowed by its filters, for the workspace's keys alone."""
+"""Exports of enrollments over the API: REST's fields, its filters, and access only with the workspace's keys."""
 
 import csv
 import io

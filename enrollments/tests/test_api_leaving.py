@@ -1,4 +1,4 @@
-"""Cancellation quotes over HTTP: asked for, confirmed once, and nobody else's."""
+"""Cancellation quotes over HTTP: requested, confirmed once, and invisible to others."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ QUOTES = "/api/cancellationQuotes"
 
 @pytest.fixture
 def enrollment() -> Enrollment:
-    """Approved, on a district's seat."""
+    """Return an approved enrollment on a district's seat."""
     workspace = WorkspaceFactory()
     InstanceFactory(workspace=workspace)
     seats(workspace, total=1)

@@ -1,4 +1,4 @@
-"""The list of an instance's enrollments: both ways to page, every filter, and what it costs."""
+"""The list of an instance's enrollments: both kinds of paging, every filter, and the cost."""
 
 import datetime as dt
 from typing import Any
@@ -35,7 +35,7 @@ def instance(workspace: Workspace) -> ProgramInstance:
 
 
 def enrolled(instance: ProgramInstance, *, hours: int = 0, **facts: Any) -> Enrollment:
-    """One that was created so many hours after noon."""
+    """Return an enrollment that was created this many hours after noon."""
     tags = facts.pop("tags", None)
     slugs = facts.pop("manufacturer_slugs", None)
     if "lead" in facts:
@@ -239,7 +239,7 @@ class TestAFilter:
 
 
 class TestALongSearch:
-    """Where filters leave little, a request looks through a limited part of the list and says where to go on."""
+    """If filters match little, a request searches a limited part of the list and says where to continue."""
 
     @pytest.fixture(autouse=True)
     def _short_sight(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,7 +206,7 @@ class TestAProgramInstance:
     ) -> None:
         for _ in range(3):
             InstanceFactory(workspace=workspace, is_default=False)
-        api.get("/api/programInstances")  # the key's first use is noted
+        api.get("/api/programInstances")  # the key's first use is recorded
 
         with django_assert_num_queries(3):  # the key, the page, the total
             assert len(api.get("/api/programInstances").json()["data"]) == 3

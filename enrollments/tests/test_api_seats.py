@@ -27,7 +27,7 @@ def api(instance: ProgramInstance) -> Api:
 
 @pytest.fixture
 def seat(instance: ProgramInstance) -> SeatAssignment:
-    """Ana's, of two."""
+    """Return Ana's seat, one of two."""
     seats(instance.workspace, total=2, term="First")
     held = route(instance.workspace, email="ana@school.test").decision.seat
     assert held is not None

@@ -1,4 +1,4 @@
-"""What staff see of forms and of those who fill them in, and what they may do about it."""
+"""What staff see of forms and applicants, and what they may do."""
 
 from typing import Any
 
@@ -187,7 +187,7 @@ class TestAFormOfAnInstance:
 
 
 def save_questions(instance: ProgramInstance, *questions: dict[str, str]) -> Any:
-    """Save the instance's page with these new questions."""
+    """Save the instance page with these new questions."""
     fields = {
         "program": instance.program_id,
         "name": instance.name,

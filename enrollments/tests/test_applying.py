@@ -1,4 +1,4 @@
-"""The public form: who may fill it in, what it refuses, and what waits for a proven address."""
+"""The public form: who may fill it in, what it rejects, and what waits for a confirmed address."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""Somebody who was refused fills in the form once more."""
+"""A person who was refused fills in the form again."""
 
 import pytest
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 class TestApplyingAgain:
-    """After a refusal: what is told now is judged anew, and the refusal stays as it was."""
+    """After a refusal, the new answers are evaluated, and the refusal stays as it was."""
 
     def test_after_a_rejection_is_a_new_enrollment_linked_to_the_one_before(self) -> None:
         instance = instance_with_form()

@@ -1,4 +1,4 @@
-"""The mailed link: what pressing its button makes of an application, and what only opening it does not."""
+"""The mailed link: what its button does with an application, and what merely opening it does not."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""What staff are told before they change seats, cancel a payment page or undo an import is what then happens."""
+"""Changing seats, canceling a payment page, or undoing an import does exactly what staff were told beforehand."""
 
 from types import SimpleNamespace
 from typing import Any

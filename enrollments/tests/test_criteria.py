@@ -1,4 +1,4 @@
-"""The sets of criteria of a program instance, and the verdicts they give."""
+"""The sets of criteria of a program instance, and their verdicts."""
 
 import datetime as dt
 from typing import Any
@@ -335,7 +335,7 @@ class TestReconsidering:
 
         with pytest.raises(CriteriaUnchanged):
             reconsider_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=NOW)
-        set_criteria(instance, ADULT)  # the same ones
+        set_criteria(instance, ADULT)  # the same criteria
         with pytest.raises(CriteriaUnchanged):
             reconsider_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=NOW)
         set_criterion(instance, "metadata.age >= 16")

@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 @pytest.fixture(autouse=True)
 def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkout stays the intent that it is until a test says what Stripe made of it."""
+    """Keep a checkout a mere intent until a test provides Stripe's answer."""
     monkeypatch.setattr(
         "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
     )

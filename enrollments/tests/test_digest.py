@@ -1,4 +1,4 @@
-"""What reviewers read in the morning."""
+"""The reviewers' morning mail."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""The program-enrollments document, row by row; `document_rows` has the test of each."""
+"""The program-enrollments document, row by row; `document_rows` names the test of each."""
 
 import ast
 import datetime as dt
@@ -50,7 +50,7 @@ IN_NEW_YORK = "address.state == 'NY'"
 
 @pytest.fixture
 def instance() -> ProgramInstance:
-    """Reviewed by people, for New York."""
+    """Return an instance that people review, in the New York time zone."""
     made = InstanceFactory(review_mode="manual", price=None)
     return set_criterion(made, IN_NEW_YORK, otherwise="Outside service area", because="In service territory")
 
@@ -68,7 +68,7 @@ def enroll(api: Api, instance: ProgramInstance, **details: Any) -> dict[str, Any
 
 
 def move(api: Api, made: dict[str, Any], *actions: str) -> dict[str, Any]:
-    """What the enrollment is after these actions."""
+    """Return the enrollment after these actions."""
     for action in actions:
         body = {"reason": "Incomplete information"} if action in ("reject", "unenroll") else {}
         answer = api.post(f"/api/enrollments/{made['id']}/{action}", body)
@@ -158,7 +158,7 @@ class TestTheReason:
 
 
 class TestAField:
-    """Of the data model, as the sample answer spells it."""
+    """The fields of the data model, as the sample response spells them."""
 
     @pytest.mark.parametrize(
         ("field", "shown"),
@@ -337,7 +337,7 @@ class TestAUseCase:
         assert left["eligibility"]["status"] == "unenrolled"
 
 
-# What each action needs so that its example can be sent as it stands.
+# What each action needs so that its example can be sent unchanged.
 NEEDED = {
     "evaluate": (),
     "submit": ("evaluate",),
@@ -349,7 +349,7 @@ NEEDED = {
 
 
 class TestAnExample:
-    """Of the OpenAPI document: sent as it stands, it is answered as the document declares."""
+    """Each example of the OpenAPI document, sent unchanged, gets the response that the document declares."""
 
     def test_of_every_operation_is_answered_as_declared(self, api: Api, instance: ProgramInstance) -> None:
         document = Client().get("/api/schema", headers={"Accept": "application/json"}).json()
@@ -364,7 +364,7 @@ class TestAnExample:
                     for example in content["examples"].values():
                         send = partial(getattr(api.client, method), content_type=kind, headers=api.headers)
                         body = example["value"]
-                        if "programInstanceId" in body:  # the document can't know it
+                        if "programInstanceId" in body:  # the document can't know these
                             body = {**body, "programInstanceId": instance.cuid}
                         if "enrollmentIds" in body:  # nor these
                             body = {**body, "enrollmentIds": [self.approved(api, instance, "asks@home.test")]}
@@ -383,7 +383,7 @@ class TestAnExample:
 
     @staticmethod
     def address(api: Api, instance: ProgramInstance, path: str) -> str:
-        """The path about something that is in the state that the operation needs."""
+        """Return the path of something in the state that the operation needs."""
         code = instance.program.code
         address = path.replace("{instance_id}", instance.cuid).replace("{code}", code)
         if "{quote_id}" in address:
@@ -422,7 +422,7 @@ class TestTheTable:
 
 
 def missing(rows: dict[str, Shown]) -> list[str]:
-    """The rows whose test does not exist."""
+    """Return the rows whose test does not exist."""
     return [row for row, shown in rows.items() if not _exists(*shown)]
 
 

@@ -1,4 +1,4 @@
-"""What a family that pays reads about its enrollment; and that a district's learner is not written to."""
+"""The mails to families that pay about their enrollments, and the absence of mails about a district's learners."""
 
 import datetime as dt
 from typing import Any
@@ -43,7 +43,7 @@ def instance() -> ProgramInstance:
 
 
 def paid(stripe: SandboxProcess, instance: ProgramInstance) -> EnrollmentDecision:
-    """A decision that the parent paid for."""
+    """Return a decision that the parent paid for."""
     decision = route(instance.workspace, tenant_id=None, guardian_id="g1", email="parent@example.test").decision
     assert decision.checkout is not None
     stripe.pay(decision.checkout.url, email="parent@example.test")
@@ -52,7 +52,7 @@ def paid(stripe: SandboxProcess, instance: ProgramInstance) -> EnrollmentDecisio
 
 
 def read() -> list[Any]:
-    """All that was written, without the invoice."""
+    """Return all mails except the invoice."""
     send_due_notifications(now=utc_now())
     return [message for message in mail.outbox if "invoice" not in message.subject]
 
@@ -143,7 +143,7 @@ class TestADistrictSLearner:
 
 
 def enrolled_by_an_integrator(instance: ProgramInstance, **more: Any) -> Enrollment:
-    """A candidate in an instance that staff review, with an address."""
+    """Return a candidate with an address, in an instance that staff review."""
     ProgramInstance.objects.filter(pk=instance.pk).update(review_mode=ReviewMode.MANUAL)
     instance.refresh_from_db()
     made: Enrollment = CandidateFactory(instance=instance, workspace=instance.workspace, **more)

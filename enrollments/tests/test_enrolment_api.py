@@ -1,4 +1,4 @@
-"""The enrolment service's API over the platform's enrollments: its document's examples, and every row of its table."""
+"""The enrolment service's API on the platform's enrollments: its document's examples, and every row of its table."""
 
 import datetime as dt
 from typing import Any
@@ -230,7 +230,7 @@ class TestGetActive:
         number = create(api, course).json()["id"]
         left = CandidateFactory(instance=course, workspace=course.workspace)
         Enrollment.objects.filter(pk=left.pk).update(participation_status="withdrawn")
-        CandidateFactory()  # elsewhere
+        CandidateFactory()  # in another workspace
 
         answer = api.get("/api/enrolment/active")
 
@@ -252,7 +252,7 @@ class TestGetActive:
         for _ in range(2):
             for _ in range(len(counts) * 11 + 1):
                 CandidateFactory(instance=course, workspace=course.workspace)
-            api.get("/api/enrolment/active")  # the key is remembered
+            api.get("/api/enrolment/active")  # the key is recorded
             with CaptureQueriesContext(connection) as queries:
                 api.get("/api/enrolment/active")
             counts.append(len(queries))

@@ -48,7 +48,8 @@ CRITERIA = (
     CriterionDraft("New", "!enrollments.exists(other, other.status == 'approved')", "Has another course"),
     CriterionDraft("Day", "today >= '2026-01-01' && gradeLevel != '9'", "Not this year"),
 )
-# Rows of every kind: eligible, ineligible by each criterion, not to be evaluated, a lead, and one that was never told.
+# Rows of every kind: eligible, ineligible by each criterion, impossible to evaluate, a lead, and one whose family was
+# never told.
 KINDS: tuple[dict[str, Any], ...] = (
     {"metadata": {"age": 20}},
     {"metadata": {"age": 17}},
@@ -65,7 +66,7 @@ def art(instance: ProgramInstance) -> Program:
 
 
 def candidates(instance: ProgramInstance) -> list[Enrollment]:
-    """One candidate of each kind, and one with an approved enrollment elsewhere."""
+    """Return one candidate of each kind, and one with an approved enrollment elsewhere."""
     made = []
     for fields in KINDS:
         person = {"learner": None, "lead": LeadFactory(workspace=instance.workspace)} if "learner" in fields else {}
@@ -80,7 +81,7 @@ def candidates(instance: ProgramInstance) -> list[Enrollment]:
 
 
 def written(enrollment: Enrollment) -> dict[str, object]:
-    """All that an evaluation leaves behind, but ids."""
+    """Return everything that an evaluation leaves behind, except ids."""
     found = Enrollment.objects.get(pk=enrollment.pk)
     fields = ("eligibility_status", "eligibility_reason", "criteria_version", "transition_count", "updated_at")
     return {
@@ -166,7 +167,7 @@ class TestEvaluatingAll:
 
     @pytest.mark.parametrize("name", VARIABLES)
     def test_takes_no_statement_more_for_a_candidate_more(self, name: str) -> None:
-        """Whatever the criteria read: a candidate comes without the columns that no criterion is about."""
+        """Whatever the criteria read, although a candidate comes without the columns that no criterion needs."""
         statements = []
         for number in (1, 3):
             instance = set_criteria(InstanceFactory(), CriterionDraft("Any", f"size({name}) >= 0", "No"))
@@ -334,7 +335,7 @@ class TestAnInterruptedEvaluation:
         half_done = EvaluationJob.objects.get().done
 
         later = NOW + dt.timedelta(minutes=6)
-        assert continue_due_evaluations(limit=5, now=NOW + dt.timedelta(minutes=1)) == 0  # its lease is not over
+        assert continue_due_evaluations(limit=5, now=NOW + dt.timedelta(minutes=1)) == 0  # its lease has not expired
         assert continue_due_evaluations(limit=5, now=later) == 1
 
         job.refresh_from_db()

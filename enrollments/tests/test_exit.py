@@ -36,7 +36,7 @@ MINUTE = dt.timedelta(minutes=1)
 
 @pytest.fixture
 def enrolled() -> Enrollment:
-    """Somebody approved without money, in Chicago, to whom all has been told."""
+    """Return an approved enrollment without payment, in Chicago, whose family has already been told."""
     workspace = _chicago()
     candidate = CandidateFactory(instance=InstanceFactory(workspace=workspace), workspace=workspace)
     enrollment = approved_enrollment(candidate, now=NOW)
@@ -283,7 +283,7 @@ class TestTheSweep:
 class TestTheDay:
     @pytest.mark.parametrize("hour", [0, 5, 10, 11, 14, 23])
     def test_has_come_where_the_clock_says_so(self, hour: int) -> None:
-        """In every zone there is, at hours when it is two or three dates on earth."""
+        """In every time zone there is, at hours when the world has two or three dates."""
         now = dt.datetime(2026, 9, 10, hour, 1, tzinfo=dt.UTC)
         zones = sorted(known_zones())
         Workspace.objects.bulk_create(

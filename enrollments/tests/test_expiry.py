@@ -128,7 +128,7 @@ class TestABatch:
         assert [self.left_by(pk) for pk in together] == [self.left_by(pk) for pk in alone]
 
     def left_by(self, pk: int) -> tuple[Any, ...]:
-        """The row, its transitions and its events, without what tells one enrollment from another."""
+        """Return the row, its transitions, and its events, without what distinguishes one enrollment from another."""
         row = Enrollment.objects.filter(pk=pk).values_list(
             "participation_status", "payment_status", "eligibility_status", "transition_count", "updated_at"
         )
@@ -139,7 +139,7 @@ class TestABatch:
         said = [
             (each.type, each.sequence, each.occurred_at, each.payload | {"enrollmentId": "its own"}) for each in events
         ]
-        # Those of before are at moments of their own.
+        # Earlier ones have times of their own.
         return row.get(), transitions[len(transitions) - 1], len(transitions), said[-1], len(said)
 
 
@@ -168,7 +168,7 @@ class TestTheSweep:
 
 
 class TestAnEnrollmentThatCanNotBeCompleted:
-    """The reactions to its end fail, whatever is tried."""
+    """The reactions to its end fail every time."""
 
     @pytest.fixture
     def ids(self, course: ProgramInstance, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -1,4 +1,4 @@
-"""What an expression may be, what is said of one that may not, and what it answers. No database."""
+"""Which expressions are accepted, what is reported about the others, and what they evaluate to. No database."""
 
 from typing import Any
 
@@ -209,9 +209,9 @@ class TestAnExpressionThatTriesToHurt:
 
     def test_is_given_no_data_that_is_nested_without_end(self) -> None:
         nested: dict[str, Any] = {}
-        for _ in range(100_000):  # deep enough to end a process that walks it by recursion
+        for _ in range(100_000):  # deep enough to crash a process that walks it recursively
             nested = {"a": nested}
 
         assert problem("metadata.a == 1", metadata=nested) == "metadata is nested more than 8 levels deep"
-        while nested:  # a dict is taken apart by recursion too
+        while nested:  # a dict is also destroyed recursively
             nested = nested.pop("a")

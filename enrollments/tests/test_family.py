@@ -1,4 +1,4 @@
-"""What families see of their enrollments, reached the way it happens: by routing, paying and deciding."""
+"""What families see of their enrollments, reached in the real way: by routing, paying, and deciding."""
 
 import re
 from typing import Any
@@ -43,7 +43,7 @@ def view(decision: EnrollmentDecision, **known: Any) -> FamilyView:
 
 
 def signed_in(email: str) -> Client:
-    """A browser in which this address was proven by a code."""
+    """Return a browser in which a code has proven this address."""
     user = proven_user(email)
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")

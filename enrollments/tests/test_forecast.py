@@ -1,4 +1,4 @@
-"""Until when an allocation's seats last, at the pace of the last weeks."""
+"""How long an allocation's seats last at the rate of the last weeks."""
 
 import datetime as dt
 

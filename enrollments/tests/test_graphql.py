@@ -1,4 +1,4 @@
-"""Programs, instances and enrollments in GraphQL: what REST shows, in a fixed number of statements."""
+"""Programs, instances, and enrollments in GraphQL: what REST shows, in a fixed number of statements."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def workspace() -> Workspace:
 @pytest.fixture
 def graph(workspace: Workspace) -> Graph:
     graph = Graph(workspace)
-    graph.ask("{ __typename }")  # the key's first use is noted
+    graph.ask("{ __typename }")  # the key's first use is recorded
     return graph
 
 

@@ -1,4 +1,4 @@
-"""Answers of reviewers that are held: what is done when, what comes between, and what is refused."""
+"""Reviewers' held answers: what happens when, what can intervene, and what is refused."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""Seats that lie idle: found, asked about, kept, taken back and passed on."""
+"""Idle seats: found, asked about, kept, taken back, and passed on."""
 
 import datetime as dt
 import re
@@ -41,7 +41,7 @@ def instance() -> ProgramInstance:
 
 @pytest.fixture
 def allocation(instance: ProgramInstance) -> DistrictSeatAllocation:
-    """Two seats that are idle after 30 days, a week to answer; Ana has had one of them for 40 days."""
+    """Return two seats that are idle after 30 days, with a week to answer; Ana has had one of them for 40 days."""
     made = seats(instance.workspace, total=2, seat_price=Money(2500, "usd"))
     set_idle_rule(allocation_id=made.pk, idle_days=30, grace_days=7, now=utc_now())
     route(instance.workspace, email="ana@school.test", first_name="Ana", now=utc_now() - LONG_AGO)
@@ -169,7 +169,7 @@ class TestTheEndOfItsTime:
         assert DistrictSeatAllocation.objects.get().used_seats == 2
 
     def turned_away(self, instance: ProgramInstance, name: str, monkeypatch: pytest.MonkeyPatch) -> EnrollmentDecision:
-        """Sent to pay, and not paid."""
+        """Return the decision about a learner who was sent to pay and has not paid."""
         monkeypatch.setattr("enrollments.routing.route.submit_checkout", Mock(side_effect=PaymentProviderDown))
         with pytest.raises(PaymentProviderDown):
             route(instance.workspace, email=f"{name}@school.test", first_name=name)

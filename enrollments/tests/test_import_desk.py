@@ -1,4 +1,4 @@
-"""Importing candidates in the back office and by the command."""
+"""Importing candidates in the back office and with the command."""
 
 import json
 from io import StringIO

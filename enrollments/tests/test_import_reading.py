@@ -1,4 +1,4 @@
-"""Reading files of candidates, whatever they were saved by."""
+"""Reading files of candidates, whatever program saved them."""
 
 import io
 import tracemalloc
@@ -100,7 +100,7 @@ class TestABrokenFile:
 
 
 class Endless(io.RawIOBase):
-    """A gigabyte that nobody keeps: so many times the same bytes after a header."""
+    """A gigabyte that is never stored: a header followed by the same bytes many times."""
 
     def __init__(self, start: bytes, again: bytes, size: int) -> None:
         self._start, self._again, self._size, self._at = start, again, size, 0

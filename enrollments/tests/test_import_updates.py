@@ -1,4 +1,4 @@
-"""Lines about people who are enrolled: what is written set by set is what the use cases write one by one."""
+"""Lines about people who are already enrolled: set by set, the result is the same as by the use cases one by one."""
 
 import json
 from typing import Any
@@ -29,9 +29,9 @@ OLD = {"metadata": {"age": 18, "kept": 1}, "tags": ["a", "b"]}
 
 
 def told_of(name: str) -> dict[str, Any]:
-    """What the second file says."""
+    """Return the contents of the second file."""
     changed: dict[str, Any] = {"metadata": {"age": AGES[name], "new": True}, "tags": ["b", "c"], "serialNumber": "7"}
-    return changed if name != "ann3" else {"tags": ["a", "b"]}  # which is nothing new
+    return changed if name != "ann3" else {"tags": ["a", "b"]}  # which is no change
 
 
 def lines(told: dict[str, dict[str, Any]]) -> bytes:
@@ -46,7 +46,7 @@ def enrolled(instance: ProgramInstance) -> ProgramInstance:
 
 
 def one_by_one(instance: ProgramInstance) -> None:
-    """As `_update` of a batch does for a line that repeats another."""
+    """Do what a batch's `_update` does for a line that repeats another."""
     spelled = {"metadata": "metadata", "tags": "tags", "serialNumber": "serial_number"}
     for enrollment in Enrollment.objects.filter(instance=instance).select_related("learner").order_by("pk"):
         assert enrollment.learner is not None
@@ -57,7 +57,7 @@ def one_by_one(instance: ProgramInstance) -> None:
 
 
 def written(instance: ProgramInstance) -> list[Any]:
-    """All that is known of the enrollments of an instance but their ids and times."""
+    """Return everything known about an instance's enrollments except their ids and times."""
     found = []
     for enrollment in Enrollment.objects.filter(instance=instance).order_by("pk"):
         own = {"id", "cuid", "instance_id", "learner_id", "created_at", "updated_at", "waiting_since", "_state"}
@@ -142,7 +142,7 @@ class TestAnUpdateOfMany:
         assert len(many) == len(few)
 
     def test_leaves_to_the_use_case_who_is_enrolled_no_longer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """As where the enrollment ends between the look and the lock."""
+        """The enrollment ends between the read and the lock."""
         instance = InstanceFactory()
         import_file(instance, csv_of(1))
         monkeypatch.setattr(known, "lock_current", lambda instance, learner_ids: [])

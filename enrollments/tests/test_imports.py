@@ -1,4 +1,4 @@
-"""Importing candidates: what becomes of the lines of a file, how it goes on after a failure, and how it is undone."""
+"""Importing candidates: the outcome of a file's lines, how a job continues after a failure, and how it is undone."""
 
 import datetime as dt
 import json
@@ -397,7 +397,7 @@ class TestAFailure:
 
 
 def files_of_imports() -> set[str]:
-    """Those of earlier tests too: the storage is the process's."""
+    """Return the stored files, including those of earlier tests: the storage belongs to the process."""
     storage = storage_of_imports()
     return set(storage.listdir("imports")[1]) if storage.exists("imports") else set()
 

@@ -1,4 +1,4 @@
-"""What reviewers ask families: the mail, the page, the answer, and what happens when none comes."""
+"""Reviewers' questions to families: the mail, the page, the answer, and what happens when none comes."""
 
 import datetime as dt
 import re

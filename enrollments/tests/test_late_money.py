@@ -1,4 +1,4 @@
-"""Money that comes, fails or goes back when a decision is not what it was; on rows, without Stripe."""
+"""Money that arrives, fails, or is refunded when a decision is no longer what it was; on rows, without Stripe."""
 
 import pytest
 from django.db import transaction
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 @pytest.fixture(autouse=True)
 def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkout stays the intent that it is until a test says what Stripe made of it."""
+    """Keep a checkout a mere intent until a test provides Stripe's answer."""
     monkeypatch.setattr(
         "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
     )
@@ -34,7 +34,7 @@ def asked(decision: EnrollmentDecision) -> Checkout:
 
 
 def standing(decision: EnrollmentDecision) -> tuple[str, str, str]:
-    """Of the decision, and of the enrollment it is about."""
+    """Return the states of the decision and of its enrollment."""
     now = fresh(decision)
     return now.status, now.enrollment.eligibility_status, now.enrollment.payment_status
 

@@ -1,4 +1,4 @@
-"""Who was faster, told to whoever came too late: in the API's detail and in the back office."""
+"""Telling a person who comes too late who was faster: in the API's detail and in the back office."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""The use cases of an enrollment's life. Which edges exist is in docs/lifecycles.md and its test."""
+"""The use cases of an enrollment's life. docs/lifecycles.md and its test cover which edges exist."""
 
 import datetime as dt
 
@@ -168,7 +168,7 @@ class TestDeciding:
         )
 
     def test_against_a_saved_state_that_moved_is_impossible_even_without_the_lock(self) -> None:
-        """The second guard behind the row lock: the save itself is conditional on the state it started from."""
+        """The second guard, behind the row lock: the save itself depends on the state it started from."""
         stale = saved(submitted())
         approve_enrollment(enrollment_id=stale.pk, actor=STAFF, now=utc_now())
         journal = Journal(stale, STAFF, NOW)
@@ -242,7 +242,7 @@ class TestALead:
         assert saved(enrollment).learner == learner
         assert (learner.first_name, learner.email) == (lead.first_name, lead.email)
 
-    @pytest.mark.unordered_locks  # the learner after the enrollment, which is not theirs yet: nobody meets the two
+    @pytest.mark.unordered_locks  # locks the learner after the enrollment, which is not theirs yet: nobody meets both
     def test_who_is_a_learner_with_an_enrollment_already_is_refused(self) -> None:
         lead = LeadFactory()
         enrollment = submitted(workspace=lead.workspace, learner=None, lead=lead, identification_type="leadId")

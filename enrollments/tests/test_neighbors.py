@@ -1,4 +1,4 @@
-"""What is done to one row leaves the row beside it as it is: two seats, two families who owe, two districts."""
+"""A change of one row leaves its neighbor as it is: two seats, two families that owe money, two districts."""
 
 import dataclasses
 from typing import Any
@@ -38,7 +38,7 @@ def seat_states() -> list[str]:
 
 
 def counts() -> list[tuple[int, int]]:
-    """(reserved, used) of each allocation."""
+    """Return (reserved, used) for each allocation."""
     return list(DistrictSeatAllocation.objects.order_by("pk").values_list("reserved_seats", "used_seats"))
 
 
@@ -47,7 +47,7 @@ def seat(number: int = 0) -> SeatAssignment:
 
 
 class TestTwoReservedSeats:
-    """Jane's and Leo's, of two districts."""
+    """Jane's and Leo's seats, from two districts."""
 
     @pytest.fixture(autouse=True)
     def _reserve_both(self) -> None:
@@ -78,7 +78,7 @@ class TestTwoReservedSeats:
 
 
 class TestASeatThatWasMovedMeanwhile:
-    """The row in hand is older than the one in the database."""
+    """The row in memory is older than the one in the database."""
 
     MORE: dict[str, Any] = {"workspace_id": 1, "enrollment_cuid": "e"}
 
@@ -112,7 +112,7 @@ class TestASeatThatWasMovedMeanwhile:
 
 @pytest.fixture
 def instance(monkeypatch: pytest.MonkeyPatch) -> ProgramInstance:
-    """Stripe is not asked: a checkout stays an intent."""
+    """Stripe is not called: a checkout stays an intent."""
     monkeypatch.setattr(
         "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
     )
@@ -203,7 +203,7 @@ class TestTwoDistricts:
 
     @pytest.mark.sqlite
     def test_are_told_apart_where_one_has_no_seats(self, instance: ProgramInstance) -> None:
-        """The other one, which nobody knows, is no district without seats."""
+        """A district that nobody knows is not the same as one without seats."""
         seats(instance.workspace, total=1, tenant_id=1)
         DistrictSeatAllocation.objects.all().delete()
 

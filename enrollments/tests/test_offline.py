@@ -1,4 +1,4 @@
-"""Money that comes outside of Stripe: recorded by an integrator or by staff, checked against the price, taken back."""
+"""Money that comes outside of Stripe: recorded by an integrator or staff, checked against the price, and reversed."""
 
 import datetime as dt
 from typing import Any
@@ -55,7 +55,7 @@ def course() -> ProgramInstance:
 
 @pytest.fixture
 def enrollment(course: ProgramInstance) -> Enrollment:
-    """On account, with the payment pending."""
+    """Return an enrollment on account, with the payment pending."""
     LearnerFactory(workspace=course.workspace, external_id=USER, email="mia@home.test")
     return enroll_on_account(
         workspace_id=course.workspace_id, course_id=course.pk, user_id=USER, actor=STAFF, now=utc_now()
@@ -132,7 +132,7 @@ class TestPatchPaid:
         assert url in letter.body
 
     def test_is_refused_to_a_key_without_the_scope(self, api: Api, enrollment: Enrollment) -> None:
-        """Hole: anyone may mark anything paid."""
+        """The hole: anybody could mark anything as paid."""
         api.headers = bearer(workspace=enrollment.workspace, scopes=["enrollments:write", "enrollments:read"])
 
         answer = api.patch("/api/enrolment/paid", {"enrolment_id": enrollment.pk})

@@ -1,4 +1,4 @@
-"""The address of an offline payment's invoice, and the buttons by which staff record and reverse such a payment."""
+"""The URL of an offline payment's invoice, and the buttons by which staff record and reverse such a payment."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 @pytest.fixture
 def enrollment() -> Enrollment:
-    """On account, with the payment pending."""
+    """Return an enrollment on account, with the payment pending."""
     course: ProgramInstance = InstanceFactory()
     LearnerFactory(workspace=course.workspace, external_id=USER, email="mia@home.test")
     return enroll_on_account(

@@ -1,4 +1,4 @@
-"""A OneRoster archive: who becomes a learner or a guardian, and what is refused with nothing changed."""
+"""A OneRoster archive: who becomes a learner or a guardian, and what is refused without any change."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""An archive that was damaged on its way: whatever its bytes say, it is refused in words."""
+"""Archives that were damaged in transit: whatever their bytes, they are refused in words."""
 
 import io
 import random

@@ -1,4 +1,4 @@
-"""Rosters as jobs: districts, classes and enrollments, what a rehearsal tells, what ends, and how it is undone."""
+"""Rosters as jobs: districts, classes, and enrollments, what a rehearsal reports, what ends, and how it is undone."""
 
 import datetime as dt
 

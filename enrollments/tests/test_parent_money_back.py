@@ -1,4 +1,4 @@
-"""Money of a parent that goes back, against the running Stripe stand-in."""
+"""Refunds of a parent's money, against the running Stripe stand-in."""
 
 import pytest
 

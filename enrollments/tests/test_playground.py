@@ -1,4 +1,4 @@
-"""Editing an instance's criteria in the back office, trying them, and what an enrollment's page says of its verdict."""
+"""Editing an instance's criteria in the back office, trying them, and the verdicts on an enrollment's page."""
 
 import json
 from typing import Any
@@ -147,7 +147,7 @@ class TestThePlayground:
 
         assert "Meets all criteria" in page
         assert "from candidate to ineligible" in page
-        assert page.count("Too young") == 2  # in the form and beside the learner
+        assert page.count("Too young") == 2  # in the form and next to the learner
         assert list_criteria(instance.pk) == []
 
     @pytest.mark.sqlite

@@ -1,4 +1,4 @@
-"""What staff read before they press a button: the family gets that mail, word for word; and what many at once cost."""
+"""The previews of buttons: the family gets exactly the mail that was shown; and what bulk actions cost."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def approved(instance: ProgramInstance) -> Enrollment:
 
 
 def leaving(instance: ProgramInstance) -> Enrollment:
-    """Approved, with an exit that was planned for a later day."""
+    """Return an approved enrollment with an exit planned for a later day."""
     enrollment = approved(instance)
     return plan_exit(
         enrollment_id=enrollment.pk, effective_date=dt.date(2099, 1, 1), reason="Moves", actor=STAFF, now=utc_now()

@@ -1,4 +1,4 @@
-"""A program from one page: what it makes, what it refuses, and what it shows before it makes anything."""
+"""A program from one page: what it creates, what it rejects, and what it shows before creating anything."""
 
 import datetime as dt
 from html import unescape
@@ -177,7 +177,7 @@ class TestAPlainRule:
 
 
 def typed(act: str = "preview", **more: Any) -> dict[str, Any]:
-    """What a browser sends of a program with a condition and a question when a button is pressed."""
+    """Return what a browser submits for a program with a condition and a question when a button is pressed."""
     return {
         "act": act,
         "title": "Reading",

@@ -1,1 +1,1 @@
-"""A family asks for a refund of what is over, and quotes that nobody confirmed go."""
+"""A family requests a refund for something that is over, and unconfirmed quotes are deleted."""

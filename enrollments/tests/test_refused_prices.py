@@ -1,4 +1,4 @@
-"""A program whose price Stripe refuses: the decision fails at once, and a mended price is asked for by the next."""
+"""A program whose price Stripe rejects: the decision fails at once, and the next one uses the corrected price."""
 
 import pytest
 from django.test import Client

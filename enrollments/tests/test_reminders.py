@@ -1,4 +1,4 @@
-"""Reminders that an enrollment ends: to whom, when, and each once."""
+"""Reminders that an enrollment ends: to whom, when, and each only once."""
 
 import datetime as dt
 from typing import Any
@@ -49,7 +49,7 @@ def take_part(course: ProgramInstance, *, since: dt.datetime = BEGINNING, **lear
 
 
 def remind(now: dt.datetime, **more: Any) -> list[str]:
-    """What was to be reminded of after a sweep."""
+    """Return the reminders of a sweep."""
     remind_of_ends(at_most=100, clock=lambda: now, **more)
     reminders = Notification.objects.filter(kind="enrollment_ends_soon").order_by("pk")
     return [subject.partition("/")[2] for subject in reminders.values_list("subject_key", flat=True)]

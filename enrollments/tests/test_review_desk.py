@@ -434,7 +434,7 @@ class TestTheListOfThoseWhoWait:
 
 class TestOlderRows:
     def test_have_waited_since_they_were_submitted(self, instance: ProgramInstance) -> None:
-        """What the migration fills in is what the history says."""
+        """The migration fills in what the history says."""
         enrollment = waiting(instance)
         before = enrollment.waiting_since
         Enrollment.objects.update(waiting_since=before + dt.timedelta(days=1))

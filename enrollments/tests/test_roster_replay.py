@@ -1,4 +1,4 @@
-"""A roster that nobody has enrolled, asked of supposed seats: line by line, and without a trace."""
+"""Replaying a roster of learners who are not enrolled against supposed seats: line by line, and without a trace."""
 
 import io
 import tracemalloc
@@ -82,7 +82,7 @@ class TestARoster:
         assert outcome.parents_pay == {instance.price.currency: instance.price.amount_minor}
 
     def test_is_read_line_by_line(self, instance: ProgramInstance) -> None:
-        """Kept of a line is what tells its learner from the others; its text would be a hundred times that."""
+        """Only what identifies a line's learner is kept; its text would take a hundred times as much."""
         padding = " " * 20_000
         text = "firstName,lastName,email,metadata.note\n" + "".join(
             f"A{number},Roe,a{number}@school.test,{padding}\n" for number in range(200)

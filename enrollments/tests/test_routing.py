@@ -1,6 +1,4 @@
-"""Routing to a district seat. Why there is none is in test_routing_refusals.py, the parent's side with Stripe in
-test_parent_path.py.
-"""
+"""Routing to a district seat. Refusals are in test_routing_refusals.py, the parent's side in test_parent_path.py."""
 
 import datetime as dt
 

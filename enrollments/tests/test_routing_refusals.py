@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 def for_jane_only(**more: object) -> ProgramInstance:
-    """A program that accepts nobody but Jane."""
+    """Return a program that accepts nobody but Jane."""
     return set_criterion(InstanceFactory(**more), "email == 'jane@school.test'", otherwise="Only Jane may enroll")
 
 
@@ -148,7 +148,7 @@ class TestTheProgram:
         assert Enrollment.objects.count() == 0
 
     def test_ends_by_the_clock_of_the_request(self) -> None:
-        """One that waited over midnight is judged by when it came."""
+        """A request that waited past midnight is judged by when it arrived."""
         yesterday = utc_now() - dt.timedelta(days=1)
         instance = InstanceFactory(end_date=yesterday.date())
         seats(instance.workspace, total=1)

@@ -1,4 +1,4 @@
-"""What staff read about seats that run out or lie idle."""
+"""The mails to staff about seats that run out or are idle."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""Seats by hand: given up, passed on, counted elsewhere, and given to a list."""
+"""Changing seats by hand: releasing, passing on, moving, and assigning them to a list."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""What happened around an enrollment, on the pages of everything it touches."""
+"""An enrollment's story on the pages of everything it involves."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Several allocations of one district: which of them gives the seat, and those of the next term."""
+"""Several allocations of one district: which one provides the seat, and the ones for the next term."""
 
 import contextlib
 import datetime as dt
@@ -34,7 +34,7 @@ OCTOBER = dt.datetime(2026, 10, 6, 12, tzinfo=dt.UTC)
 
 @pytest.fixture(autouse=True)
 def _stripe_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked of parents is decided and kept, and no page to pay at is opened."""
+    """Decide and record what parents are asked to pay without opening a payment page."""
 
     def fail(**_: Any) -> None:
         raise PaymentProviderDown
@@ -88,7 +88,7 @@ class TestTheSeatOfAnEnrollment:
         dated(first.workspace, FALL, term="Fall, more")
 
         assert funded_by(first.workspace, instance=first) == fall.pk
-        with contextlib.suppress(PaymentProviderDown):  # the decision is kept
+        with contextlib.suppress(PaymentProviderDown):  # the decision is stored
             route(first.workspace, instance=second, guardian_id="g1", now=OCTOBER)
 
         assert EnrollmentDecision.objects.order_by("-pk")[0].reason == "already_enrolled"
@@ -147,7 +147,7 @@ class TestARenewal:
         instance = InstanceFactory()
         allocation = dated(instance.workspace, FALL, total=2, seat_price=Money(900, "usd"))
         for number in range(5):
-            with contextlib.suppress(PaymentProviderDown):  # the decision is kept
+            with contextlib.suppress(PaymentProviderDown):  # the decision is stored
                 route(instance.workspace, email=f"{number}@school.test", guardian_id="g1", now=OCTOBER)
         allocation.refresh_from_db()
 

@@ -163,7 +163,7 @@ class TestACodeOfAnApplication:
 
 class TestEnrollingByGraphql:
     def test_asks_nobody_for_money_so_it_takes_no_code(self, instance: ProgramInstance) -> None:
-        """Whoever pays asks the router, a form or a course's page, each of which takes one."""
+        """Payers use the router, a form, or a course page, each of which accepts a code."""
         graph = Graph(instance.workspace)
         enrollment = CandidateFactory(workspace=instance.workspace, instance=instance)
 

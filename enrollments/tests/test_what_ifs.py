@@ -1,4 +1,4 @@
-"""What would have been with other seats: in order of time, by the router's choice, and without a trace."""
+"""What would have happened with other seats: in chronological order, by the router's choice, and without a trace."""
 
 import contextlib
 import datetime as dt
@@ -47,7 +47,7 @@ SEPTEMBER = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
 @pytest.fixture(autouse=True)
 def _stripe_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked of parents is decided and kept, and no page to pay at is opened."""
+    """Decide and record what parents are asked to pay without opening a payment page."""
 
     def fail(**_: Any) -> None:
         raise PaymentProviderDown
@@ -61,9 +61,9 @@ def instance() -> ProgramInstance:
 
 
 def ask_for(instance: ProgramInstance, *names: str, tenant_id: int = 1) -> None:
-    """Have them ask one after the other, a day each."""
+    """Route them one by one, a day apart."""
     for number, name in enumerate(names):
-        with contextlib.suppress(PaymentProviderDown):  # the decision is kept
+        with contextlib.suppress(PaymentProviderDown):  # the decision is stored
             route(
                 instance.workspace,
                 email=f"{name}@school.test",
@@ -87,7 +87,7 @@ def question(workspace: Workspace, **days: Any) -> WhatIf:
 
 
 def supposed(what_if: WhatIf) -> dict[str, str]:
-    """Who would pay, by the learner's first name."""
+    """Return who would pay, by the learner's first name."""
     names = dict(EnrollmentDecision.objects.values_list("pk", "learner__first_name"))
     return {names[answer.asked.decision_id]: str(answer.funding) for answer in answer_what_if(what_if)}
 

@@ -1,4 +1,4 @@
-"""What the invariants of partners find wrong, for tests that end with a sound world."""
+"""The breaches of the invariants of partners, for tests that end in a valid state."""
 
 import datetime as dt
 
@@ -8,6 +8,6 @@ from partners import invariants
 
 
 def breaches(*, now: dt.datetime | None = None) -> set[str]:
-    """The invariants of partners that don't hold."""
+    """Return the invariants of partners that are violated."""
     extent = Extent(now=now or utc_now())
     return {rule.__name__ for rule in invariants.INVARIANTS if list(rule(extent))}

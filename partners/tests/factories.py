@@ -1,4 +1,4 @@
-"""Partners, sequences and learners on their way through them. States beyond the first are reached through use cases."""
+"""Partners, sequences, and learners on their way through them. Later states are reached through use cases."""
 
 import datetime as dt
 from typing import Any
@@ -22,7 +22,7 @@ NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 
 
 class ProviderFactory(RowFactory[Provider]):
-    """A partner with an API, which is expected to take 14 days."""
+    """A partner with an API that is expected to take 14 days."""
 
     class Meta:
         model = Provider
@@ -35,14 +35,14 @@ class ProviderFactory(RowFactory[Provider]):
 
 
 def group(instance: ProgramInstance, count: int, rule: str = GroupRule.ALL_IN_ORDER, **more: Any) -> GroupDraft:
-    """A group of `count` courses, each at a partner of its own."""
+    """Return a group of `count` courses, each at a partner of its own."""
     partners = [ProviderFactory(workspace=instance.workspace) for _ in range(count)]
     items = tuple(ItemDraft(partner.slug, f"course-{number}") for number, partner in enumerate(partners, start=1))
     return GroupDraft(items, rule, **more)
 
 
 def instance_with(*groups: tuple[int, str] | tuple[int, str, int]) -> ProgramInstance:
-    """An instance whose program has these groups: how many steps, by which rule, and at least how many of them."""
+    """Return an instance whose program has these groups: how many steps, by which rule, and how many at least."""
     instance = InstanceFactory(price=None)
     drafts = [group(instance, count, rule, at_least=least[0] if least else None) for count, rule, *least in groups]
     define(instance, *drafts)
@@ -54,7 +54,7 @@ def define(instance: ProgramInstance, *groups: GroupDraft) -> PartnerSequence | 
 
 
 def approved(instance: ProgramInstance | None = None, *, steps: int = 2, now: dt.datetime | None = None) -> Enrollment:
-    """A learner whom the automatic review has just accepted; by default into a program with two partners in order."""
+    """Return a learner who was just approved automatically; by default into a program with two partners in order."""
     instance = instance or instance_with((steps, GroupRule.ALL_IN_ORDER))
     candidate = CandidateFactory(instance=instance, workspace=instance.workspace)
     now = now or utc_now()
@@ -71,7 +71,7 @@ def statuses(enrollment: Enrollment) -> list[str]:
 
 
 def accept(step: EnrollmentStep, *, now: dt.datetime | None = None) -> EnrollmentStep:
-    """The partner takes the learner."""
+    """Let the partner accept the learner."""
     return record_acceptance(
         step_id=step.pk,
         external_enrollment_id=f"their-{step.pk}",
@@ -82,5 +82,5 @@ def accept(step: EnrollmentStep, *, now: dt.datetime | None = None) -> Enrollmen
 
 
 def complete(step: EnrollmentStep, *, now: dt.datetime | None = None) -> EnrollmentStep:
-    """The partner says that the learner has finished."""
+    """Let the partner report that the learner has finished."""
     return mark_step_complete(step_id=step.pk, actor=SYSTEM, now=now or utc_now())

@@ -1,4 +1,4 @@
-"""The back office of partners: what staff see of the pipeline, and what they do about those who are stuck."""
+"""The back office of partners: what staff see of the pipeline, and what they do about learners who are stuck."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""What anybody with a serial sees, and what the paper and the API say."""
+"""What anybody with a serial sees, and the contents of the paper and the API."""
 
 from html import unescape
 from io import BytesIO

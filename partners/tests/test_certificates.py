@@ -1,4 +1,4 @@
-"""When a certificate is issued, what ends it, and that there is one at most."""
+"""When a certificate is issued, what ends it, and that there is at most one."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 def go_through(enrollment: Enrollment, *, but: int = 0) -> None:
-    """All steps of the enrollment are completed at their partners, but the last few."""
+    """Complete all steps of the enrollment at their partners, except the last few."""
     count = len(steps_of(enrollment)) - but
     for _ in range(count):
         current = EnrollmentStep.objects.of(enrollment.pk).active().first()
@@ -51,7 +51,7 @@ def completed(instance: ProgramInstance | None = None) -> Enrollment:
 
 
 def on_account() -> Enrollment:
-    """A learner who takes part and has not paid."""
+    """Return a learner who takes part and has not paid."""
     instance = InstanceFactory()
     define(instance, group(instance, 2))
     LearnerFactory(workspace=instance.workspace, external_id="L-1")

@@ -1,4 +1,4 @@
-"""What staff are told before they change a step is what then happens to all steps of the enrollment."""
+"""Changing a step affects all steps of the enrollment exactly as staff were told beforehand."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Learners who left are ended at their partners: whenever the partner took them, and whatever it answers."""
+"""Learners who left are ended at their partners, whenever the partner accepted them, and whatever it answers."""
 
 import datetime as dt
 
@@ -22,12 +22,12 @@ from .factories import NOON, accept, approved, complete, statuses, steps_of
 
 pytestmark = pytest.mark.django_db
 
-# When a call that was under way at noon has been answered.
+# When a call that was in progress at noon has been answered.
 AFTERWARDS = NOON + dt.timedelta(minutes=3)
 
 
 class Partner:
-    """A partner's system with the learners that it has, by our reference; `trouble` is what the next calls end with."""
+    """A partner's system with its learners, by our reference; `trouble` is the outcome of the next calls."""
 
     def __init__(self) -> None:
         self.has: dict[str, str] = {}
@@ -73,7 +73,7 @@ def end(step: EnrollmentStep, now: dt.datetime = NOON) -> EnrollmentStep:
 
 
 def asked(step: EnrollmentStep) -> EnrollmentStep:
-    """The partner has been asked to take the learner, and has not answered."""
+    """Return a step whose partner has been asked to accept the learner, and has not answered."""
     EnrollmentStep.objects.filter(pk=step.pk).update(asked_at=NOON)
     return EnrollmentStep.objects.get(pk=step.pk)
 

@@ -1,4 +1,4 @@
-"""Having partners take learners: once each, whatever the partner answers and whoever dies in between."""
+"""Asking partners to accept learners: once each, whatever the partner answers and whichever process dies in between."""
 
 import datetime as dt
 
@@ -27,8 +27,9 @@ LATER = dt.timedelta(hours=2)
 
 
 class Partner:
-    """A partner's system that knows no idempotency: each call enrolls once more. `trouble` is what the next calls end
-    with, after the learner was taken if `is_late`."""
+    """A partner's system without idempotency: each call enrolls once more. `trouble` is the outcome of the next calls,
+    after the learner was accepted if `is_late`.
+    """
 
     def __init__(self) -> None:
         self.taken: list[EnrollmentRequest] = []

@@ -1,4 +1,4 @@
-"""What a partner's JSON calls our fields: which maps hold, and that what is written by one is read by it."""
+"""The names of our fields in a partner's JSON: which maps are valid, and that what one writes it can also read."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ _paths = st.lists(_names, min_size=1, max_size=5).map(".".join)
 
 @st.composite
 def maps(draw: Any) -> dict[str, dict[str, str]]:
-    """Maps of all fields of one part, some of them good and some not."""
+    """Draw maps of all fields of one part, valid ones and others."""
     part = draw(st.sampled_from([REQUEST, ANSWER, EVENT]))
     mine = [field for field in FIELDS if field.part == part]
     return {part: {field.name: draw(_paths | st.just("")) for field in mine}}
@@ -83,7 +83,7 @@ class TestAMap:
         }
 
     def test_that_does_not_hold_would_lose_what_it_has_written(self) -> None:
-        """What the check of shared places is for."""
+        """This is why shared paths are rejected."""
         shared = {"request": {"email": "learner.id"}}
 
         assert FieldMap(shared).write(REQUEST, {"learnerId": "c1", "email": "j@s.test"}) == {

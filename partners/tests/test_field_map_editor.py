@@ -1,4 +1,4 @@
-"""The page on which staff say what a partner's JSON calls our fields."""
+"""The page on which staff map our fields to the names in a partner's JSON."""
 
 import json
 from html import unescape
@@ -39,7 +39,7 @@ def address(provider: Provider) -> str:
 
 
 def typed(act: str = "preview", *, seen: str = "", replaces: str = "", **changes: str) -> dict[str, str]:
-    """What a browser sends of the page: our names, but for these changes."""
+    """Return what a browser submits from the page: our names, except for these changes."""
     sent = {"act": act, "seen": seen, "replaces": replaces or FieldMap({}).digest}
     for part, names in FieldMap({}).whole().items():
         for name, value in names.items():

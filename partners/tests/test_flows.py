@@ -1,4 +1,4 @@
-"""The three automation flows of the partner-automation document, each line of a flow as it happens."""
+"""The three automation flows of the partner-automation document, each line of a flow in turn."""
 
 import pytest
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Partners:
-    """The systems of all partners, which take everybody."""
+    """The systems of all partners, which accept everybody."""
 
     def __init__(self) -> None:
         self.taken: list[str] = []
@@ -48,7 +48,7 @@ def let_the_worker_enroll(enrollment: Enrollment) -> None:
 
 
 def finish(step: EnrollmentStep) -> None:
-    """The partner's webhook, and the worker that it rings for."""
+    """Send the partner's webhook, and run the worker that it notifies."""
     provider = partner_with_secret(step.enrollment, step.sequence_order - 1)
     assert post(provider, body("course.completed", f"e-{step.course}")).status_code == 200
     handle_event(event_id=PartnerEvent.objects.latest("pk").pk, now=utc_now())

@@ -1,4 +1,4 @@
-"""The production gateway against a partner's stand-in, over HTTP: what each answer and each fault comes to."""
+"""The production gateway against a partner's stand-in, over HTTP: the effect of each response and each fault."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -164,7 +164,7 @@ class TestGarbage:
         assert gateway.enroll(REQUEST) == PartnerEnrollment(id="7", launch_url="")
 
     def test_of_a_list_is_passed_over(self, gateway: RestGateway, monkeypatch: Any) -> None:
-        """A partner that ignores the question lists everybody."""
+        """A partner that ignores the filter lists everybody."""
         rows = [{"reference": "other", "id": "1"}, {"reference": "step-1", "id": "2"}]
         monkeypatch.setattr(Answer, "json", lambda self: {"data": rows})
 

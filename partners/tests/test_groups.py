@@ -1,4 +1,4 @@
-"""Whose turn it is, for every state that three steps of a group can be in."""
+"""Whose turn it is, for every combination of states of three steps in a group."""
 
 from itertools import product
 
@@ -14,7 +14,7 @@ COMBINATIONS = list(product(PartnerStepStatus.values, repeat=3))
 def steps_in(
     *statuses: str, rule: str = IN_ORDER, at_least: int | None = None, position: int = 1
 ) -> list[EnrollmentStep]:
-    """Unsaved steps of one group."""
+    """Return unsaved steps of one group."""
     group = SequenceGroup(pk=position, position=position, rule=rule, at_least=at_least)
     return [
         EnrollmentStep(item=SequenceItem(pk=10 * position + place, group=group, position=place), status=status)

@@ -1,4 +1,4 @@
-"""What partners tell us: trusted by its signature, stored once, and applied in every order in which it may come."""
+"""Partners' messages: authenticated by their signature, stored once, and applied in every possible order."""
 
 import datetime as dt
 import itertools
@@ -57,7 +57,7 @@ def post(
 
 
 def partner_with_secret(enrollment: Enrollment, place: int = 0) -> Provider:
-    """The partner of a step, as `create_provider` would have made it."""
+    """Return the partner of a step, as `create_provider` would have created it."""
     provider = steps_of(enrollment)[place].provider
     provider.webhook_secret = new_signing_secret()
     provider.save()
@@ -65,7 +65,7 @@ def partner_with_secret(enrollment: Enrollment, place: int = 0) -> Provider:
 
 
 def tell(step: EnrollmentStep, event: str = "course.completed", **data: Any) -> PartnerEvent:
-    """What a partner says about a step, stored and applied."""
+    """Store and apply a partner's message about a step."""
     provider = Provider.objects.get(pk=step.provider_id)
     if not provider.webhook_secret:
         provider.webhook_secret = new_signing_secret()
@@ -224,7 +224,7 @@ class TestAMessageThatIsRefused:
         assert (event.type, event.outcome, event.handled_at) == ("unreadable", "unread", None)
 
     def test_has_something_else_where_progress_would_stand(self, provider: Provider) -> None:
-        """What is not needed for a completion does not hold it up."""
+        """An invalid optional field does not prevent the completion."""
         post(provider, body(progress="half"))
 
         assert (PartnerEvent.objects.get().type, PartnerEvent.objects.get().payload) == ("course.completed", {})

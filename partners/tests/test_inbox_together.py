@@ -1,4 +1,4 @@
-"""Many events of partners in one transaction: each has the effect that it has by itself."""
+"""Many events of partners in one transaction: each has the same effect as on its own."""
 
 import datetime as dt
 import re
@@ -32,7 +32,7 @@ DATA = {"completedAt": "2026-03-02T17:00:00Z", "certificateNumber": "C-1", "prog
 
 
 def told(step: EnrollmentStep, kind: str = "course.completed", **about: Any) -> PartnerEvent:
-    """What the partner of a step has told, and nobody has handled."""
+    """Return an unhandled event of a step's partner."""
     return PartnerEvent.objects.create(
         provider=about.get("provider", step.provider),
         event_id=f"msg-{PartnerEvent.objects.count()}",
@@ -45,7 +45,7 @@ def told(step: EnrollmentStep, kind: str = "course.completed", **about: Any) -> 
 
 
 def taught(**more: Any) -> EnrollmentStep:
-    """The first step of a learner, whom its partner has taken."""
+    """Return the first step of a learner, whom its partner has accepted."""
     return accept(steps_of(approved(now=EARLIER, **more))[0], now=EARLIER)
 
 
@@ -149,14 +149,14 @@ KINDS: list[Callable[[], None]] = [
     after_leaving,
     that_staff_took_back,
 ]
-# What differs between two rows that are alike: made-up names, and when to look again at an event that waits.
+# What differs between two equal rows: generated names, and when to look again at an event that waits.
 _MADE_UP = {"id", "cuid", "serial", "next_attempt_at"}
 _OF_MAIL = {"params", "created_at"}  # the certificate's key, and the moment of the clock
 _NAMES = re.compile(r"certificate:[\w-]+|\b[A-Z0-9]{5}(?:-[A-Z0-9]{5}){3}\b")
 
 
 def everything() -> list[str]:
-    """All rows of all tables, in words."""
+    """Return all rows of all tables, as text."""
     return sorted(
         _NAMES.sub("a name", f"{model.__name__} {[pair for pair in row.items() if pair[0] not in left_out]}")
         for model in apps.get_models()
@@ -166,7 +166,7 @@ def everything() -> list[str]:
 
 
 def handled_by(handle: Callable[[], object]) -> list[str]:
-    """Everything there is after that, which is then undone."""
+    """Return everything there is after that, which is then rolled back."""
     with transaction.atomic():
         handle()
         found = everything()

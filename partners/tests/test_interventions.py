@@ -1,4 +1,4 @@
-"""What staff do about a single step."""
+"""What staff can do about a single step."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Moving learners who are under way to the newest version of the sequence: what they keep, and what they get."""
+"""Moving active learners to the newest version of the sequence: what they keep, and what they get."""
 
 import json
 from io import StringIO
@@ -44,7 +44,7 @@ class School:
         return sequence
 
     def learner(self, *done: str) -> Enrollment:
-        """Under way by the present version, with these courses completed."""
+        """Return a learner who is active in the current version, with these courses completed."""
         enrollment = approved(self.instance)
         for letter in done:
             complete(accept(next(step for step in steps_of(enrollment) if step.course == letter)))

@@ -41,13 +41,13 @@ STUCK = NOON + 8 * DAY  # the learner was accepted at noon, and counts as stuck 
 
 @pytest.fixture
 def step() -> EnrollmentStep:
-    """In progress since noon."""
+    """Return a step in progress since noon."""
     return accept(steps_of(approved(now=NOON))[0], now=NOON)
 
 
 @pytest.fixture
 def waiting() -> EnrollmentStep:
-    """Queued since noon at a partner whose contact we know."""
+    """Return a step queued since noon at a partner whose contact we know."""
     found = steps_of(approved(now=NOON))[0]
     change_provider(provider_id=found.provider_id, contact_email="desk@partner.test", now=NOON)
     return found
@@ -64,7 +64,7 @@ def nudged() -> list[str]:
 
 
 def sent_mails(now: dt.datetime) -> list[Any]:
-    """The nudges that reach the mail server."""
+    """Return the nudges that reach the mail server."""
     Notification.objects.exclude(kind__startswith="partner_nudge").delete()
     mail.outbox.clear()
     send_due_notifications(now=now)

@@ -1,4 +1,4 @@
-"""Every event of a partner in every odd order: what docs/partners.md says comes of it."""
+"""Every event of a partner in every unexpected order has the effect that docs/partners.md describes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def told_before_the_acceptance(first: EnrollmentStep) -> tuple[EnrollmentStep, s
 
 
 def told_of_a_later_step(first: EnrollmentStep) -> tuple[EnrollmentStep, str, int]:
-    """The partner knows by the id of a step whose turn has not come."""
+    """Report, by the partner's id, about a step whose turn has not come."""
     later = steps_of(first.enrollment)[1]
     EnrollmentStep.objects.filter(pk=later.pk).update(external_enrollment_id="their-later")
     accept(first)
@@ -81,7 +81,7 @@ OUTCOMES: dict[Callable[..., Any], dict[str, str]] = {
     told_of_a_later_step: {
         "enrollment.created": "noted; the step is pending",
         "progress.updated": "no further than before",
-        "course.completed": "",  # refused for now: it is tried again, until the step's turn has come
+        "course.completed": "",  # refused for now: it is retried until the step's turn has come
         "certificate.issued": "certificate kept",
     },
     told_after_the_skip: {

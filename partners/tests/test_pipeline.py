@@ -1,4 +1,4 @@
-"""How learners fare at partners: the figures, over HTTP and on the command line."""
+"""The progress of learners at partners: the figures, over HTTP and on the command line."""
 
 import datetime as dt
 import json
@@ -28,7 +28,7 @@ NOW = NOON + 30 * DAY
 
 
 def busy() -> ProgramInstance:
-    """One partner in order before another; at the first one there is a learner in every state at NOW."""
+    """Return two partners in order; at the first one there is a learner in every state at NOW."""
     instance = instance_with((2, GroupRule.ALL_IN_ORDER))
 
     def first(begun: dt.datetime) -> Any:
@@ -46,7 +46,7 @@ def busy() -> ProgramInstance:
 
 
 def figures(instance: ProgramInstance) -> list[PartnerFigures]:
-    """In the order of the sequence."""
+    """Return the figures in the order of the sequence."""
     found = pipeline_of(workspace_id=instance.workspace_id, now=NOW)
     return sorted(found, key=lambda each: each.provider.pk)
 

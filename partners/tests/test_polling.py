@@ -1,4 +1,4 @@
-"""Asking partners for news: what a webhook did not tell arrives all the same, once."""
+"""Polling partners: news that no webhook reported arrives anyway, once."""
 
 import datetime as dt
 import json
@@ -28,7 +28,7 @@ CERTIFICATE = {"certificateId": "c-1", "certificateNumber": "77"}
 
 
 class Partner:
-    """A partner's system that answers each question for news with `news`, or raises it."""
+    """A partner's system that answers each poll with `news`, or raises it."""
 
     def __init__(self) -> None:
         self.news: PartnerNews | Exception | None = said(progress=0)
@@ -91,7 +91,7 @@ class TestAStepInProgress:
     @pytest.mark.parametrize(
         ("finished", "becomes"),
         [
-            ("2026-03-02T16:59:00Z", "in_progress"),  # it is the one that staff took back
+            ("2026-03-02T16:59:00Z", "in_progress"),  # it is the completion that staff took back
             ("", "in_progress"),  # it may be
             ("2026-03-03T09:00:00Z", "completed"),
         ],

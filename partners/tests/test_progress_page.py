@@ -1,4 +1,4 @@
-"""What a family sees of its learners' way through partners."""
+"""What a family sees of its learners' progress with partners."""
 
 import datetime as dt
 import re
@@ -39,7 +39,7 @@ def page_of(email: str) -> str:
 
 
 def seen(enrollment: Enrollment) -> str:
-    """The page as the learner sees it."""
+    """Return the page as the learner sees it."""
     learner = enrollment.learner
     assert learner is not None
     Learner.objects.filter(pk=learner.pk).update(first_name="Mia", email="mia@school.test")

@@ -1,4 +1,4 @@
-"""From approval to the last partner, without a hand on it: the five operations and what follows from each change."""
+"""From approval to the last partner, fully automatically: the five operations and what follows from each change."""
 
 import datetime as dt
 from typing import Any
@@ -45,7 +45,7 @@ IN_ORDER, ANY_ORDER, AT_LEAST = GroupRule.ALL_IN_ORDER, GroupRule.ALL_ANY_ORDER,
 
 
 def told(enrollment: Enrollment) -> list[tuple[str, int]]:
-    """What was published about its steps: the type, and which step."""
+    """Return what was published about its steps: the type, and which step."""
     rows = OutboxEvent.objects.filter(type__startswith="partner.").order_by("pk")
     return [(row.type, row.payload["sequenceOrder"]) for row in rows if row.payload["enrollmentId"] == enrollment.cuid]
 

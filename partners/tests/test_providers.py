@@ -1,4 +1,4 @@
-"""A workspace's partners: what is kept of them, and how the key to them is kept."""
+"""A workspace's partners: what is stored, and how their API key is protected."""
 
 import datetime as dt
 from typing import Any
@@ -106,12 +106,12 @@ class TestAChange:
 
 
 class TestACorrection:
-    """Of how a partner is asked: whatever pause it had is over."""
+    """After a correction of how a partner is called, any pause is over."""
 
     LATER = NOON + dt.timedelta(minutes=40)
 
     def step(self) -> EnrollmentStep:
-        """One about which the partner did not answer six times, so that it is asked again in 40 minutes."""
+        """Return a step about which the partner failed to answer six times, so that it is asked again in 40 minutes."""
         step = steps_of(approved(now=NOON))[0]
         EnrollmentStep.objects.filter(pk=step.pk).update(attempts=6, next_attempt_at=self.LATER)
         Provider.objects.filter(pk=step.provider_id).update(

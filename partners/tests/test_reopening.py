@@ -1,4 +1,4 @@
-"""Staff take back that a step counts as done: what follows for the learner, the partner and the certificate."""
+"""Taking back that a step counts as done: the effects on the learner, the partner, and the certificate."""
 
 import datetime as dt
 from typing import Any
@@ -31,7 +31,7 @@ def reopen(step: EnrollmentStep, *, now: dt.datetime | None = None) -> Enrollmen
 
 
 def finished(*, steps: int = 1) -> Enrollment:
-    """A learner who has completed every partner, and has the certificate."""
+    """Return a learner who has completed every partner, and has the certificate."""
     enrollment = approved(steps=steps)
     for order in range(steps):
         complete(accept(steps_of(enrollment)[order]))
@@ -140,7 +140,7 @@ class TestReopening:
 
 
 class TestWhatThePartnerToldBefore:
-    """Of a completion that staff no longer accept."""
+    """Reports of a completion that staff no longer accept."""
 
     def hear(self, step: EnrollmentStep, *, completed_at: str, received: dt.datetime) -> PartnerEvent:
         event = store_found(

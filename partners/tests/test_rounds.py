@@ -1,4 +1,4 @@
-"""Going round partners: one worker at each, and none that waits for long for one that is silent."""
+"""Rounds at partners: one worker at each, and none that waits long for a silent one."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -67,7 +67,7 @@ class TestTheSweep:
 
         tried = [enroll_at_provider(provider_id=provider_id, now=NOON + n * dt.timedelta(minutes=1)) for n in range(2)]
 
-        assert tried == [1, 5]  # the second round finds it back, and goes on
+        assert tried == [1, 5]  # the second round finds it working again, and continues
 
     def test_asks_a_silent_partner_about_somebody_else_than_it_was_silent_about(self, partner: Partner) -> None:
         instance = instance_with((1, GroupRule.ALL_IN_ORDER))
@@ -101,7 +101,7 @@ class TestTheSweep:
             now = NOON + dt.timedelta(seconds=second)
             asked += [second] * enroll_at_provider(provider_id=provider_id, now=now)
 
-        # The first silence says little. After that the pause is as long as the silence, and five minutes at most.
+        # The first silence says little. After that, the pause is as long as the silence, up to five minutes.
         assert asked == [0, 5, 20, 45, 95, 195, 395, 700]
 
     def test_leaves_a_partner_alone_after_one_call_that_cost_a_worker_its_time(
@@ -140,7 +140,7 @@ class TestTheSweep:
         approved(instance_with((1, GroupRule.ALL_IN_ORDER)), now=NOON)
         provider_id = Provider.objects.get().pk
         note_silence(provider_id=provider_id, now=NOON)
-        assert rounds._begin(provider_id, NOON)  # and no word of that worker any more
+        assert rounds._begin(provider_id, NOON)  # and nothing more from that worker
 
         tried = [enroll_at_provider(provider_id=provider_id, now=NOON + n * rounds.LEASE / 2) for n in range(3)]
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def instance() -> ProgramInstance:
-    """Of a program whose workspace has the partners north and south."""
+    """Return an instance of a program whose workspace has the partners north and south."""
     instance = InstanceFactory(price=None)
     for slug in ("north", "south"):
         ProviderFactory(workspace=instance.workspace, slug=slug)
@@ -79,7 +79,7 @@ class TestASequence:
         shown = api.get(address(instance) + slash).json()
         assert (answer.status_code, answer.json()) == (200, shown)
         assert (shown["version"], shown["steps"]) == (1, ALL_KINDS["steps"])
-        assert shown["groups"] == [BASICS, FREELY, ELECTIVES]  # in the order in which learners come to them
+        assert shown["groups"] == [BASICS, FREELY, ELECTIVES]  # in the order in which learners reach them
 
     def test_that_is_sent_back_as_it_is_shown_makes_no_version(self, api: Api, instance: ProgramInstance) -> None:
         api.put(address(instance), ALL_KINDS)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def instance() -> ProgramInstance:
-    """Of a program whose workspace has the partners north and south."""
+    """Return an instance of a program whose workspace has the partners north and south."""
     instance = InstanceFactory(price=None)
     for slug in ("north", "south"):
         ProviderFactory(workspace=instance.workspace, slug=slug)
@@ -46,7 +46,7 @@ def part(*steps: tuple[str, str], rule: str = "all_in_order", least: str = "", n
 
 
 def typed(*parts: dict[str, Any], act: str = "preview", **more: str) -> dict[str, str]:
-    """What a browser sends of these parts when a button is pressed."""
+    """Return what a browser submits for these parts when a button is pressed."""
     sent = {"act": act, "groups": str(len(parts)), **more}
     for place, each in enumerate(parts):
         sent |= {f"{name}_{place}": each[name] for name in ("rule", "at_least", "name")}
@@ -61,7 +61,7 @@ def text(answer: Any) -> str:
 
 
 def steps_on(answer: Any) -> list[list[str]]:
-    """The courses on the page, part by part."""
+    """Return the courses on the page, part by part."""
     return [[step["fields"][1].value() for step in part["steps"]] for part in answer.context["form"].parts]
 
 

@@ -1,4 +1,4 @@
-"""The versions of a program's sequence: what makes a new one, and what none can be made of."""
+"""The versions of a program's sequence: what creates a new one, and what is rejected."""
 
 import pytest
 
@@ -98,7 +98,7 @@ class TestASequenceThatIsRefused:
         self.refuse(instance, draft, draft, field="steps[1].courseId", code="repeated")
 
     def refuse(self, instance: ProgramInstance, *drafts: GroupDraft, field: str, code: str) -> None:
-        """The refusal names the field, and the sequence that there was goes on."""
+        """The refusal names the field, and the existing sequence stays in force."""
         define(instance, group(instance, 1))
 
         with pytest.raises(Invalid) as refused:

@@ -1,4 +1,4 @@
-"""What partners have agreed to, and what staff are asked once they take longer."""
+"""Partners' service levels, and the staff tasks when they take longer."""
 
 import datetime as dt
 

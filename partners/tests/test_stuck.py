@@ -1,4 +1,4 @@
-"""Who is stuck at a partner, for how long, and whose turn it is."""
+"""Who is stuck at a partner, for how long, and who has to act."""
 
 import datetime as dt
 
@@ -23,7 +23,7 @@ SECOND = dt.timedelta(seconds=1)
 
 
 def queued() -> EnrollmentStep:
-    """A step whose partner was asked at noon; it counts as stuck after 7 days in progress."""
+    """Return a step whose partner was asked at noon; it counts as stuck after 7 days in progress."""
     return steps_of(approved(now=NOON))[0]
 
 
@@ -95,7 +95,7 @@ class TestOutagesOfAPartner:
         note_silence(provider_id=step.provider_id, now=NOON + DAY)
         note_silence(provider_id=step.provider_id, now=NOON + 2 * DAY)
 
-        assert stuck(NOON + 8 * DAY) == []  # until it was last asked in vain: nobody knows more
+        assert stuck(NOON + 8 * DAY) == []  # up to the last unanswered call: nobody knows more
         assert stuck(NOON + 8 * DAY + SECOND) == [step]
 
         silent = Provider.objects.get(pk=step.provider_id)

@@ -1,4 +1,4 @@
-"""Messages that a partner's field map does not fit: kept, visible, a task for staff, and applied once it is mended."""
+"""Messages that a field map does not fit: stored, visible, a task for staff, and applied once the map is fixed."""
 
 import datetime as dt
 import json
@@ -48,7 +48,7 @@ def step() -> EnrollmentStep:
 
 
 def told(step: EnrollmentStep, kind: str, **content: Any) -> Any:
-    """What the partner of a step posts in its own words."""
+    """Post a message of a step's partner in its own words."""
     content = {"number": f"their-{step.pk}", **content}
     provider = Provider.objects.get(pk=step.provider_id)
     return post(provider, {"type": kind, "content": content}, message_id=f"msg-{kind}")

@@ -1,4 +1,4 @@
-"""The worklist of a partner without an API: out as CSV, and back with its results."""
+"""The worklist of a partner without an API: exported as CSV, and imported with its results."""
 
 import csv
 import io

@@ -12,7 +12,7 @@ from sandbox.testing import SandboxProcess, wait_until
 
 
 class Receiver:
-    """A webhook endpoint: keeps what it gets and answers what `answers` says, 200 once that is used up."""
+    """A webhook endpoint: stores what it receives and responds with the statuses in `answers`, then with 200."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
@@ -53,7 +53,7 @@ class Receiver:
                 self.wfile.write(b"seen")
 
             def log_message(self, *args: Any) -> None:
-                """Say nothing."""
+                """Suppress logging."""
 
         return Handler
 
@@ -81,13 +81,13 @@ def receiver(sandbox: SandboxProcess) -> Iterator[Receiver]:
 
 @pytest.fixture
 def client(sandbox: SandboxProcess) -> stripe.StripeClient:
-    """The client that production uses, without retries of its own."""
+    """Return the client that production uses, without its own retries."""
     return stripe.StripeClient(sandbox.api_key, base_addresses={"api": sandbox.url}, max_network_retries=0)
 
 
 @pytest.fixture
 def http(sandbox: SandboxProcess) -> Iterator[httpx.Client]:
-    """Plain HTTP with the key, for what the library does not show."""
+    """Return plain HTTP with the key, for what the library hides."""
     headers = {"Authorization": f"Bearer {sandbox.api_key}"}
     with httpx.Client(base_url=sandbox.url, headers=headers, timeout=10, trust_env=False) as plain:
         yield plain
@@ -95,7 +95,7 @@ def http(sandbox: SandboxProcess) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def params() -> dict[str, Any]:
-    """What the product sends to open a checkout."""
+    """Return what the product sends to open a checkout."""
     return {
         "mode": "payment",
         "line_items": [
@@ -120,7 +120,7 @@ def create(client: stripe.StripeClient, params: dict[str, Any]) -> Callable[...,
 
 @pytest.fixture
 def form() -> dict[str, str]:
-    """The least a session needs, in the wire's own encoding."""
+    """Return the minimum for a session, in the wire encoding."""
     return {
         "mode": "payment",
         "line_items[0][price_data][currency]": "usd",

@@ -1,4 +1,4 @@
-"""Fakturownia's stand-in: it refuses what the real one refuses, numbers as it numbers, and keeps its books."""
+"""Fakturownia's stand-in: it rejects what the real one rejects, numbers in the same way, and keeps its books."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What happened before the sandbox was there, as demo data tell it."""
+"""What happened before the sandbox existed, as demo data describes it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ Body = dict[str, Any]
 
 @pytest.fixture
 def sold() -> Body:
-    """A session that was paid and partly refunded."""
+    """Return a session that was paid and partly refunded."""
     return {
         "id": "cs_demo_1",
         "client_reference_id": "checkout-1",

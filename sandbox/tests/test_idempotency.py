@@ -49,7 +49,7 @@ class TestAnIdempotencyKey:
         first: list[httpx.Response] = []
         slow = threading.Thread(target=lambda: first.append(http.post("/v1/checkout/sessions", data=form, headers=KEY)))
         slow.start()
-        wait_until(lambda: sandbox.faults() == [])  # the slow one has taken its fault, and with it the key
+        wait_until(lambda: sandbox.faults() == [])  # the slow one has used up its fault, and holds the key
 
         conflict = http.post("/v1/checkout/sessions", data=form, headers=KEY)
         slow.join(10)

@@ -1,4 +1,4 @@
-"""A partner's stand-in: its API, its books, and the page on which a course is taken."""
+"""A partner's stand-in: its API, its books, and the course page."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ Create = Callable[..., stripe.checkout.Session]
 
 @pytest.fixture
 def intent(sandbox: SandboxProcess, client: stripe.StripeClient, create: Create) -> str:
-    """A payment of 49.00 USD."""
+    """Return a payment of 49.00 USD."""
     session = create()
     sandbox.pay(session.url)
     return str(client.v1.checkout.sessions.retrieve(session.id).payment_intent)
@@ -22,7 +22,7 @@ def charge_of(client: stripe.StripeClient, intent: str) -> stripe.Charge:
 
 
 def new_types(client: stripe.StripeClient) -> list[str]:
-    """The events after the payment, oldest first."""
+    """Return the events after the payment, oldest first."""
     return [event.type for event in client.v1.events.list({"limit": 100})][::-1][4:]
 
 

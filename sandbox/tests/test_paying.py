@@ -11,7 +11,7 @@ Create = Callable[..., stripe.checkout.Session]
 
 
 def types_of(client: stripe.StripeClient) -> list[str]:
-    """All events, oldest first."""
+    """Return all events, oldest first."""
     return [event.type for event in client.v1.events.list({"limit": 100})][::-1]
 
 
@@ -56,7 +56,7 @@ class TestPaying:
         assert answer.headers["location"] == f"https://school.test/done?session={session.id}"
         paid = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent.latest_charge"]})
         assert (paid.status, paid.payment_status, paid.url) == ("complete", "paid", None)
-        assert paid.customer_details.email == "parent@school.test"  # given with the session, and not to be changed
+        assert paid.customer_details.email == "parent@school.test"  # given with the session, and unchangeable
         intent = paid.payment_intent
         assert (intent.status, intent.amount_received, intent.currency) == ("succeeded", 4900, "usd")
         assert intent.metadata.to_dict() == {"checkout": "7"}
@@ -225,7 +225,7 @@ class TestCancelling:
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:
-    """Run the calls in threads that start together; their results in order."""
+    """Run the calls in threads that start together; return their results in order."""
     results: list[object] = [None] * len(calls)
     start = threading.Barrier(len(calls))
 

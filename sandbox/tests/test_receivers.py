@@ -1,4 +1,4 @@
-"""A receiver of the platform's webhooks: what it believes, what it answers, and the page that shows it."""
+"""A receiver of the platform's webhooks: what it trusts, how it responds, and the page that shows it."""
 
 import datetime as dt
 import json

@@ -15,7 +15,7 @@ PAID = ["payment_intent.created", "payment_intent.succeeded", "charge.succeeded"
 
 @pytest.fixture
 def pay(sandbox: SandboxProcess, receiver: Receiver, create: Create) -> Callable[[], stripe.checkout.Session]:
-    """Pays a new session; its events go to the receiver."""
+    """Pay a new session; its events go to the receiver."""
 
     def paid() -> stripe.checkout.Session:
         session = create()
@@ -160,7 +160,7 @@ class TestTheWebhookKnob:
         assert sandbox.faults() == []
 
     def test_duplicates_at_the_same_moment(self, sandbox: SandboxProcess, receiver: Receiver, pay) -> None:
-        receiver.barrier = threading.Barrier(2)  # breaks unless both copies are there together
+        receiver.barrier = threading.Barrier(2)  # breaks unless both copies arrive together
         sandbox.faults(webhooks="duplicate")
 
         pay()

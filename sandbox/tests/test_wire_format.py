@@ -14,7 +14,7 @@ Create = Callable[..., stripe.checkout.Session]
 
 
 def required_fields(kind: type[stripe.StripeObject]) -> set[str]:
-    """The fields the library types as always there."""
+    """Return the fields that the library types as always present."""
     return {name for name, hint in _hints(kind).items() if type(None) not in typing.get_args(hint)}
 
 
@@ -23,7 +23,7 @@ def known_fields(kind: type[stripe.StripeObject]) -> set[str]:
 
 
 def _hints(kind: type[stripe.StripeObject]) -> dict[str, Any]:
-    # Unevaluated: the library's own names inside Optional[...] are of no interest, that it is Optional is.
+    # Unevaluated: the library's own names inside Optional[...] don't matter, only that it is Optional.
     hints = inspect.get_annotations(kind)
     return {name: hint for name, hint in hints.items() if typing.get_origin(hint) is not typing.ClassVar}
 
