@@ -73,8 +73,8 @@ def lock_cohort(cohort_id: int) -> Cohort:
 
 
 def lock_cohorts_where_learner_waits(keep_id: int, drop_id: int) -> None:
-    """Lock the cohorts that may offer a place to a learner who is being merged, before the merge or to the one who
-    stays. Both learners are locked.
+    """Lock the cohorts in whose lines the dropped learner waits, which may offer either one a place. Both learners are
+    locked.
     """
     lines = WaitlistEntry.objects.in_line().filter(learner=drop_id)
     lock_rows(Cohort, *lines.values_list("cohort_id", flat=True))

@@ -1,6 +1,6 @@
 from django.db import models
 
-# The purpose, in billing, of what this app asks money for: the subject of such a checkout is the id of a place.
+# The purpose, in billing, of this app's checkouts: their subject is the id of a place.
 PURPOSE = "cohort_place"
 
 

@@ -29,8 +29,7 @@ from .receipts import find_payments
 from .sellers import tell_end_of_holdings
 from .states import ENDED_ELIGIBILITY, HELD_SEATS, LIVE_DECISIONS, PAID, PURPOSE
 
-# For families that hear nothing when they leave; the payer, or the family that is offered the freed place, may get a
-# mail.
+# For families that hear nothing when they leave; a payer, or who is offered the freed place, may get a mail.
 NO_MAIL_TO_FAMILY = "The family gets no mail about the end."
 
 

@@ -1,7 +1,6 @@
 from django.db import models
 
-# The purpose, in billing, of what this app asks money for: the subject of such a checkout is the id of a routing
-# decision.
+# The purpose, in billing, of this app's checkouts: their subject is the id of a routing decision.
 PURPOSE = "enrollment_decision"
 # Money for an enrollment that came outside of Stripe: its subject is the enrollment's id.
 OFFLINE_PURPOSE = "enrollment"

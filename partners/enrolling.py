@@ -26,8 +26,7 @@ from .rounds import PER_ROUND, go_through, ring_for
 
 log = structlog.get_logger(__name__)
 
-# The lease is longer than the two calls of an attempt can take. After the last attempt staff get a task, and can retry
-# it.
+# The lease outlasts the two calls of an attempt. After the last attempt staff get a task, and can retry it.
 RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=UNDER_WAY, attempts=12)
 ROUND = "partners.tasks.enroll_at_provider"
 

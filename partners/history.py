@@ -150,7 +150,7 @@ def _bring_tasks_in_line(change: _Change, now: dt.datetime) -> None:
 
 
 def follow_order(step: EnrollmentStep, *, before: int, now: dt.datetime) -> None:
-    """Update a step whose position was `before`: the staff tasks about it move with it."""
+    """Renew the staff task of a failed step whose position was `before`."""
     if step.status == PartnerStepStatus.FAILED and step.sequence_order != before:
         place = f"It is step {step.sequence_order} now."
         settle_staff_task(kind=STEP_FAILED, subject=_subject(step, before), resolution=place, now=now)

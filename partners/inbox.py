@@ -45,8 +45,7 @@ MATCHED_WITHIN = dt.timedelta(days=7)
 UNMATCHED = "unmatched"
 # A batch is one transaction, unless it has several events about one learner.
 BATCH = 500
-# The certificate of a participation that ends is written separately, with its mail; a batch of those would hold its
-# locks for seconds.
+# The certificate of an ending participation is written singly, with its mail; a batch would hold locks for seconds.
 ENDS_AT_ONCE = 25
 # Unreadable messages beyond this size and depth are not stored.
 MAX_UNREAD_BYTES = 65_536

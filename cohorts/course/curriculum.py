@@ -49,8 +49,7 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime) -> CourseStep:
     """
     step = CourseStep.objects.get(pk=step_id)
     lock_cohorts_of(step.program_id)
-    # A booking takes its seat first: with the sessions locked, it is either seen below or comes too late to find the
-    # step.
+    # A booking takes its seat first: with the sessions locked, it is seen below, or too late to find the step.
     lock_sessions(set(step.cohort_sessions.values_list("class_session_id", flat=True)))
     refuse_in_use(step)
     step.progress.all().delete()

@@ -133,8 +133,7 @@ def swap_booking(
     if not is_by_staff:
         _refuse_late(session, now)
     chosen = _chosen_sessions(offered_sessions(cohort_id=package.cohort_id, now=now), [Selection(step_id, option_id)])
-    # Both in the order of their keys, so that two learners who swap into each other's sessions wait instead of
-    # deadlocking.
+    # Both in the order of their keys: two learners who swap into each other's sessions wait, without a deadlock.
     lock_sessions({session.pk, chosen[step_id].class_session_id})
     give_back_seats([row])
     lock_package_row(package.pk)

@@ -63,7 +63,7 @@ def find_encoding(file: IO[bytes]) -> Encoding:
 
 
 def _wide_encoding(start: bytes) -> str:
-    """Return UTF-16 if its byte order mark is there, or a zero next to each Latin letter; otherwise an empty text."""
+    """Return the kind of UTF-16, by its byte order mark or the zeros next to Latin letters; otherwise an empty text."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     pairs = len(start) // 2

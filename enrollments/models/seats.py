@@ -92,8 +92,7 @@ class DistrictSeatAllocation(models.Model):
     )
     seat_price_minor = models.PositiveIntegerField(null=True, blank=True)  # what the district pays for one seat
     currency = models.CharField(max_length=3, blank=True, default="", db_default="")
-    # A family without activity for this many days is asked whether it is still coming; without a number, nobody is
-    # asked.
+    # A family without activity for this many days is asked whether it is still coming; if empty, nobody is.
     idle_days = models.PositiveSmallIntegerField("idle after days", null=True, blank=True)
     grace_days = models.PositiveSmallIntegerField("days to answer", default=7, db_default=7)
     renewed_from = models.ForeignKey(

@@ -48,8 +48,7 @@ CRITERIA = (
     CriterionDraft("New", "!enrollments.exists(other, other.status == 'approved')", "Has another course"),
     CriterionDraft("Day", "today >= '2026-01-01' && gradeLevel != '9'", "Not this year"),
 )
-# Rows of every kind: eligible, ineligible by each criterion, impossible to evaluate, a lead, and one whose family was
-# never told.
+# Rows of every kind: eligible, ineligible by each criterion, impossible to evaluate, without an age, and a lead.
 KINDS: tuple[dict[str, Any], ...] = (
     {"metadata": {"age": 20}},
     {"metadata": {"age": 17}},
@@ -167,7 +166,7 @@ class TestEvaluatingAll:
 
     @pytest.mark.parametrize("name", VARIABLES)
     def test_takes_no_statement_more_for_a_candidate_more(self, name: str) -> None:
-        """Whatever the criteria read, although a candidate comes without the columns that no criterion needs."""
+        """Whatever the criteria read: a candidate comes without the columns that no criterion can read."""
         statements = []
         for number in (1, 3):
             instance = set_criteria(InstanceFactory(), CriterionDraft("Any", f"size({name}) >= 0", "No"))

@@ -54,8 +54,7 @@ class Provider(models.Model):
         help_text="After how many hours without news of a learner its system is asked for it.",
     )
     contact_email = AddressField(blank=True)
-    # The names in its JSON of what we send and read, as far as they differ from docs/partners.md; valid by
-    # `find_faults`.
+    # Its names for what we send and read, where they differ from docs/partners.md; valid by `find_faults`.
     field_map = models.JSONField(default=dict, db_default={}, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Since when no call was answered, and until when at least it is left alone; empty while it answers.

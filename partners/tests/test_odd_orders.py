@@ -31,7 +31,7 @@ def told_before_the_acceptance(first: EnrollmentStep) -> tuple[EnrollmentStep, s
 
 
 def told_of_a_later_step(first: EnrollmentStep) -> tuple[EnrollmentStep, str, int]:
-    """Report, by the partner's id, about a step whose turn has not come."""
+    """Return a step whose turn has not come, although the partner has an id for it."""
     later = steps_of(first.enrollment)[1]
     EnrollmentStep.objects.filter(pk=later.pk).update(external_enrollment_id="their-later")
     accept(first)
