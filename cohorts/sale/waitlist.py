@@ -204,7 +204,7 @@ def _renew_offer(place: CohortPlace, now: dt.datetime) -> bool:
 
 
 def withdraw_renewed_offer(*, place: CohortPlace, now: dt.datetime) -> None:
-    """Release the new hold of an offer after money came late for its earlier place, so that that place can be taken.
+    """Release the new hold of an offer after money came late for its earlier place, which can then be taken.
     The cohort and the place are locked.
     """
     if place.status != PlaceStatus.RELEASED:
