@@ -1,4 +1,4 @@
-"""What families ask GraphQL for by their session: the courses that REST shows them."""
+"""GraphQL for families, authenticated by their session: the courses that REST shows them."""
 
 from typing import Any
 
@@ -28,17 +28,17 @@ class BookedSession:
 
 @shape(ProgressSerializer)
 class CourseStepProgress:
-    """How far a package is with one step."""
+    """The progress of a package with one step."""
 
 
 @shape(PackageDetailSerializer)
 class CoursePackage:
-    """A course that somebody of the family has, with the progress of each step."""
+    """A course of a family member, with the progress of each step."""
 
 
 @shape(BookedSerializer)
 class CourseBooking:
-    """What was booked, by choice and because a step left none."""
+    """What was booked: by choice, and because a step left none."""
 
 
 @body(BookSessionsBody)
@@ -48,7 +48,7 @@ class SessionChoices:
 
 @strawberry.type
 class CoursesQuery:
-    """The courses of whoever is signed in, and of the learners they act for."""
+    """The courses of the signed-in user, and of the learners they act for."""
 
     @strawberry.field(
         extensions=[ForFamilies()], description="The courses you and your children have, newest first. By session."
@@ -64,7 +64,7 @@ class CoursesQuery:
 
 @strawberry.type
 class CoursesMutation:
-    """Booking for whoever is signed in, and for the learners they act for."""
+    """Booking for the signed-in user, and for the learners they act for."""
 
     @strawberry.mutation(
         extensions=[ForFamilies()],

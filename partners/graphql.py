@@ -47,27 +47,27 @@ class PartnerStep:
 
 @shape(FiguresSerializer)
 class PartnerFigures:
-    """How learners fare at a partner."""
+    """The progress of learners at a partner."""
 
 
 @shape(CertificateSerializer)
 class Certificate:
-    """What says that a program is completed."""
+    """The proof that a program was completed."""
 
 
 @body(StepReasonBody)
 class StepReason:
-    """Why a step is changed."""
+    """The reason for changing a step."""
 
 
 @body(EvidenceBody)
 class StepEvidence:
-    """Why a step counts as completed, and what proves it."""
+    """Why a step counts as completed, with the evidence."""
 
 
 @body(ReassignBody)
 class StepReassignment:
-    """Where a learner goes instead, and why."""
+    """Where to send a learner instead, and why."""
 
 
 def _change_step(info: Info, use_case: Callable[..., Any], enrollment_id: str, id: str, facts: Any) -> PartnerStep:
@@ -79,7 +79,7 @@ def _change_step(info: Info, use_case: Callable[..., Any], enrollment_id: str, i
 
 @strawberry.type
 class PartnersQuery:
-    """Partners, and learners there."""
+    """Partners, and learners at partners."""
 
     @strawberry.field(extensions=[Needs(READ)], description="Partners, newest first.")
     def partners(self, info: Info, first: First = FIRST, after: After = None) -> Connection[Partner]:
@@ -117,7 +117,7 @@ class PartnersQuery:
 
 @strawberry.type
 class PartnersMutation:
-    """What is done about partners, and about learners there."""
+    """Actions on partners, and on learners there."""
 
     @strawberry.mutation(
         extensions=[Needs(WRITE)], description="Stop sending learners to a partner until it is resumed."

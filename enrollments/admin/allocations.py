@@ -50,7 +50,7 @@ from .standings import standing_badge
 
 
 def can_be_renewed(allocation: DistrictSeatAllocation) -> bool:
-    """Whether it has no next one yet, which rows of the list know already."""
+    """Return whether it has not been renewed yet, which list rows carry along."""
     known: bool | None = getattr(allocation, "is_renewed", None)
     return not (allocation.renewals.exists() if known is None else known)
 

@@ -66,7 +66,7 @@ class EvaluationForm(StaffForm):
 
 
 def foresee_evaluation(instance: ProgramInstance, form: EvaluationForm) -> Preview:
-    """How many are evaluated, and whether their families are told."""
+    """Preview how many are evaluated, and whether their families are notified."""
     going_on = find_going_on(instance.pk)
     if going_on is not None:
         return Preview((f"An evaluation of {going_on.total:,} candidates is going on, so no other is started.",))

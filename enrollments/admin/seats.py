@@ -96,7 +96,9 @@ def is_held(seat: SeatAssignment) -> bool:
 
 
 def has_elsewhere(seat: SeatAssignment) -> bool:
-    """Whether the seat is held and its district has another allocation for it; the preview says if that one is full."""
+    """Return whether the seat is held and its district has another allocation for it; the preview says if that is
+    full.
+    """
     return is_held(seat) and suited_allocations(seat).exists()
 
 

@@ -1,4 +1,6 @@
-"""Routing decisions in GraphQL. Learners are routed by REST alone, whose answers the router's document fixes."""
+"""Routing decisions in GraphQL. Learners are routed only through REST, whose responses the router's document
+defines.
+"""
 
 from typing import Any
 

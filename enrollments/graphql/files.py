@@ -25,7 +25,7 @@ class ImportFault:
 
 @shape(ImportSerializer, leaving=["errors"])
 class Import:
-    """A file of candidates that is imported."""
+    """A file of candidates being imported."""
 
     @strawberry.field(description="What is wrong with the first lines at fault; `importErrors` has them all.")
     def errors(self, root: strawberry.Parent[Any]) -> list[ImportFault]:
@@ -35,17 +35,17 @@ class Import:
 
 @shape(ExportSerializer)
 class Export:
-    """Enrollments that are written into a file."""
+    """A file to which enrollments are written."""
 
 
 @body(ExportBody)
 class NewExport:
-    """Which enrollments are written, and how; all filters that are given hold together."""
+    """Which enrollments to write, and in which format; filters are combined with AND."""
 
 
 @strawberry.type
 class FilesQuery:
-    """Files of enrollments, as they come and go."""
+    """Imports and exports of enrollments."""
 
     @strawberry.field(name="import", extensions=[Needs(READ)], description="The progress of an import.")
     def import_(self, info: Info, id: strawberry.ID) -> Import:
@@ -66,7 +66,7 @@ class FilesQuery:
 
 @strawberry.type
 class FilesMutation:
-    """What is done with files of enrollments in the background."""
+    """Starting and controlling imports and exports."""
 
     @strawberry.mutation(
         extensions=[Needs(WRITE)],

@@ -42,52 +42,52 @@ from .types import WRITE, Enrollment, Job, Program, ProgramInstance
 
 @body(NewProgramBody)
 class NewProgram:
-    """A program to be offered."""
+    """A program to offer."""
 
 
 @body(ProgramBody)
 class ProgramChanges:
-    """What is to change of a program; what is left out stays."""
+    """The changes to a program; fields that are left out stay."""
 
 
 @body(NewInstanceBody)
 class NewProgramInstance:
-    """An instance of a program: for these dates, at this price, decided this way."""
+    """A program instance to offer: its dates, price, and review mode."""
 
 
 @body(InstanceBody)
 class ProgramInstanceChanges:
-    """What is to change of an instance; of price, currency and tax rate, what is left out stays."""
+    """The changes to an instance; price, currency, and tax rate each stay if left out."""
 
 
 @body(NewEnrollmentBody)
 class NewEnrollment:
-    """One way to say whom it is about, and exactly what that way needs."""
+    """One way to identify the person, and exactly the fields that it needs."""
 
 
 @body(DetailsBody)
 class EnrollmentChanges:
-    """What is to change: lists are replaced, metadata is merged (a key that is null is removed)."""
+    """The changes to an enrollment: lists are replaced, metadata is merged (a key that is null is removed)."""
 
 
 @body(ActionBody)
 class StatusChange:
-    """What goes with a change of the status."""
+    """The details of a status change."""
 
 
 @body(ReasonBody)
 class Refusal:
-    """What goes with a refusal."""
+    """The details of a refusal."""
 
 
 @body(ExitBody)
 class Exit:
-    """What goes with leaving."""
+    """The details of an exit."""
 
 
 @body(EvaluationBody)
 class EvaluationOptions:
-    """How all candidates of an instance are evaluated."""
+    """How to evaluate all candidates of an instance."""
 
 
 def _change_status(info: Info, view: type[ActionView], enrollment_id: str, sent: Any) -> Enrollment:
@@ -96,7 +96,7 @@ def _change_status(info: Info, view: type[ActionView], enrollment_id: str, sent:
 
 @strawberry.type
 class EnrollmentsMutation:
-    """Changes of programs, their instances, and of who is in which."""
+    """Changing programs, their instances, and enrollments."""
 
     @strawberry.mutation(extensions=[Needs(WRITE)], description="Add a program. Its code names it for good.")
     def create_program(self, info: Info, input: NewProgram) -> Program:

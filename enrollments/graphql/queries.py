@@ -1,4 +1,4 @@
-"""Reading programs, instances and enrollments: the same use cases as REST, in the shape of connections."""
+"""Reading programs, instances, and enrollments: the same use cases as REST, in the form of connections."""
 
 import strawberry
 from strawberry import Info
@@ -18,22 +18,24 @@ from .types import READ, Enrollment, Job, Program, ProgramInstance
 
 @body(EnrollmentQuery)
 class EnrollmentFilter:
-    """What a list of enrollments is narrowed to; all that are given hold together."""
+    """The filters of a list of enrollments, combined with AND."""
 
 
 @body(TrialBody)
 class CriteriaToTry:
-    """Criteria that do not apply yet, or not any more, and one person by the names that criteria use."""
+    """Criteria that do not apply yet, or no longer apply, and one person described under the names that criteria
+    use.
+    """
 
 
 @shape(TrialSerializer)
 class CriteriaTrial:
-    """What would become of whom."""
+    """What the criteria would change, and for whom."""
 
 
 @strawberry.type
 class EnrollmentsQuery:
-    """Programs, their instances, and who is in which."""
+    """Programs, their instances, and enrollments."""
 
     @strawberry.field(extensions=[Needs(READ)], description="Programs, newest first.")
     def programs(self, info: Info, first: First = FIRST, after: After = None) -> Connection[Program]:

@@ -1,4 +1,4 @@
-"""What GraphQL shows of programs, their instances and enrollments: the shapes of REST, and what they lead to."""
+"""The GraphQL types of programs, their instances, and enrollments: REST's shapes, and links between them."""
 
 from typing import Any
 
@@ -45,18 +45,18 @@ _VERDICTS = Prefetch("verdicts", EligibilityVerdict.objects.order_by("pk"), to_a
 
 
 def is_row(model: type[Model]) -> Any:
-    """How GraphQL tells the entities of a federated graph apart."""
+    """Return the type check by which GraphQL recognizes an entity of a federated graph."""
     return classmethod(lambda cls, found, info: isinstance(found, model))
 
 
 @shape(CriterionSerializer)
 class Criterion:
-    """One condition for being eligible."""
+    """One condition for eligibility."""
 
 
 @shape(RefundTierSerializer)
 class RefundTier:
-    """Until when how much of the price is kept of what is bought now."""
+    """How much of the price is kept, and until when, for future purchases."""
 
 
 @shape(TransitionSerializer)
@@ -66,12 +66,12 @@ class Transition:
 
 @shape(VerdictSerializer)
 class Verdict:
-    """What one evaluation said of an enrollment, and why."""
+    """The result of one evaluation of an enrollment, and why."""
 
 
 @shape(JobSerializer)
 class Job:
-    """Work in the background."""
+    """A background job."""
 
 
 @shape(ProgramSerializer, keys=["code"])
@@ -114,7 +114,7 @@ class ProgramInstance:
 
 @shape(EnrollmentSerializer, keys=["id"])
 class Enrollment:
-    """Somebody's participation in a program instance."""
+    """A person's participation in a program instance."""
 
     is_type_of = is_row(EnrollmentRow)
 
