@@ -265,7 +265,7 @@ def _with_completions(told: list[str], progress_ids: list[int]) -> Preview:
 
 
 def foresee_attendance(session: ClassSession, form: Any) -> Preview:
-    """How many came and how many are missed, and whose course is completed by it."""
+    """Preview how many attended, how many missed it, and whose courses that completes."""
     came = {int(pk) for pk in form.cleaned_data["came"]}
     seated = list(session.bookings.seated().values_list("pk", "status"))
     present = [pk for pk, _ in seated if pk in came]
