@@ -177,7 +177,7 @@ class TestRestoring:
 
         assert (report["dry_run"], report["rows"], report["files"]) == (True, 3, 1)
         assert report["migrations"] == sorted(migrations_of_code() - {"accounts.0001_initial"})
-        assert f"whoever was erased after {report['made_at']} is here again" in report["warning"]
+        assert f"learners who were erased after {report['made_at']} are back" in report["warning"]
 
     @pytest.mark.parametrize("is_older", [True, False])
     def test_migrates_what_is_of_an_older_version(

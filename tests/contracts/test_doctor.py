@@ -295,7 +295,7 @@ class TestTheCommand:
 
         assert code == 1
         assert "BROKEN  enrollments.seat_counters_equal_their_holders" in text
-        assert "docs/doctor.md says for each who is wronged" in text
+        assert "docs/doctor.md says for each rule who is affected" in text
         assert f"allocation {world.allocation.pk}: counts 1 reserved and 0 used seats; 1 and 1 are held" in text
 
     def test_prints_json_for_machines(self, world: World) -> None:
