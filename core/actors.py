@@ -1,4 +1,6 @@
-"""Who did it: recorded with every transition, kept as text so that the trail outlives the person's account."""
+"""Who did something: recorded with every transition, and kept as text so that the trail outlives the person's
+account.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +17,7 @@ class Actor:
 
     @classmethod
     def read(cls, text: str) -> "Actor":
-        """The actor that this text was made of."""
+        """Parse the text that `str` of an actor returned."""
         kind, _, number = text.partition(":")
         return cls(kind, int(number) if number else None)
 

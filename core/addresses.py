@@ -1,6 +1,6 @@
-"""What an email address is: one spelling for each mailbox, by which it is stored, looked up and written to.
+"""Email addresses: each mailbox has one spelling, by which it is stored, looked up, and written to.
 
-Two spellings are one address only where the standards say that they reach one mailbox:
+Two spellings are the same address only where the standards say that they reach the same mailbox:
 
 - The part after the @ is a domain name. It is mapped by UTS 46 (which folds case and compatibility forms) and stored as
   the A-labels of IDNA 2008, so `Fußball.test` and `xn--fuball-cta.test` are one domain and `fussball.test` is another.
@@ -17,11 +17,13 @@ from django.core.validators import validate_email
 from django.db import models
 from django.utils.translation import gettext as _
 
-MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3, minus the angle brackets
 
 
 def canonical_address(text: str) -> str:
-    """The one spelling of an address. Text that is no address comes back trimmed, so that a search may pass a part."""
+    """Return the canonical spelling of an address. Text that is not an address comes back trimmed, so a search may pass
+    part of one.
+    """
     local, at, domain = text.strip().rpartition("@")
     if not at:
         return text.strip()
@@ -38,7 +40,7 @@ def _canonical_domain(domain: str) -> str:
 
 
 def address_fault(text: str) -> str:
-    """Why nobody could be written to at this address, as a sentence with the remedy; empty if they could."""
+    """Return a sentence that says why this address can't receive mail and how to fix it; empty if it can."""
     address = canonical_address(text)
     local, _at, domain = address.rpartition("@")
     if len(address) > MAX_LENGTH:
@@ -58,13 +60,13 @@ def address_fault(text: str) -> str:
 
 
 def validate_address(text: str) -> None:
-    """Raise ValidationError for what is not an email address."""
+    """Raise ValidationError for anything that is not an email address."""
     if fault := address_fault(text):
         raise ValidationError(fault, code="invalid")
 
 
 class AddressFormField(forms.EmailField):
-    """An email address, cleaned to its one spelling."""
+    """An email address, cleaned to its canonical spelling."""
 
     default_validators = [validate_address]
 
@@ -74,13 +76,15 @@ class AddressFormField(forms.EmailField):
 
 
 class AddressField(models.EmailField):  # type: ignore[type-arg]  # generic for the type checker only
-    """A column of email addresses. Whatever is stored in it or looked up in it is spelled in the one way first."""
+    """A column of email addresses. Every value stored in it or looked up in it is converted to its canonical spelling
+    first.
+    """
 
     default_validators = [validate_address]
     description = "Email address"
 
     def deconstruct(self) -> Any:
-        """As an EmailField: the column is the same."""
+        """Deconstruct as an EmailField: the column is the same."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.EmailField", args, kwargs
 

@@ -3,10 +3,11 @@ import time
 
 
 class Breaker:
-    """Stops asking a provider that keeps failing: after `failures` in a row it is left alone for `seconds`.
+    """Stops calls to a provider that keeps failing: after `failures` in a row, no calls are made for `seconds`.
 
-    Then calls go through again, and the first one that fails opens it again. Per process, safe between threads. The
-    packaged ones hold their lock during the call, which would make concurrent calls wait for each other.
+    After that, calls go through again, and the first failure stops them again. State is per process and safe between
+    threads. The packaged breakers hold their lock during the call, which would make concurrent calls wait for each
+    other.
     """
 
     def __init__(self, *, failures: int, seconds: float) -> None:
@@ -17,7 +18,7 @@ class Breaker:
         self._open_until = 0.0
 
     def seconds_left(self) -> float:
-        """How long the provider is still left alone; 0 when it may be asked."""
+        """Return how many seconds remain before the provider may be called; 0 if it may be called now."""
         return max(0.0, self._open_until - time.monotonic())
 
     def record_failure(self) -> None:
@@ -27,6 +28,6 @@ class Breaker:
                 self._open_until = time.monotonic() + self._seconds
 
     def record_answer(self) -> None:
-        """It answered, be it with a refusal."""
+        """Record that the provider answered, even if the answer was a refusal."""
         with self._lock:
             self._in_a_row = 0

@@ -1,10 +1,10 @@
-"""Which characters a text may hold: what no database keeps, and what nobody can see in a name."""
+"""Which characters text may hold: those no database stores and those nobody can see in a name are refused."""
 
 import regex
 from django.utils.translation import gettext as _
 
-# What shows nothing and yet makes two texts differ (Unicode calls it default ignorable), control characters and line
-# separators. Let through: the joiners that Persian, Indic scripts and emoji are spelled with, and variation selectors.
+# Characters that show nothing and yet make two texts differ (Unicode calls them default ignorable), control characters,
+# and line separators. Exceptions: the joiners used to spell Persian, Indic scripts, and emoji, and variation selectors.
 _INVISIBLE = regex.compile(
     r"[[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Zl}\p{Zp}]--[\u200C\u200D\uFE00-\uFE0F]]", regex.V1
 )
@@ -14,7 +14,7 @@ _LINE_BREAKS = "\t\n\r"
 
 
 def storage_fault(text: str) -> str:
-    """Why no database would keep the text, empty if it would."""
+    """Return why no database would store the text; empty if one would."""
     if "\x00" in text:
         return "NUL characters are not allowed."
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
@@ -23,7 +23,7 @@ def storage_fault(text: str) -> str:
 
 
 def visibility_fault(text: str, *, multiline: bool = False) -> str:
-    """What in the text nobody would see, as a sentence with its code point; empty if there is nothing."""
+    """Return a sentence that names the first invisible character and its code point; empty if there is none."""
     for found in _INVISIBLE.finditer(text):
         if not (multiline and found[0] in _LINE_BREAKS):
             return _("Control and invisible characters are not allowed (%(character)s was found).") % {
@@ -35,12 +35,12 @@ def visibility_fault(text: str, *, multiline: bool = False) -> str:
 
 
 def shows_something(text: str) -> bool:
-    """Whether a reader would see anything of the text."""
+    """Return whether a reader would see anything of the text."""
     return _VISIBLE.search(text) is not None
 
 
 def trim(text: str) -> str:
-    """The text without what shows nothing at its ends: a copied name often brings such characters along."""
+    """Return the text without invisible characters at its ends: copied names often bring such characters along."""
     start = 0
     end = len(text)
     while start < end and _is_blank(text[start]):

@@ -1,4 +1,4 @@
-"""The one place that reads the time, so that a test or a backfill can say what time it is."""
+"""The only place that reads the time, so that a test or a backfill can say what time it is."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -11,18 +11,20 @@ _said: ContextVar[dt.datetime | None] = ContextVar("said_time", default=None)
 
 
 def utc_now() -> dt.datetime:
-    """The present moment, timezone-aware, UTC."""
+    """Return the present moment, timezone-aware, in UTC."""
     return _said.get() or timezone.now()
 
 
 def utc_text(moment: dt.datetime) -> str:
-    """A moment as programs exchange it: ISO 8601 in UTC, `2026-09-01T12:00:00Z`."""
+    """Return a moment as programs exchange it: ISO 8601 in UTC, `2026-09-01T12:00:00Z`."""
     return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
 @contextmanager
 def time_is(moment: dt.datetime) -> Iterator[None]:
-    """Within this block of this thread, it is `moment`: for what is written after the fact as if it were then."""
+    """Make `moment` the current time within this block of this thread, for rows written after the fact as if it were
+    then.
+    """
     token = _said.set(moment)
     try:
         yield

@@ -1,4 +1,6 @@
-"""What the management commands share: one use case, an answer for people or (--json) for programs, exit codes."""
+"""What the management commands share: they call one use case, report to people or (with --json) to programs, and set
+exit codes.
+"""
 
 import json
 import re
@@ -18,11 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from .errors import DomainError, Unavailable
 from .numbers import parse_whole_number, whole_number_wanted
 
-_DECIMAL = re.compile(r"[0-9]{1,15}([.][0-9]{1,15})?")  # float() takes 1_000, 1e3 and the digits of all scripts too
+_DECIMAL = re.compile(r"[0-9]{1,15}([.][0-9]{1,15})?")  # float() accepts 1_000, 1e3, and the digits of all scripts
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """An argument type: a number between the two, with or without a fraction."""
+    """Return an argument type: a number between the two, with or without a fraction."""
 
     def parse(text: str) -> float:
         value = float(text) if _DECIMAL.fullmatch(text) else float("nan")
@@ -34,7 +36,7 @@ def number(low: float, high: float) -> Callable[[str], float]:
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """An argument type: a whole number between the two."""
+    """Return an argument type: a whole number between the two."""
 
     def parse(text: str) -> int:
         value = parse_whole_number(text, lowest=low, highest=high)
@@ -46,7 +48,9 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 def refused(refusal: DomainError) -> CommandError:
-    """A refusal as a command reports it. The operator can correct the address at which we looked for a service."""
+    """Return a refusal as a command reports it. The operator can correct the address at which we looked for a
+    service.
+    """
     name = refusal.address_setting if isinstance(refusal, Unavailable) else ""
     if not name:
         return CommandError(refusal.detail)
@@ -79,7 +83,7 @@ class UseCaseCommand(BaseCommand):
             self.show(report)
 
     def run(self, **options: Any) -> dict[str, Any]:
-        """Call the use case; what comes back is printed with --json as it is."""
+        """Call the use case; --json prints the result unchanged."""
         raise NotImplementedError
 
     def show(self, report: dict[str, Any]) -> None:
@@ -91,8 +95,8 @@ class UseCaseCommand(BaseCommand):
 
     @contextmanager
     def progress(self, *, hide: bool) -> Iterator[Callable[[int, int | None], None]]:
-        """A bar on the terminal, where there is one, beside what the command prints. It is told how much is done of how
-        much; None while that is unknown. It is hidden from programs (--json)."""
+        """Show a progress bar on the terminal, if there is one, beside what the command prints. The bar receives how
+        much of the total is done; the total is None while it is unknown. Programs (--json) get no bar."""
         with Progress(
             BarColumn(),
             MofNCompleteColumn(),
@@ -105,5 +109,5 @@ class UseCaseCommand(BaseCommand):
             yield lambda done, total: bar.update(shown, completed=done, total=total)
 
     def say(self, markup: str) -> None:
-        """Print a line; its rich markup shows on a terminal only."""
+        """Print a line; its rich markup applies on a terminal only."""
         Console(file=cast(TextIO, self.stdout), highlight=False, soft_wrap=True).print(markup)

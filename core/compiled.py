@@ -1,8 +1,8 @@
 """Queries that are written with the ORM and compiled once.
 
-The ORM makes the SQL of a query anew each time it is asked, which takes several times longer than the database needs to
-answer it by a key. What a purchase, a booking or a routing asks for is always the same but for its values; so the
-paths that many take at once write it as a function from the values to the query, and it is called once:
+The ORM builds a query's SQL anew each time it runs, which takes several times longer than the database needs to answer
+it by a key. The queries of a purchase, a booking, or a routing are always the same except for their values. The paths
+that many requests take at once therefore write them as a function from the values to the query, which is called once:
 
     @compiled
     def _place(place_id: int) -> QuerySet[CohortPlace]:
@@ -10,9 +10,9 @@ paths that many take at once write it as a function from the values to the query
 
     place = _place.get(place_id)
 
-The function sees no values, only places for them, so it must be nothing but the query: no conditions, no slices by an
-argument. Values are texts, numbers and moments, and lists of them with `__among`. Rows come as the query would give
-them.
+The function sees placeholders instead of values, so it must contain nothing but the query: no conditions, no slices by
+an argument. Values are texts, numbers, and moments, and lists of them with `__among`. Rows come back as the query
+itself would return them.
 """
 
 import datetime as dt
@@ -34,13 +34,13 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a value goes among the parameters of the statement."""
+    """Marks where a value goes among the statement's parameters."""
 
     number: int
 
 
 class _Statement:
-    """SQL, and its parameters with places for the values."""
+    """SQL and its parameters, with placeholders for the values."""
 
     def __init__(self, sql: str, params: tuple[Any, ...]) -> None:
         self._sql = sql
@@ -52,7 +52,7 @@ class _Statement:
 
 
 class _Rows:
-    """How the rows of a compiled query become what the query gives: models with what is joined to them, or tuples."""
+    """How the rows of a compiled query become what the query returns: models with their joined rows, or tuples."""
 
     def __init__(self, query: QuerySet[Any, Any]) -> None:
         compiler = query.query.get_compiler(using=DEFAULT_DB_ALIAS)
@@ -68,7 +68,7 @@ class _Rows:
             self._names = [columns[place][0].target.attname for place in info["select_fields"]]
             self._own = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
             self._annotations = list((compiler.annotation_col_map or {}).items())
-            # The stubs are those of a later Django.
+            # The stubs describe a later Django.
             self._related = get_related_populators(info, compiler.select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
 
     def read(self, found: list[tuple[Any, ...]]) -> Iterator[Any]:
@@ -93,7 +93,7 @@ class _Rows:
 
 
 class Compiled(Generic[R]):
-    """A query to be asked with values for its places, in the order of the function's arguments."""
+    """A query that runs with values for its placeholders, in the order of the function's arguments."""
 
     def __init__(self, build: Callable[..., QuerySet[Any, R]]) -> None:
         self._build = build
@@ -101,7 +101,7 @@ class Compiled(Generic[R]):
         self._rows = cache(lambda vendor: _Rows(build(*_places_of(build))))
 
     def all(self, *values: Any) -> list[R]:
-        """All rows."""
+        """Return all rows."""
         database = connections[DEFAULT_DB_ALIAS]
         rows = self._rows(database.vendor)
         if rows.locks and database.features.has_select_for_update and not database.in_atomic_block:
@@ -112,11 +112,11 @@ class Compiled(Generic[R]):
         return list(rows.read(found))
 
     def first(self, *values: Any) -> R | None:
-        """The first row; the query itself says how many there may be, and in which order."""
+        """Return the first row; the query itself sets the limit and the order."""
         return next(iter(self.all(*values)), None)
 
     def get(self, *values: Any) -> R:
-        """The only row. Raises the model's DoesNotExist."""
+        """Return the only row. Raises the model's DoesNotExist."""
         found = self.all(*values)
         if len(found) != 1:
             model = self._build(*_places_of(self._build)).model
@@ -125,14 +125,14 @@ class Compiled(Generic[R]):
 
 
 class CompiledUpdate:
-    """An UPDATE to be run with values for its places."""
+    """An UPDATE that runs with values for its placeholders."""
 
     def __init__(self, build: Callable[..., tuple[QuerySet[Any, Any], dict[str, Any]]]) -> None:
         self.__doc__ = build.__doc__
         self._statement = cache(lambda vendor: _update(*build(*_places_of(build))))
 
     def run(self, *values: Any) -> int:
-        """Returns how many rows were changed."""
+        """Run the update and return how many rows changed."""
         database = connections[DEFAULT_DB_ALIAS]
         with database.cursor() as cursor:
             self._statement(database.vendor).run(cursor, values)
@@ -140,12 +140,12 @@ class CompiledUpdate:
 
 
 def compiled(build: Callable[..., QuerySet[Any, R]]) -> Compiled[R]:
-    """Make the function a query that is compiled once."""
+    """Turn the function into a query that is compiled once."""
     return Compiled(build)
 
 
 def compiled_update(build: Callable[..., tuple[QuerySet[Any, Any], dict[str, Any]]]) -> CompiledUpdate:
-    """The same for a function that returns the rows and what their columns become."""
+    """Do the same for a function that returns the rows and the new values of their columns."""
     return CompiledUpdate(build)
 
 

@@ -1,4 +1,4 @@
-"""How somebody is reached: phone numbers and postal addresses as requests bring them, checked and in one spelling."""
+"""Contact details: phone numbers and postal addresses from requests, checked and put into their canonical spelling."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from .postal import canonical_postal, postal_faults
 
 
 def check_phone(field: str, text: str, faults: list[FieldError]) -> str:
-    """The number in its one spelling, or what is wrong with it added to `faults`; empty if none is given."""
+    """Return the canonical spelling of the number, empty if none is given; add what is wrong with it to `faults`."""
     if text and (fault := phone_fault(text)):
         faults.append(FieldError(field, "invalid", fault))
     return canonical_phone(text)
 
 
 def check_postal(field: str, address: Mapping[str, str], faults: list[FieldError]) -> dict[str, str]:
-    """The address in its one spelling, or what is wrong with each part added to `faults`."""
+    """Return the canonical spelling of the address; add what is wrong with each part to `faults`."""
     wrong = postal_faults(address)
     faults += [FieldError(f"{field}.{part}", "invalid", fault) for part, fault in wrong.items()]
     return {} if wrong else canonical_postal(address)

@@ -1,7 +1,7 @@
-"""Numbers that all processes count together, each for a while: what every limit of the platform stands on.
+"""Numbers that all processes count together, each for a limited time: every limit of the platform relies on them.
 
-They live in the cache where Redis serves it, else in the database: a cache of each process's own would let everybody
-have the limit once per process. What guards a password is counted in the database always, because Redis may be gone.
+They live in the cache if Redis serves it, otherwise in the database: with a cache per process, everybody would have the
+limit once per process. Counters that guard a password are always in the database, because Redis may be gone.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ BITE = 1_000
 
 
 def count(key: str, *, seconds: int, more: int = 1) -> int:
-    """Count `more` under the key; the number since the first of the last `seconds`, these included."""
+    """Add `more` to the key's count; return the total since the start of the current `seconds`, `more` included."""
     if settings.COUNT_IN_CACHE:
         try:
             return _count_in_cache(key, seconds=seconds, more=more)
@@ -31,9 +31,9 @@ def count(key: str, *, seconds: int, more: int = 1) -> int:
 
 
 def count_in_database(key: str, *, seconds: int, more: int = 1) -> tuple[int, int]:
-    """The same, in the database whatever the settings: the number, and in how many seconds it starts again.
+    """Do the same in the database whatever the settings; return the number and in how many seconds it starts again.
 
-    One statement counts, so no two callers get the same number.
+    A single statement counts, so no two callers get the same number.
     """
     now = utc_now()
     table = connection.ops.quote_name(SharedCounter._meta.db_table)
@@ -58,7 +58,7 @@ def count_in_database(key: str, *, seconds: int, more: int = 1) -> tuple[int, in
 
 
 def forget_old_counters(*, now: dt.datetime) -> int:
-    """Delete the counters whose time is over, in small bites; returns how many went."""
+    """Delete expired counters in small batches; return how many were deleted."""
     deleted = 0
     bite = 1
     while bite:
@@ -71,11 +71,11 @@ def forget_old_counters(*, now: dt.datetime) -> int:
 def _count_in_cache(key: str, *, seconds: int, more: int) -> int:
     try:
         return cache.incr(key, more)
-    except ValueError:  # the first of its time
+    except ValueError:  # the first in its period
         return more if cache.add(key, more, timeout=seconds) else cache.incr(key, more)
 
 
 def _moment(value: dt.datetime | str) -> dt.datetime:
-    """A moment as the database returns it: SQLite knows only text."""
+    """Return a moment as the database returned it: SQLite knows only text."""
     moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

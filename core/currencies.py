@@ -8,13 +8,14 @@ three decimals, whose last digit is 0. Everything that depends on a currency rea
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LARGEST_COLUMN = 2_147_483_647  # what our columns for minor units hold
+LARGEST_COLUMN = 2_147_483_647  # the largest number our minor-unit columns hold
 
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """`decimals` is how many digits people write behind the point, and what our minor units count. Stripe counts some
-    of them by other units, `stripe_units` to one of ours. An amount is a multiple of `step`, from `least` to `most`."""
+    """`decimals` is how many digits people write after the decimal point, and what our minor units count. Stripe counts
+    some currencies in other units, `stripe_units` to one of ours. An amount is a multiple of `step`, from `least` to
+    `most`."""
 
     code: str
     decimals: int = 2
@@ -39,7 +40,7 @@ _NO_DECIMALS = _codes("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof x
 # Written without decimals; Stripe still wants two, both 0: 500 is 5 UGX.
 _NO_LONGER_DECIMALS = _codes("isk ugx")
 _THREE_DECIMALS = _codes("bhd jod kwd omr tnd")
-# Where the account is paid out in this currency; others are converted, and Stripe alone knows the rate.
+# Minimums where the account is paid out in this currency; others are converted, and only Stripe knows the rate.
 _LEAST = {
     **dict.fromkeys(_codes("aud brl cad chf eur inr nzd sgd usd"), 50),
     **dict.fromkeys(_codes("aed myr pln ron"), 200),
@@ -47,7 +48,7 @@ _LEAST = {
     **dict.fromkeys(_codes("mxn thb"), 1_000),
     **{"bgn": 100, "czk": 1_500, "dkk": 250, "gbp": 30, "hkd": 400, "huf": 17_500, "jpy": 50},
 }
-_MOST = {"idr": LARGEST_COLUMN, "inr": 999_999_999}  # Stripe would take 12 digits of IDR
+_MOST = {"idr": LARGEST_COLUMN, "inr": 999_999_999}  # Stripe accepts 12 digits of IDR
 
 
 def _table() -> Iterator[Currency]:
@@ -65,5 +66,5 @@ CURRENCIES = {currency.code: currency for currency in _table()}
 
 
 def currency_of(code: str) -> Currency:
-    """The rules of a currency; for one that nobody can charge in, what holds for most."""
+    """Return the currency's rules; for a currency nobody can charge in, return the rules that most currencies share."""
     return CURRENCIES.get(code) or Currency(code)

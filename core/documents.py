@@ -1,4 +1,4 @@
-"""JSON that others keep with our rows: how large and how deep it may be."""
+"""JSON that callers store with our rows: how large and how deep it may be."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ MAX_LEVELS = 5
 
 
 def document_fault(value: Any) -> str:
-    """Why we would not keep this JSON object, as a sentence; empty if we would."""
+    """Return why we would not store this JSON object, as a sentence; empty if we would."""
     if not isinstance(value, dict):
         return "Give a JSON object."
     if is_deeper(value, MAX_LEVELS):
@@ -20,7 +20,7 @@ def document_fault(value: Any) -> str:
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Whether objects and lists are nested in more levels than these; looks no deeper than it must."""
+    """Return whether objects and lists are nested in more levels than these, looking no deeper than necessary."""
     if not isinstance(value, dict | list):
         return False
     if levels == 0:

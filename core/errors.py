@@ -1,4 +1,4 @@
-"""What a use case may refuse with. The edges (API, pages, admin, commands) turn these into answers; nobody else."""
+"""The refusals a use case may raise. Only the edges (API, pages, admin, commands) turn them into answers."""
 
 import re
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field's fault: its place in the request body (`address.city`, or by `item_of`), stable code and what would
-    be right."""
+    """What is wrong with one field: its place in the request body (`address.city`, or by `item_of`), a stable code, and
+    how to correct it."""
 
     field: str
     code: str
@@ -21,13 +21,15 @@ class FieldError:
 
 
 def item_of(field: str, position: int, name: str = "") -> str:
-    """How errors name one item of a list, the first being 0, or a field of that item: `tags[0]`, `steps[1].partner`."""
+    """Return how errors name one item of a list (counted from 0) or a field of that item: `tags[0]`,
+    `steps[1].partner`.
+    """
     return f"{field}[{position}].{name}" if name else f"{field}[{position}]"
 
 
 def read_item(field: str) -> tuple[str, int, str] | None:
-    """What `item_of` named: the list, the position and the field of the item, which is empty for the item itself. None
-    for any other place."""
+    """Parse what `item_of` returned: the list, the position, and the item's field, which is empty for the item itself.
+    Return None for any other place."""
     found = _ITEM.fullmatch(field)
     return (found[1], int(found[2]), found[3] or "") if found else None
 
@@ -36,7 +38,7 @@ _ITEM = re.compile(r"(\w+)\[(\d+)\](?:\.(.+))?")
 
 
 class DomainError(Exception):
-    """A refusal with a stable `code`, the HTTP `status` that fits it and a sentence a person can act on."""
+    """A refusal with a stable `code`, the HTTP `status` that fits it, and a sentence a person can act on."""
 
     status = 409
     code = "conflict"
@@ -72,44 +74,46 @@ class Unavailable(DomainError):
     code = "unavailable"
     title = gettext_noop("Temporarily unavailable")
     retry_after = 5
-    address_setting = ""  # which setting says where it was looked for
+    address_setting = ""  # the setting that holds the address we used
 
 
 class TransitionNotAllowed(DomainError):
-    """The state machine has no such edge from the present state."""
+    """The state machine has no such transition from the current state."""
 
     code = "transition_not_allowed"
     title = "This change is not possible from the current state"
 
 
-class Contradiction(Exception):  # a fact, as the refusals are
-    """What a constraint or every caller rules out is so all the same: a mistake of ours, not of whoever asked."""
+class Contradiction(Exception):  # a fact, like the names of the refusals
+    """Something that a constraint or every caller rules out has happened: our mistake, not the caller's."""
 
 
 def require(value: Value | None, because: str) -> Value:
-    """The value that is always there, `because`. Raises Contradiction if it is not, before anything is done with it."""
+    """Return a value that is always present, `because` saying why. Raises Contradiction if it is missing, before
+    anything is done with it.
+    """
     if value is None:
         raise Contradiction(f"It does not hold that {because}.")
     return value
 
 
 def refuse(faults: Sequence[FieldError]) -> None:
-    """Raise an `Invalid` that names all these faults; without any, do nothing."""
+    """Raise an `Invalid` that names all these faults; do nothing if there are none."""
     if faults:
         raise invalid_fields(faults)
 
 
 def invalid_fields(faults: Sequence[FieldError]) -> Invalid:
-    """An `Invalid` about several fields."""
+    """Return an `Invalid` about several fields."""
     return Invalid(in_one_sentence(faults), errors=tuple(faults))
 
 
 def in_one_sentence(faults: Sequence[FieldError]) -> str:
-    """The first five, each with its field, as one sentence."""
+    """Return the first five faults, each with its field, as one sentence."""
     told = [f"{each.field}: {each.detail}" for each in faults[:5]]
     return "; ".join([*(each.removesuffix(".") for each in told[:-1]), *told[-1:]])
 
 
 def invalid_field(field: str, code: str, detail: str) -> Invalid:
-    """An `Invalid` about one field."""
+    """Return an `Invalid` about one field."""
     return Invalid(f"{field}: {detail}", errors=(FieldError(field, code, detail),))

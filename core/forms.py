@@ -1,4 +1,4 @@
-"""What all our forms require of the texts and numbers that are typed into them."""
+"""What all our forms require of the texts and numbers typed into them."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ _HIGHEST = {
 
 
 class WholeNumberField(forms.IntegerField):
-    """A whole number as `parse_whole_number` reads it, with a minus where some are below zero; Django's own field takes
-    1_000 and the digits of all scripts."""
+    """A whole number as `parse_whole_number` reads it, with a minus sign where negative numbers are allowed; Django's
+    own field accepts 1_000 and the digits of all scripts."""
 
     def __init__(self, *, min_value: int = 0, max_value: int = MAX_BIGINT, **kwargs: Any) -> None:
         super().__init__(min_value=min_value, max_value=max_value, **kwargs)
@@ -40,15 +40,15 @@ class WholeNumberField(forms.IntegerField):
 
 
 def highest_in(column: "models.IntegerField[Any, Any]") -> int:
-    """The largest number that a column may hold: what PostgreSQL's can, whichever database there is."""
+    """Return the largest number a column may hold: PostgreSQL's limit, whichever database is in use."""
     return _HIGHEST[column.get_internal_type()]
 
 
 def check_texts(form: forms.BaseForm) -> None:
-    """Trim the cleaned texts of a form, and refuse control and invisible characters by the name of their field.
+    """Trim the cleaned texts of a form, and refuse control and invisible characters, naming the field.
 
-    A field shown as a text area may hold line breaks. Passwords stay as they were typed, and so does what a form has
-    made of a text: a list of lines, for example.
+    A field shown as a text area may hold line breaks. Passwords stay as they were typed, and so does anything a form
+    has made of a text, such as a list of lines.
     """
     for name, field in form.fields.items():
         value = form.cleaned_data.get(name)

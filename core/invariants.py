@@ -1,4 +1,4 @@
-"""What must always hold, told by functions that find the rows where it does not. `manage.py doctor` runs them all.
+"""What must always hold, checked by functions that find the rows where it does not. `manage.py doctor` runs them all.
 
 Each app keeps its own in `invariants.py`; a function's name says what holds. They are set-based: a few statements each,
 whatever the number of rows.
@@ -14,7 +14,9 @@ from django.db.models import QuerySet
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One row that breaks an invariant, e.g. "allocation 12", and how. Ids and numbers only: it ends up in tickets."""
+    """One row that breaks an invariant, e.g. "allocation 12", and how. Ids and numbers only, because it ends up in
+    tickets.
+    """
 
     row: str
     fact: str
@@ -22,13 +24,13 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What is examined: the rows of one workspace or of all, as things are at `now`."""
+    """What is examined: the rows of one workspace or of all of them, as of `now`."""
 
     now: dt.datetime
     workspace_id: int | None = None
 
     def of(self, rows: QuerySet[Any], path: str = "workspace") -> QuerySet[Any]:
-        """The rows to examine; `path` leads from them to their workspace."""
+        """Return the rows to examine; `path` leads from them to their workspace."""
         return rows if self.workspace_id is None else rows.filter(**{path: self.workspace_id})
 
 

@@ -1,8 +1,8 @@
-"""Work on many rows that outlives a request: a job is a row, does its work batch by batch, and can be taken up again.
+"""Work on many rows that outlives a request: a job is a row, does its work batch by batch, and can be resumed.
 
-A batch is one transaction, which locks the job, writes the effects and saves how far the job has come. Whatever ends a
-worker ends it between two batches, as far as the database is concerned: nothing is lost and nothing done twice. Who
-takes a job up, and when it is tried again after a failure, is decided by `core.retries`.
+A batch is one transaction, which locks the job, writes the effects, and saves the job's progress. If a worker dies, the
+database sees it die between two batches: nothing is lost and nothing is done twice. `core.retries` decides who takes a
+job up, and when it is retried after a failure.
 """
 
 import datetime as dt
@@ -28,29 +28,29 @@ RETRY = Retry(first_pause_seconds=10, longest_pause_seconds=600, lease=dt.timede
 
 class JobStatus(models.TextChoices):
     QUEUED = "queued", "Queued"  # waits for a worker
-    RUNNING = "running", "Running"  # some of it may be done; a worker has it, or the sweep takes it up again
+    RUNNING = "running", "Running"  # part of it may be done; a worker has it, or the sweep resumes it
     COMPLETED = "completed", "Completed"
-    FAILED = "failed", "Failed"  # given up; what was done stays done
+    FAILED = "failed", "Failed"  # given up; completed batches stay
 
 
 UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
 class Job(models.Model):
-    """One piece of such work. Each kind adds what it works on, and the workspace it belongs to.
+    """One such piece of work. Each kind adds its own input and its workspace.
 
-    Invariant: `position` and `done` say what is committed, since they are saved with it.
+    Invariant: `position` and `done` say what is committed, because they are saved with it.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     status = models.CharField(max_length=9, choices=JobStatus.choices, default=JobStatus.QUEUED)
     options = models.JSONField(default=dict, blank=True)
-    total = models.PositiveIntegerField(default=0)  # how many rows there were to deal with when it began
+    total = models.PositiveIntegerField(default=0)  # how many rows there were when it began
     done = models.PositiveIntegerField(default=0)
-    counts = models.JSONField(default=dict, blank=True)  # what became of the rows that are done, by its name
-    position = models.BigIntegerField(default=0)  # the last row that is done
-    attempts = models.PositiveSmallIntegerField(default=0)  # failures since the last batch that succeeded
-    next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the worker that has it
+    counts = models.JSONField(default=dict, blank=True)  # how many rows had each outcome, by the outcome's name
+    position = models.BigIntegerField(default=0)  # the last completed row
+    attempts = models.PositiveSmallIntegerField(default=0)  # failures since the last successful batch
+    next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the worker that holds it
     last_error = models.CharField(max_length=300, blank=True)
     actor = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -65,32 +65,32 @@ class Job(models.Model):
         return self.status not in UNFINISHED
 
     def count(self, found: dict[str, int]) -> None:
-        """Add what became of the rows of a batch."""
+        """Add the outcomes of a batch's rows."""
         self.done += sum(found.values())
         self.counts = {name: self.counts.get(name, 0) + found.get(name, 0) for name in {**self.counts, **found}}
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)
-# Does the next batch of a locked job, moves its position, and says whether there may be more.
+# Does the next batch of a locked job, advances its position, and returns whether there may be more.
 Step = Callable[[AnyJob, dt.datetime], bool]
-# Is told of a job that is given up, for staff to hear of it.
+# Called with a job that is given up, so that staff hear of it.
 GiveUp = Callable[[AnyJob], None]
 
 
 def run_job(
     jobs: "models.QuerySet[AnyJob]", *, step: "Step[AnyJob]", give_up: "GiveUp[AnyJob]", at_most: int, now: dt.datetime
 ) -> bool:
-    """Take up the one job that `jobs` select, if it is due, and do up to `at_most` of its batches, each told the time
-    at which it begins. Returns whether there is more to do at once.
+    """Take up the one job that `jobs` select, if it is due, and do up to `at_most` of its batches, passing each the
+    time at which it begins. Return whether there is more to do right away.
 
-    A batch that fails leaves the job as the batch before left it; it is tried again later, and given up in the end.
+    A batch that fails leaves the job as the previous batch left it. It is retried later, and eventually given up.
     """
     if not retries.claim(jobs.filter(status__in=UNFINISHED), now=now, lease=RETRY.lease):
         return False
     for _ in range(at_most):
         try:
             more = advance_job(jobs, step=step, now=utc_now())
-        except Exception as failure:  # whatever a batch trips over must not stop the other jobs
+        except Exception as failure:  # no failure of a batch may stop the other jobs
             _record_failure(jobs, failure, give_up)
             return False
         if not more:
@@ -101,8 +101,7 @@ def run_job(
 
 @transaction.atomic
 def advance_job(jobs: "models.QuerySet[AnyJob]", *, step: "Step[AnyJob]", now: dt.datetime) -> bool:
-    """Do one batch of the job, whoever else may be at it: they wait for each other. Returns whether there may be
-    more."""
+    """Do one batch of the job; concurrent callers wait for each other. Return whether there may be more."""
     job = jobs.select_for_update(of=("self",), no_key=True).get()
     if job.is_finished:
         return False
@@ -118,12 +117,12 @@ def advance_job(jobs: "models.QuerySet[AnyJob]", *, step: "Step[AnyJob]", now: d
 
 
 def due_jobs(jobs: "models.QuerySet[AnyJob]", *, now: dt.datetime) -> "models.QuerySet[AnyJob]":
-    """The unfinished ones that no worker has: never begun, or left."""
+    """Return the unfinished jobs that no worker has: never started, or abandoned."""
     return retries.due(jobs.filter(status__in=UNFINISHED), now=now)
 
 
 def due_jobs_are_taken_up(extent: Extent) -> Iterator[Breach]:
-    """Some worker takes up what is due."""
+    """Every due job is taken up by a worker."""
     for kind in (model for model in apps.get_models() if issubclass(model, Job)):
         left = due_jobs(kind._default_manager.all(), now=extent.now - TAKEN_UP_WITHIN)
         for pk in extent.of(left).values_list("pk", flat=True).iterator():
@@ -135,7 +134,7 @@ def _record_failure(jobs: "models.QuerySet[Any]", failure: Exception, give_up: "
     now = utc_now()
     job = jobs.get()
     attempts = job.attempts + 1
-    # What a database says may quote a row; the name of the error never does.
+    # A database's message may quote a row; the error's name never does.
     told = type(failure).__name__ if isinstance(failure, DatabaseError) else f"{type(failure).__name__}: {failure}"
     log.warning("job_failed", job=job.cuid, attempts=attempts, error=type(failure).__name__, exc_info=failure)
     given_up = RETRY.is_used_up(attempts)

@@ -1,8 +1,8 @@
-"""Local dates and times: what a clock on a wall shows, the moment that is, and the day it is somewhere.
+"""Local dates and times: what a clock on a wall shows, which moment that is, and what day it is somewhere.
 
-Clocks are put forward and back, so a local time may not exist on its date, or occur twice. One rule for all of them: a
-time that does not exist moves forward by the gap, a repeated one means the first, and what lasts an hour lasts an hour.
-Every conversion between local times and moments is in this module.
+Clocks are put forward and back, so a local time may not exist on its date, or may occur twice. One rule covers all of
+them: a time that does not exist moves forward by the gap, a repeated time means the first occurrence, and what lasts an
+hour lasts an hour. This module makes every conversion between local times and moments.
 """
 
 import datetime as dt
@@ -18,25 +18,26 @@ from django.db.models import Q
 from .errors import invalid_field
 from .time_words import clock, day
 
-# Dates people mean. Beyond them lie typing errors, and at the ends of the calendar no moment can be made of a date.
+# The dates people mean. Dates beyond these are typing errors, and at the ends of the calendar a date has no valid
+# moment.
 FIRST_DAY = dt.date(1900, 1, 1)
 LAST_DAY = dt.date(2199, 12, 31)
 
-# Names that files of the time zone database carry without being the zone of any place.
+# Names in the time zone database's files that are not the zone of any place.
 _NO_PLACE = {"Factory", "localtime", "posixrules"}
 
 
 class Clock(StrEnum):
-    """How a local time stands on its date."""
+    """Whether a local time exists once, is skipped, or is repeated on its date."""
 
     PLAIN = "plain"
-    SKIPPED = "skipped"  # the clock is put forward over it
+    SKIPPED = "skipped"  # the clock is put forward past it
     REPEATED = "repeated"  # the clock is put back over it
 
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """The moment that a local time is; `said` is the local time as it was given."""
+    """The moment of a local time; `said` is the local time as given."""
 
     at: dt.datetime
     said: dt.datetime
@@ -45,7 +46,7 @@ class Instant:
 
     @property
     def note(self) -> str:
-        """What to tell the person who entered the time; empty when there is nothing to tell."""
+        """Return what to tell the person who entered the time; empty if there is nothing to say."""
         is_now = wall_clock(self.at, self.zone)
         said, becomes = (f"{day(local)}, {clock(local)}" for local in (self.said, is_now))
         if self.clock == Clock.SKIPPED:
@@ -57,7 +58,7 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """When something between two local times happens. It lasts as long as the clock says on an ordinary day."""
+    """When something takes place between two local times. It lasts as long as on a day without a clock change."""
 
     starts_at: dt.datetime
     ends_at: dt.datetime
@@ -65,11 +66,12 @@ class Meeting:
 
 
 def to_instant(*, date: dt.date, time: dt.time, zone: str) -> Instant:
-    """The moment of a local time. Raises Invalid, naming `date`, for one outside FIRST_DAY to LAST_DAY."""
+    """Return the moment of a local time. Raises Invalid, naming `date`, for one outside FIRST_DAY to LAST_DAY."""
     check_date(date)
     said = dt.datetime.combine(date, time.replace(tzinfo=None, fold=0))
     local = said.replace(tzinfo=ZoneInfo(zone))
-    # Before a gap the old offset holds (PEP 495, fold=0), which moves a skipped time forward by the gap's length.
+    # Before a gap the old offset applies (PEP 495, fold=0), which moves a skipped time forward by the length of the
+    # gap.
     at = local.astimezone(dt.UTC)
     if wall_clock(at, zone) != said:
         return Instant(at, said, zone, Clock.SKIPPED)
@@ -78,7 +80,7 @@ def to_instant(*, date: dt.date, time: dt.time, zone: str) -> Instant:
 
 
 def meeting_on(*, date: dt.date, start: dt.time, end: dt.time, zone: str) -> Meeting:
-    """From `start` until `end` by the clock; an end that is not after the start is on the next day.
+    """Return the meeting from `start` until `end` by the clock; an end that is not after the start is on the next day.
 
     Raises Invalid, naming `date`, for a date outside FIRST_DAY to LAST_DAY.
     """
@@ -87,7 +89,7 @@ def meeting_on(*, date: dt.date, start: dt.time, end: dt.time, zone: str) -> Mee
 
 
 def clock_duration(start: dt.time, end: dt.time) -> dt.timedelta:
-    """How long it is from one time of the day to the next occurrence of another."""
+    """Return how long it is from one time of day to the next occurrence of another."""
     day = dt.date(2000, 1, 1)
     return (dt.datetime.combine(day, end) - dt.datetime.combine(day, start)) % dt.timedelta(days=1) or dt.timedelta(
         days=1
@@ -95,23 +97,23 @@ def clock_duration(start: dt.time, end: dt.time) -> dt.timedelta:
 
 
 def wall_clock(at: dt.datetime, zone: str) -> dt.datetime:
-    """What a clock in the zone shows at a moment, without a zone."""
+    """Return what a clock in the zone shows at a moment, without a zone."""
     return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
 
 
 def local_date(now: dt.datetime, zone: str) -> dt.date:
-    """The day it is in a zone. Whatever has a date ends with that day in the zone of what it belongs to."""
+    """Return the date in a zone at a moment. Anything with a date ends with that day in the zone it belongs to."""
     return now.astimezone(ZoneInfo(zone)).date()
 
 
 def check_date(date: dt.date, field: str = "date") -> None:
-    """Raises Invalid, naming the field, for a date outside FIRST_DAY to LAST_DAY."""
+    """Raise Invalid, naming the field, for a date outside FIRST_DAY to LAST_DAY."""
     if not FIRST_DAY <= date <= LAST_DAY:
         raise invalid_field(field, "out_of_range", _OUT_OF_RANGE)
 
 
 def validate_date(date: dt.date) -> None:
-    """The same for a field of a model or a form."""
+    """Do the same for a field of a model or a form."""
     if not FIRST_DAY <= date <= LAST_DAY:
         raise ValidationError(_OUT_OF_RANGE, code="out_of_range")
 
@@ -124,7 +126,7 @@ _OUT_OF_RANGE = f"Give a date from {FIRST_DAY.year} to {LAST_DAY.year}."
 
 @functools.cache
 def known_zones() -> frozenset[str]:
-    """The zones of the IANA time zone database."""
+    """Return the zones of the IANA time zone database."""
     return frozenset(available_timezones()) - _NO_PLACE
 
 
@@ -135,9 +137,9 @@ def validate_timezone(name: str) -> None:
 
 
 def is_not_over(*, now: dt.datetime, date: str, zone: str) -> Q:
-    """Rows whose date has not passed by the clock of the zone they name; `date` and `zone` are their lookups.
+    """Select rows whose date has not passed by the clock of the zone they name; `date` and `zone` are their lookups.
 
-    At any moment it is at most three dates on earth, so this compares with those and names the zones of each.
+    At any moment there are at most three dates on earth, so this compares with those and names the zones of each.
     """
     quarter = now.astimezone(dt.UTC).replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     *earlier, (latest, _) = _dates_on_earth(quarter)
@@ -148,7 +150,7 @@ def is_not_over(*, now: dt.datetime, date: str, zone: str) -> Q:
 
 
 def has_come(*, now: dt.datetime, date: str, zone: str) -> Q:
-    """Rows whose date has begun by the clock of the zone they name; `date` and `zone` are their lookups."""
+    """Select rows whose date has begun by the clock of the zone they name; `date` and `zone` are their lookups."""
     quarter = now.astimezone(dt.UTC).replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     dates = _dates_on_earth(quarter)
     come = Q(**{f"{date}__lte": dates[0][0]})
@@ -159,9 +161,9 @@ def has_come(*, now: dt.datetime, date: str, zone: str) -> Q:
 
 @functools.lru_cache(maxsize=4)
 def _dates_on_earth(quarter: dt.datetime) -> list[tuple[dt.date, list[str]]]:
-    """The dates it is somewhere, first to last, each with the zones in which it is that date or an earlier one.
+    """Return the current dates on earth, first to last, each with the zones that have that date or an earlier one.
 
-    Present offsets are whole quarters of an hour, so a date lasts until the next quarter at least.
+    Present offsets are whole quarters of an hour, so a date lasts at least until the next quarter.
     """
     today = {name: local_date(quarter, name) for name in sorted(known_zones())}
     return [(day, [name for name, local in today.items() if local <= day]) for day in sorted(set(today.values()))]

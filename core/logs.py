@@ -1,4 +1,4 @@
-"""Structured logs with the request id on every line; ids of learners, never their names or addresses."""
+"""Structured logs with the request id on every line; they hold learners' ids, never their names or addresses."""
 
 import logging.config
 from collections.abc import Callable, MutableMapping
@@ -14,7 +14,7 @@ Line = MutableMapping[str, Any]
 
 
 def after_commit(write: Callable[..., Any], event: str, **facts: Any) -> None:
-    """Write a line about what the current transaction makes true, once it is true. The facts are ids and amounts.
+    """Log a line about what the current transaction does, once it has committed. The facts are ids and amounts.
 
     `write` is a method of the module's logger: after_commit(log.info, "refund_requested", refund=7).
     """
@@ -44,19 +44,19 @@ def configure_logging(*, level: str, style: str) -> None:
             "loggers": {
                 "django.request": {"level": "ERROR"},
                 "celery": {"level": "WARNING"},
-                "kombu": {"level": "ERROR"},  # it warns of a broker address without a host, every time
+                "kombu": {"level": "ERROR"},  # it keeps warning about a broker address without a host
                 "httpx": {"level": "WARNING"},
                 "stripe": {"level": "WARNING"},
-                "fido2": {"level": "WARNING"},  # it writes the id of every passkey that is used
-                "waitress": {"level": "ERROR"},  # it warns whenever two requests come at once
+                "fido2": {"level": "WARNING"},  # it logs the id of every passkey that is used
+                "waitress": {"level": "ERROR"},  # it warns whenever two requests arrive at once
             },
         }
     )
 
 
 def line_formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
-    """What turns a record, structlog's or the standard library's, into a line."""
-    # Plain tracebacks: the pretty ones print local variables, and those hold people.
+    """Return the formatter that turns a record, structlog's or the standard library's, into a line."""
+    # Plain tracebacks: the pretty ones print local variables, which contain personal data.
     console = structlog.dev.ConsoleRenderer(
         colors=False, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
     )
@@ -77,7 +77,9 @@ def _what_every_line_has(style: str) -> list[Any]:
 
 
 def _hide_secrets(logger: Any, method: str, line: Line) -> Line:
-    """Django names the path of a request that fails or is refused; some paths are as good as a password."""
+    """Hide secret paths: Django names the path of a request that fails or is refused, and some paths are as good as a
+    password.
+    """
     request = getattr(line["_record"], "request", None)
     if isinstance(request, HttpRequest):
         for part in ("event", "exception"):
@@ -87,7 +89,7 @@ def _hide_secrets(logger: Any, method: str, line: Line) -> Line:
 
 
 def _say_requests_in_a_phrase(logger: Any, method: str, line: Line) -> Line:
-    """For people at a terminal, what was asked stands together. Other lines begin with their event as it is."""
+    """Put the request into one phrase for people at a terminal. Other lines begin with their event as it is."""
     if line.get("event") == "request" and {"method", "path", "status", "ms"} <= line.keys():
         asked = f"{line.pop('method')} {line.pop('path')}"
         line["event"] = f"{asked}: {line.pop('status')} in {line.pop('ms')} ms"

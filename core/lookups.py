@@ -1,4 +1,4 @@
-"""Lookups that Django does not have. `apps.py` registers them, so that every query knows them."""
+"""Lookups that Django does not have. `apps.py` registers them for all queries."""
 
 from typing import Any
 
@@ -9,11 +9,12 @@ from django.db.models.sql.compiler import SQLCompiler
 
 
 class Among(In):
-    """`field__among=values` selects what `field__in=values` does.
+    """`field__among=values` selects the same rows as `field__in=values`.
 
-    PostgreSQL gets the values as one array instead of a place for each: of five hundred places psycopg spends longer on
-    reading the statement than the database on finding the rows. For plain columns, keys included, and plain values.
-    A compiled query (`core.compiled`) may have a place for the values, which SQLite then gets as JSON.
+    PostgreSQL gets the values as one array instead of one placeholder each: with five hundred placeholders, psycopg
+    takes longer to read the statement than the database takes to find the rows. It works for plain columns, including
+    keys, and plain values. A compiled query (`core.compiled`) may have a placeholder for the values, which SQLite then
+    gets as JSON.
     """
 
     lookup_name = "among"

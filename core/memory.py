@@ -4,11 +4,11 @@ import gc
 
 
 def keep_for_good() -> None:
-    """Tell the garbage collector that all that exists now stays: classes, settings, compiled templates.
+    """Tell the garbage collector that everything that exists now stays: classes, settings, compiled templates.
 
-    It then walks only through what the work makes. A full collection costs what it looks at, and several hundred
-    thousand objects of Django and ours would be looked at again and again for nothing. A parent that calls this before
-    it forks shares them with its children as well.
+    It then walks only through the objects that later work creates. The cost of a full collection depends on how many
+    objects it examines, and it would examine several hundred thousand objects of Django and ours again and again for
+    nothing. A parent that calls this before it forks also shares them with its children.
     """
     gc.collect()
     gc.freeze()

@@ -1,7 +1,7 @@
-"""What operators watch, read from the database when they ask: each app names its figures in `metrics.py`.
+"""What operators watch, read from the database on request: each app defines its figures in `metrics.py`.
 
-A figure is a statement or two, whatever the number of rows. What no row remembers, how long requests and calls take,
-is timed where it happens (`core.timings`).
+A figure takes a statement or two, whatever the number of rows. What no row records, such as how long requests and calls
+take, is timed where it happens (`core.timings`).
 """
 
 import datetime as dt
@@ -12,17 +12,17 @@ from typing import Any
 
 from django.db.models import Count, Min, QuerySet, Sum
 
-Reading = tuple[tuple[str, ...], float]  # the values of the labels, in their order, and what is read there
+Reading = tuple[tuple[str, ...], float]  # the label values, in order, and the reading
 
 
 class Kind(StrEnum):
     GAUGE = "gauge"  # goes up and down
-    COUNTER = "counter"  # only grows, so its rate says how much happens; its name ends in _total
+    COUNTER = "counter"  # only grows, so its rate shows how often something happens; its name ends in _total
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric as Prometheus knows it. `name` is without the platform's prefix; `read` is told the time."""
+    """A metric as Prometheus knows it. `name` is without the platform's prefix; `read` receives the time."""
 
     name: str
     help: str
@@ -33,9 +33,9 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work that waits in rows until a worker or a sweep takes it up: `waiting` selects it, `given_up` what needs a
-    person. `due` is the column that says from when on it is due, `since` the one that says since when it exists, and
-    `attempts` the one that counts failures, where one does."""
+    """Work that waits in rows until a worker or a sweep takes it up: `waiting` selects it, and `given_up` selects what
+    needs a person. `due` is the column that says when it becomes due, `since` the column that says how long it has
+    existed, and `attempts` the column that counts failures, if there is one."""
 
     name: str
     waiting: Callable[[dt.datetime], QuerySet[Any]]
@@ -58,7 +58,7 @@ class Load:
 
 @dataclass(slots=True)
 class WorkFigures:
-    """The figures about all work that waits; of each kind, whoever asks for several of them reads the rows once."""
+    """The figures about all waiting work; the rows of each kind are read once, however many figures are requested."""
 
     works: tuple[Work, ...]
     _loads: dict[dt.datetime, dict[str, Load]] = field(default_factory=dict)
@@ -84,20 +84,20 @@ class WorkFigures:
         return Figure(name, help, ("work",), read)
 
     def at(self, now: dt.datetime) -> dict[str, Load]:
-        """How much waits of each kind of work, by its name."""
+        """Return how much of each kind of work is waiting, by its name."""
         if now not in self._loads:
             self._loads = {now: {work.name: _read(work, now) for work in self.works}}
         return self._loads[now]
 
 
 def count_by(rows: QuerySet[Any], *columns: str) -> Iterator[Reading]:
-    """How many rows there are of each combination that occurs."""
+    """Return how many rows there are of each combination that occurs."""
     for *values, count in rows.order_by().values_list(*columns).annotate(Count("pk")):
         yield tuple(_spell(value) for value in values), count
 
 
 def sum_by(rows: QuerySet[Any], summed: str, *columns: str) -> Iterator[Reading]:
-    """The sum of a column for each combination of the others that occurs."""
+    """Return the sum of a column for each combination of the others that occurs."""
     for *values, total in rows.order_by().values_list(*columns).annotate(Sum(summed)):
         yield tuple(_spell(value) for value in values), total or 0
 

@@ -1,4 +1,4 @@
-"""Migrations in half the time, and while a site is being used."""
+"""Migrations in half the time, and while a site is in use."""
 
 import contextlib
 import gc
@@ -14,21 +14,21 @@ from django.db.models import Model
 from django.db.models.signals import class_prepared
 from django_fsm import FSMField
 
-# How long a migration waits for a table. Whoever wants the table meanwhile waits behind it, so not for long.
+# How long a migration waits for a table. Requests for the table queue behind it meanwhile, so it must not wait long.
 LOCK_MILLISECONDS = 2000
 PAUSE_SECONDS = 1.0
-# What PostgreSQL says to a migration that met somebody else at a table (a lock that can't be had, a deadlock), and what
-# becomes of one whose connection ends: by an operator, by a restart, or without a word.
+# What PostgreSQL reports to a migration that conflicts with another session over a table (a lock that can't be had, a
+# deadlock), or whose connection ends: through an operator, a restart, or without a word.
 WORTH_REPEATING = {"55P03", "40P01", "57P01", "57P02", "57P03", None}
-Target = tuple[str, str]  # an app, and the migration it is to be at; zero: before its first
+Target = tuple[str, str]  # an app and the migration to reach; zero means before its first
 
 
 @contextlib.contextmanager
 def quick_migrations() -> Iterator[None]:
     """Migrate in half the time, in a process that does nothing else meanwhile.
 
-    Each migration makes the models of its day, and each of their states (django-fsm) asks to be told of every model
-    made after it, to look for transitions. No model of a migration has any. The garbage collector looks through all
+    Each migration builds the models of its day, and each of their states (django-fsm) registers to be notified of every
+    model built after it, to look for transitions. No model of a migration has any. The garbage collector searches all
     these models again and again for the few that are gone.
     """
     field: Any = FSMField
@@ -50,11 +50,11 @@ def quick_migrations() -> Iterator[None]:
 
 
 def migrate_under_load(*, tries: int, targets: list[Target] | None = None) -> int:
-    """Apply every migration, or go to the targets, while the site is in use; how many tries it took.
+    """Apply every migration, or go to the targets, while the site is in use; return how many tries it took.
 
-    A migration holds tables that requests want, and wants tables that they hold. Where they meet, PostgreSQL ends one
-    of them. A request is answered with 503; a migration, which is one transaction, is begun again. Raises the last
-    OperationalError after so many tries.
+    A migration holds tables that requests want, and wants tables that they hold. Where they deadlock, PostgreSQL ends
+    one of them. A request gets a 503; a migration, which is one transaction, is started again. Raises the last
+    OperationalError when the tries are used up.
     """
     for number in itertools.count(1):
         try:
@@ -76,15 +76,15 @@ def _migrate(targets: list[Target]) -> None:
         return
     executor = MigrationExecutor(connection)
     if all(is_back for _, is_back in executor.migration_plan(goals)):
-        executor.migrate(goals)  # together: each by itself would have the states of all migrations made anew
+        executor.migrate(goals)  # together: separate calls would each rebuild the states of all migrations
         return
     for app, name in targets:
         call_command("migrate", app, name, verbosity=0, interactive=False)
 
 
 def _connect_anew() -> None:
-    """Whatever state the last try has left the connection in. A statement may take as long as a large table wants, and
-    between two of them Python may think."""
+    """Reconnect, whatever state the last try left the connection in. A statement may take as long as a large table
+    needs, and Python may pause between two of them."""
     connection.close()
     connection.connect()
     if connection.vendor == "postgresql":

@@ -5,7 +5,7 @@ from rest_framework.utils.encoders import JSONEncoder
 
 
 class IdempotencyRecord(models.Model):
-    """What was answered to one `Idempotency-Key` of one caller.
+    """The answer given to one `Idempotency-Key` of one caller.
 
     Invariant: at most one row per scope and key; a row without an answer is a request in flight until `locked_until`,
     after which the same request may run again.

@@ -20,7 +20,9 @@ class Money:
 
     @classmethod
     def of(cls, units: Decimal, currency: str) -> "Money":
-        """From an amount as people write it: 49.00. Raises ValueError for more decimals than the currency has."""
+        """Return an amount from how people write it: 49.00. Raises ValueError for more decimals than the
+        currency has.
+        """
         minor = units.scaleb(currency_of(currency).decimals)
         if minor != minor.to_integral_value():
             raise ValueError(f"{currency} has no such fraction")
@@ -28,10 +30,10 @@ class Money:
 
     @property
     def decimals(self) -> int:
-        """How many digits of `minor` stand behind the point."""
+        """How many digits of `minor` come after the decimal point."""
         return currency_of(self.currency).decimals
 
     @property
     def units(self) -> Decimal:
-        """As people write it: 4900 cents are 49.00."""
+        """The amount as people write it: 4900 cents are 49.00."""
         return Decimal(self.minor).scaleb(-self.decimals)

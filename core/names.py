@@ -1,8 +1,9 @@
-"""When two spellings of a name are one name: what keyboards, forms and copying change, and nothing else.
+"""When two spellings of a name are the same name: comparison ignores what keyboards, forms, and copying change, and
+nothing else.
 
-Names are kept and shown as they were typed. Only comparison folds them: letter case, composition and width, every
-apostrophe, dash and space, and what shows nothing. Accents are kept: Jose and José may be two people, and only where
-other things are alike as well does anybody ask (`are_near`).
+Names are stored and shown as they were typed. Only comparison folds them: letter case, composition and width, every
+kind of apostrophe, dash, and space, and invisible characters. Accents are kept: Jose and José may be two people, and
+staff are asked only where other details also match (`are_near`).
 """
 
 import unicodedata
@@ -17,19 +18,20 @@ _APOSTROPHES = regex.compile(
 _DASHES = regex.compile(r"[\p{Pd}\u2212]")
 _INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\u2800--[\t\n\r]]", regex.V1)
 _SPACES = regex.compile(r"[\p{White_Space}\p{Z}]+")
-_DOTTED_I = "i\u0307"  # what the capital dotted I becomes when it is folded
+_DOTTED_I = "i\u0307"  # what folding makes of the capital dotted I
 
 
 def fold_name(text: str) -> str:
-    """The name for comparison; for no other use, since nobody writes themselves so."""
-    text = _APOSTROPHES.sub("'", text)  # first: compatibility would make some of them a space and an accent
+    """Return the name folded for comparison, and for no other use: people don't write their names like that."""
+    # first: compatibility folding would turn some of them into a space and an accent
+    text = _APOSTROPHES.sub("'", text)
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     text = unicodedata.normalize("NFKC", text.casefold()).replace(_DOTTED_I, "i")
     text = _APOSTROPHES.sub("'", _DASHES.sub("-", text))
     return str(_SPACES.sub(" ", text)).strip()
 
 
-# --- What may be one name, or one id, by a slip in typing ------------------------------------------------------------
+# --- What may be one name, or one id, apart from a typing slip -------------------------------------------------------
 
 _ZEROS_IN_FRONT = regex.compile(r"(?<![0-9])0+(?=[0-9])")
 _NO_LETTER = regex.compile(r"[^\p{L}\p{N}]+")
@@ -40,16 +42,16 @@ FullName = tuple[str, str]  # first and last
 
 
 def fold_reference(text: str) -> str:
-    """An id as others may have written it: without case, spaces and punctuation, and without zeros in front of numbers,
-    which spreadsheets drop. For comparison only; empty if nothing is left."""
+    """Fold an id as others may have written it: without case, spaces, and punctuation, and without leading zeros of
+    numbers, which spreadsheets drop. For comparison only; empty if nothing is left."""
     return _NO_LETTER.sub("", _ZEROS_IN_FRONT.sub("", fold_name(text)))
 
 
 def are_near(one: FullName, other: FullName) -> bool:
-    """Whether two full names may be meant for one person of one household: the same letters but for accents and gaps,
-    the same words in another order, one with a middle name more, or a slip inside one longer word.
+    """Return whether two full names may belong to one person of one household: the same letters apart from accents and
+    gaps, the same words in another order, one name with an extra middle name, or a slip inside one longer word.
 
-    A slip at either end of a word is none: Mario and Maria, Jason and Mason are siblings.
+    A difference at either end of a word does not count as a slip: Mario and Maria, Jason and Mason are siblings.
     """
     ours = _words(one)
     theirs = _words(other)
@@ -68,7 +70,9 @@ def _words(name: FullName) -> list[str]:
 
 
 def _is_a_slip(one: str, other: str) -> bool:
-    """One letter more, less or other, or two that changed places, between a first and a last letter that agree."""
+    """Return whether one letter was added, dropped, or changed, or two swapped, between matching first and last
+    letters.
+    """
     if min(len(one), len(other)) < _SHORTEST_WITH_A_SLIP:
         return False
     start = _alike_at_the_start(one, other)
@@ -80,5 +84,5 @@ def _is_a_slip(one: str, other: str) -> bool:
 
 
 def _alike_at_the_start(one: str, other: str) -> int:
-    """How many letters."""
+    """Return how many leading letters agree."""
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))

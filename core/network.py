@@ -1,4 +1,4 @@
-"""The law that no network call happens while a database transaction is open, as a check every gateway makes."""
+"""The rule that no network call happens while a database transaction is open, as a check every gateway makes."""
 
 from django.db import connection
 

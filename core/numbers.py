@@ -1,9 +1,9 @@
-"""Whole numbers as people and programs write them in addresses, queries, headers, forms and commands: one rule for all
-of them, one limit for each kind of column, one sentence for what is refused."""
+"""Whole numbers as people and programs write them in URLs, queries, headers, forms, and commands: one rule for all of
+them, one limit for each kind of column, and one sentence for what is refused."""
 
 import re
 
-# What PostgreSQL's columns hold. SQLite would take more, and then fail to move to PostgreSQL.
+# What PostgreSQL's columns hold. SQLite accepts more, and such rows could not move to PostgreSQL.
 MAX_SMALLINT = 2**15 - 1
 MAX_INT = 2**31 - 1
 MAX_BIGINT = 2**63 - 1
@@ -12,8 +12,8 @@ _WHOLE_NUMBER = re.compile(WHOLE_NUMBER)
 
 
 def parse_whole_number(text: str, *, lowest: int = 0, highest: int = MAX_BIGINT) -> int | None:
-    """The number that the text spells in ASCII digits, without sign, spaces, point, exponent or leading zeros; None
-    where it spells none, or one that is not between the two."""
+    """Return the number that the text spells in ASCII digits, without sign, spaces, decimal point, exponent, or leading
+    zeros; None if it spells none, or one outside the two bounds."""
     if not _WHOLE_NUMBER.fullmatch(text):
         return None
     number = int(text)
@@ -21,12 +21,12 @@ def parse_whole_number(text: str, *, lowest: int = 0, highest: int = MAX_BIGINT)
 
 
 def whole_number_wanted(*, lowest: int = 0, highest: int = MAX_BIGINT) -> str:
-    """What to tell whoever gave anything that `parse_whole_number` does not take."""
+    """Return the message for input that `parse_whole_number` does not accept."""
     return f"Give a whole number from {lowest} to {highest}: only digits, without a leading zero."
 
 
 class WholeNumberConverter:
-    """`<number:name>` in URL patterns: each row has one address, so 7 leads to it and 007 does not."""
+    """`<number:name>` in URL patterns: each row has one URL, so 7 leads to it and 007 does not."""
 
     regex = WHOLE_NUMBER
 

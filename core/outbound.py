@@ -1,9 +1,9 @@
-"""The one way to ask a system whose address somebody typed: a partner's, and whatever else is configured by its URL.
+"""The only way to call a system whose URL somebody typed: a partner's, and anything else configured by its URL.
 
-Such an address may be wrong, slow, hostile, or one of ours. So: HTTPS only; the name is resolved once and in time, all
-that it stands for must be public addresses, and the one that was looked at is connected to; no redirects; a deadline
-for the whole answer and a limit on its size; and never while a transaction is open. Only with the sandbox on may an
-address be plain HTTP, or ours.
+Such a URL may be wrong, slow, hostile, or one of ours. So only HTTPS is allowed. The name is resolved once, within the
+deadline; all its addresses must be public, and the connection goes to the address that was checked. There are no
+redirects; the whole answer has a deadline and a size limit; and no transaction may be open. Only with the sandbox on
+may a URL use plain HTTP or point to us.
 """
 
 import contextlib
@@ -28,38 +28,38 @@ from .resolving import look_up
 LOOKUP_SECONDS = 3.0
 CONNECT_SECONDS = 3.0
 MAX_BYTES = 1_000_000
-# Both carry an IPv4 address that is connected to in the end (RFC 6052, RFC 3056).
+# Both embed an IPv4 address, to which the connection finally goes (RFC 6052, RFC 3056).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GIVEN_OUT = ipaddress.ip_network("2000::/3")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotSent(Exception):
-    """Nothing reached the other side: the address is refused, unknown, or does not take connections."""
+    """Nothing reached the other side: the address is refused or unknown, or does not accept connections."""
 
 
 class NoAnswer(Exception):
-    """The request may have arrived, and what came of it is unknown: the answer is late, broken off or too large."""
+    """The request may have arrived and its outcome is unknown: the answer is late, broken off, or too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the other side said, whatever its status."""
+    """What the other side answered, whatever its status."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The decoded body. Raises ValueError if it is none."""
+        """Return the decoded body. Raises ValueError if it is not JSON."""
         try:
             return json.loads(self.body)
         except RecursionError as error:
             raise ValueError("nested too deep") from error
 
     def retry_after(self, *, longest: float) -> float:
-        """The seconds that the other side asks to be left alone, `longest` at most; a date is no number, and our own
-        pause will do."""
+        """Return for how many seconds the other side asks not to be called, `longest` at most. A date is ignored: our
+        own pause will do."""
         return min(float(parse_whole_number(self.headers.get("retry-after", "")) or 0), longest)
 
 
@@ -73,8 +73,8 @@ def ask(
     seconds: float,
     read_at_most: int | None = None,
 ) -> Answer:
-    """Send one request, `body` as JSON (bytes as they are), and read its answer within `seconds`; with `read_at_most`,
-    only its first bytes, where the status alone matters. Raises NotSent, NoAnswer."""
+    """Send one request, `body` as JSON (bytes as they are), and read its answer within `seconds`. With `read_at_most`,
+    read only that many bytes, for callers that need the status alone. Raises NotSent, NoAnswer."""
     forbid_open_transaction()
     deadline = time.monotonic() + seconds
     target = _parse(url, params)
@@ -82,17 +82,17 @@ def ask(
         try:
             return _ask(method, target, address, headers, body, deadline, read_at_most)
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            continue  # nothing was sent: the name may stand for another address that works
+            continue  # nothing was sent: the name may have another address that works
         except httpx.HTTPError as error:
             raise NoAnswer(f"{target.host} gave no answer ({type(error).__name__}).") from error
     raise NotSent(f"{target.host} does not take connections.")
 
 
 def check_address(url: str) -> None:
-    """Refuse an address that can't be asked whatever its name stands for: to tell whoever types it, since the name is
-    looked up again each time. Raises NotSent."""
+    """Refuse an address that can never be called, whatever its name resolves to. This is for early feedback to the
+    person typing it, since the name is resolved again for each call. Raises NotSent."""
     target = _parse(url, None)
-    with contextlib.suppress(OSError, UnicodeError):  # a name, and not an address in one of its spellings
+    with contextlib.suppress(OSError, UnicodeError):  # it is a name, not one of the spellings of an address
         _check_public(target, socket.getaddrinfo(target.host, None, flags=socket.AI_NUMERICHOST))
 
 
@@ -123,8 +123,8 @@ def _ask(
 
 
 class _Cut:
-    """Closes the connection when the time is up. Timeouts bound each wait for the other side, and one that sends a
-    byte now and then would never be late."""
+    """Closes the connection when the time is up. Timeouts bound each wait for the other side, so a server that sends a
+    byte now and then would never exceed them."""
 
     def __init__(self, seconds: float) -> None:
         self._socket: socket.socket | None = None
@@ -141,9 +141,9 @@ class _Cut:
             self._socket.close()
 
     def watch(self, event: str, details: Mapping[str, Any]) -> None:
-        """httpx tells of each step of a request: the one that is waited for is the connection."""
+        """Watch for the connection: httpx reports each step of a request."""
         if event == "connection.connect_tcp.complete":
-            # A second handle: TLS takes the first one over, in a handshake that may last as well.
+            # A second handle: TLS takes over the first one, in a handshake that may also take long.
             self._socket = details["return_value"].get_extra_info("socket").dup()
 
     def _close(self) -> None:
@@ -165,7 +165,7 @@ def _parse(url: str, params: Mapping[str, str] | None) -> httpx.URL:
 
 
 def _resolve(target: httpx.URL, deadline: float) -> list[_Address]:
-    """The addresses that the name stands for. Raises NotSent if one of them is not public."""
+    """Return the addresses that the name resolves to. Raises NotSent if one of them is not public."""
     port = target.port or (443 if target.scheme == "https" else 80)
     seconds = min(LOOKUP_SECONDS, max(deadline - time.monotonic(), 0.0))
     try:
@@ -185,15 +185,15 @@ def _check_public(target: httpx.URL, found: list[Any]) -> list[_Address]:
 
 
 def is_public(address: _Address) -> bool:
-    """Whether it belongs to somebody on the internet, and not to a network that only we can see."""
+    """Return whether the address belongs to somebody on the internet, and not to a network that only we can see."""
     if isinstance(address, ipaddress.IPv6Address):
         carried = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
             carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if carried is not None:
             return is_public(carried)
-        # What lies outside was never given out (RFC 4291), but may lead to our own networks by an old or local rule:
-        # ::127.0.0.1, fec0::1, 64:ff9b:1::1.
+        # Addresses outside this range were never assigned (RFC 4291), but may lead to our own networks by an old or
+        # local rule: ::127.0.0.1, fec0::1, 64:ff9b:1::1.
         if address not in _GIVEN_OUT:
             return False
     return address.is_global and not address.is_multicast
@@ -209,12 +209,12 @@ def _read(response: httpx.Response, deadline: float, at_most: int | None) -> byt
             raise NoAnswer(f"The answer has more than {MAX_BYTES:,} bytes.")
         if time.monotonic() > deadline:
             raise NoAnswer("The answer took too long.")
-    if time.monotonic() > deadline:  # it was cut off
+    if time.monotonic() > deadline:  # we cut it off
         raise NoAnswer("The answer took too long.")
     return body
 
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """The authorities that certificates are checked by; reading them takes longer than most answers."""
+    """Return the authorities that certificates are checked against; reading them takes longer than most answers."""
     return httpx.create_ssl_context(trust_env=False)

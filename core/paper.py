@@ -1,8 +1,8 @@
-"""Text on paper (PDF) in any script: fonts, direction, shapes of letters, and line breaks.
+"""Text on paper (PDF) in any script: fonts, direction, letter shapes, and line breaks.
 
-What people are called decides which scripts occur, so every text is laid out here: cut into lines that fit, each line
-brought into the order it is read in, and drawn letter by letter with the first font that has it. What no font has is
-spelled out in brackets rather than left out. Which fonts, and why: docs/decisions/0014-scripts-on-paper.md.
+People's names decide which scripts occur, so every text is laid out here: it is cut into lines that fit, each line is
+put into reading order, and each letter is drawn with the first font that has it. Characters that no font has are
+spelled out in brackets rather than left out. docs/decisions/0014-scripts-on-paper.md says which fonts, and why.
 """
 
 import unicodedata
@@ -24,9 +24,9 @@ from reportlab.platypus import Flowable
 FONTS = Path(__file__).parent / "fonts"
 REGULAR = "DejaVuSans"
 BOLD = "DejaVuSans-Bold"
-# Tried in this order for what the font of the text does not have.
+# Tried in this order for characters that the text's own font lacks.
 _OTHERS = ("NotoSansThai-Regular", "NotoSansDevanagari-Regular", "DroidSansFallback")
-# Their marks stand where the letters before them say, and letters join: HarfBuzz places them.
+# In these scripts the letters before a mark decide its position, and letters join: HarfBuzz places them.
 _SHAPED = frozenset(("NotoSansThai-Regular", "NotoSansDevanagari-Regular"))
 _CHARACTERS = regex.compile(r"\X")
 _BREAKS_AFTER = regex.compile(r"[\s\-/\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
@@ -39,7 +39,7 @@ _shape_arabic = ArabicReshaper({"delete_harakat": False}).reshape
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, in the order it is drawn: pieces of text, each with its font."""
+    """One line in drawing order: pieces of text, each with its font."""
 
     runs: tuple[tuple[str, str], ...]
     size: float
@@ -50,7 +50,7 @@ class Line:
 
 
 class PrintedLine(Flowable):  # type: ignore[misc]  # reportlab has no types
-    """A line as a row of its own, so that a text of any length goes over as many pages as it needs."""
+    """A line as a row of its own, so that a text of any length continues over as many pages as it needs."""
 
     def __init__(self, line: Line, *, color: Color, right: bool = False) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class PrintedLine(Flowable):  # type: ignore[misc]  # reportlab has no types
 
 
 def lay_out(text: str, *, width: float, size: float = 10, bold: bool = False) -> list[Line]:
-    """The lines that hold `text` within `width` points; one at least, if it is empty."""
+    """Return the lines that hold `text` within `width` points; at least one, even if it is empty."""
     first = BOLD if bold else REGULAR
     lines = []
     for paragraph in text.splitlines() or [""]:
@@ -85,7 +85,7 @@ def lay_out(text: str, *, width: float, size: float = 10, bold: bool = False) ->
 
 
 def spell_out(text: str) -> str:
-    """`text` with everything visible for which there is a letter in our fonts, and the rest by name or number."""
+    """Return `text` with every visible character our fonts have, and the rest by name or number."""
     return "".join(_CHARACTERS.sub(lambda match: _spelled(match[0]), text))
 
 
@@ -106,10 +106,10 @@ def _spelled(character: str) -> str:
 
 
 def _break(text: str, first: str, size: float, width: float) -> Iterator[str]:
-    """Cut where words end, or inside one that is longer than a line."""
+    """Break where words end, or inside a word that is longer than a line."""
     line = ""
     used = 0.0
-    good = 0  # `good`: how much of the line may stand alone
+    good = 0  # `good`: how much of the line may be kept
     for character in _CHARACTERS.findall(text):
         wide = _measure(character, first, size)
         if line and used + wide > width and not character.isspace():
@@ -130,7 +130,7 @@ def _measure(text: str, first: str, size: float) -> float:
 
 
 def _runs(text: str, first: str) -> Iterator[tuple[str, str]]:
-    """The text in pieces of one font; marks and spaces go with the letter before them where its font has them."""
+    """Split the text into pieces of one font; marks and spaces go with the letter before them if its font has them."""
     fonts: list[str] = []
     for letter in text:
         before = fonts[-1] if fonts else ""
@@ -151,7 +151,7 @@ def _has(font: str, letter: str) -> bool:
 
 @cache
 def _load(font: str) -> Any:
-    """The code points that a font has; it is read once, when a text first needs it."""
+    """Return the code points that a font has; each font is read once, when a text first needs it."""
     loaded = TTFont(font, FONTS / f"{font}.ttf", shapable=font in _SHAPED)
     pdfmetrics.registerFont(loaded)
     return frozenset(loaded.face.charToGlyph)
@@ -167,8 +167,8 @@ def _width(text: str, font: str, size: float) -> float:
 
 
 def _mirrored(drawn: str) -> str:
-    """Brackets around words that run from right to left open toward them. The order is already right; where a pair
-    closes before it opens, each becomes the other."""
+    """Mirror brackets around right-to-left words so that they open toward them. The order is already right; where a
+    pair closes before it opens, each becomes the other."""
     letters = list(drawn)
     opened: list[int] = []
     closed: list[int] = []
@@ -189,6 +189,6 @@ def _mirrored(drawn: str) -> str:
 
 
 def _direction(text: str) -> str:
-    """A paragraph runs as its first letter does (Unicode's rules P2 and P3)."""
+    """Return a paragraph's direction: that of its first letter (Unicode's rules P2 and P3)."""
     strong = next((kind for kind in map(unicodedata.bidirectional, text) if kind in ("L", *_RIGHT_TO_LEFT)), "L")
     return "R" if strong in _RIGHT_TO_LEFT else "L"

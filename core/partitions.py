@@ -1,9 +1,9 @@
-"""Tables that only grow, cut into parts on PostgreSQL once `manage.py partition_tables` has converted them.
+"""Append-only tables, split into partitions on PostgreSQL once `manage.py partition_tables` has converted them.
 
-A part holds a range of one column: so many parents (`width`), or the rows of a day in UTC. The models know nothing of
-it, and SQLite keeps plain tables. The rows that were there become the first part as they are: none is moved, and no
-index is built. What PostgreSQL can and can't promise about such tables is in
-docs/decisions/0154-tables-in-parts.md.
+A partition holds a range of one column: a number of parents (`width`), or the rows of one day in UTC. The models know
+nothing of it, and SQLite keeps plain tables. The existing rows become the first partition as they are: none is moved,
+and no index is built. docs/decisions/0154-tables-in-parts.md says what PostgreSQL can and can't guarantee about such
+tables.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from .models import IdempotencyRecord
 log = structlog.get_logger(__name__)
 
 DAYS_AHEAD: Final = 8
-# The first part ends this far ahead, so that it takes what is written while it is prepared.
+# The first partition ends this far ahead, so that it receives the rows written while it is prepared.
 DAYS_OF_FIRST: Final = 2
 _UPPER_BOUND = re.compile(r" TO \('?([^')]+)'?\)$")
 
@@ -34,7 +34,9 @@ class CannotPartition(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A range of a table. `until` is where it ends, None for the default part, which takes what no other does."""
+    """One partition of a table. `until` is where it ends, None for the default one, which receives rows that fit no
+    other.
+    """
 
     name: str
     until: Bound | None
@@ -42,10 +44,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Partitioning:
-    """How a model's table is cut: `width` ids of the parent that `column` points at, or days where it is a time.
+    """How a model's table is partitioned: by `width` ids of the parent that `column` points at, or by day where it is a
+    time.
 
-    `unique` names columns in which no two rows are alike and among which `column` is not: PostgreSQL promises that
-    within a part, and a trigger across them.
+    `unique` names columns that are unique together and do not include `column`: PostgreSQL guarantees that within a
+    partition, and a trigger across them.
     """
 
     model: type[models.Model]
@@ -58,13 +61,13 @@ class Partitioning:
         return self.model._meta.db_table
 
     def is_done(self) -> bool:
-        """Whether the table of this database has been converted."""
+        """Return whether this database's table has been converted."""
         if connection.vendor != "postgresql":
             return False
         return bool(_values("SELECT relkind = 'p' FROM pg_class WHERE oid = %s::regclass", self.table)[0])
 
     def parts(self) -> list[Part]:
-        """From the oldest to the newest, then the default part."""
+        """Return the partitions from the oldest to the newest, then the default one."""
         rows = _rows(
             "SELECT relname, pg_get_expr(relpartbound, pg_class.oid) FROM pg_inherits "
             "JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = %s::regclass",
@@ -76,14 +79,14 @@ class Partitioning:
         return sorted(parts, key=lambda part: (part.until is None, part.until))
 
     def newest(self, now: dt.datetime) -> Bound:
-        """What the rows of now have in the column, at most."""
+        """Return the largest value that current rows have in the column."""
         if not self.width:
             return now
         parent: Any = self.model._meta.get_field(self.column.removesuffix("_id")).related_model
         return parent._base_manager.aggregate(newest=models.Max("pk"))["newest"] or 0
 
     def edge(self, at: Bound, *, further: int = 0) -> Bound:
-        """Where the part that holds `at` ends, or the one `further` after it."""
+        """Return where the partition that holds `at` ends, or the one `further` after it."""
         if isinstance(at, dt.datetime):
             day = at.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
             return day + dt.timedelta(days=1 + further)
@@ -93,13 +96,15 @@ class Partitioning:
         return edge + dt.timedelta(days=1) if isinstance(edge, dt.datetime) else edge + self.width
 
     def is_ahead(self, now: dt.datetime) -> bool:
-        """Whether there are parts for what comes next: half a part of new parents, or two days."""
+        """Return whether there are partitions for what comes next: half a partition of new parents, or two days."""
         newest = self.newest(now)
         needed = newest + dt.timedelta(days=2) if isinstance(newest, dt.datetime) else newest + self.width // 2
         return any(part.until is not None and part.until >= needed for part in self.parts())  # type: ignore[operator]
 
     def stray_rows(self) -> int:
-        """How many rows are in the default part: in time they would keep a part of their own from being made."""
+        """Return how many rows are in the default partition: eventually they would prevent a proper partition from
+        being created.
+        """
         count: int = _values(f"SELECT count(*) FROM {_quoted(_default_of(self.table))}")[0]  # noqa: S608  (a name)
         return count
 
@@ -107,14 +112,15 @@ class Partitioning:
         return int(text) if self.width else dt.datetime.fromisoformat(text)
 
 
-# Twice the time that answers are kept, in the worst case: whole days go at once.
+# Twice the time that answers are kept, in the worst case: whole days are dropped at once.
 ANSWERS = Partitioning(IdempotencyRecord, "created_at", unique=("scope", "key"))
 
 
 def convert(partitioning: Partitioning, *, now: dt.datetime) -> None:
-    """Make the table of this model one of parts, whose first is the table as it was. Raises CannotPartition.
+    """Convert this model's table to a partitioned one, whose first partition is the table as it was. Raises
+    CannotPartition.
 
-    That its rows fit is checked beside those who write. Then the table is locked for some milliseconds.
+    Checking that the rows fit runs alongside writers. Then the table is locked for some milliseconds.
     """
     _refuse_what_cannot_be(partitioning)
     table = partitioning.table
@@ -138,7 +144,7 @@ def convert(partitioning: Partitioning, *, now: dt.datetime) -> None:
 
 
 def make_parts_ahead(partitioning: Partitioning, *, now: dt.datetime) -> list[str]:
-    """Make the parts that are needed next, and return their names."""
+    """Create the partitions needed next, and return their names."""
     made = []
     wanted = partitioning.edge(partitioning.newest(now), further=1 if partitioning.width else DAYS_AHEAD)
     edge = max(part.until for part in partitioning.parts() if part.until is not None)
@@ -154,7 +160,7 @@ def make_parts_ahead(partitioning: Partitioning, *, now: dt.datetime) -> list[st
 
 
 def drop_parts(partitioning: Partitioning, *, before: dt.datetime) -> list[str]:
-    """Drop the days that had ended by then, with all of their rows, and return their names."""
+    """Drop the days that had ended by then, with all their rows, and return their names."""
     gone = [part.name for part in partitioning.parts() if isinstance(part.until, dt.datetime) and part.until <= before]
     for name in gone:
         _run(f"DROP TABLE {_quoted(name)}")
@@ -176,7 +182,9 @@ def _refuse_what_cannot_be(partitioning: Partitioning) -> None:
 
 
 def _put_parent_above(partitioning: Partitioning) -> None:
-    """Rename the table and what belongs to it, and make an empty one of the old name and shape, which has parts."""
+    """Rename the table and everything that belongs to it, and create an empty partitioned one with the old name and
+    shape.
+    """
     table = partitioning.table
     old = _quoted(_first_of(table))
     new = _quoted(table)
@@ -216,7 +224,9 @@ def _put_parent_above(partitioning: Partitioning) -> None:
 
 
 def _make(partitioning: Partitioning, name: str, bounds: str) -> None:
-    """A part has its own primary key, as PostgreSQL would want the range's column in one of the whole table."""
+    """Create a partition with its own primary key, since a key on the whole table would have to include the range
+    column.
+    """
     _run(f"CREATE TABLE {_quoted(name)} PARTITION OF {_quoted(partitioning.table)} {bounds}")
     key = _quoted(str(partitioning.model._meta.pk.column))
     _run(f"ALTER TABLE {_quoted(name)} ADD PRIMARY KEY ({key})")
@@ -225,10 +235,10 @@ def _make(partitioning: Partitioning, name: str, bounds: str) -> None:
 
 
 def _promise_uniqueness(partitioning: Partitioning) -> None:
-    """A row whose like is in any part is left out, as ON CONFLICT DO NOTHING leaves it out of a table without parts.
+    """Leave out a row whose duplicate is in any partition, as ON CONFLICT DO NOTHING does in a plain table.
 
-    Whoever inserts the same waits for the first one's transaction, and its row is seen then: each statement of the
-    function sees what has been committed before it.
+    A concurrent insert of the same row waits for the first one's transaction and then sees its row: each statement of
+    the function sees what was committed before it.
     """
     table = _quoted(partitioning.table)
     once = _quoted(f"{partitioning.table}_once")
@@ -268,7 +278,7 @@ def _quoted(name: str) -> str:
 
 
 def _run(statement: str) -> None:
-    """A statement about tables, which takes no parameters."""
+    """Run a DDL statement, which accepts no parameters."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
 

@@ -1,8 +1,8 @@
-"""The path of a request as logs may show it: which route was asked, and of what the route captured, only ids.
+"""The request path as logs may show it: which route was called, and only the ids it captured.
 
 Links that we mail carry their secret in the path (invitations, passwords, calendars), and so might a route that is
-added later. So what a route captures is hidden unless it is a number or stands among the names that are known to be
-public; of a path that leads nowhere, a mistyped link perhaps, only words of our own routes are shown.
+added later. Captured values are therefore hidden unless they are numbers or belong to the names known to be public. For
+a path that matches no route, perhaps a mistyped link, only words from our own routes are shown.
 """
 
 import re
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from django.http import HttpRequest
 from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver, get_resolver, resolve
 
-# Captured text that everybody may read: a course, a kind of problem, an app of the back office, an invoice's public id.
+# Captured text that anybody may read: a course, a kind of problem, a back-office app, an invoice's public id.
 PUBLIC = frozenset({"code", "app_label", "cuid"})
 LONGEST_VALUE = 60
 MOST_SEGMENTS = 10
@@ -24,13 +24,13 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def logged_path(request: HttpRequest) -> str:
-    """The path without its query string, and without what it may keep secret."""
+    """Return the path without its query string and without anything that may be secret."""
     match = _match(request)
     return _known(match) if match else _unknown(request.path_info)
 
 
 def without_secrets(text: str, request: HttpRequest) -> str:
-    """A text that names the request's path or its parts, as Django's messages do, without what these keep secret."""
+    """Return a text that names the request's path or its parts, as Django's messages do, without their secrets."""
     shown = logged_path(request)
     for path in sorted({request.get_full_path(), request.path, request.path_info}, key=len, reverse=True):
         if len(path) > 1:
@@ -44,7 +44,7 @@ def without_secrets(text: str, request: HttpRequest) -> str:
 
 
 def _match(request: HttpRequest) -> ResolverMatch | None:
-    """What the path leads to; found here where the request was answered before anybody looked."""
+    """Resolve the path; needed for requests that were answered before routing."""
     if request.resolver_match is not None:
         return request.resolver_match
     try:
@@ -59,7 +59,7 @@ def _known(match: ResolverMatch) -> str:
         value = str(match.kwargs.get(name, ""))
         return quote(value[:LONGEST_VALUE], safe="") if _is_public(name, value) else f"<{name}>"
 
-    # The routes of the back office begin and end as regular expressions do.
+    # The back-office routes begin and end as regular expressions do.
     return "/" + _CAPTURE.sub(show, match.route).replace("^", "").replace("$", "").replace("\\Z", "")
 
 
@@ -75,7 +75,7 @@ def _unknown(path: str) -> str:
 
 @cache
 def _words() -> frozenset[str]:
-    """What stands in our routes as it is."""
+    """Return the literal words in our routes."""
     routes = _routes(get_resolver().url_patterns)
     words = (word for route in routes for word in route.strip("^$/").split("/"))
     return frozenset({"static"}.union(word for word in words if _PLAIN.fullmatch(word)))

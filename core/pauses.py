@@ -1,7 +1,7 @@
-"""Pauses that grow with each try: against guessing, without a lock that a stranger could put on somebody else.
+"""Pauses that grow with each try: they slow down guessing without a lock that a stranger could put on somebody else.
 
-The tries of a subject are a row of `SharedCounter`, forgotten a day after the last of them; how long the next one has
-to wait follows from their number. A try is counted before it is made, so that many at once can't all be the first.
+A subject's tries are a row of `SharedCounter`, deleted a day after the last of them; their number determines how long
+the next one has to wait. A try is counted before it is made, so that many at once can't all be the first.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ FORGOTTEN_AFTER = dt.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The first `free` tries need not wait; each one after that waits twice as long as the one before, up to `longest`
+    """The first `free` tries need not wait; each later one waits twice as long as the one before, up to `longest`
     seconds."""
 
     free: int
@@ -31,7 +31,9 @@ class Growth:
 
 @transaction.atomic
 def count_try(subjects: Mapping[str, Growth], *, now: dt.datetime) -> int:
-    """Count a try for all subjects, or none while one of them has to wait: the seconds until the next may be made."""
+    """Count a try for all subjects, or for none while one of them has to wait; return the seconds until the next is
+    allowed.
+    """
     keys = sorted(subjects)
     SharedCounter.objects.bulk_create(
         [SharedCounter(key=key, value=0, ends_at=now + FORGOTTEN_AFTER) for key in keys], ignore_conflicts=True
@@ -50,23 +52,25 @@ def count_try(subjects: Mapping[str, Growth], *, now: dt.datetime) -> int:
 
 
 def seconds_to_wait(subjects: Mapping[str, Growth], *, now: dt.datetime) -> int:
-    """How long the next try has to wait, without counting one."""
+    """Return how long the next try has to wait, without counting one."""
     rows = SharedCounter.objects.filter(pk__in=subjects, ends_at__gt=now)
     return max((_seconds_left(row, subjects[row.key], now) for row in rows), default=0)
 
 
 def forgive(subject: str) -> None:
-    """Forget all tries of a subject: it has proven itself."""
+    """Forget all tries of a subject that has proven its identity."""
     SharedCounter.objects.filter(pk=subject).delete()
 
 
 def take_back(subject: str) -> None:
-    """Undo the count of one try that turned out to be right; the wrong ones of others stay."""
+    """Undo the count of one try that turned out to be right; others' wrong tries stay counted."""
     SharedCounter.objects.filter(pk=subject, value__gt=0).update(value=F("value") - 1)
 
 
 def _seconds_left(row: SharedCounter, growth: Growth, now: dt.datetime) -> int:
-    """None while tries are free, even if another one is counted with a later `now`: they come at the same moment."""
+    """Return None while tries are free, even if another try is counted with a later `now`: the two come at the same
+    moment.
+    """
     pause = growth.seconds_after(row.value)
     last = row.ends_at - FORGOTTEN_AFTER
     ends = last + dt.timedelta(seconds=pause)

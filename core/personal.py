@@ -1,7 +1,7 @@
-"""What is known of people, column by column, and what becomes of it when somebody is erased.
+"""What is known of people, column by column, and what happens to it when somebody is erased.
 
-Each app says so of its own models in its module `personal`; the app `privacy`, above all of them, walks the list. A
-column that nobody has classified fails a test. docs/privacy.md shows the whole.
+Each app classifies its own models in its module `personal`; the app `privacy`, above all of them, walks the list. A
+column that nobody has classified fails a test. docs/privacy.md shows the whole list.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from django.db.models import Model, QuerySet, Value
 from django.db.models.expressions import Case, When
 
 NOWHERE = "@erased.invalid"  # a domain that RFC 2606 keeps free of mailboxes
-ERASED = "(erased)"  # stands where a text can't be empty, or where a reader should know that there was one
+ERASED = "(erased)"  # used where a text can't be empty, or where a reader should know that there was one
 
 
 class Kind(Enum):
@@ -39,14 +39,14 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The ids of everything that is about one learner, and `addresses` that are theirs alone.
+    """The ids of everything about one learner, and the `addresses` that are theirs alone.
 
-    `guardians` and `users` are those who answer for nobody else, work nowhere, and go with the learner. `subjects` are
-    the names by which tasks and mails call the rows, as in "payment:12".
+    `guardians` and `users` answer for nobody else, work nowhere, and are erased with the learner. `subjects` are the
+    names by which tasks and mails refer to the rows, as in "payment:12".
     """
 
     workspace: int
-    moment: dt.datetime  # of the erasure, or of asking
+    moment: dt.datetime  # of the erasure, or of the inquiry
     cuids: frozenset[str]
     learners: tuple[int, ...]
     leads: tuple[int, ...] = ()
@@ -65,9 +65,9 @@ class Person:
 class Personal:
     """The personal columns of one model.
 
-    `rows_of` finds a person's rows; `values` replace what they hold, and without them the rows are deleted. `erase`
-    does what one statement can't, and returns how many rows it changed. With neither, nothing is erased, and `why`
-    says why not. What `passes` is gone by itself a month after it was written.
+    `rows_of` finds a person's rows; `values` replace what they hold, and without `values` the rows are deleted. `erase`
+    does what one statement can't, and returns how many rows it changed. With neither, nothing is erased, and `why` says
+    why not. Rows of a model that `passes` are deleted a month after they were written, in any case.
     """
 
     model: type[Model]
@@ -80,7 +80,7 @@ class Personal:
     passes: bool = False
 
     def erase_of(self, person: Person) -> int:
-        """Erase what is known of somebody here; returns in how many rows. Joins the caller's transaction."""
+        """Erase what this model knows of somebody; return in how many rows. Joins the caller's transaction."""
         if self.erase is not None:
             return self.erase(person)
         if self.rows_of is None:
@@ -88,28 +88,28 @@ class Personal:
         return self.empty(self.rows_of(person).order_by())
 
     def empty(self, rows: QuerySet[Any]) -> int:
-        """Take out of these rows of the model what one statement can; returns of how many. Joins the caller's
+        """Clear from these rows of the model what one statement can; return from how many. Joins the caller's
         transaction."""
         if self.fate is Fate.DELETED:
             return QuerySet.delete(rows)[0]
         return QuerySet.update(rows, **(self.values or {}))
 
     def count_of(self, person: Person) -> int:
-        """How many rows hold something of the person, or held it."""
+        """Return how many rows hold something of the person, or held it."""
         return self.rows_of(person).count() if self.rows_of is not None else 0
 
 
 def unless_empty(column: str, by: str = ERASED) -> Case:
-    """The value of a column from which words were taken: what was empty stays so."""
+    """Return the new value of a column from which words are removed; an empty one stays empty."""
     return Case(When(**{column: ""}, then=Value("")), default=Value(by))
 
 
 def words(model: type[Model], rows_of: Callable[[Person], QuerySet[Any]], *columns: str) -> Personal:
-    """Columns in which people type: what they hold becomes ERASED."""
+    """Classify columns in which people type: their content becomes ERASED."""
     values = {column: unless_empty(column) for column in columns}
     return Personal(model, dict.fromkeys(columns, Kind.WORDS), Fate.REPLACED, rows_of, values)
 
 
 def kept(model: type[Model], why: str, **columns: Kind) -> Personal:
-    """Columns that no erasure touches, and why."""
+    """Classify columns that no erasure touches, and say why."""
     return Personal(model, columns, Fate.KEPT, why=why)

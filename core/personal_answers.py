@@ -1,4 +1,4 @@
-"""What the core knows of people: the answers that are kept for Idempotency-Keys (`core.personal`)."""
+"""What the core knows of people: the answers stored for Idempotency-Keys (`core.personal`)."""
 
 import json
 
@@ -10,11 +10,11 @@ from .personal import Fate, Kind, Person, Personal
 
 
 def _answers(person: Person) -> QuerySet[IdempotencyRecord]:
-    """Those that name an id or an address of theirs. A key whose answer is gone is a new one: the request it is sent
-    with again finds what came of the first."""
+    """Select the answers that contain one of the person's ids or addresses. A key whose answer is gone counts as new: a
+    repeated request finds what the first one did."""
     named = Q(pk__in=[])
     for word in sorted(person.cuids | person.addresses):
-        for spelled in {word, json.dumps(word)[1:-1]}:  # SQLite keeps JSON as it was sent
+        for spelled in {word, json.dumps(word)[1:-1]}:  # SQLite stores JSON as it was sent
             named |= Q(text__contains=spelled)
     return IdempotencyRecord.objects.annotate(text=Cast("response_body", TextField())).filter(named)
 

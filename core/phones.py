@@ -1,6 +1,6 @@
 """Phone numbers: one spelling for each, as ITU-T E.164 writes it.
 
-Only the form and the country calling code are checked, not whether the number is given out to anybody: numbering plans
+Only the form and the country calling code are checked, not whether the number is assigned to anybody: numbering plans
 change more often than the library that knows them, and a number that nobody answers harms nobody.
 """
 
@@ -15,7 +15,7 @@ _REMEDY = "Give the number with its country code, as in +14155550123."
 
 
 def canonical_phone(text: str) -> str:
-    """The number as E.164 writes it. Text that is no number comes back trimmed."""
+    """Return the number in E.164 format. Text that is not a number comes back trimmed."""
     number = _parse(text)
     if number is None:
         return text.strip()
@@ -23,7 +23,7 @@ def canonical_phone(text: str) -> str:
 
 
 def phone_fault(text: str) -> str:
-    """Why this is no phone number, as a sentence with the remedy; empty if it is one."""
+    """Return why this is not a phone number, as a sentence with the remedy; empty if it is one."""
     return "" if _parse(text) is not None else _REMEDY
 
 

@@ -1,4 +1,4 @@
-"""Postal addresses: the parts they are made of, how each is spelled, and how they are shown."""
+"""Postal addresses: their parts, how each is spelled, and how they are shown."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,12 @@ PARTS = tuple(LENGTHS)  # in the order in which an address is written
 
 
 def in_one_line(address: Mapping[str, str]) -> str:
-    """The address as people write it in one line; empty if none is known."""
+    """Return the address as people write it on one line; empty if none is known."""
     return ", ".join(address[part] for part in PARTS if address.get(part))
 
 
 def canonical_postal(address: Mapping[str, str]) -> dict[str, str]:
-    """The address in the one spelling it is stored in: without empty parts, the country as its code of three
-    letters."""
+    """Return the address as it is stored: without empty parts, the country as its three-letter code."""
     trimmed = {part: trim(address.get(part) or "") for part in PARTS}
     country = trimmed["country"].upper()
     known = countries_by_alpha2.get(country)
@@ -26,7 +25,7 @@ def canonical_postal(address: Mapping[str, str]) -> dict[str, str]:
 
 
 def postal_faults(address: Mapping[str, object]) -> dict[str, str]:
-    """What is wrong with which part, as sentences with the remedy; empty if nothing is."""
+    """Return what is wrong with each part, as sentences with the remedy; empty if nothing is."""
     faults = {part: f"An address has no such part. Its parts are {', '.join(PARTS)}." for part in address}
     for part, limit in LENGTHS.items():
         fault = _fault(part, address.get(part), limit)

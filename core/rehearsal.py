@@ -1,4 +1,6 @@
-"""Trying something out: it is done for real, looked at, and undone, so what is shown can't differ from what will be."""
+"""Rehearse an action: do it for real, look at it, and undo it, so that what is shown can't differ from what will
+happen.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,9 +12,10 @@ Seen = TypeVar("Seen")
 
 
 def rehearse(make: Callable[[], Made], *, look: Callable[[Made], Seen]) -> Seen:
-    """What `look` sees of what `make` made. Nothing of it stays: no row, no event, no mail; refusals pass through.
+    """Return what `look` sees of what `make` did. Nothing of it stays: no row, no event, no mail. Refusals pass
+    through.
 
-    `look` must return plain values: rows that are read later are gone by then.
+    `look` must return plain values: rows read later are gone by then.
     """
     with transaction.atomic():
         seen = look(make())

@@ -1,7 +1,7 @@
-"""Reading from a copy of the database: only by those who ask for it, and only while the copy is recent enough.
+"""Reads from a copy of the database: only where requested, and only while the copy is recent enough.
 
-`DATABASE_REPLICA_URL` names a streaming replica. Whatever does not go through `from_replica` is read from the primary,
-and so is everything that is locked or written within it (docs/decisions/0155-reading-from-a-replica.md).
+`DATABASE_REPLICA_URL` names a streaming replica. Everything that does not go through `from_replica` is read from the
+primary, and so is everything that is locked or written within it (docs/decisions/0155-reading-from-a-replica.md).
 """
 
 import threading
@@ -18,9 +18,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 log = structlog.get_logger(__name__)
 REPLICA = "replica"
-CHECKED_FOR = 1.0  # seconds after which the replica is asked again how far it is
+CHECKED_FOR = 1.0  # seconds after which we check again how far the replica has come
 LEFT_ALONE_FOR = 10.0  # seconds after a failure
-STOPPED_FOR_ITS_TIME = "57014"  # by statement_timeout: the primary would take as long
+STOPPED_FOR_ITS_TIME = "57014"  # canceled by statement_timeout: the primary would take as long
 AGE = "SELECT extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8"
 _is_wanted: ContextVar[bool] = ContextVar("is_wanted", default=False)
 Found = TypeVar("Found")
@@ -33,11 +33,11 @@ class Router:
         return REPLICA if _is_wanted.get() else DEFAULT_DB_ALIAS
 
     def db_for_write(self, model: Any, **hints: Any) -> str:
-        """Also for rows that will be locked."""
+        """Return the primary, also for rows that will be locked."""
         return DEFAULT_DB_ALIAS
 
     def allow_relation(self, one: Any, other: Any, **hints: Any) -> bool:
-        """They are rows of one database, wherever they were read."""
+        """Allow all relations: the rows belong to one database, wherever they were read."""
         return True
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
@@ -49,11 +49,11 @@ def has_replica() -> bool:
 
 
 def from_replica(read: Callable[[], Found], *, within: float | None = None) -> Found:
-    """What `read` finds, on the replica if that has everything that was committed `within` so many seconds before, at
-    most DATABASE_REPLICA_LAG_SECONDS; on the primary otherwise.
+    """Return what `read` finds, on the replica if it has everything committed up to `within` seconds ago (at most
+    DATABASE_REPLICA_LAG_SECONDS), otherwise on the primary.
 
-    `read` changes nothing and finishes its queries before it returns. Where the replica fails in the middle, it is
-    called once more for the primary.
+    `read` changes nothing and finishes its queries before it returns. If the replica fails midway, `read` is called
+    once more on the primary.
     """
     bound = settings.DATABASE_REPLICA_LAG_SECONDS
     if not has_replica() or not _state.is_recent(bound if within is None else min(within, bound)):
@@ -80,14 +80,14 @@ def _wanted() -> Iterator[None]:
 class _State(threading.local):
     """What a thread, which has a connection of its own, knows of the replica. Times are monotonic.
 
-    `complete_as_of`: everything that was committed by then is there.
+    `complete_as_of`: everything committed by then is there.
     """
 
     complete_as_of = float("-inf")
     ask_again_at = float("-inf")
 
     def is_recent(self, bound: float) -> bool:
-        """Whether it has what was committed `bound` seconds ago."""
+        """Return whether it has everything committed up to `bound` seconds ago."""
         now = time.monotonic()
         if now >= self.ask_again_at:
             self.ask_again_at = now + CHECKED_FOR
@@ -105,10 +105,10 @@ class _State(threading.local):
 
 
 def _ask(replica: BaseDatabaseWrapper, bound: float) -> float:
-    """The time by which all that was committed is there.
+    """Return the time up to which everything committed is on the replica.
 
-    That is when the last transaction was committed which the replica has. Where nothing was written since, that time is
-    long past, and the positions in the log tell: it has all if it is where the primary was before it was asked.
+    That is the commit time of the last transaction the replica has. If nothing was written since, that time is long
+    past, and the log positions decide: the replica has everything if it is where the primary was before we asked it.
     """
     asked_at = time.monotonic()
     age: float | None = _one(replica, AGE)

@@ -1,7 +1,7 @@
-"""Sealing stored secrets again with the newest key, so that an old key can be removed from the environment.
+"""Seals stored secrets again with the newest key, so that an old key can be removed from the environment.
 
-Each secret is one statement that replaces exactly the sealed text that was read. So the work can be interrupted and
-started again at any time, and a secret that somebody changes meanwhile keeps its new value.
+Each secret takes one statement that replaces exactly the sealed text that was read. The work can therefore be
+interrupted and restarted at any time, and a secret that somebody changes meanwhile keeps its new value.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from .sealing import Seal, SealedTextField, reseal, who_sealed
 
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
-    """One secret as it is stored. `seal` says whether the newest key opens it, an older one or none."""
+    """One secret as it is stored. `seal` says whether the newest key opens it, an older one, or none."""
 
     model: type[models.Model]
     column: str
@@ -33,7 +33,7 @@ class SealedSecret:
 
 @dataclass(frozen=True, slots=True)
 class Resealing:
-    """What came of one walk over all secrets. `broken` names the rows with a secret that no key opens."""
+    """The result of one pass over all secrets. `broken` names the rows with a secret that no key opens."""
 
     secrets: int
     due: int
@@ -42,7 +42,7 @@ class Resealing:
 
 
 def list_secrets() -> Iterator[SealedSecret]:
-    """Every sealed secret of every model."""
+    """Yield every sealed secret of every model."""
     for model in apps.get_models():
         if model._meta.proxy:
             continue
@@ -52,7 +52,7 @@ def list_secrets() -> Iterator[SealedSecret]:
 
 
 def reseal_secrets(*, dry_run: bool = False) -> Resealing:
-    """Seal every secret that an older key has sealed with the newest one; with `dry_run`, count them only."""
+    """Seal every secret that an older key has sealed with the newest one; with `dry_run`, only count them."""
     secrets = due = resealed = 0
     broken = []
     for secret in list_secrets():
@@ -66,7 +66,7 @@ def reseal_secrets(*, dry_run: bool = False) -> Resealing:
 
 
 def secrets_are_sealed_with_the_newest_key(extent: Extent) -> Iterator[Breach]:
-    """The first of SEALING_KEYS opens every sealed secret. They are examined with the whole installation only."""
+    """The first of SEALING_KEYS opens every sealed secret. They are examined only when the whole installation is."""
     if extent.workspace_id is not None:
         return
     for secret in list_secrets():
@@ -92,5 +92,5 @@ def _replace(secret: SealedSecret) -> int:
 
 
 def _as_stored(model: type[models.Model], column: str) -> models.QuerySet[Any]:
-    """The rows with the sealed text beside them, which the column itself would open."""
+    """Return the rows with the sealed text beside them, which the column itself would open."""
     return model._base_manager.annotate(as_stored=Cast(column, models.TextField()))

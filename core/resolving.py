@@ -1,7 +1,7 @@
-"""Looking names up within a deadline.
+"""Resolves host names within a deadline.
 
-`socket.getaddrinfo` has none: it waits as long as the system does for name servers, up to half a minute each time, and
-whoever owns a name decides how long its server takes. So it waits in a thread of its own, which is left behind when the
+`socket.getaddrinfo` has none: it waits as long as the system waits for name servers, up to half a minute each time, and
+the name's owner controls how long its server takes. So each lookup runs in its own thread, which is abandoned when the
 time is up. See docs/decisions/0102-slow-receivers-wait-for-each-other.md.
 """
 
@@ -12,15 +12,15 @@ from typing import Any, Final
 
 MOST_AT_ONCE: Final = 64
 
-_Found = list[Any]  # as socket.getaddrinfo has it
+_Found = list[Any]  # as socket.getaddrinfo returns it
 _lookups: dict[tuple[str, int], "Future[_Found]"] = {}
 _lock = threading.Lock()
 
 
 def look_up(host: str, port: int, *, seconds: float) -> _Found:
-    """What `socket.getaddrinfo` finds for a TCP connection. A name that is being looked up is not asked for again: its
-    lookup is shared. Raises TimeoutError when `seconds` are over, or when too many lookups are under way; otherwise
-    OSError and UnicodeError, as `socket.getaddrinfo` does."""
+    """Return what `socket.getaddrinfo` finds for a TCP connection. Concurrent lookups of the same name are shared.
+    Raises TimeoutError when `seconds` are over or too many lookups are under way; otherwise OSError and UnicodeError,
+    like `socket.getaddrinfo`."""
     with _lock:
         lookup = _lookups.get((host, port))
         if lookup is None:
@@ -36,7 +36,7 @@ def _run(host: str, port: int, lookup: "Future[_Found]") -> None:
     trouble: Exception | None = None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except Exception as error:  # whatever it is, it is told to whoever waits
+    except Exception as error:  # everyone waiting receives it, whatever it is
         trouble = error
     with _lock:
         del _lookups[host, port]

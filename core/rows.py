@@ -1,9 +1,9 @@
-"""Insert and change rows in one statement each time, where Django offers something slower or something that tells less.
+"""Insert and change rows in one statement each, where Django's way is slower or says less about the outcome.
 
-`save()` and `bulk_create()` build their SQL again for every call, which costs more than the database does; these know
-it from the model. They send no signals and fill in no automatic fields: none of our models has any. And Django offers
-either half of "insert, or learn that it is there": `get_or_create` costs a query and a savepoint more,
-`bulk_create(ignore_conflicts=True)` does not say what happened.
+`save()` and `bulk_create()` build their SQL again for every call, which costs more than the database does; these
+functions derive it once from the model. They send no signals and fill in no automatic fields, since none of our models
+has any. And Django offers only half of "insert, or learn that it exists": `get_or_create` costs an extra query and
+savepoint, and `bulk_create(ignore_conflicts=True)` does not say what happened.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from .errors import require
 
 
 def insert_rows(rows: Sequence[Model]) -> None:
-    """Insert new rows of one model, in their order, and set their primary keys. Raises IntegrityError."""
+    """Insert new rows of one model, in order, and set their primary keys. Raises IntegrityError."""
     if not rows:
         return
     table = _table(type(rows[0]))
@@ -32,10 +32,10 @@ def insert_rows(rows: Sequence[Model]) -> None:
 
 
 def insert_chain(rows: Sequence[Model]) -> None:
-    """Insert new rows, of which later ones may refer to those before, and set their primary keys: an enrollment, its
-    seat and the decision about both, say. Raises IntegrityError.
+    """Insert new rows, where later ones may refer to earlier ones, and set their primary keys: for example, an
+    enrollment, its seat, and the decision about both. Raises IntegrityError.
 
-    PostgreSQL takes all of them in one statement, in which a row's key is what inserting that row returned.
+    PostgreSQL runs them as one statement, in which each row's key is what its insert returned.
     """
     if connection.vendor != "postgresql" or len(rows) < 2:
         for row in rows:
@@ -59,7 +59,7 @@ def insert_chain(rows: Sequence[Model]) -> None:
 
 
 def _source(row: Model, field: "Field[Any, Any]", value: Any, places: Mapping[int, int]) -> str:
-    """Where a column's value comes from: the parameters, a row before, or nowhere."""
+    """Return where a column's value comes from: the parameters, an earlier row, or neither."""
     if value is not None:
         return "%s"
     place = places.get(id(row._state.fields_cache.get(field.name)))
@@ -67,7 +67,7 @@ def _source(row: Model, field: "Field[Any, Any]", value: Any, places: Mapping[in
 
 
 def _refer(row: Model) -> None:
-    """Have the row know the keys of the rows it was made with, which were stored since."""
+    """Set on the row the keys of the rows it was created with, which have been stored since."""
     for field in _fields(row):
         other = row._state.fields_cache.get(field.name)
         if other is not None:
@@ -87,10 +87,10 @@ def _chain(links: tuple[tuple[type[Model], tuple[str, ...]], ...]) -> str:
 
 
 def insert_many(rows: Sequence[Model]) -> None:
-    """Insert new rows of one model whose keys nobody asks for. Raises IntegrityError.
+    """Insert new rows of one model whose keys nobody needs. Raises IntegrityError.
 
-    PostgreSQL takes them by COPY: of thousands of values in one statement, psycopg spends more time on finding the
-    places than the database on the rows.
+    PostgreSQL receives them by COPY: with thousands of values in one statement, psycopg takes longer to find the
+    placeholders than the database takes to insert the rows.
     """
     if not rows:
         return
@@ -102,10 +102,11 @@ def insert_many(rows: Sequence[Model]) -> None:
 
 
 def insert_alike(row: Model, *, fields: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
-    """Insert a row like this one for each of `values`, which stand in these fields as the database stores them (keys
-    and plain numbers and texts, say). Raises IntegrityError.
+    """Insert a row like this one for each of `values`, which replace these fields as the database stores them (keys,
+    plain numbers, and texts, for example). Raises IntegrityError.
 
-    For thousands of rows that differ in little: what they share is prepared once, and none of them becomes an object.
+    This is for thousands of rows that differ little: what they share is prepared once, and none of them becomes an
+    object.
     """
     table = _table(type(row))
     places = [table.place(name) for name in fields]
@@ -128,8 +129,8 @@ def insert_alike(row: Model, *, fields: Sequence[str], values: Sequence[Sequence
 def insert_with_keys(rows: Sequence[Model]) -> None:
     """Insert many new rows of one model and set their primary keys. Raises IntegrityError.
 
-    As COPY returns nothing, PostgreSQL is asked for the keys before: one statement more, and a fifth of the time that
-    `insert_rows` takes for a thousand rows of an enrollment.
+    COPY returns nothing, so the keys are fetched from PostgreSQL first: one statement more, and a fifth of the time
+    that `insert_rows` takes for a thousand rows of an enrollment.
     """
     if not rows:
         return
@@ -146,7 +147,7 @@ def insert_with_keys(rows: Sequence[Model]) -> None:
 
 
 def _insert_in_bites(rows: Sequence[Model]) -> None:
-    """SQLite takes 32,766 values in a statement."""
+    """Insert in batches: SQLite accepts 32,766 values in a statement."""
     for start in range(0, len(rows), _ROWS_IN_A_STATEMENT):
         insert_rows(rows[start : start + _ROWS_IN_A_STATEMENT])
 
@@ -155,17 +156,17 @@ _ROWS_IN_A_STATEMENT = 500
 
 
 def copy_rows(statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Send rows to PostgreSQL by a COPY ... FROM STDIN, whose errors Django translates as it does any other's."""
+    """Send rows to PostgreSQL by a COPY ... FROM STDIN, whose errors Django translates like any others."""
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 
 
 def insert_unless_present(row: Model, *, unless_same: Sequence[str] = ()) -> bool:
-    """Insert `row` and set its primary key; False if a unique constraint stands in the way, or (where columns are
-    named) a row with the same values in all of them.
+    """Insert `row` and set its primary key; return False if a unique constraint prevents it, or (where columns are
+    named) if a row with the same values in all of them exists.
 
-    A concurrent transaction that is inserting the same key is waited for. After False the caller selects the existing
+    It waits for a concurrent transaction that is inserting the same key. After False the caller selects the existing
     row.
     """
     table = _table(type(row))
@@ -186,8 +187,8 @@ def insert_unless_present(row: Model, *, unless_same: Sequence[str] = ()) -> boo
 
 
 def update_row(row: Model, *fields: str, where: Mapping[str, Any] | None = None) -> bool:
-    """Save these fields of a stored row, as `save(update_fields=...)` does. False if there is no such row any more, or
-    if it has other values than those of `where`, which stands for what must not have changed since it was read."""
+    """Save these fields of a stored row, as `save(update_fields=...)` does. Return False if the row no longer exists,
+    or if its values differ from `where`, which lists what must not have changed since it was read."""
     table = _table(type(row))
     conditions = where or {}
     params = [*table.values_of(row, fields), *conditions.values(), row.pk]
@@ -208,8 +209,8 @@ def _update(model: type[Model], fields: Sequence[str], conditions: Sequence[str]
 
 
 def lock_rows(model: type[Model], *keys: int) -> None:
-    """Lock rows that the caller has no need to read (again), in the order of their keys, for changes that leave those
-    keys alone. SQLite has nothing to do: a transaction that writes has the whole database to itself."""
+    """Lock rows that the caller does not need to read (again), in key order, for changes that leave those keys alone.
+    On SQLite there is nothing to do: a transaction that writes has the whole database to itself."""
     if connection.features.has_select_for_update:
         table = connection.ops.quote_name(model._meta.db_table)
         key = connection.ops.quote_name(str(model._meta.pk.column))
@@ -220,7 +221,7 @@ def lock_rows(model: type[Model], *keys: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The fixed parts of a model's INSERT, and how the database wants the values of its columns."""
+    """The fixed parts of a model's INSERT, and how the database expects the values of its columns."""
 
     name: str
     insert: str
@@ -232,17 +233,17 @@ class _Table:
     columns: tuple[tuple[str, type | None, Callable[[Any, Any], Any]], ...]
 
     def place(self, name: str) -> int:
-        """Where the column of this field stands among the values."""
+        """Return the position of this field's column among the values."""
         return [each for each, _, _ in self.columns].index(name)
 
     def values_of(self, row: Model, fields: Sequence[str]) -> list[Any]:
-        """The values of these fields alone."""
+        """Return the values of these fields only."""
         database = connections[DEFAULT_DB_ALIAS]
         named = (type(row)._meta.get_field(name) for name in fields)
         return [field.get_db_prep_save(row.__dict__[field.attname], database) for field in named]  # type: ignore[union-attr]
 
     def values(self, row: Model) -> list[Any]:
-        database = connections[DEFAULT_DB_ALIAS]  # what `connection` stands for, without asking it once per value
+        database = connections[DEFAULT_DB_ALIAS]  # what `connection` resolves to, without resolving it for each value
         found = row.__dict__
         return [
             value if (value := found[name]) is None or type(value) is as_it_is else prepare(value, database)
@@ -281,8 +282,8 @@ def _table(model: type[Model]) -> _Table:
 
 
 def stored_as_it_is(field: "Field[Any, Any]") -> type | None:
-    """The Python type whose values this field hands to the database unchanged, so that it needn't be asked: of plain
-    text and whole numbers, unless a subclass prepares them in its own way."""
+    """Return the Python type whose values this field passes to the database unchanged, so that they need no
+    preparation: plain text and whole numbers, unless a subclass prepares them in its own way."""
     if isinstance(field, ForeignKey):
         return int if type(field.target_field) is BigAutoField else None
     for plain, python_type in ((CharField, str), (TextField, str), (IntegerField, int)):

@@ -1,9 +1,9 @@
 """Secrets that we must be able to read again (a partner's API key), sealed before they reach the database.
 
-A backup, a replica or a query log then holds nothing that opens anything. The keys come from the environment: the first
-one seals, and each of them opens. So a new key is put in front, and the old one is removed once `manage.py
-reseal_secrets` has sealed everything again (docs/decisions/0070-sealed-secrets.md). A password is not a case for this:
-what need not be read again is hashed.
+A backup, a replica, or a query log then holds nothing that opens anything. The keys come from the environment: the
+first one seals, and each of them opens. A new key is therefore put in front, and the old one is removed once `manage.py
+reseal_secrets` has sealed everything again (docs/decisions/0070-sealed-secrets.md). Passwords are not sealed: anything
+that need not be read again is hashed.
 """
 
 import enum
@@ -27,12 +27,12 @@ class Seal(enum.Enum):
 
 
 def seal(text: str) -> str:
-    """The text as it may be stored; each time another one, although the text is the same."""
+    """Return the text as it may be stored; each call returns a different one, even for the same text."""
     return _box().encrypt(text.encode()).decode("ascii")
 
 
 def unseal(sealed: str) -> str:
-    """The text that was sealed. Raises BrokenSeal."""
+    """Return the text that was sealed. Raises BrokenSeal."""
     try:
         return _box().decrypt(sealed.encode()).decode()
     except InvalidToken as error:
@@ -40,12 +40,12 @@ def unseal(sealed: str) -> str:
 
 
 def reseal(sealed: str) -> str:
-    """The same text, sealed with the newest key. Raises BrokenSeal."""
+    """Return the same text, sealed with the newest key. Raises BrokenSeal."""
     return seal(unseal(sealed))
 
 
 def who_sealed(sealed: str) -> Seal:
-    """Whether the newest key opens a sealed value, an older one or none."""
+    """Return whether the newest key opens a sealed value, an older one, or none."""
     try:
         Fernet(settings.SEALING_KEYS[0]).decrypt(sealed.encode())
     except InvalidToken:
@@ -77,6 +77,6 @@ class SealedTextField(models.TextField):  # type: ignore[type-arg]  # generic fo
         return unseal(value) if value else value
 
     def deconstruct(self) -> Any:
-        """As a TextField: the column is the same."""
+        """Deconstruct as a TextField: the column is the same."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.TextField", args, kwargs

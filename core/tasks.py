@@ -7,11 +7,11 @@ from .http import idempotency
 
 @shared_task
 def forget_old_answers() -> int:
-    """Sweep: delete the answers kept for Idempotency-Keys that nobody may repeat any longer."""
+    """Sweep: delete the answers stored for Idempotency-Keys that can no longer be repeated."""
     return idempotency.forget_old_answers(now=utc_now())
 
 
 @shared_task
 def forget_old_counters() -> int:
-    """Sweep: delete the counters of limits whose time is over."""
+    """Sweep: delete expired limit counters."""
     return counters.forget_old_counters(now=utc_now())

@@ -1,4 +1,4 @@
-"""Texts that must fit somewhere: into a column, a vendor's field, a subject line."""
+"""Texts that must fit somewhere: in a column, a vendor's field, a subject line."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,14 @@ import regex
 from django.db import models
 
 ELLIPSIS = "…"
-_CHARACTERS = regex.compile(r"\X")  # as readers see them: a letter with its accents, a family of emoji
+_CHARACTERS = regex.compile(r"\X")  # characters as readers see them: a letter with its accents, a family emoji
 
 
 def shorten(text: str, limit: int, *, measure: Callable[[str], int] = len) -> str:
-    """`text`, cut after a word and ended by an ellipsis if it is longer than `limit`.
+    """Return `text`, cut after a word and ended by an ellipsis if it is longer than `limit`.
 
-    `measure` counts as the destination does: code points unless told otherwise, as PostgreSQL and Stripe count. What a
-    reader sees as one character is kept whole or left out. A single word that is too long is cut inside.
+    `measure` counts as the destination does: by default in code points, like PostgreSQL and Stripe. A character as the
+    reader sees it is kept whole or left out. A single word that is too long is cut inside.
     """
     if measure(text) <= limit:
         return text
@@ -28,9 +28,9 @@ def shorten(text: str, limit: int, *, measure: Callable[[str], int] = len) -> st
 
 
 def shorten_together(*parts: str, separator: str, limit: int) -> str:
-    """The parts in one text of at most `limit` characters, each shortened to its share only if they don't fit.
+    """Return the parts in one text of at most `limit` characters, each shortened to its share only if they don't fit.
 
-    What a short part leaves of its share goes to the others, so the last part is told as well as the first.
+    What a short part leaves of its share goes to the others, so the last part is shown as well as the first.
     """
     left = limit - len(separator) * (len(parts) - 1)
     shares: dict[int, int] = {}
@@ -41,7 +41,7 @@ def shorten_together(*parts: str, separator: str, limit: int) -> str:
 
 
 def limit_of(model: type[models.Model], field_name: str) -> int:
-    """How many characters the column holds."""
+    """Return how many characters the column holds."""
     limit = model._meta.get_field(field_name).max_length  # type: ignore[union-attr]
     if limit is None:
         raise TypeError(f"{field_name} is not a column with a limit.")
@@ -49,12 +49,12 @@ def limit_of(model: type[models.Model], field_name: str) -> int:
 
 
 def fit(model: type[models.Model], field_name: str, text: str) -> str:
-    """`text`, shortened to what the column holds."""
+    """Return `text`, shortened to what the column holds."""
     return shorten(text, limit_of(model, field_name))
 
 
 def _after_a_word(kept: str, text: str) -> str:
-    """`kept` up to its last whole word, unless that would cost more than half of it."""
+    """Return `kept` up to its last whole word, unless that would drop more than half of it."""
     if text[len(kept) : len(kept) + 1].isspace():
         return kept
     words = kept.rstrip().rpartition(" ")[0]

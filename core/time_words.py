@@ -1,4 +1,4 @@
-"""How times are written for people, in pages, mails and lists alike: always with the zone they are in."""
+"""How times are written for people in pages, mails, and lists: always with their zone."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -26,10 +26,10 @@ _UTC = {"UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Univer
 
 
 def written_once(write: Callable[P, T]) -> Callable[P, T]:
-    """Remember what was written in each language: a page of a course writes the same hundred times for each visitor.
+    """Cache the text for each language: a course page writes the same hundred times for each visitor.
 
-    For functions that are given moments and the name of the zone to write them in. Moments are equal whatever zone they
-    carry, so what depends on that zone must not be remembered.
+    For functions that receive moments and the name of the zone to write them in. Moments are equal whatever zone they
+    carry, so nothing that depends on that zone may be cached.
     """
 
     @lru_cache(maxsize=4096)
@@ -49,7 +49,7 @@ def day(date: dt.date) -> str:
 
 
 def plain_day(date: dt.date) -> str:
-    """October 6, 2026, as a letter has it."""
+    """October 6, 2026, as used in letters"""
     return format(date, _("F j, Y"))
 
 
@@ -79,7 +79,7 @@ def clock(local: dt.datetime | dt.time) -> str:
 
 
 def zone_label(local: dt.datetime) -> str:
-    """What a zone is called at a moment: CDT, or UTC-03:00 where it has no letters of its own."""
+    """What a zone is called at a moment: CDT, or UTC-03:00 where it has no abbreviation."""
     label = f"{local:%Z}"
     if label.isalpha():
         return label
@@ -88,7 +88,7 @@ def zone_label(local: dt.datetime) -> str:
 
 
 def zone_name(zone: str) -> str:
-    """A zone whatever the season, for what recurs over the months: Chicago time."""
+    """A zone whatever the season, for what recurs over months: Chicago time."""
     if zone in _UTC:
         return "UTC"
     return _("%(city)s time") % {"city": zone.rpartition("/")[2].replace("_", " ")}
@@ -103,7 +103,7 @@ def span(start: dt.datetime, end: dt.datetime) -> str:
 
 @written_once
 def hours(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
-    """5:00 to 6:30 PM CDT, as the clocks of the zone show it."""
+    """5:00 to 6:30 PM CDT, as the zone's clocks show it"""
     start = starts_at.astimezone(ZoneInfo(zone))
     end = ends_at.astimezone(ZoneInfo(zone))
     return f"{span(start, end)} {zone_label(start)}"
@@ -111,7 +111,7 @@ def hours(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
 
 @written_once
 def weekly(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
-    """Tuesdays, 5:00 to 6:30 PM, Chicago time: the clock stays while its distance from UTC changes."""
+    """Tuesdays, 5:00 to 6:30 PM, Chicago time: the clock time stays while its offset from UTC changes"""
     start = starts_at.astimezone(ZoneInfo(zone))
     end = ends_at.astimezone(ZoneInfo(zone))
     return f"{_(_WEEKLY[start.weekday()])}, {span(start, end)}, {zone_name(zone)}"

@@ -1,7 +1,7 @@
-"""How long things take in this process: requests, calls of vendors, tasks. Prometheus adds up the processes.
+"""How long things take in this process: requests, vendor calls, tasks. Prometheus adds up the processes.
 
-With `PROMETHEUS_MULTIPROC_DIR` set each process writes into files there (prometheus_client's multiprocess mode), and
-whichever of them is asked answers for all. Without it a process knows only itself.
+With `PROMETHEUS_MULTIPROC_DIR` set, each process writes to files there (prometheus_client's multiprocess mode), and any
+of them can answer for all. Without it, a process knows only itself.
 """
 
 import time
@@ -42,7 +42,7 @@ TASKS = Histogram(
 
 
 def processes() -> CollectorRegistry:
-    """What the processes of this host have timed: all that write to the shared folder, or this one alone."""
+    """Return what the processes of this host have timed: all that write to the shared folder, or this one alone."""
     if not settings.METRICS_DIR:
         return PROCESS
     registry = CollectorRegistry()
@@ -51,7 +51,7 @@ def processes() -> CollectorRegistry:
 
 
 class Outcome:
-    """What became of what is being timed; whoever times it says so before the end."""
+    """The outcome of what is being timed; the caller sets it before the end."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -59,7 +59,7 @@ class Outcome:
 
 @contextmanager
 def timed_call(vendor: str) -> Iterator[Outcome]:
-    """Time a call of a vendor. It counts as down unless the caller says otherwise."""
+    """Time a vendor call. It counts as down unless the caller says otherwise."""
     outcome = Outcome("down")
     began = time.perf_counter()
     try:

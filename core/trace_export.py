@@ -1,4 +1,4 @@
-"""Send the spans of this process to a collector of OpenTelemetry."""
+"""Sends the spans of this process to an OpenTelemetry collector."""
 
 from django.conf import settings
 from opentelemetry import trace
@@ -11,12 +11,12 @@ from .tracing import NAME
 
 
 def export_traces(process: str) -> None:
-    """In batches, over OTLP by HTTP."""
+    """Export spans in batches, over OTLP by HTTP."""
     begin_tracing(process, BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{settings.TRACES_ENDPOINT}/v1/traces")))
 
 
 def begin_tracing(process: str, processor: SpanProcessor) -> None:
-    """Let a span processor have the spans of this process. OpenTelemetry takes one for the life of a process."""
+    """Register a span processor for this process. OpenTelemetry accepts one for the life of a process."""
     provider = TracerProvider(resource=Resource({"service.name": f"{NAME}-{process}"}))
     provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)

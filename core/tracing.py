@@ -1,9 +1,9 @@
-"""Where the time of one request or task went, as OpenTelemetry tells it: the request, the database, the vendors asked,
-and the tasks rung for.
+"""Where the time of one request or task went, in OpenTelemetry's terms: the request, the database, the vendors called,
+and the tasks triggered.
 
-With `OTEL_EXPORTER_OTLP_ENDPOINT` set, spans go there (docs/metrics.md); without it nothing here does anything, and the
-exporter is not even loaded. A span says a route, a method, a status, a vendor, a task and ids. It never says a path, a
-value of a statement, or what an error told, since those hold people.
+With `OTEL_EXPORTER_OTLP_ENDPOINT` set, spans are sent there (docs/metrics.md); without it nothing here does anything,
+and the exporter is not even loaded. A span names a route, a method, a status, a vendor, a task, and ids. It never
+contains a path, a statement's values, or an error message, since those hold personal data.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,10 +17,10 @@ from django.utils.module_loading import import_string
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-PARENT = "traceparent"  # as W3C Trace Context names it, in HTTP and in the headers of tasks
+PARENT = "traceparent"  # its name in W3C Trace Context, in HTTP and in task headers
 NAME = "enrollment"
-EXPORT = "core.trace_export.export_traces"  # loaded where traces are wanted: it brings protobuf along
-_WITHOUT_WORDS: Any = {"record_exception": False, "set_status_on_exception": False}  # what an error says is not sent
+EXPORT = "core.trace_export.export_traces"  # loaded only where traces are wanted: it brings in protobuf
+_WITHOUT_WORDS: Any = {"record_exception": False, "set_status_on_exception": False}  # error messages are not sent
 Facts = Mapping[str, str | int]
 
 
@@ -29,7 +29,7 @@ def is_tracing() -> bool:
 
 
 def send_traces(process: str) -> None:
-    """From now on this process (`web` or `worker`) sends its spans, in batches and in a thread of its own."""
+    """Start sending the spans of this process (`web` or `worker`), in batches and from a separate thread."""
     if is_tracing():
         import_string(EXPORT)(process)
 
@@ -37,7 +37,7 @@ def send_traces(process: str) -> None:
 @contextmanager
 def span(name: str, facts: Facts, *, parent: str = "", kind: str = "INTERNAL") -> Iterator[Any]:
     """Time what happens inside under this name; `parent` is a traceparent from elsewhere. Yields OpenTelemetry's span,
-    or None while nothing is traced. Log lines inside carry the id of the trace."""
+    or None while nothing is traced. Log lines inside carry the trace id."""
     if not is_tracing():
         yield None
         return
@@ -57,7 +57,7 @@ def span(name: str, facts: Facts, *, parent: str = "", kind: str = "INTERNAL") -
 
 
 def current_parent() -> str:
-    """The traceparent for whoever goes on from here; empty while nothing is traced."""
+    """Return the traceparent for the next process; empty while nothing is traced."""
     if not is_tracing():
         return ""
 
@@ -68,7 +68,7 @@ def current_parent() -> str:
 
 @contextmanager
 def traced_statements() -> Iterator[None]:
-    """A span for each statement that Django sends inside: which database, and which kind of statement."""
+    """Make a span for each statement that Django sends inside: which database, and which kind of statement."""
     if not is_tracing():
         yield
         return

@@ -1,7 +1,8 @@
-"""A vendor's HTTP API that speaks JSON, asked through the one hardened client and judged by one rule.
+"""A vendor's HTTP API that speaks JSON, called through the one hardened client and judged by one rule.
 
-A breaker stands in front of it. What it answers is an answer, a refusal (it has understood: asking again would be
-answered alike), or not now: no answer, an overload, a fault of its own, a key that it does not take yet.
+A breaker protects it. The result is one of three: an answer, a refusal (the vendor understood, and a repeated call
+would get the same reply), or "not now" (no answer, an overload, the vendor's own fault, or a key that it does not
+accept yet).
 """
 
 from collections.abc import Callable, Mapping
@@ -14,14 +15,14 @@ from .timings import timed_call
 T = TypeVar("T")
 
 TOO_MANY_REQUESTS = 429
-# Refused keys are the staff's mistake, not that of the thing asked for: with the right key, the same call succeeds.
+# Refused keys are the staff's mistake, not a fault of the request: with the right key, the same call succeeds.
 LATER = frozenset((401, 403, 408, 425, TOO_MANY_REQUESTS))
-# Longer than this no vendor makes us wait; it is asked again then, and may say so again.
+# The longest we wait at a vendor's request; after that it is called again, and may ask for more time.
 LONGEST_WAIT_SECONDS = 3600.0
 
 
 class VendorDown(Exception):
-    """No answer, or not now. What came of the call is unknown, unless the vendor was not even asked."""
+    """No answer, or "not now". The outcome of the call is unknown, unless the vendor was not even called."""
 
     def __init__(
         self, detail: str, *, wait_seconds: float = 0.0, was_asked: bool = True, is_busy: bool = False
@@ -29,12 +30,12 @@ class VendorDown(Exception):
         super().__init__(detail)
         self.detail = detail
         self.is_busy = is_busy  # it is up, and asks us to slow down
-        self.wait_seconds = wait_seconds  # how long to leave it alone at least
+        self.wait_seconds = wait_seconds  # the minimum time before calling it again
         self.was_asked = was_asked
 
 
 class VendorRefuses(Exception):
-    """The vendor has understood and does not do it. `answer` is what it said, for staff."""
+    """The vendor understood and refuses. `answer` is what it said, for staff."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"{answer.status}")
@@ -42,7 +43,7 @@ class VendorRefuses(Exception):
 
 
 class Misread(ValueError):
-    """What a vendor says is not what it should say; the message tells staff where."""
+    """A vendor's answer does not have the expected form; the message tells staff where."""
 
 
 class Vendor:
@@ -64,7 +65,7 @@ class Vendor:
         body: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> T:
-        """Send one request and `read` its answer; what can't be read counts as no answer. Raises VendorDown,
+        """Send one request and `read` its answer; an unreadable answer counts as none. Raises VendorDown,
         VendorRefuses."""
         if wait := self._breaker.seconds_left():
             raise VendorDown(

@@ -1,4 +1,4 @@
-"""Hand work to Celery without depending on it: the row is the work, the broker is only a doorbell."""
+"""Hands work to Celery without depending on it: the row is the work, the broker is only a doorbell."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -16,14 +16,14 @@ from kombu.exceptions import OperationalError
 from .clock import utc_now
 
 log = structlog.get_logger(__name__)
-# How many pieces of work a process may have aside at once; more wait for one of them.
+# How many pieces of work a process may have running aside at once; further ones wait for a free thread.
 THREADS = 8
 _is_quiet: ContextVar[bool] = ContextVar("is_quiet", default=False)
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Ring no bell within this block: for what is written after the fact, and for what the sweeps may take up."""
+    """Ring no bell within this block: for rows written after the fact, and for work that can wait for the sweeps."""
     token = _is_quiet.set(True)
     try:
         yield
@@ -34,9 +34,9 @@ def quietly() -> Iterator[None]:
 def nudge(task: Task[Any, Any] | Signature[Any], *ids: int | str) -> None:
     """After the current transaction commits, ask a worker to run `task` for these ids.
 
-    A use case names its own app's task by `signature("app.tasks.name")`, as tasks import use cases.
+    A use case names its own app's task by `signature("app.tasks.name")`, because tasks import use cases.
 
-    A broker that is down is logged and forgiven: whatever the task would do is found by its sweep as well.
+    A broker that is down is logged and tolerated: the sweep also finds everything the task would do.
     """
 
     def ring() -> None:
@@ -58,8 +58,8 @@ class Sweep(Protocol):
 def in_batches(sweep: Sweep, *, size: int, at_most: int) -> int:
     """Run a sweep's use case batch after batch, and return how many rows were dealt with.
 
-    Each batch is told the time at which it begins. Its rows wait for a vendor's answers, so the time at which the task
-    began would be long past for the last of them. The first batch that finds less to do ends the run.
+    Each batch receives the time at which it begins. Its rows wait for a vendor's answers, so for the last batches the
+    time at which the task began would be long past. The first batch that finds less than a full load ends the run.
     """
     done = 0
     for _ in range(at_most):
@@ -71,17 +71,17 @@ def in_batches(sweep: Sweep, *, size: int, at_most: int) -> int:
 
 
 def aside(work: Callable[[], object], *, patience: float) -> None:
-    """Do work that waits for somebody else's answers in a thread, and let it go on alone after `patience` seconds: the
-    worker that was rung is there for others, too.
+    """Do work that waits for somebody else's answers in a thread, and let it continue alone after `patience` seconds,
+    because the worker has other work too.
 
-    What it raises until then is raised here, and is logged afterwards. It must be work that a row stands for, since
-    the thread ends with its process.
+    Exceptions until then are raised here; later ones are logged. The work must be represented by a row, since the
+    thread ends with its process.
     """
     done = _threads().submit(_with_own_connections, work)
     try:
         done.result(timeout=patience)
     except TimeoutError:
-        if done.done():  # it is the work's own
+        if done.done():  # the work raised it
             raise
         done.add_done_callback(_log_trouble)
 
@@ -101,5 +101,5 @@ def _log_trouble(done: Future[None]) -> None:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """Of this process, made when it is first needed: a worker is forked before."""
+    """Return this process's threads, created when first needed, because workers are forked earlier."""
     return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="aside")

@@ -44,7 +44,7 @@ class Connection(Generic[Node]):
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Rows with the cursor of each, and where the next page begins if there is one."""
+    """Rows, each with its cursor, and where the next page begins if there is one."""
 
     rows: Sequence[Any]
     cursors: list[str]
@@ -54,7 +54,9 @@ class _Page:
 
 
 def by_moment(find: Callable[[Asked], Found], *, first: int, after: str | None) -> Connection[Any]:
-    """The page that `find` finds of a list ordered by moment and number. Raises Invalid naming `first` or `after`."""
+    """Return the page that `find` finds of a list ordered by moment and number. Raises Invalid naming `first` or
+    `after`.
+    """
     position = None if after is None else parse_position(after)
     if after is not None and position is None:
         raise _foreign_cursor()
@@ -65,7 +67,7 @@ def by_moment(find: Callable[[Asked], Found], *, first: int, after: str | None) 
 
 
 def by_number(rows: QuerySet[Any], *, first: int, after: str | None) -> Connection[Any]:
-    """A page of rows by their number, the highest first. Raises Invalid naming `first` or `after`."""
+    """Return a page of rows by their number, the highest first. Raises Invalid naming `first` or `after`."""
     number = None if after is None else parse_whole_number(after)
     if after is not None and number is None:
         raise _foreign_cursor()

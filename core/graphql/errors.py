@@ -1,4 +1,4 @@
-"""Refusals of GraphQL operations: the problem that REST would answer, as the error of a field."""
+"""Refusals of GraphQL operations: the problem document that REST would return, as a field's error."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ log = structlog.get_logger(__name__)
 
 
 def error_document(error: GraphQLError, request: Request) -> dict[str, Any]:
-    """The error as clients read it: `message` for people, `extensions.code` and what else the problem has."""
+    """Return the error as clients read it: `message` for people, `extensions.code`, and the problem's other members."""
     cause = error.original_error
-    while isinstance(cause, GraphQLError):  # of a value that does not fit the type of its variable
+    while isinstance(cause, GraphQLError):  # raised for a value that does not fit its variable's type
         cause = cause.original_error
     told: dict[str, Any] = {"message": error.message}
     if error.locations:
         told["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path:
         told["path"] = error.path
-    if cause is None:  # the document, or the values that came with it
+    if cause is None:  # the document, or the values sent with it, are at fault
         return told | {"extensions": {"code": "graphql_document_invalid", "status": 400}}
     answer = exception_handler(cause, {"request": request})
     if answer is None:

@@ -1,4 +1,4 @@
-"""Narrowing lists by the filters of REST."""
+"""Narrows lists by the filters that REST uses."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..http.query import StrictFilterSet
 
 
 def narrowed(rows: QuerySet[Any], filters: type[StrictFilterSet], **asked: str | None) -> QuerySet[Any]:
-    """The rows that pass all filters that are asked for. Raises ValidationError naming those at fault."""
+    """Return the rows that pass all requested filters. Raises ValidationError naming those at fault."""
     query = QueryDict(mutable=True)
     query.update({name: value for name, value in asked.items() if value is not None})
     found = filters(data=query, queryset=rows)

@@ -1,8 +1,8 @@
-"""What a GraphQL document may ask for, decided before any of it is carried out.
+"""What a GraphQL document may ask for, decided before any of it is executed.
 
-First by its tokens, which is linear in its length; then by what was parsed, fragments spread out; only then is it
-compared with the schema. So no document costs more to refuse than to read: neither one that nests without end, nor one
-whose fragments multiply. See docs/decisions/0085.
+The tokens are counted first, which is linear in the document's length. Then the parsed document is measured with its
+fragments expanded, and only then is it compared with the schema. So no document costs more to refuse than to read:
+neither one that nests without end, nor one whose fragments multiply. See docs/decisions/0085.
 """
 
 from collections import Counter
@@ -36,17 +36,17 @@ from .connections import MAX_FIRST
 
 MAX_CHARACTERS = 50_000
 MAX_TOKENS = 2_000
-MAX_DIGITS = 40  # of a number: Python itself refuses to read one of some thousand
-MAX_NESTING = 40  # of brackets: arguments nest as well
+MAX_DIGITS = 40  # in a number: Python itself refuses to read one of a few thousand
+MAX_NESTING = 40  # levels of brackets: arguments nest too
 MAX_DEPTH = 12
 MAX_FIELDS = 400
 MAX_ALIASES = 30
 MAX_DIRECTIVES = 30
 MAX_FRAGMENTS = 30
-# Whether fields of one name may stand side by side is checked for each two of them, in some 12 microseconds.
+# Checking whether fields of one name may appear together compares every pair of them, at about 12 microseconds each.
 MAX_COMPARISONS = 10_000
 MAX_BATCH = 10
-MAX_COST = 20_000  # of all operations of a request together
+MAX_COST = 20_000  # for all operations of a request together
 INTROSPECTION = frozenset({"__schema", "__type", "_service"})
 _OPENING = (TokenKind.PAREN_L, TokenKind.BRACKET_L, TokenKind.BRACE_L)
 _CLOSING = (TokenKind.PAREN_R, TokenKind.BRACKET_R, TokenKind.BRACE_R)
@@ -69,7 +69,7 @@ class DocumentTooLarge(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Reckoned:
-    """What a document would do."""
+    """What executing a document would require."""
 
     cost: int
     is_mutation: bool
@@ -79,8 +79,8 @@ class Reckoned:
 def reckon(
     text: str, *, operation_name: str | None, variables: Mapping[str, Any], items: Mapping[str, int]
 ) -> Reckoned:
-    """What one operation of the document would cost, where `items` says of which fields a selection is carried out how
-    many times, unless they ask for another number. Raises DocumentInvalid and DocumentTooLarge."""
+    """Return what one operation of the document would cost. `items` says how many times a field's selection is executed
+    unless the field asks for another number. Raises DocumentInvalid and DocumentTooLarge."""
     _bound_tokens(text)
     try:
         document = parse(text, no_location=True)
@@ -100,7 +100,7 @@ def reckon(
 
 
 def refuse_too_costly(cost: int) -> None:
-    """Raise DocumentTooLarge for more than a request may cost."""
+    """Raise DocumentTooLarge if the cost exceeds what a request may use."""
     if cost > MAX_COST:
         raise DocumentTooLarge(f"The request costs {cost:,}, and {MAX_COST:,} is allowed: ask for fewer items at once.")
 
@@ -127,7 +127,7 @@ def _bound_tokens(text: str) -> None:
 
 
 class _Nodes(Visitor):
-    """How many nodes of each bounded kind a document has, fragments as they are written."""
+    """How many nodes of each bounded kind a document has, counting fragments as they are written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,7 +183,7 @@ def _too_deep() -> DocumentTooLarge:
 
 @dataclass(slots=True)
 class _Reckoning:
-    """The depth and cost of selections, each fragment reckoned once however often it is spread."""
+    """The depth and cost of selections; each fragment is measured once, however often it is spread."""
 
     document: DocumentNode
     variables: Mapping[str, Any]
@@ -204,11 +204,11 @@ class _Reckoning:
             else:
                 deep, costly = self.measure(node.selection_set) if isinstance(node, InlineFragmentNode) else (0, 0)
             depth = max(depth, deep)
-            cost = min(cost + costly, MAX_COST + 1)  # what is too much needs no exact number
+            cost = min(cost + costly, MAX_COST + 1)  # beyond the limit, no exact number is needed
         return depth, cost
 
     def fields(self, selections: SelectionSetNode) -> Iterator[str]:
-        """The names of the fields at this level, those of fragments among them."""
+        """Return the names of the fields at this level, including those from fragments."""
         for node in selections.selections:
             if isinstance(node, FieldNode):
                 yield node.name.value
@@ -243,7 +243,7 @@ class _Reckoning:
         return None
 
     def _items_of(self, node: FieldNode) -> int:
-        """How many items the selection of a field may be carried out for."""
+        """Return how many items a field's selection may be executed for."""
         for argument in node.arguments or ():
             value = argument.value
             given = self.variables.get(value.name.value) if isinstance(value, VariableNode) else None

@@ -1,7 +1,7 @@
-"""GraphQL types with the fields of our serializers, so that REST and GraphQL can't tell or take different things.
+"""GraphQL types with the fields of our serializers, so that REST and GraphQL can't return or accept different things.
 
 `shape` gives a type the fields of a serializer, each read as the serializer reads it; `body` gives an input type the
-fields of a request's body, which the same serializer then checks. What GraphQL has besides stands in the class itself.
+fields of a request body, which the same serializer then checks. The class itself adds whatever only GraphQL has.
 """
 
 import enum
@@ -22,7 +22,7 @@ from .siblings import follow_all
 DateTime = NewType("DateTime", str)
 Date = NewType("Date", str)
 BigInt = NewType("BigInt", int)
-# Written and read as REST does: as text, which serializers check.
+# Written and read as in REST: as text, which serializers check.
 SCALARS: dict[object, Any] = {
     DateTime: strawberry.scalar(name="DateTime", description="A moment as in 2027-01-31T09:00:00Z."),
     Date: strawberry.scalar(name="Date", description="A day as in 2027-01-31."),
@@ -35,7 +35,7 @@ Serializer = type[serializers.BaseSerializer[Any]]
 _shapes: dict[Serializer, type] = {}
 _bodies: dict[Serializer, type] = {}
 _enums: dict[type[TextChoices], type[enum.Enum]] = {}
-# The first that fits says the type.
+# The first match determines the type.
 _KINDS: list[tuple[type[serializers.Field[Any, Any, Any, Any]], Any]] = [
     (serializers.DictField, JSON),
     (serializers.JSONField, JSON),
@@ -49,8 +49,8 @@ _KINDS: list[tuple[type[serializers.Field[Any, Any, Any, Any]], Any]] = [
 
 
 def shape(serializer: Serializer, *, keys: Sequence[str] = (), leaving: Sequence[str] = ()) -> Callable[[Class], Class]:
-    """Make a class the GraphQL type of what the serializer shows, but for the fields it is `leaving` to the class. With
-    `keys` it is an entity, which other subgraphs know by these fields."""
+    """Make a class the GraphQL type of what the serializer shows, except for the fields in `leaving`, which the class
+    defines. With `keys`, it is an entity that other subgraphs know by these fields."""
 
     def make(cls: Class) -> Class:
         _add_fields(cls, serializer, leaving)
@@ -62,7 +62,7 @@ def shape(serializer: Serializer, *, keys: Sequence[str] = (), leaving: Sequence
 
 
 def body(serializer: Serializer) -> Callable[[Class], Class]:
-    """Make a class the GraphQL input of what the serializer takes. What is left out stays out; see `given`."""
+    """Make a class the GraphQL input of what the serializer accepts. Omitted fields stay omitted; see `given`."""
 
     def make(cls: Class) -> Class:
         cls.__annotations__ = {}
@@ -80,7 +80,7 @@ def body(serializer: Serializer) -> Callable[[Class], Class]:
 
 
 def given(value: Any) -> Any:
-    """What was sent, as the body of a REST request would have it: inputs as objects, without what was left out."""
+    """Return what was sent as a REST request body would contain it: inputs as objects, without omitted fields."""
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, list):
@@ -92,7 +92,9 @@ def given(value: Any) -> Any:
 
 
 def checked(serializer: type[Body], sent: Any) -> Body:
-    """The serializer with what was sent as its body, checked. Raises ValidationError naming the fields at fault."""
+    """Return the serializer after checking what was sent as its body. Raises ValidationError naming the fields at
+    fault.
+    """
     asked = serializer(data=given(sent) or {})
     asked.is_valid(raise_exception=True)
     return asked
@@ -108,7 +110,7 @@ def _add_fields(cls: type, serializer: Serializer, leaving: Sequence[str]) -> No
         if name in leaving:
             continue
         kind = _type_of(field, _shape_of)
-        kind = strawberry.ID if name == "id" and kind is str else kind  # of which callers need not think as a text
+        kind = strawberry.ID if name == "id" and kind is str else kind  # callers need not treat it as text
         kind = kind | None if field.allow_null else kind
         setattr(cls, name, strawberry.field(resolver=_reader(field, kind), description=_help(field)))
 
@@ -129,7 +131,7 @@ def _reader(field: Any, kind: Any) -> Callable[[Any], Any]:
             return None
         if is_list:
             return list(value)
-        if is_nested:  # its own fields are read one by one; whether there is anything to read, it says itself
+        if is_nested:  # its own fields are read one by one; the object itself says whether it has a value
             return value if not field.allow_null or field.to_representation(value) else None
         told = field.to_representation(value)
         return told if choices is None or told is None else _enum_of(choices)(told)
@@ -151,7 +153,7 @@ def _type_of(field: Any, nested: Callable[[Serializer], type]) -> Any:
 
 
 def _type_of_method(field: serializers.SerializerMethodField, nested: Callable[[Serializer], type]) -> Any:
-    """What the method is documented to answer, or annotated with."""
+    """Return what the method is documented to return, or its annotation."""
     method = getattr(field.parent, field.method_name or "")
     documented = getattr(method, "_spectacular_annotation", {}).get("field")
     if documented is None:
@@ -178,7 +180,7 @@ def _name(serializer: Serializer) -> str:
 
 
 def _choices_of(field: Any) -> type[TextChoices] | None:
-    """The states or kinds that the field has the choices of."""
+    """Return the states or kinds that the field offers as choices."""
     if not isinstance(field, serializers.ChoiceField):
         return None
     named = list(field.choices.items())
@@ -193,7 +195,7 @@ def _text_choices(base: type[TextChoices]) -> Iterator[type[TextChoices]]:
 
 
 def _enum_of(choices: type[TextChoices]) -> type[enum.Enum]:
-    """The same as a GraphQL enum, whose values are written as REST writes them."""
+    """Return the same as a GraphQL enum, whose values are written as in REST."""
     if choices not in _enums:
         plain = enum.Enum(choices.__name__, {value: value for value in choices.values})  # type: ignore[misc]  # made while it runs
         _enums[choices] = strawberry.enum(plain)

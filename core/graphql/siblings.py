@@ -1,7 +1,7 @@
-"""Reading what belongs to the rows of a list for all of them at once, when it is asked of the first.
+"""Reads what belongs to the rows of a list for all of them at once, when the first row asks for it.
 
-GraphQL asks each row by itself for what belongs to it. A row that is tied to the others of its list fetches for all of
-them, so that a list costs as many statements as one row does.
+GraphQL asks each row separately for its related rows. A row tied to the others of its list fetches for all of them, so
+a list costs as many statements as a single row.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ _TIE = "_siblings"
 
 
 def tie(rows: Sequence[Row]) -> Sequence[Row]:
-    """Have these rows fetch together from now on."""
+    """Make these rows fetch together from now on."""
     for row in rows:
         setattr(row, _TIE, rows)
     return rows
 
 
 def siblings_of(row: Row) -> Sequence[Row]:
-    """The rows of its list, itself among them."""
+    """Return the rows of the row's list, including the row itself."""
     found: Sequence[Row] = getattr(row, _TIE, None) or [row]
     return found
 
 
 def follow(row: Model, name: str) -> Any:
-    """The row that a foreign key leads to, tied to those that its siblings lead to; None if it leads nowhere."""
+    """Return the row that a foreign key points to, tied to those its siblings point to; None if the key is null."""
     rows = siblings_of(row)
     if name not in row._state.fields_cache:
         prefetch_related_objects(rows, name)
@@ -39,7 +39,7 @@ def follow(row: Model, name: str) -> Any:
 
 
 def follow_all(row: Model, path: Sequence[str]) -> None:
-    """Follow the foreign keys along a path of attributes, as far as it consists of them."""
+    """Follow the foreign keys along a path of attributes, as far as the path consists of them."""
     place: Any = row
     for name in path:
         if not isinstance(place, Model) or name not in _foreign_keys(type(place)):
@@ -53,7 +53,7 @@ def _foreign_keys(model: type[Model]) -> frozenset[str]:
 
 
 def gather(row: Model, lookup: "Prefetch[Any, Any]") -> list[Any]:
-    """The rows that lead to this one, as `lookup` puts them into an attribute of each."""
+    """Return the rows that point to this one, as `lookup` stores them in an attribute of each row."""
     attribute = str(lookup.to_attr)
     rows = siblings_of(row)
     prefetch_related_objects(rows, lookup)

@@ -1,8 +1,8 @@
-"""Where a request comes from: the one answer that rate limits, sign-in and logs go by.
+"""Where a request comes from: rate limits, sign-in, and logs all use this one answer.
 
-`X-Forwarded-For` is a list to which every proxy appends the address it was called from. Whatever stands left of what
-our own proxies appended was written by the caller and says nothing. TRUSTED_PROXIES proxies are ours, so the caller is
-the entry that many places from the right; without any, the header is not looked at.
+`X-Forwarded-For` is a list to which every proxy appends the address that called it. Everything to the left of what our
+own proxies appended was written by the caller and proves nothing. With TRUSTED_PROXIES proxies of ours, the caller is
+that many entries from the right; with none, the header is ignored.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 UNKNOWN = "unknown"  # a peer without an address, such as a Unix socket
-# Somebody who has one IPv6 address has the whole network around it, and may use another address each time.
+# The holder of one IPv6 address has the whole network around it, and may use another address each time.
 IPV6_PREFIX = 64
 RANGES = {4: 24, 6: 48}
 
@@ -20,14 +20,14 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def client_address(request: HttpRequest | Request) -> str:
-    """The caller's address. Where the header is shorter than our proxies would make it, or holds no address where it
-    counts, the peer's address is the answer: the request took another way in."""
+    """Return the caller's address. If the header is shorter than our proxies would make it, or holds no address at that
+    position, return the peer's address: the request took another way in."""
     address = _forwarded(request) or _parse(request.META.get("REMOTE_ADDR", ""))
     return str(address) if address else UNKNOWN
 
 
 def client_network(request: HttpRequest | Request) -> str:
-    """Whom a limit counts: the caller's IPv4 address, or the /64 network of their IPv6 address."""
+    """Return what a limit counts: the caller's IPv4 address, or the /64 network of their IPv6 address."""
     address = _forwarded(request) or _parse(request.META.get("REMOTE_ADDR", ""))
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
@@ -35,7 +35,9 @@ def client_network(request: HttpRequest | Request) -> str:
 
 
 def client_range(request: HttpRequest | Request) -> str:
-    """About where the caller is, for people to read: 256 IPv4 addresses, or the /48 network of their IPv6 address."""
+    """Return roughly where the caller is, for people to read: 256 IPv4 addresses, or the /48 network of their IPv6
+    address.
+    """
     address = _forwarded(request) or _parse(request.META.get("REMOTE_ADDR", ""))
     if address is None:
         return UNKNOWN
@@ -43,7 +45,7 @@ def client_range(request: HttpRequest | Request) -> str:
 
 
 def is_from_this_machine(request: HttpRequest | Request) -> bool:
-    """Whether the caller is a program on this machine that speaks to us directly, not through a proxy."""
+    """Return whether the caller is a program on this machine that talks to us directly, not through a proxy."""
     peer = _parse(request.META.get("REMOTE_ADDR", ""))
     forwarded = any(name in request.META for name in ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA"))
     return peer is not None and peer.is_loopback and not forwarded
@@ -56,7 +58,7 @@ def _forwarded(request: HttpRequest | Request) -> _Address | None:
 
 
 def _parse(text: str) -> _Address | None:
-    """The address in one entry: some proxies write a port after it, and brackets around IPv6."""
+    """Parse one entry: some proxies append a port, and put brackets around IPv6."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

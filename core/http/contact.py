@@ -1,4 +1,4 @@
-"""Serializer fields of how somebody is reached. What each may hold is said in `core.phones` and `core.postal`."""
+"""Serializer fields for contact details. `core.phones` and `core.postal` say what each may hold."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ class PostalAddressField(serializers.Serializer[Any]):
     )
 
     def to_representation(self, instance: Any) -> Any:
-        """The parts that are known, null if none is."""
+        """Return the known parts, or null if none is known."""
         return instance or None
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Pages of long lists: by number as far as counting is cheap, and by cursor as far as the list goes.
+"""Pages of long lists: by number as far as counting is cheap, and by cursor to the end of the list.
 
-A cursor names the row after which a page begins, by the moment and the number that the list is ordered by, so a page in
-the depth costs what the first one costs. Clients take it as it is; it holds nothing that the row itself does not show.
+A cursor names the row after which a page begins by the moment and the number that the list is ordered by, so a page far
+down costs as much as the first one. Clients treat it as opaque; it holds nothing that the row itself does not show.
 """
 
 import base64
@@ -21,7 +21,7 @@ from .query import QueryNumberField, QuerySerializer, QueryTextField
 
 PER_PAGE = 50
 MAX_PER_PAGE = 200
-# How many rows pages by number reach, and how far they are counted.
+# How many rows the numbered pages cover, and up to how many rows are counted.
 REACH = 10_000
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -41,7 +41,7 @@ class Position:
 
 
 def parse_position(text: str) -> Position | None:
-    """The position that a cursor names, None if it is no cursor."""
+    """Return the position that a cursor names; None if it is not a cursor."""
     try:
         plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
@@ -61,7 +61,7 @@ class CursorField(QueryTextField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.validators = []  # what they would look at is text no longer
+        self.validators = []  # the inherited ones would check a value that is no longer text
 
     def to_internal_value(self, data: Any) -> Any:
         position = parse_position(super().to_internal_value(data))
@@ -91,7 +91,7 @@ class CursorQuery(QuerySerializer):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The page a request asks for: `offset` rows of the list left out, or all up to `after`."""
+    """The page a request asks for: skip `offset` rows, or everything up to `after`."""
 
     page: int
     per_page: int
@@ -103,14 +103,14 @@ class Asked:
 
 
 def asked_page(request: Request) -> Asked:
-    """Raises ValidationError naming `page`, `perPage` or `cursor`."""
+    """Return the page a request asks for. Raises ValidationError naming `page`, `perPage`, or `cursor`."""
     query = CursorQuery.read(request)
     return Asked(max(1, query.get("page", 1)), query["per_page"], query.get("cursor"))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of rows, where the next one begins if there is one, and how many rows there are as far as was counted."""
+    """A page of rows, where the next one begins if there is one, and the row count as far as it was counted."""
 
     rows: Sequence[Any]
     following: Position | None
@@ -119,7 +119,7 @@ class Found:
 
 
 def find_page(rows: QuerySet[Any], asked: Asked) -> Found:
-    """One page of rows that have a `created_at`, newest first; counted as far as REACH."""
+    """Return one page of rows that have a `created_at`, newest first; counted up to REACH."""
     ordered = rows.order_by("-created_at", "-pk")
     page = list(before(ordered, asked.after)[asked.offset : asked.offset + asked.per_page + 1])
     counted = rows.order_by()[: REACH + 1].count()
@@ -131,14 +131,14 @@ def find_page(rows: QuerySet[Any], asked: Asked) -> Found:
 
 
 def before(rows: QuerySet[Any], place: Position | None, *, number: str = "pk") -> QuerySet[Any]:
-    """The rows after this place in a list that is newest first. Compared as one value, which an index can seek."""
+    """Select the rows after this position in a newest-first list. Compared as one value, which an index can seek."""
     if place is None:
         return rows
     return rows.filter(TupleLessThan(_row(number), (place.moment, place.number)))
 
 
 def down_to(rows: QuerySet[Any], place: Position | None, *, number: str = "pk") -> QuerySet[Any]:
-    """The rows as far as this place, which is among them."""
+    """Select the rows up to and including this position."""
     if place is None:
         return rows
     return rows.filter(TupleGreaterThanOrEqual(_row(number), (place.moment, place.number)))
@@ -149,7 +149,7 @@ def _row(number: str) -> Tuple:
 
 
 def page_document(asked: Asked, found: Found, data: Iterable[Any]) -> dict[str, Any]:
-    """The page as integrators read it. A page by cursor has no number."""
+    """Return the page as integrators read it. A page by cursor has no number."""
     return {
         "data": data,
         "page": None if asked.after else asked.page,
@@ -162,7 +162,7 @@ def page_document(asked: Asked, found: Found, data: Iterable[Any]) -> dict[str, 
 
 
 def page_serializer(item: type[serializers.BaseSerializer[Any]], name: str) -> type[serializers.Serializer[Any]]:
-    """The shape of `page_document` for the OpenAPI document, called `name` there."""
+    """Return the shape of `page_document` for the OpenAPI document, where it is called `name`."""
     fields = {
         "data": item(many=True),
         "page": serializers.IntegerField(allow_null=True, help_text="From 1; null for a page by cursor."),

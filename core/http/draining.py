@@ -1,4 +1,4 @@
-"""A web process that is about to stop: it answers all it is asked, and asks to be asked no more."""
+"""A web process that is about to stop: it answers every request, and asks clients to send no more."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 
 def is_draining() -> bool:
-    """Whether `enrollment_project/serving.py` was told to stop, and waits for the last requests."""
+    """Return whether `enrollment_project/serving.py` was told to stop and is waiting for the last requests."""
     return bool(settings.DRAINING_FILE) and os.path.exists(settings.DRAINING_FILE)
 
 

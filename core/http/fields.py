@@ -1,4 +1,4 @@
-"""Serializer fields that take what they say and nothing that merely resembles it."""
+"""Serializer fields that accept exactly what they say, and nothing that merely resembles it."""
 
 import datetime as dt
 import re
@@ -21,7 +21,7 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 class TextField(serializers.CharField):
     """One line of text, given as a JSON string: a number is refused rather than turned into its digits.
 
-    Control and invisible characters are refused too; at the ends they are trimmed as spaces are.
+    Control and invisible characters are refused too; at the ends they are trimmed like spaces.
     """
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
@@ -36,7 +36,7 @@ class TextField(serializers.CharField):
 
 
 class NumberField(serializers.IntegerField):
-    """A whole number between two bounds, which one sentence names whatever is wrong."""
+    """A whole number between two bounds; the same sentence names them whatever is wrong."""
 
     def __init__(self, *, min_value: int = 0, max_value: int = MAX_BIGINT, **kwargs: Any) -> None:
         wanted = whole_number_wanted(lowest=min_value, highest=max_value)
@@ -54,7 +54,7 @@ class WholeNumberField(NumberField):
 
 
 class EmailTextField(serializers.EmailField):
-    """An email address, given as a JSON string, in the one spelling it is stored in."""
+    """An email address, given as a JSON string, in its canonical spelling."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 254)
@@ -90,7 +90,7 @@ class MultilineField(TextField):
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Za-z]{3}$"})
 class CurrencyField(TextField):
-    """A currency by the three letters of ISO 4217, large or small. Whether it can be charged says `billing.prices`."""
+    """A currency by its three ISO 4217 letters in either case. `billing.prices` decides whether it can be charged."""
 
     default_error_messages = {"shape": "Give the three letters of a currency, as in USD."}
 
@@ -102,7 +102,7 @@ class CurrencyField(TextField):
 
 
 class DayField(serializers.DateField):
-    """A day as in 2027-01-31, within the years that dates are kept for."""
+    """A day, such as 2027-01-31, within the years for which dates are accepted."""
 
     def to_internal_value(self, data: Any) -> dt.date:
         if not (isinstance(data, str) and DAY.fullmatch(data)):
@@ -126,7 +126,7 @@ class DocumentField(serializers.DictField):
 
 @extend_schema_field({"type": "string", "pattern": f"^{CUID_PATTERN}$"})
 class CuidField(TextField):
-    """One of our public ids. One that can't be any is said not to be there, as any other that is not."""
+    """One of our public ids. A value that can't be one is reported as not found, like any other unknown id."""
 
     default_error_messages = {"not_found": "There is no such id: ids are 20 to 32 small letters and digits."}
 

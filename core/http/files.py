@@ -1,4 +1,4 @@
-"""A file as the body of a request: received piece by piece into a file of ours, so that its size costs no memory."""
+"""A file as a request body: received piece by piece into a file of ours, so that its size costs no memory."""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ IN_MEMORY = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
-    """What came, from its beginning, under which media type; `digest` tells whether it is the same file again."""
+    """The content, open at its beginning, and its media type; `digest` tells whether the same file was sent again."""
 
     content: "SpooledTemporaryFile[bytes]"
     media_type: str
@@ -28,7 +28,9 @@ class ReceivedFile:
 
 
 def received_file(request: Request) -> ReceivedFile:
-    """The body of a request to a view whose parsers are FileParsers; DRF hands no parser an empty one."""
+    """Return the body of a request to a view whose parsers are FileParsers; DRF does not call a parser for an empty
+    body.
+    """
     if isinstance(request.data, ReceivedFile):
         return request.data
     return ReceivedFile(_new_file(), request.content_type.partition(";")[0], "")
@@ -39,7 +41,7 @@ def _new_file() -> "SpooledTemporaryFile[bytes]":
 
 
 class FileParser(BaseParser):
-    """Takes at most API_MAX_FILE_BYTES. Subclasses name the media type."""
+    """Accepts at most API_MAX_FILE_BYTES. Subclasses name the media type."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         content = _new_file()

@@ -1,11 +1,11 @@
-"""`Idempotency-Key`: the same request twice has one effect and one answer.
+"""`Idempotency-Key`: the same request sent twice has one effect and one answer.
 
-The claim, the effects and the stored answer commit together, so a crash leaves either all of them or none. A request
-that must call a vendor in the middle keeps its claim across two transactions; while it is away the key is in flight
-(409), and after `LEASE` seconds, should it have died, the same request may continue.
+The claim, the effects, and the stored answer commit together, so a crash leaves either all of them or none. A request
+that must call a vendor midway keeps its claim across two transactions. During the call the key is in flight (409); if
+the request dies, the same request may continue after `LEASE` seconds.
 
-A caller may have a limited number of keys kept at a time (`IDEMPOTENCY_KEYS_KEPT`); past that a new key is refused with
-429, and known ones are still answered.
+Only a limited number of a caller's keys is stored at a time (`IDEMPOTENCY_KEYS_KEPT`); past that, a new key is refused
+with 429, and known ones are still answered.
 """
 
 import datetime as dt
@@ -37,12 +37,12 @@ log = structlog.get_logger(__name__)
 LEASE = dt.timedelta(seconds=60)
 KEEP = dt.timedelta(hours=24)
 MAX_KEY_LENGTH = 255
-# Printable characters as a header brings them (a server reads its bytes as Latin-1), without spaces at the ends.
+# Printable characters as they arrive in a header (a server decodes its bytes as Latin-1), without spaces at the ends.
 _SHOWN = r"!-~\u00A1-\u00AC\u00AE-\u00FF"
 KEY_PATTERN = f"[{_SHOWN}]([ {_SHOWN}]*[{_SHOWN}])?"
 BITE = 1_000
-# A process counts a caller's keys again after it has stored this part of what there was room for. That many processes
-# can't fill the room together before each of them counts every time.
+# After using this fraction of the remaining room, a process counts a caller's keys again. That many processes can't
+# fill the room together without each of them counting in between.
 ROOM_PART = 20
 CALLERS_REMEMBERED = 10_000
 
@@ -59,7 +59,7 @@ class KeyReused(Invalid):
 
 
 class TooManyKeys(DomainError):
-    """A caller's keys are kept for 24 hours, and only a limited number of them. Those used before are still
+    """A caller's keys are kept for 24 hours, and only a limited number of them. Keys already in use are still
     answered."""
 
     status = 429
@@ -72,7 +72,7 @@ class TooManyKeys(DomainError):
 
 
 class AlreadyAnswered(Exception):
-    """The stored answer stands in for running the request again."""
+    """A stored answer exists and replaces running the request again."""
 
     def __init__(self, status: int, body: Any) -> None:
         self.status = status
@@ -81,7 +81,7 @@ class AlreadyAnswered(Exception):
 
 
 class TellOnce(Response):
-    """An answer with a secret in it, which is told and never kept: a repeated request is told null in its place."""
+    """An answer that contains a secret, shown once and never stored: a repeated request gets null in its place."""
 
     def __init__(self, data: Any, *, once: str, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
@@ -90,7 +90,7 @@ class TellOnce(Response):
 
 @dataclass(slots=True)
 class Claim:
-    """The right to answer one key. Without a key every method does nothing."""
+    """The right to answer one key. Without a key, every method does nothing."""
 
     scope: str
     key: str | None
@@ -98,8 +98,8 @@ class Claim:
     record_id: int | None = None
 
     def take(self, now: dt.datetime) -> None:
-        """Take the key, inside the caller's transaction. Raises AlreadyAnswered, RequestInFlight, KeyReused or
-        TooManyKeys, which the transaction has to be rolled back for."""
+        """Take the key, inside the caller's transaction. Raises AlreadyAnswered, RequestInFlight, KeyReused, or
+        TooManyKeys, for each of which the transaction has to be rolled back."""
         if self.key is None:
             return
         fresh = IdempotencyRecord(
@@ -110,7 +110,7 @@ class Claim:
             self.record_id = fresh.pk
             return
         record = IdempotencyRecord.objects.select_for_update().filter(scope=self.scope, key=self.key).first()
-        if record is None:  # given back between the two statements
+        if record is None:  # released between the two statements
             raise RequestInFlight("Repeat this request.")
         self._continue(record, now)
         self.record_id = record.pk
@@ -132,7 +132,7 @@ class Claim:
         )
 
     def store(self, status: int, body: Any) -> None:
-        """Keep the answer, in the same transaction as the effects it reports."""
+        """Store the answer, in the same transaction as the effects it reports."""
         if self.record_id is not None:
             stored = (status, connection.ops.adapt_json_value(body, JSONEncoder), self.record_id)
             with connection.cursor() as cursor:  # as text: it runs while a hot row is locked
@@ -141,17 +141,17 @@ class Claim:
                 )
 
     def release(self) -> None:
-        """Give the key back after a failure, so that the same request may be tried again at once."""
+        """Release the key after a failure, so that the same request may be retried at once."""
         if self.record_id is not None:
             IdempotencyRecord.objects.filter(pk=self.record_id, response_status=None).delete()
 
 
-# caller and their limit -> how many more keys this process stores for them before it counts them again
+# caller and their limit -> how many more keys this process stores for them before it counts again
 _uncounted: dict[tuple[str, int], int] = {}
 
 
 def _refuse_too_many(scope: str, now: dt.datetime) -> None:
-    """Refuse the key that was just stored if the caller has too many with it. Raises TooManyKeys."""
+    """Refuse the key that was just stored if it exceeds the caller's limit. Raises TooManyKeys."""
     limits: dict[str, int] = settings.IDEMPOTENCY_KEYS_KEPT
     limit = limits.get(scope.partition(":")[0], min(limits.values()))
     left = _uncounted.get((scope, limit), 0)
@@ -175,8 +175,8 @@ def _refuse_too_many(scope: str, now: dt.datetime) -> None:
 
 
 def forget_old_answers(*, now: dt.datetime) -> int:
-    """Delete what is past `KEEP`, in small bites; returns how many records went. Of a table in parts whole days are
-    dropped; returns how many."""
+    """Delete records older than `KEEP`, in small batches, and return how many were deleted. If the table is
+    partitioned, drop whole days and return how many."""
     if ANSWERS.is_done():
         return len(drop_parts(ANSWERS, before=now - KEEP))
     deleted = 0
@@ -190,7 +190,8 @@ def forget_old_answers(*, now: dt.datetime) -> int:
 
 
 def claim_for(request: Request) -> Claim:
-    """The claim a request asks for by its Idempotency-Key header: the caller's alone, whatever key others choose.
+    """Return the claim for a request's Idempotency-Key header. It belongs to the caller alone, whatever keys others
+    choose.
 
     Raises Invalid for an unusable key.
     """
@@ -202,7 +203,7 @@ def claim_for(request: Request) -> Claim:
 
 
 def _told_by(request: Request) -> bytes:
-    """What makes two requests the same; of a file that came as the body, its digest stands for it."""
+    """Return what makes two requests the same; a file sent as the body is represented by its digest."""
     line = f"{request.method} {request.path_info}\n".encode()
     if request.parser_context["view"].parser_classes[0].media_type == StrictJSONParser.media_type:
         return line + request.body
@@ -210,14 +211,14 @@ def _told_by(request: Request) -> bytes:
 
 
 def replay(answer: AlreadyAnswered) -> Response:
-    """The stored answer, marked as a replay."""
+    """Return the stored answer, marked as a replay."""
     return Response(answer.body, status=answer.status, headers={"Idempotent-Replayed": "true"})
 
 
 def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
-    """Make a view's POST or PUT idempotent when it needs no vendor: claim, effects and answer in one transaction.
+    """Make a view's POST or PUT idempotent when it needs no vendor: claim, effects, and answer in one transaction.
 
-    A refusal raised by the handler rolls everything back, the claim included: nothing happened, so nothing is kept.
+    A refusal raised by the handler rolls everything back, the claim included: nothing happened, so nothing is stored.
     """
 
     @wraps(handler)

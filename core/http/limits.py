@@ -1,4 +1,4 @@
-"""Which requests no /api/ path accepts, refused before anything of them is read."""
+"""Requests that no /api/ path accepts, refused before any of the body is read."""
 
 import re
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from ..numbers import parse_whole_number
 from .problems import problem_response
 
-_LENGTH = re.compile(r"[0-9]+")  # RFC 9110, 8.6: as many digits as the sender likes
+_LENGTH = re.compile(r"[0-9]+")  # RFC 9110, 8.6: any number of digits
 
 
 class ApiLimitsMiddleware:
-    """Refuses bodies larger than API_MAX_BODY_BYTES (API_MAX_FILE_BYTES where files are taken) or of unknown
-    length, and whatever comes over plain HTTP where the site is served by HTTPS."""
+    """Refuses bodies that are larger than API_MAX_BODY_BYTES (API_MAX_FILE_BYTES where files are accepted) or of
+    unknown length, and all plain HTTP requests where the site is served by HTTPS."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""What every request gets before anything else looks at it."""
+"""What every request gets before anything else handles it."""
 
 import re
 from collections.abc import Callable
@@ -12,8 +12,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 class RequestContextMiddleware:
-    """Gives each request an id (the caller's X-Request-Id if it is sane) on the answer and on every log line, and
-    lets every /api/ path answer with and without a trailing slash."""
+    """Gives each request an id (the caller's X-Request-Id if it is sane), shown in the answer and on every log line,
+    and makes every /api/ path work with and without a trailing slash."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -24,7 +24,7 @@ class RequestContextMiddleware:
         request.request_id = request_id  # type: ignore[attr-defined]
         if request.path_info.startswith("/api/") and request.path_info.endswith("/"):
             request.path_info = request.path_info.rstrip("/")
-        structlog.contextvars.clear_contextvars()  # of a request before, which may have said whose it was
+        structlog.contextvars.clear_contextvars()  # left by an earlier request, and may name its caller
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
@@ -32,5 +32,5 @@ class RequestContextMiddleware:
 
 
 def current_request_id() -> str:
-    """The id of the request (or task) being worked on, empty outside of one."""
+    """Return the id of the current request (or task), empty outside of one."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))

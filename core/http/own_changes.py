@@ -1,4 +1,6 @@
-"""Whoever has just changed something sees it: their browser says for a few seconds that they read from the primary."""
+"""People see their own changes at once: for a few seconds after a change, their browser asks us to read from the
+primary.
+"""
 
 from collections.abc import Callable
 
@@ -12,7 +14,7 @@ SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class OwnChangesMiddleware:
-    """Gives the answer to whatever may have changed something a cookie that lasts longer than the replica may lag."""
+    """After every request that may have changed something, sets a cookie that lasts longer than the replica may lag."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         if not has_replica():
@@ -25,7 +27,7 @@ class OwnChangesMiddleware:
             response.set_cookie(
                 settings.CHANGED_COOKIE_NAME,
                 "1",
-                max_age=settings.DATABASE_REPLICA_LAG_SECONDS + 1,  # a second for clocks that differ
+                max_age=settings.DATABASE_REPLICA_LAG_SECONDS + 1,  # one extra second because clocks differ
                 secure=settings.SESSION_COOKIE_SECURE,
                 httponly=True,
                 samesite="Lax",

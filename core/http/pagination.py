@@ -1,6 +1,7 @@
 """Lists, a page at a time.
 
-In the API as plain arrays: `limit` (100, at most 500), `offset`, the total in `X-Total-Count`. On pages by `?page=`.
+The API returns plain arrays: `limit` (100, at most 500), `offset`, and the total in `X-Total-Count`. Web pages use
+`?page=`.
 """
 
 from typing import Any
@@ -28,7 +29,7 @@ class PageQuery(QuerySerializer):
 
 
 def array_page(request: Request, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]]) -> Response:
-    """One page of rows as a JSON array. Raises ValidationError naming `limit` or `offset`.
+    """Return one page of rows as a JSON array. Raises ValidationError naming `limit` or `offset`.
 
     The rows must be ordered: without an order, pages overlap and rows are missed.
     """
@@ -42,5 +43,5 @@ def array_page(request: Request, rows: QuerySet[Any], serializer: type[BaseSeria
 
 
 def page_of(request: HttpRequest, rows: QuerySet[Any], *, size: int) -> Page[Any]:
-    """The page that the address asks for; the first if it asks for none, the last if it asks for a later one."""
+    """Return the page that the URL asks for; the first if it names none, the last if it names a later one."""
     return Paginator(rows, size).get_page(parse_whole_number(request.GET.get("page", ""), lowest=1) or 1)

@@ -1,4 +1,4 @@
-"""A JSON parser that lets through only what every database and every client can hold."""
+"""A JSON parser that accepts only what every database and every client can hold."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from ..errors import item_of
 from ..numbers import MAX_BIGINT
 
 MAX_DEPTH = 20
-# Longer than any integer in range: such digits need not become a number to be refused, and converting them is slow.
+# Longer than any integer in range: such digits need not be converted to be refused, and converting them is slow.
 MAX_DIGITS = 20
 
 
@@ -29,10 +29,10 @@ class BodyTooLarge(APIException):
 
 class StrictJSONParser(BaseParser):
     """A UTF-8 JSON object of at most API_MAX_BODY_BYTES and MAX_DEPTH levels, without NaN, NUL characters, lone
-    surrogates or numbers that no 64-bit column holds.
+    surrogates, or numbers that no 64-bit column holds.
 
-    What is not JSON is 400; what is JSON that can't be kept is 422 and names the field. An empty body never gets here:
-    DRF takes it for an empty object.
+    Invalid JSON gets a 400; valid JSON that can't be stored gets a 422 that names the field. An empty body never gets
+    here: DRF treats it as an empty object.
     """
 
     media_type = "application/json"
@@ -42,7 +42,7 @@ class StrictJSONParser(BaseParser):
 
 
 def read_body(stream: Any) -> bytes:
-    """The whole body of a request, refused as too large without being read past the limit."""
+    """Read a request's whole body; refuse one that is too large without reading past the limit."""
     try:
         return bytes(stream.body) if hasattr(stream, "body") else bytes(stream.read())
     except RequestDataTooBig as error:
@@ -52,7 +52,7 @@ def read_body(stream: Any) -> bytes:
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
-    """The object that a request's body holds, by the rules of StrictJSONParser."""
+    """Return the object in a request body, by the rules of StrictJSONParser."""
     data = parse_json(body)
     if not isinstance(data, dict):
         raise _invalid("body", "Send a JSON object.")
@@ -60,7 +60,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
 
 
 def parse_json(body: bytes) -> Any:
-    """The same of any JSON value."""
+    """Do the same for any JSON value."""
     try:
         data = json.loads(body.decode("utf-8"), parse_int=_integer, parse_constant=float)
     except RecursionError as error:
@@ -81,7 +81,7 @@ def _integer(digits: str) -> int | float:
 
 
 def _fault(value: Any, path: str, depth: int) -> tuple[str, str] | None:
-    """The first thing in a JSON value that can't be stored: its place, and what is wrong."""
+    """Return the first thing in a JSON value that can't be stored: its place, and what is wrong."""
     if isinstance(value, dict | list):
         if depth > MAX_DEPTH:
             return path, f"Nested deeper than {MAX_DEPTH} levels."

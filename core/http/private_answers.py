@@ -1,18 +1,18 @@
-"""What caches may keep: only answers that are the same for everybody and were given to nobody in particular."""
+"""What caches may keep: only answers that are the same for everybody and were sent to an unidentified caller."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-# The start of every path whose answer to a caller without a session or a key is the same for all such callers.
+# Prefixes of all paths whose answer is the same for every caller without a session or a key.
 PUBLIC = ("/health", "/readyz", "/api/schema", "/api/docs", "/api/course-programs")
 CREDENTIALS = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_COOKIE")
 
 
 class PrivateAnswersMiddleware:
-    """Marks every answer as the caller's own unless it provably is not. A new page is private before anybody thinks of
-    it."""
+    """Marks every answer as private to the caller unless it provably is not. A new page is therefore private by
+    default."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Every error of the API as `application/problem+json` (RFC 9457), with code, request_id and the fields at fault."""
+"""Every API error as `application/problem+json` (RFC 9457), with code, request_id, and the fields at fault."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -34,15 +34,17 @@ def problem(
     retry_after: int | None = None,
     **extra: object,
 ) -> Response:
-    """A problem document as a DRF response; `retry_after` is in seconds, `extra` become members of the document."""
+    """Return a problem document as a DRF response; `retry_after` is in seconds, `extra` become members of the
+    document.
+    """
     body = _document(current_request_id(), status, code, title, detail, errors) | extra
     headers = {"Retry-After": str(retry_after)} if retry_after is not None else None
     return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
 def is_database_busy(error: BaseException | None) -> bool:
-    """Whether the same request would succeed later. So would a statement that was prepared before a migration changed
-    its columns: it is refused once in a connection, which then prepares it anew."""
+    """Return whether the same request would succeed later. This includes a statement prepared before a migration
+    changed its columns: the connection refuses it once and then prepares it again."""
     met_a_migration = isinstance(error, NotSupportedError) and "cached plan" in str(error)
     return met_a_migration or isinstance(error, OperationalError | InterfaceError)
 
@@ -87,7 +89,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def _throttled_if_too_many(error: exceptions.APIException, request: Request) -> exceptions.APIException:
-    """The refusal itself, or that there have been too many: who is turned away at the door is counted too."""
+    """Return the refusal, or "too many requests": callers refused at the door are counted too."""
     at_the_door = (exceptions.AuthenticationFailed, exceptions.NotAuthenticated, exceptions.PermissionDenied)
     wait = wait_of_stranger(request) if isinstance(error, at_the_door) else None
     return error if wait is None else exceptions.Throttled(wait)
@@ -111,7 +113,7 @@ def _api_problem(error: exceptions.APIException, request: Request) -> Response:
 
 
 def _field_errors(details: Any, path: str = "") -> Iterator[FieldError]:
-    """DRF's nested details flattened to one entry per fault, by its place in the body."""
+    """Flatten DRF's nested details to one entry per fault, by its place in the body."""
     if isinstance(details, dict) and set(details) == {"message", "code"} and not isinstance(details["code"], dict):
         yield FieldError(path or "body", str(details["code"]), str(details["message"]))
     elif isinstance(details, dict):
@@ -124,7 +126,7 @@ def _field_errors(details: Any, path: str = "") -> Iterator[FieldError]:
 
 
 def _place(path: str, name: str | int) -> str:
-    """DRF keys the items of a list by their positions."""
+    """Return the place of a list item: DRF keys list items by position."""
     if isinstance(name, int):
         return item_of(path, name)
     here = "" if name == api_settings.NON_FIELD_ERRORS_KEY else name
@@ -134,7 +136,7 @@ def _place(path: str, name: str | int) -> str:
 def problem_response(
     request: HttpRequest, *, status: int, code: str, detail: str, errors: tuple[FieldError, ...] = ()
 ) -> JsonResponse:
-    """A problem document outside DRF: unknown /api/ paths, bad hosts, server errors."""
+    """Return a problem document outside DRF: unknown /api/ paths, bad hosts, server errors."""
     body = _document(getattr(request, "request_id", ""), status, code, "", detail, errors)
     return JsonResponse(body, status=status, content_type=CONTENT_TYPE)
 

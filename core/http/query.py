@@ -1,7 +1,6 @@
-"""Query parameters, read as strictly as bodies: what is not exactly what the OpenAPI document says is refused by name.
+"""Query parameters, read as strictly as bodies: anything that does not match the OpenAPI document is refused by name.
 
-A parameter that is there and empty, or there twice, is refused too: ignoring it would answer another question than the
-one that was asked.
+An empty or repeated parameter is refused too: ignoring it would answer a different question from the one asked.
 """
 
 import datetime as dt
@@ -29,16 +28,16 @@ LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def query_faults(query: QueryDict, names: set[str]) -> dict[str, str]:
-    """The parameters among `names` that are empty or repeated, each with what to do."""
+    """Return the parameters among `names` that are empty or repeated, each with what to do."""
     given = {name: query.getlist(name) for name in names if name in query}
     faults = {name: REPEATED for name, values in given.items() if len(values) > 1}
     return faults | {name: EMPTY for name, values in given.items() if not any(value.strip() for value in values)}
 
 
 def parse_moment(text: str) -> dt.datetime | None:
-    """An ISO 8601 date and time (or a date: its midnight), in UTC; without an offset it is read as UTC.
+    """Parse an ISO 8601 date and time (or a date, meaning its midnight) into UTC; without an offset it is read as UTC.
 
-    Moments that UTC can't tell because they lie before the year 1 or after 9999 become the first or last one it can:
+    Moments that UTC can't express because they lie before the year 1 or after 9999 become the first or last one it can:
     nothing lies beyond either.
     """
     if not _MOMENT.fullmatch(text):
@@ -73,7 +72,7 @@ class MomentFormField(forms.Field):
 
 
 class TextFormField(forms.CharField):
-    """Text that shows something, and nothing that shows nothing."""
+    """Text with something visible, and no invisible characters."""
 
     def to_python(self, value: Any) -> str:
         text = trim(str(value or ""))
@@ -90,7 +89,7 @@ class WholeNumberFilter(django_filters.NumberFilter):  # type: ignore[misc]  # i
     field_class = WholeNumberField
 
     def get_max_validator(self) -> None:
-        """The field has its own bounds."""
+        """Return no validator: the field has its own bounds."""
         return None
 
 
@@ -112,7 +111,7 @@ class StrictFilterSet(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class ParameterMissing(Invalid):
-    """A parameter without which the question can't be answered was left out."""
+    """A required parameter was left out."""
 
     status = 400
     code = "parameter_missing"
@@ -120,12 +119,12 @@ class ParameterMissing(Invalid):
 
 
 class QuerySerializer(serializers.Serializer[Any]):
-    """The parameters that a GET request takes. `read` is how views get them."""
+    """The parameters that a GET request accepts. Views get them through `read`."""
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
-        """The checked parameters, with defaults for those left out. Raises ParameterMissing, and ValidationError naming
-        the faulty ones."""
+        """Return the checked parameters, with defaults for those left out. Raises ParameterMissing, and ValidationError
+        naming the faulty ones."""
         query = cls(data=request.query_params.dict())
         missing = [name for name, field in query.fields.items() if field.required and name not in query.initial_data]
         if missing:
@@ -138,7 +137,7 @@ class QuerySerializer(serializers.Serializer[Any]):
 
 
 class QueryNumberField(NumberField):
-    """A whole number in the digits of a query."""
+    """A whole number in decimal digits."""
 
     def to_internal_value(self, data: Any) -> int:
         number = parse_whole_number(data) if isinstance(data, str) else None
@@ -157,7 +156,7 @@ class QueryTruthField(serializers.BooleanField):
 
 
 class QueryDayField(serializers.DateField):
-    """A day as in 2027-01-31."""
+    """A day, such as 2027-01-31."""
 
     def to_internal_value(self, data: Any) -> dt.date:
         if not (isinstance(data, str) and DAY.fullmatch(data)):
@@ -166,7 +165,7 @@ class QueryDayField(serializers.DateField):
 
 
 class QueryTextField(TextField):
-    """Text that shows something, and nothing that shows nothing."""
+    """Text with something visible, and no invisible characters."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 254)

@@ -1,4 +1,4 @@
-"""A line in the log for each request, and its time in the metrics: what was asked, what came of it, how long."""
+"""One log line per request, and its time in the metrics: what was requested, the outcome, and how long it took."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from ..timings import METHODS, REQUESTS
 
 log = structlog.get_logger(__name__)
 
-# Asked by machines every few seconds, and of no interest while all is well.
+# Requested by machines every few seconds, and of no interest while all is well.
 QUIET_ROUTES = frozenset({"health", "liveness", "readiness", "metrics"})
 LONGEST_METHOD = 16
 
 
 class RequestLogMiddleware:
-    """Stands right behind the middleware that gives the request its id, so that it sees every answer."""
+    """Placed right behind the middleware that gives the request its id, so that it sees every answer."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -39,7 +39,7 @@ class RequestLogMiddleware:
 
 
 def _is_quiet(request: HttpRequest, response: HttpResponse) -> bool:
-    """Whether nobody would miss the line: a health check that finds all well, a static file."""
+    """Return whether nobody would miss the line: a health check that passes, a static file."""
     if response.status_code >= 400:
         return False
     match = request.resolver_match
@@ -47,12 +47,12 @@ def _is_quiet(request: HttpRequest, response: HttpResponse) -> bool:
 
 
 def _method(request: HttpRequest) -> str:
-    """One of those there are: callers can make up others, and each would be a time series of its own."""
+    """Return a standard method: callers can invent others, and each would become its own time series."""
     return request.method if request.method in METHODS else "other"
 
 
 def _route(request: HttpRequest) -> str:
-    """The pattern and not the path: ids are not for metrics."""
+    """Return the pattern, not the path: metrics must not contain ids."""
     if request.resolver_match is None:
         return "static" if request.path_info.startswith("/static/") else "none"
     return request.resolver_match.route

@@ -1,8 +1,8 @@
-"""What no database could keep, refused before anything is routed, read or looked up with it.
+"""Text that no database could store, refused before it is used to route, read, or look up anything.
 
-One place for every way in: address, query, form, cookies and headers. JSON bodies have the same rule in
-`parsing`, which can name the field. PostgreSQL refuses NUL and lone surrogates with an error in the middle of a query,
-SQLite keeps some of them and cuts others.
+One place covers every way in: path, query, form, cookies, and headers. JSON bodies follow the same rule in `parsing`,
+which can name the field. PostgreSQL refuses NUL and lone surrogates with an error in the middle of a query; SQLite
+stores some of them and truncates others.
 """
 
 import codecs
@@ -19,9 +19,9 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class StorableTextMiddleware:
-    """Refuses text that holds NUL or lone surrogates, or that is not in UTF-8 (Python knows encodings that decode to
-    neither text nor error): with the page 400, in the API with a problem that names the field. In the address it is
-    404, as there is nothing at such an address."""
+    """Refuses text that contains NUL or lone surrogates, or that is not in UTF-8 (Python knows encodings that decode to
+    neither text nor error). Pages answer with the 400 page, the API with a problem that names the field. A path that
+    contains such text gets a 404, because nothing exists there."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -50,11 +50,11 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 
 
 def _is_utf8(request: HttpRequest) -> bool:
-    """Whether the body says it is in UTF-8 (or ASCII, which is part of it), or says nothing."""
+    """Return whether the body declares UTF-8 (or ASCII, a subset of it), or declares nothing."""
     charset = (request.content_params or {}).get("charset")
     if charset is None:
         return True
-    # Whatever it says: what refuses it, and the page that tells, read the query too.
+    # Whatever it declares: the code that refuses it and the error page read the query too.
     request._encoding = "utf-8"  # type: ignore[attr-defined]
     try:
         return codecs.lookup(charset).name in ("utf-8", "ascii")
@@ -79,7 +79,7 @@ def _shown(name: str) -> str:
 
 
 def _texts(request: HttpRequest) -> Iterator[tuple[str, str]]:
-    """Every name and value that came with the request, JSON apart."""
+    """Yield every name and value that came with the request, except JSON."""
     yield from ((name, value) for name, value in request.META.items() if name.startswith("HTTP_"))
     yield from request.COOKIES.items()  # a quoted value may spell NUL as \000
     for name, values in request.GET.lists():
@@ -89,7 +89,7 @@ def _texts(request: HttpRequest) -> Iterator[tuple[str, str]]:
 
 
 def _form_texts(request: HttpRequest) -> Iterator[tuple[str, str]]:
-    """Names of files are not among them: Django takes out what can't be printed."""
+    """Yield form texts. File names are not among them: Django removes unprintable characters from those."""
     try:
         form = request.POST
     except UnreadablePostError as error:

@@ -1,7 +1,7 @@
-"""Saying that something of the API will go: in every answer, and in the OpenAPI document.
+"""Announces in every answer and in the OpenAPI document that a part of the API will end.
 
-`Deprecation` (RFC 9745) says since when nobody should begin to use it, `Sunset` (RFC 8594) when it ends, and the link
-what to use instead. docs/api.md has the promises.
+`Deprecation` (RFC 9745) says since when nobody should start using it, `Sunset` (RFC 8594) says when it ends, and the
+link says what to use instead. docs/api.md contains the promises.
 """
 
 import datetime as dt
@@ -14,14 +14,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-# For how long at least something goes on after it was said that it will go.
+# The minimum time between the announcement and the end.
 NOTICE = dt.timedelta(days=180)
 View = TypeVar("View", bound=type[APIView])
 
 
 def sunset(*, since: dt.datetime, on: dt.datetime, instead: str) -> Callable[[View], View]:
-    """Mark a view that was announced to go `since` and goes `on` a day; `instead` is the address that tells what to use
-    then. Raises ValueError if that leaves integrators less than NOTICE."""
+    """Mark a view as deprecated `since` one day and ending `on` another; `instead` is the URL that says what to use
+    then. Raises ValueError if that gives integrators less than NOTICE."""
     if on - since < NOTICE:
         raise ValueError(f"Integrators are given {NOTICE.days} days at least.")
     headers = {

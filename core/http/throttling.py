@@ -1,7 +1,7 @@
-"""Rate limits of the API by a counter per caller and minute, shared by all processes.
+"""API rate limits by one counter per caller and minute, shared by all processes.
 
 A process takes its caller's numbers from the counter in packets, a small part of the limit each, so that a busy caller
-costs one operation every few dozen requests. Nobody gets more than the limit; somebody whose requests are spread over
+costs one operation every few dozen requests. Nobody gets more than the limit; a caller whose requests are spread over
 many processes may be refused that many packets early.
 """
 
@@ -17,11 +17,11 @@ from rest_framework.throttling import BaseThrottle
 from ..counters import count
 from .client_address import client_network
 
-if TYPE_CHECKING:  # rest_framework.views imports the classes of the settings, this module's among them
+if TYPE_CHECKING:  # rest_framework.views imports the classes named in the settings, including this module's
     from rest_framework.views import APIView
 
 WINDOW_SECONDS = 60
-# How many packets make a limit: a database counts what a cache would, at a higher price for each.
+# How many packets make up a limit: where a database counts instead of a cache, each count costs more.
 PACKETS_IN_CACHE = 200
 PACKETS_IN_DATABASE = 20
 CALLERS_REMEMBERED = 10_000
@@ -44,17 +44,17 @@ class PrincipalRateThrottle(BaseThrottle):
 
 
 def count_further(request: Request, *, operations: int) -> None:
-    """Count what a request asks for besides the one thing that it was counted for. Raises Throttled."""
+    """Count what a request asks for beyond the one unit already counted for it. Raises Throttled."""
     for _ in range(operations):
         if (wait := _seconds_to_wait(str(request.user), settings.API_RATE_LIMIT)) is not None:
             raise Throttled(wait)
 
 
 def wait_of_stranger(request: HttpRequest | Request) -> float | None:
-    """Count a request of somebody we don't know under their address; the seconds to wait if it is one too many.
+    """Count an unidentified caller's request under their address; return the seconds to wait if it is one too many.
 
     A caller who is refused at the door (no key, a wrong one, one without the scope) never reaches the throttle. The
-    handler of errors counts them here, so that trying keys has a limit too.
+    error handler counts them here, so that trying keys has a limit too.
     """
     return _seconds_to_wait(f"address:{client_network(request)}", settings.API_ANONYMOUS_RATE_LIMIT)
 
@@ -66,12 +66,12 @@ def _seconds_to_wait(caller: str, limit: int) -> float | None:
     return None if number <= limit else WINDOW_SECONDS - elapsed
 
 
-# caller -> the minute, and the first and last number of the packet that are still to be given out
+# caller -> the minute, and the first and last number of the packet that are still available
 _packets: dict[str, tuple[int, int, int]] = {}
 
 
 def _next_number(caller: str, window: int, packet: int) -> int:
-    """A number for this request: each is given out once in its minute, in all processes together."""
+    """Return a number for this request: each is used once in its minute across all processes."""
     minute, first, last = _packets.get(caller, (0, 0, 0))
     if minute != window or first > last:
         last = count(f"rate:{caller}:{window}", seconds=2 * WINDOW_SECONDS, more=packet)

@@ -1,4 +1,4 @@
-"""A trace for each request, where traces are wanted."""
+"""A trace for each request, if traces are wanted."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ from .middleware import current_request_id
 
 
 class TracingMiddleware:
-    """Stands behind the middleware that gives the request its id. What a caller says of a trace of theirs is not
-    believed: their word would decide what is kept."""
+    """Placed behind the middleware that gives the request its id. A trace header from the caller is not trusted: it
+    would decide which traces are kept."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         if not is_tracing():

@@ -1,4 +1,4 @@
-"""How much a page accepts in one upload, refused before anything of it is read."""
+"""The most a page accepts in one upload, refused before any of it is read."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from django.core.files.uploadhandler import FileUploadHandler
 
 FILE_MAX_BYTES = 5_000_000
 FILES_IN_FORM = 3
-# Some of it is for what is typed and for the multipart format itself.
+# Part of it is for typed text and for the multipart format itself.
 UPLOAD_MAX_BYTES = FILES_IN_FORM * FILE_MAX_BYTES + 2_000_000
 
 
 class BoundedUploadHandler(FileUploadHandler):
-    """Stands first among the upload handlers and takes no file itself. Raises RequestDataTooBig, which is answered as
-    a malformed request, for more than all files of a form may have together."""
+    """Comes first among the upload handlers and accepts no file itself. Raises RequestDataTooBig, which is answered as
+    a malformed request, if the body is larger than all files of a form together may be."""
 
     def handle_raw_input(
         self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: str | None = None
