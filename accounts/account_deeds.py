@@ -1,4 +1,6 @@
-"""What staff do about their own accounts at its door, told to whoever keeps the audit log above."""
+"""Reports what staff do about their own accounts at the accounts' sign-in pages to the app above that keeps the audit
+log.
+"""
 
 from collections.abc import Callable
 
@@ -9,8 +11,8 @@ _listeners: list[Listener] = []
 
 
 def hear_of_deeds(listener: Listener) -> None:
-    """Called when the apps are ready. It gets the request of whoever is signed in by now, and what they did, in the
-    transaction of what they did."""
+    """Register a listener when the apps are ready. It receives the request of the person signed in by then and what
+    they did, in the same transaction."""
     _listeners.append(listener)
 
 

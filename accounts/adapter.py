@@ -5,7 +5,7 @@ from core.http.client_address import client_address
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
-    """allauth's questions, answered by the rules of the house."""
+    """Answers allauth's questions by our own rules."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)

@@ -1,7 +1,7 @@
-"""API keys: made, rotated, revoked, and found again on every request.
+"""API keys: created, rotated, revoked, and looked up on every request.
 
-A key reads `ek_` + 8 characters that may be shown + 32 that are the secret + 6 of checksum, all base62. The checksum
-lets a typo be refused without a query (and a secret scanner be sure of a find); only the SHA-256 of the whole text is
+A key reads `ek_` + 8 characters that may be shown + 32 secret ones + a checksum of 6, all base62. The checksum lets us
+refuse a typo without a query (and lets a secret scanner be sure of a find). Only the SHA-256 of the whole text is
 stored, which is enough for 190 bits of entropy.
 """
 
@@ -51,10 +51,10 @@ def create_api_key(
     created_by: User | None = None,
     now: dt.datetime,
 ) -> tuple[ApiKey, str]:
-    """Make a key and return it with its text, which can't be had again.
+    """Create a key and return it with its text, which can't be retrieved again.
 
-    Raises NotFound for an unknown workspace and Invalid for an empty name, no scope, unknown scopes (naming them) or an
-    expiry that is past.
+    Raises NotFound for an unknown workspace and Invalid for an empty name, no scope, unknown scopes (naming them), or
+    an expiry in the past.
     """
     granted = _checked_scopes(scopes)
     if not name.strip():
@@ -75,9 +75,9 @@ def create_api_key(
 
 @transaction.atomic
 def rotate_api_key(*, api_key_id: int, overlap: dt.timedelta, now: dt.datetime) -> tuple[ApiKey, str]:
-    """Replace a key by one with the same name, scopes and lifetime; the old one keeps working for `overlap`.
+    """Replace a key with one that has the same name, scopes, and lifetime; the old one keeps working for `overlap`.
 
-    Raises NotFound, Invalid for a negative overlap, and KeyNotUsable for a key that is revoked, expired or rotated.
+    Raises NotFound, Invalid for a negative overlap, and KeyNotUsable for a key that is revoked, expired, or rotated.
     """
     if overlap < dt.timedelta(0):
         raise invalid_field("overlap", "negative", "The overlap can't be negative.")
@@ -103,9 +103,9 @@ def rotate_api_key(*, api_key_id: int, overlap: dt.timedelta, now: dt.datetime) 
 
 @transaction.atomic
 def revoke_api_key(*, api_key_id: int, now: dt.datetime) -> ApiKey:
-    """End a key for good; a key already revoked stays as it is. Raises NotFound.
+    """Revoke a key for good; a key already revoked stays as it is. Raises NotFound.
 
-    Other processes may believe in it for up to API_KEY_CACHE_SECONDS more.
+    Other processes may accept it for up to API_KEY_CACHE_SECONDS more.
     """
     key = _locked(api_key_id)
     if key.revoked_at is None:
@@ -116,7 +116,7 @@ def revoke_api_key(*, api_key_id: int, now: dt.datetime) -> ApiKey:
 
 
 def get_api_key(*, reference: str) -> ApiKey:
-    """The key with this id or this public start (`ek_` and 8 characters). Raises NotFound."""
+    """Return the key with this id or this public prefix (`ek_` and 8 characters). Raises NotFound."""
     number = parse_whole_number(reference)
     found = ApiKey.objects.filter(prefix=reference) if number is None else ApiKey.objects.filter(pk=number)
     key = found.first()
@@ -126,10 +126,10 @@ def get_api_key(*, reference: str) -> ApiKey:
 
 
 def find_principal(text: str, *, now: dt.datetime) -> Principal | None:
-    """Whom a key's text speaks for, or None if it is malformed, unknown, expired or revoked.
+    """Return whom a key's text speaks for, or None if it is malformed, unknown, expired, or revoked.
 
-    An answer is believed for API_KEY_CACHE_SECONDS within this process, so that a busy integrator costs one query every
-    few seconds instead of one a request.
+    The answer is cached for API_KEY_CACHE_SECONDS within this process, so that a busy integrator costs one query every
+    few seconds instead of one per request.
     """
     if not is_well_formed(text):
         return None
@@ -142,7 +142,7 @@ def find_principal(text: str, *, now: dt.datetime) -> Principal | None:
 
 
 def is_well_formed(text: str) -> bool:
-    """Whether the text can be a key at all: mark, length and checksum fit."""
+    """Return whether the text could be an API key: the prefix, length, and checksum match."""
     return (
         len(text) == KEY_LENGTH
         and text.startswith(MARK)
@@ -151,7 +151,7 @@ def is_well_formed(text: str) -> bool:
     )
 
 
-# digest -> until when this process believes it (monotonic seconds), whom it speaks for, and when the key expires
+# digest -> how long this process trusts it (monotonic seconds), whom it speaks for, and when the key expires
 _known: dict[str, tuple[float, Principal, dt.datetime | None]] = {}
 
 
@@ -169,7 +169,7 @@ def _look_up(digest: str, now: dt.datetime) -> Principal | None:
 
 
 def _note_use(key: ApiKey, now: dt.datetime) -> None:
-    """Write `last_used_at`, once a minute at most however many processes see the key."""
+    """Write `last_used_at`, at most once a minute however many processes see the key."""
     stale = now - LAST_USED_GRAIN
     if key.last_used_at is None or key.last_used_at < stale:
         unnoted = Q(last_used_at__isnull=True) | Q(last_used_at__lt=stale)

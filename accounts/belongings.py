@@ -1,7 +1,7 @@
-"""What belongs to a learner in any app, and how it follows them when two learners turn out to be one.
+"""What belongs to a learner in any app, and how it follows them when two learners turn out to be the same person.
 
-This app knows nothing of the apps above: each registers the rows that point at its learners, in the order in which they
-are locked (docs/concurrency.md), lower apps first. A test holds the list against the models: a foreign key to Learner
+This app knows nothing of the apps above: each registers the rows that point at its learners, lower apps first, in the
+order in which they are locked (docs/concurrency.md). A test compares the list with the models: a foreign key to Learner
 is registered, or named in `LEFT` with its reason.
 """
 
@@ -15,7 +15,7 @@ from .models import Consent, Guardianship, Lead, Learner, LearnerMerge, NameChan
 
 
 def _lock_nothing(keep_id: int, drop_id: int) -> None:
-    """What is moved is locked on its way."""
+    """Lock nothing: the move itself locks the rows."""
 
 
 def _find_no_clash(keep_id: int, drop_id: int) -> list[str]:
@@ -24,11 +24,11 @@ def _find_no_clash(keep_id: int, drop_id: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """The rows of one model that belong to learners by one foreign key, called `plural` where staff read of them.
+    """The rows of one model that belong to learners by one foreign key; `plural` is what staff pages call them.
 
     `lock(keep_id, drop_id)` locks what must be locked before any row of any app is moved. `find_clashes` returns a
-    sentence for each thing that both hold and only one may: what it is, and what to do about it first. `drop_doubles`
-    deletes the rows that say about the one learner what is already known about the other.
+    sentence for each thing that both have and only one may: what it is, and what to do about it first. `drop_doubles`
+    deletes the rows that repeat what is already known about the learner who stays.
     """
 
     model: type[Model]
@@ -42,15 +42,14 @@ class Belonging:
         return self.model._default_manager.filter(**{self.field: learner_id}).order_by("pk")
 
     def move(self, keep_id: int, drop_id: int) -> list[int]:
-        """Give the rows to the learner who stays; returns their ids. They are locked by their keys, one after the
-        other."""
+        """Give the rows to the learner who stays; return their ids. They are locked one by one in key order."""
         self.drop_doubles(keep_id, drop_id)
         moved = list(self.rows_of(drop_id).select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
         self.model._default_manager.filter(pk__in=moved).update(**{self.field: keep_id})
         return moved
 
 
-# Foreign keys to Learner that a merge leaves as they are: (model, field) -> why.
+# Foreign keys to Learner that a merge leaves unchanged: (model, field) -> why.
 LEFT: dict[tuple[type[Model], str], str] = {
     (Learner, "merged_into"): "leads from a merged learner to the live one; merging points it at the new one",
     (LearnerMerge, "kept"): "history: who stayed at the time",
@@ -61,13 +60,13 @@ _registered: list[Belonging] = []
 
 
 def register_belonging(belonging: Belonging) -> None:
-    """Called once for each foreign key to Learner, from the owning app's `ready()`."""
+    """Register a foreign key to Learner, once, from the owning app's `ready()`."""
     if belonging not in _registered:
         _registered.append(belonging)
 
 
 def belongings() -> list[Belonging]:
-    """All of them, in the order in which they are locked and moved; our own, which nobody locks, come last."""
+    """Return all of them, in the order in which they are locked and moved; our own, which nobody locks, come last."""
     return [*_registered, _GUARDIANSHIPS, _LEADS, _NAME_CHANGES, _CONSENTS]
 
 
@@ -81,7 +80,7 @@ _LEADS = Belonging(Lead, "converted_to", "leads")
 
 
 def _find_waiting_names(keep_id: int, drop_id: int) -> list[str]:
-    """Whoever answers for the merged learner asks about a name that goes."""
+    """Find waiting name changes: the merged learner's family asks about a name that goes away."""
     waiting = NameChange.objects.filter(learner=drop_id, decided_at=None)
     return [f"The family of learner {drop_id} asks to change the name: answer that first."] if waiting.exists() else []
 
@@ -90,7 +89,7 @@ _NAME_CHANGES = Belonging(NameChange, "learner", "changes of the name", find_cla
 
 
 def _drop_double_consents(keep_id: int, drop_id: int) -> None:
-    """What the same address agreed to about both holds once."""
+    """Drop consents that the same address gave about both learners."""
     for purpose, address in Consent.objects.filter(learner=keep_id, ended_at=None).values_list("purpose", "address"):
         Consent.objects.filter(learner=drop_id, purpose=purpose, address=address, ended_at=None).delete()
 

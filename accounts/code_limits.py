@@ -1,8 +1,8 @@
-"""How many sign-in codes are sent: enough for the owner of the mailbox, too few to flood it.
+"""How many sign-in codes are sent: enough for the mailbox's owner, too few to flood it.
 
-A caller is counted for each mailbox by the network they ask from, so that a stranger's requests use up the stranger's
-share. What all strangers together may send to a mailbox is limited too, and comes back by itself; a browser that has
-been signed in to the account before is not counted among them.
+Requests are counted per mailbox and caller's network, so that a stranger's requests use up the stranger's share. What
+all strangers together may send to a mailbox is limited too, and that limit resets by itself; a browser that has signed
+in to the account before is not counted among them.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class CodesPaused(DomainError):
 
 
 def count_code_request(*, email: str, request: HttpRequest) -> None:
-    """Count a code that is asked for. Raises CodesPaused for one too many, the same for every address."""
+    """Count a request for a code. Raises CodesPaused if it is one too many, the same for every address."""
     address = canonical_address(email)
     mailbox = hashlib.sha256(address.encode()).hexdigest()[:32]
     network = client_network(request)

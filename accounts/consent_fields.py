@@ -1,4 +1,4 @@
-"""A box to check for each text that families are asked to agree to, on whichever form."""
+"""A checkbox for each text that families are asked to agree to, on any form."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from .models import ConsentText
 
 
 class ConsentField(forms.BooleanField):
-    """A box that says whether it may be left out, whoever checks that."""
+    """A checkbox that knows whether it may be left empty; the caller decides who checks that."""
 
     def __init__(self, *, is_optional: bool, **kwargs: Any) -> None:
         self.is_optional = is_optional
@@ -18,8 +18,8 @@ class ConsentField(forms.BooleanField):
 
 
 def add_consents(form: forms.Form, texts: Sequence[ConsentText], *, insists: bool = True) -> dict[str, ConsentText]:
-    """Give the form a field per text; returns the texts by the names of the fields. Unless it `insists`, somebody else
-    decides whether a required one may be left out."""
+    """Add a field per text to the form; return the texts by field name. Unless it `insists`, the caller decides whether
+    a required one may be left empty."""
     named = {f"consent_{text.pk}": text for text in texts}
     for name, text in named.items():
         form.fields[name] = ConsentField(

@@ -1,6 +1,6 @@
-"""What families agree to: texts in versions, asked where somebody applies or buys, and consents that can be withdrawn.
+"""What families agree to: versioned texts, shown on application and purchase, and consents that can be withdrawn.
 
-Why it is as it is: docs/decisions/0148-consents.md.
+See docs/decisions/0148-consents.md for the reasons.
 """
 
 import datetime as dt
@@ -54,8 +54,8 @@ def publish_text(
     actor: Actor,
     now: dt.datetime,
 ) -> ConsentText:
-    """The next version of what families agree to for the purpose. Raises Invalid if it were in force before the version
-    that it follows, or in the past; ConsentTextFollowed if somebody publishes the same version just now."""
+    """Publish the next version of what families agree to for the purpose. Raises Invalid if it would take effect in the
+    past or before the version it follows; ConsentTextFollowed if somebody publishes the same version concurrently."""
     last = ConsentText.objects.filter(workspace=workspace_id, purpose=purpose).order_by("-version").first()
     if from_at < now or (last is not None and from_at <= last.from_at):
         raise invalid_field("from_at", "too_early", "Choose a time to come, after the version before.")
@@ -77,13 +77,15 @@ def publish_text(
 
 
 def stop_asking(*, text_id: int, now: dt.datetime) -> None:
-    """Ask nobody for this any more; the consents that were given stay. Raises ConsentOver."""
+    """Stop asking for this; existing consents stay. Raises ConsentOver."""
     if not ConsentText.objects.filter(pk=text_id, stopped_at=None).update(stopped_at=now):
         raise ConsentOver
 
 
 def list_asked(*, workspace_id: int, now: dt.datetime) -> list[ConsentText]:
-    """What families are asked to agree to now: the newest version in force for each purpose, required ones first."""
+    """Return what families are asked to agree to now: the newest version in force for each purpose, required ones
+    first.
+    """
     in_force: dict[str, ConsentText] = {}
     for text in ConsentText.objects.filter(workspace=workspace_id, from_at__lte=now).order_by("version"):
         in_force[text.purpose] = text
@@ -94,8 +96,8 @@ def list_asked(*, workspace_id: int, now: dt.datetime) -> list[ConsentText]:
 def check_given(
     *, workspace_id: int, given: Collection[int], learner_id: int | None = None, address: str = "", now: dt.datetime
 ) -> None:
-    """Raises ConsentMissing unless each required text is among those `given` now, or holds already for the learner, by
-    the same address."""
+    """Raise ConsentMissing unless each required text is among those `given` now, or the same address has already agreed
+    to it for the learner."""
     required = [text for text in list_asked(workspace_id=workspace_id, now=now) if text.is_required]
     missing = [text for text in required if text.pk not in given]
     if missing and learner_id is not None:
@@ -117,8 +119,8 @@ def give_consents(
     actor: Actor,
     now: dt.datetime,
 ) -> list[Consent]:
-    """Record what whoever reads the address agreed to about the learner; returns what is new. What holds already stays;
-    an earlier version ends. Raises LearnerMerged, NotFound for a text of another workspace."""
+    """Record what the reader of the address agreed to about the learner; return what is new. Live consents stay;
+    consent to an earlier version ends. Raises LearnerMerged, NotFound for a text of another workspace."""
     wanted = sorted(set(text_ids))
     if not wanted:
         return []
@@ -152,8 +154,7 @@ def give_consents(
 
 @transaction.atomic
 def withdraw_consent(*, consent_id: int, actor: Actor, now: dt.datetime) -> None:
-    """The consent holds no longer. Staff are asked what follows where the program can't do without. Raises
-    ConsentOver."""
+    """End a consent. Staff are asked what follows if the program requires it. Raises ConsentOver."""
     if not _end([consent_id], ConsentEnd.WITHDRAWN, actor, now):
         raise ConsentOver
     consent = Consent.objects.select_related("text").get(pk=consent_id)
@@ -168,7 +169,7 @@ def withdraw_consent(*, consent_id: int, actor: Actor, now: dt.datetime) -> None
 
 
 def list_live(*, learner_ids: Sequence[int], address: str) -> dict[int, list[Consent]]:
-    """What the holder of a proven address agreed to, by learner, oldest first."""
+    """Return what the holder of a proven address agreed to, by learner, oldest first."""
     by_learner: dict[int, list[Consent]] = {learner_id: [] for learner_id in learner_ids}
     theirs = Q(address=canonical_address(address), learner__in=learner_ids, ended_at=None)
     for consent in Consent.objects.filter(theirs).select_related("text").order_by("pk"):
@@ -177,7 +178,7 @@ def list_live(*, learner_ids: Sequence[int], address: str) -> dict[int, list[Con
 
 
 def _read_held(learner: Learner, address: str) -> dict[str, Consent]:
-    """What the address agreed to about the (locked) learner, by purpose."""
+    """Return what the address agreed to about the (locked) learner, by purpose."""
     live = Consent.objects.filter(learner=learner, address=canonical_address(address), ended_at=None)
     return {consent.purpose: consent for consent in live.select_related("text")}
 

@@ -1,7 +1,7 @@
 """Browsers that have signed in to an account before: a stranger's wrong tries must not slow them down.
 
-A signed cookie names the browser and the accounts it has been signed in to. It opens nothing; it only makes the browser
-be counted by itself instead of with everybody else who tries the same account.
+A signed cookie names the browser and the accounts it has signed in to. It grants no access; it only makes us count the
+browser separately from everybody else who tries the same account.
 """
 
 import secrets
@@ -23,13 +23,13 @@ class _Device:
 
 
 def known_device(request: HttpRequest, *, user_id: int | None) -> str | None:
-    """The name of this browser, if it has been signed in to that account; None for any other."""
+    """Return this browser's name if it has signed in to that account; None otherwise."""
     device = _read(request)
     return device.name if device is not None and user_id in device.accounts else None
 
 
 def remember_device(request: HttpRequest, response: HttpResponseBase, *, user_id: int) -> None:
-    """Let this browser be known as one that has signed in to the account."""
+    """Remember this browser as one that has signed in to the account."""
     device = _read(request)
     if device is not None and user_id in device.accounts:
         return

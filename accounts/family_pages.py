@@ -1,4 +1,4 @@
-"""The guard of the pages that show a family's own, and what it answers to somebody whose address is unproven."""
+"""The guard of the family pages, and its answer to people whose address is unproven."""
 
 import functools
 from collections.abc import Callable
@@ -22,7 +22,9 @@ Answer = TypeVar("Answer", bound=HttpResponseBase)
 def for_families(
     view: Callable[Concatenate[HttpRequest, User, P], Answer],
 ) -> Callable[Concatenate[HttpRequest, P], Answer | HttpResponse]:
-    """Hand the view the signed-in person; ask others to sign in, and those whose address is unproven to prove it."""
+    """Pass the signed-in person to the view; ask others to sign in, and ask people with an unproven address to prove
+    it.
+    """
 
     @functools.wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Answer | HttpResponse:
@@ -35,8 +37,8 @@ def for_families(
 
 
 def ask_for_proof(request: HttpRequest, *, is_own: bool = True) -> HttpResponse:
-    """Say how the address is confirmed: to the person who is signed in, or (not `is_own`) to whoever reads the secret
-    address of somebody's calendar. The way there leads back to this page, if it is one to look at."""
+    """Explain how to confirm the address: to the signed-in person, or (not `is_own`) to a person who has the secret
+    calendar link of somebody else. Afterwards they return to this page, if it can be shown by GET."""
     back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("home")
     to_code = f"{reverse('account_request_login_code')}?{urlencode({'next': back})}"
     return render(

@@ -1,8 +1,8 @@
-"""How a guardian gets their access: the workspace invites an address, and whoever reads its mail accepts.
+"""How guardians get access: the workspace invites an address, and the reader of its mail accepts.
 
-The link alone shows nothing about children: it may have been mailed to the wrong address, or passed on. It asks for a
-code, mailed to the invited address; with that entered the children's first names are shown, and accepting makes the
-address the guardian's.
+The link alone shows nothing about children: it may have been mailed to the wrong address, or forwarded. It asks for a
+code, mailed to the invited address. Entering the code shows the children's first names, and accepting makes the address
+the guardian's.
 """
 
 import datetime as dt
@@ -44,12 +44,12 @@ from .task_kinds import UNANSWERED
 
 log = structlog.get_logger(__name__)
 
-MAILS_FROM_WORKSPACE = 2_000  # a day: a district's families, not a flood
+MAILS_FROM_WORKSPACE = 2_000  # a day: enough for a district's families, not a flood
 BITE = 500
 
 
 class GuardianHasAddress(DomainError):
-    """The guardian signs in by another address, which a code has proven: an invitation must not take that away."""
+    """The guardian signs in with another address, proven by a code: an invitation must not take that away."""
 
     code = "guardian_has_address"
     title = "This guardian already has another address"
@@ -63,8 +63,8 @@ class InvitedByAnotherAddress(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Whom an accepted invitation made who: `has_joined` if the address was another guardian's of the workspace: then
-    the children were added to theirs."""
+    """The guardian an accepted invitation created; `has_joined` is true if the address already belonged to another
+    guardian of the workspace, to whom the children were then added."""
 
     guardian: Guardian
     learners: list[Learner]
@@ -75,8 +75,8 @@ class Acceptance:
 def invite_guardian(
     *, guardian_id: int, email: str, invited_by: User | None, now: dt.datetime
 ) -> tuple[GuardianInvitation, str]:
-    """Record an invitation; returns it with the secret of its link, which can't be had again, for
-    `mail_guardian_invitation` to send. Raises NotFound, GuardianHasAddress, AlreadyInvited while another one is open.
+    """Record an invitation and return it with the secret of its link, which can't be retrieved again; pass it to
+    `mail_guardian_invitation`. Raises NotFound, GuardianHasAddress, AlreadyInvited while another one is open.
     """
     guardian = lock_guardian(guardian_id)
     address = canonical_address(email)
@@ -99,7 +99,9 @@ def invite_guardian(
 def invite_or_renew(
     *, guardian_id: int, email: str, invited_by: User | None, now: dt.datetime
 ) -> tuple[GuardianInvitation, str]:
-    """Invite, or give an open invitation of the same address a new link. Raises as `invite_guardian` does."""
+    """Invite, or give an open invitation of the same address a new link. Raises the same errors as
+    `invite_guardian`.
+    """
     guardian = lock_guardian(guardian_id)
     waiting = guardian.invitations.filter(OPEN, email=canonical_address(email)).first()
     if waiting is not None:
@@ -109,10 +111,10 @@ def invite_or_renew(
 
 @transaction.atomic
 def accept_guardian_invitation(*, token: str, user: User, now: dt.datetime) -> Acceptance:
-    """Give the guardian the address that the invitation was mailed to, and that this person has proven.
+    """Give the guardian the address that the invitation was mailed to and that this person has proven.
 
-    If another guardian of the workspace has the address, both are one person: they become one row if that one is known
-    by the address alone; else the children are linked to that one. Raises NotFound, InvitationOver,
+    If another guardian of the workspace has the address, both are one person: the two rows become one if the other is
+    known by the address alone; otherwise the children are linked to the other. Raises NotFound, InvitationOver,
     InvitedByAnotherAddress, GuardianHasAddress.
     """
     found = find_invitation(GuardianInvitation, token=token)
@@ -145,12 +147,12 @@ def accept_guardian_invitation(*, token: str, user: User, now: dt.datetime) -> A
 
 
 def report_unanswered_invitations(*, now: dt.datetime) -> int:
-    """Tell staff once of each invitation that nobody accepted in its time; returns how many there were."""
+    """Tell staff once about each invitation that expired unaccepted; return how many there were."""
     told = 0
     for invitation in unanswered_invitations(now=now).order_by("pk")[:BITE]:
         with transaction.atomic():
             if not unanswered_invitations(now=now).filter(pk=invitation.pk).update(unanswered_at=now):
-                continue  # accepted, sent again, or told by somebody else a moment ago
+                continue  # accepted, sent again, or reported by another process a moment ago
             raise_staff_task(
                 workspace_id=invitation.workspace_id,
                 kind=UNANSWERED,
@@ -163,20 +165,20 @@ def report_unanswered_invitations(*, now: dt.datetime) -> int:
 
 
 def unanswered_invitations(*, now: dt.datetime) -> QuerySet[GuardianInvitation]:
-    """Those whose time ran out, and of which staff have not been told."""
+    """Return expired invitations that staff have not been told about."""
     untold = Q(unanswered_at=None) | Q(unanswered_at__lt=F("expires_at"))
     return GuardianInvitation.objects.filter(OPEN, untold, expires_at__lte=now)
 
 
 def children_of(invitation: GuardianInvitation) -> list[str]:
-    """The first names to show to a person who has proven the invited address, and to nobody else."""
+    """Return the first names to show to a person who has proven the invited address, and to nobody else."""
     names = Learner.objects.filter(guardians=invitation.guardian_id).order_by("first_name", "pk")
     return list(names.values_list("first_name", flat=True))
 
 
 def mail_guardian_invitation(*, invitation: GuardianInvitation, token: str) -> None:
-    """Mail the link, which names no child. Raises TooManyInvitations, and Unavailable if the mail server does not take
-    it; the invitation stays open."""
+    """Mail the link, which names no child. Raises TooManyInvitations, and Unavailable if the mail server does not
+    accept it; the invitation stays open."""
     settle_staff_task(
         kind=UNANSWERED,
         subject=f"guardian:{invitation.guardian_id}",
@@ -206,8 +208,8 @@ def _refuse_replacing_proven(guardian: Guardian, address: str) -> None:
 
 
 def _lock_family(invitation: GuardianInvitation, user: User) -> None:
-    """Lock the children, the account, then the rows that may be this guardian's. By the account all invitations of one
-    address wait for each other: two ids of one person must not both be given it."""
+    """Lock the children, the account, then the rows that may be this guardian's. The lock on the account makes all
+    invitations of one address wait for each other: two ids of one person must not both get it."""
     guardians = Guardian.objects.filter(workspace_id=invitation.workspace_id)
     theirs = guardians.filter(Q(pk=invitation.guardian_id) | Q(email=invitation.email)).order_by("pk")
     lock_rows(Learner, *Learner.objects.filter(guardians__in=theirs.order_by()).values_list("pk", flat=True).distinct())

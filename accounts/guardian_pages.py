@@ -1,4 +1,4 @@
-"""Where the link of a guardian's invitation leads: prove the invited address by a code, look, and accept."""
+"""The page behind a guardian invitation's link: prove the invited address by a code, look, and accept."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +20,7 @@ from .sign_in import proven_address
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Show whom the invitation is from, and the children to those only who have proven the invited address."""
+    """Show who sent the invitation; show the children only to people who have proven the invited address."""
     invitation = find_invitation(GuardianInvitation, token=token)
     if invitation is None or invitation.state(utc_now()) != "pending":
         return _is_over(request, invitation)

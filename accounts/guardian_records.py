@@ -1,4 +1,4 @@
-"""What the workspace's own system says of a guardian: who they are, how they are reached, whom they answer for."""
+"""What the workspace's own system says about a guardian: their name, contact details, and learners."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,14 +16,16 @@ from .models import Guardian, GuardianInvitation, Learner
 
 
 class GuardianExists(DomainError):
-    """The workspace has a guardian with this external id. The answer names it, to be changed instead."""
+    """The workspace has a guardian with this external id. The answer names the guardian to change instead."""
 
     code = "guardian_exists"
     title = "A guardian with this external id already exists"
 
 
 def list_guardians(*, workspace_id: int) -> QuerySet[Guardian]:
-    """The workspace's guardians with their learners, whether their address is proven, and an open invitation."""
+    """Return the workspace's guardians with their learners, whether their address is proven, and any open
+    invitation.
+    """
     waiting = GuardianInvitation.objects.filter(OPEN)
     return with_proof(Guardian.objects.filter(workspace_id=workspace_id)).prefetch_related(
         Prefetch("learners", queryset=Learner.objects.order_by("pk")),
@@ -32,7 +34,7 @@ def list_guardians(*, workspace_id: int) -> QuerySet[Guardian]:
 
 
 def get_guardian(*, workspace_id: int, guardian_id: int) -> Guardian:
-    """One of them. Raises NotFound."""
+    """Return one of them. Raises NotFound."""
     found = list_guardians(workspace_id=workspace_id).filter(pk=guardian_id).first()
     if found is None:
         raise NotFound(f"There is no guardian {guardian_id} in this workspace.")
@@ -49,9 +51,9 @@ def register_guardian(
     last_name: str = "",
     learner_ids: Sequence[str] = (),
 ) -> Guardian:
-    """Make a guardian of these learners, each named by their CUID or the workspace's own id for them.
+    """Create a guardian of these learners, each named by their CUID or the workspace's own id for them.
 
-    Raises Invalid for unknown learners or without a way to know the guardian by, GuardianExists, AddressOfAnother.
+    Raises Invalid for unknown learners or if nothing identifies the guardian, GuardianExists, AddressOfAnother.
     """
     if not external_id and not email:
         raise invalid_field("externalId", "required", "Give externalId, email or both.")
@@ -71,11 +73,10 @@ def register_guardian(
 
 @transaction.atomic
 def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, Any], now: dt.datetime) -> Guardian:
-    """Change what is named among `external_id`, `email`, `first_name`, `last_name` and `learner_ids`, which are all the
-    guardian answers for from now on. The same changes again change nothing.
+    """Change the fields passed among `external_id`, `email`, `first_name`, `last_name`, and `learner_ids`, which
+    replaces the guardian's whole list. Repeating the same changes changes nothing.
 
-    An address, or a learner, that is taken away is seen no longer from this moment. Raises NotFound, Invalid,
-    GuardianExists, AddressOfAnother.
+    A removed address or learner loses access at once. Raises NotFound, Invalid, GuardianExists, AddressOfAnother.
     """
     learners = _find_learners(workspace_id, changes.get("learner_ids", ()))
     if not Guardian.objects.filter(pk=guardian_id, workspace_id=workspace_id).exists():
@@ -90,7 +91,7 @@ def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, A
     if guardian.external_id is not None:
         _save(guardian, *named)
     set_guardian_address(guardian_id=guardian_id, email=email, now=now)
-    if guardian.external_id is None:  # known by the address alone from now on, so that comes first
+    if guardian.external_id is None:  # now known by the address alone, so that is set first
         _save(guardian, *named)
     if "learner_ids" in changes:
         guardian.guardianships.exclude(learner__in=learners).delete()
@@ -100,7 +101,9 @@ def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, A
 
 
 def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learner]:
-    """The learners, each once, locked as by everybody who links them. Raises Invalid naming those that are unknown."""
+    """Return the learners, each once, locked as all code that links them locks them. Raises Invalid naming unknown
+    ones.
+    """
     by_either = Q(cuid__in=learner_ids) | Q(external_id__in=learner_ids)
     named = Learner.objects.filter(by_either, workspace_id=workspace_id).select_related("merged_into")
     known: dict[str, Learner] = {}

@@ -1,7 +1,7 @@
-"""Guardians: known by the id of the workspace's own system, by their address, or by both. Paying makes nobody one.
+"""Guardians: known by the workspace's own id, by their address, or by both. Paying makes nobody a guardian.
 
-Whoever proves a guardian's address sees the guardian's children, and from then on only they do: the address is looked
-up anew each time (`families.py`), so one that is replaced or taken away no longer opens anything.
+A person who proves a guardian's address sees the guardian's children, and from then on only they do: the address is
+looked up anew each time (`families.py`), so a replaced or removed address no longer opens anything.
 """
 
 import datetime as dt
@@ -26,14 +26,14 @@ log = structlog.get_logger(__name__)
 
 
 class AddressOfAnother(DomainError):
-    """Two guardians of a workspace can't have one address: it would not tell which of them is meant."""
+    """Two guardians of a workspace can't share an address: it would not identify either of them."""
 
     code = "address_of_another_guardian"
     title = "Another guardian of the workspace has this address"
 
 
 def find_or_create_guardian(*, workspace_id: int, external_id: str) -> Guardian:
-    """The workspace's guardian with this id, made if unknown. Call it inside a transaction."""
+    """Return the workspace's guardian with this id, created if unknown. Call it inside a transaction."""
     guardian = Guardian(workspace_id=workspace_id, external_id=external_id)
     if insert_unless_present(guardian, unless_same=("workspace_id", "external_id")):
         return guardian
@@ -41,14 +41,14 @@ def find_or_create_guardian(*, workspace_id: int, external_id: str) -> Guardian:
 
 
 def link_guardian(*, guardian_id: int, learner_id: int) -> None:
-    """Record that the guardian answers for the learner; doing so again changes nothing. Both are of one workspace."""
+    """Record that the guardian answers for the learner; repeating it changes nothing. Both belong to one workspace."""
     if insert_unless_present(Guardianship(guardian_id=guardian_id, learner_id=learner_id)):
         notice_twins_by_guardian(guardian_id=guardian_id, learner_id=learner_id)
 
 
 @transaction.atomic
 def add_guardian(*, workspace_id: int, learner_id: int, email: str) -> Guardian:
-    """Make the holder of this proven address a guardian of the learner, beside those there are."""
+    """Make the holder of this proven address a guardian of the learner, in addition to any others."""
     address = canonical_address(email)
     guardian = None
     while guardian is None:
@@ -61,10 +61,10 @@ def add_guardian(*, workspace_id: int, learner_id: int, email: str) -> Guardian:
 
 @transaction.atomic
 def set_guardian_address(*, guardian_id: int, email: str | None, now: dt.datetime) -> Guardian:
-    """Give a guardian this address, or none; the holder of the one before loses at once what it opened.
+    """Set or remove a guardian's address; the holder of the previous one loses access at once.
 
-    Open invitations of other addresses end, and the task that asked for an address is done. Raises NotFound, Invalid
-    where nothing would be left to know the guardian by, AddressOfAnother.
+    Open invitations of other addresses end, and the task that asked for an address is completed. Raises NotFound,
+    Invalid if nothing would be left to identify the guardian, AddressOfAnother.
     """
     guardian = lock_guardian(guardian_id)
     address = canonical_address(email) if email else None
@@ -77,7 +77,7 @@ def set_guardian_address(*, guardian_id: int, email: str | None, now: dt.datetim
     try:
         with transaction.atomic():
             guardian.save(update_fields=["email"])
-    except IntegrityError as error:  # another guardian was given it a moment ago
+    except IntegrityError as error:  # another guardian got it a moment ago
         raise address_of_another(None) from error
     if address is not None:
         superseded = guardian.invitations.filter(OPEN).exclude(email=address)
@@ -95,7 +95,7 @@ def address_of_another(other: Guardian | None) -> AddressOfAnother:
 
 
 def lock_guardian(guardian_id: int) -> Guardian:
-    """The guardian, whose address nobody else can change in the meantime; new links to them don't wait. Raises
+    """Return the guardian, locked so that nobody else can change their address; new links to them don't wait. Raises
     NotFound."""
     guardian = Guardian.objects.select_for_update(no_key=True).filter(pk=guardian_id).first()
     if guardian is None:
@@ -104,13 +104,13 @@ def lock_guardian(guardian_id: int) -> Guardian:
 
 
 def unite_guardians(*, keep: Guardian, gone: Guardian, now: dt.datetime) -> None:
-    """Make one of two rows for one person: what `gone`, known by its address alone, had goes to `keep`. Both are locked
-    by the caller, and of one workspace."""
+    """Unite two guardian rows of one person: everything of `gone`, known by its address alone, goes to `keep`. The
+    caller has locked both, and both belong to one workspace."""
     known = set(Guardianship.objects.filter(guardian=keep).values_list("learner", flat=True))
     moving = Guardianship.objects.filter(guardian=gone).exclude(learner__in=known)
     moved = sorted(moving.values_list("learner", flat=True))
     moving.update(guardian=keep)
-    for learner_id in moved:  # a child may have been added here that the workspace's system knows as well
+    for learner_id in moved:  # a child may have been added here whom the workspace's system knows too
         notice_twins_by_guardian(guardian_id=keep.pk, learner_id=learner_id)
     gone.invitations.filter(OPEN).update(revoked_at=now)
     for relation in Guardian._meta.related_objects:
@@ -125,20 +125,20 @@ def unite_guardians(*, keep: Guardian, gone: Guardian, now: dt.datetime) -> None
 
 
 def with_proof(guardians: QuerySet[Guardian]) -> QuerySet[Any]:
-    """The rows, each with whether a code has shown that the guardian's mailbox is theirs, as `is_proven`."""
+    """Return the rows, each with `is_proven`: whether a code has shown that the guardian reads their mailbox."""
     proven = EmailAddress.objects.filter(email=OuterRef("email"), user__email=F("email"), verified=True)
     return guardians.annotate(is_proven=Exists(proven))
 
 
 def has_proven_address(guardian: Guardian) -> bool:
-    """Whether a code has shown that the guardian's mailbox is theirs."""
+    """Return whether a code has shown that the guardian reads their mailbox."""
     return with_proof(Guardian.objects.filter(pk=guardian.pk)).filter(is_proven=True).exists()
 
 
 def ask_who_is_guardian(*, guardian_id: int) -> None:
     """Ask staff for the address of a guardian who is known by an id alone, now that there is something to see.
 
-    The payer is not asked: paying is no proof of being the parent. Joins the caller's transaction.
+    The payer is not asked: paying does not prove that somebody is the parent. Joins the caller's transaction.
     """
     unreachable = Guardian.objects.filter(pk=guardian_id, email__isnull=True)
     for workspace_id in unreachable.values_list("workspace_id", flat=True):
@@ -152,7 +152,7 @@ def ask_who_is_guardian(*, guardian_id: int) -> None:
 
 
 def end_search(*, guardian_id: int, resolution: str, now: dt.datetime) -> None:
-    """Close the tasks that wait for the guardian's address, now that there is one."""
+    """Close the tasks that wait for the guardian's address, now that it is known."""
     for kind in (NO_ADDRESS, UNANSWERED):
         settle_staff_task(kind=kind, subject=f"guardian:{guardian_id}", resolution=resolution, now=now)
 

@@ -1,4 +1,4 @@
-"""What always holds about tenancy, about guardians, and about learners who were merged."""
+"""Invariants of tenancy, guardians, and merged learners."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from .models import Guardian, Learner, LearnerMerge, StaffTask, Workspace
 from .states import TaskStatus
 from .task_kinds import NO_ADDRESS
 
-# The sweep runs every hour; an invitation that ran out this long ago is told to nobody.
+# The sweep runs every hour; an invitation that expired this long ago has been missed.
 SWEEP_TELLS_WITHIN = dt.timedelta(hours=3)
 
 
 def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
-    """A row and what it points at belong to one workspace: for every key of every model."""
+    """A row and everything it points at belong to one workspace: for every key of every model."""
     keys, statement, count = _strays(connection.vendor, is_of_one=extent.workspace_id is not None)
     with connection.cursor() as cursor:
         cursor.execute(statement, [extent.workspace_id] * count)
@@ -34,8 +34,9 @@ def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
 
 @cache
 def _strays(vendor: str, *, is_of_one: bool) -> tuple[list[ForeignKey[Model, Model]], str, int]:
-    """The keys, one statement that finds the rows by the number of their key, and how often it asks for the workspace.
-    It follows from the models alone, and to put some sixty queries into words takes longer than to run them."""
+    """Return the keys, one statement that finds the rows by the number of their key, and how many times it takes the
+    workspace as a parameter. It depends on the models alone, and building some sixty queries takes longer than running
+    them."""
     paths = paths_to_workspace()
     keys: list[ForeignKey[Model, Model]] = []
     parts: list[str] = []
@@ -43,7 +44,7 @@ def _strays(vendor: str, *, is_of_one: bool) -> tuple[list[ForeignKey[Model, Mod
     for model, own_path in paths.items():
         for key in _foreign_keys(model):
             path = paths.get(key.related_model)
-            if path is None or own_path == f"{key.name}__{path}":  # the way itself needs no comparison
+            if path is None or own_path == f"{key.name}__{path}":  # the path itself needs no comparison
                 continue
             rows = model._default_manager.filter(**({own_path: 0} if is_of_one else {})).order_by()
             strays = rows.exclude(**{own_path: F(f"{key.name}__{path}")})
@@ -55,7 +56,7 @@ def _strays(vendor: str, *, is_of_one: bool) -> tuple[list[ForeignKey[Model, Mod
 
 
 def no_task_asks_for_an_address_that_is_there(extent: Extent) -> Iterator[Breach]:
-    """A guardian who has got an address is looked for no longer."""
+    """A guardian whose address is known has no open task that asks for it."""
     asked = extent.of(StaffTask.objects.all()).filter(kind=NO_ADDRESS.name, status=TaskStatus.OPEN)
     subject = Concat(Value("guardian:"), "pk", output_field=CharField())
     found = Guardian.objects.filter(email__isnull=False).annotate(subject=subject)
@@ -64,14 +65,14 @@ def no_task_asks_for_an_address_that_is_there(extent: Extent) -> Iterator[Breach
 
 
 def unanswered_invitations_are_told(extent: Extent) -> Iterator[Breach]:
-    """Staff learn of an invitation that nobody accepted in its time."""
+    """Staff are told about every invitation that nobody accepted in time."""
     untold = extent.of(unanswered_invitations(now=extent.now - SWEEP_TELLS_WITHIN).order_by())
     for pk in untold.values_list("pk", flat=True).iterator():
         yield Breach(f"guardian invitation {pk}", "ran out hours ago, and no sweep told staff")
 
 
 def nothing_belongs_to_a_merged_learner(extent: Extent) -> Iterator[Breach]:
-    """What a merged learner had is the other one's, in every app, and so is the account."""
+    """Everything a merged learner had belongs to the learner who stayed, in every app, the account included."""
     for each in belongings():
         rows = extent.of(each.model._default_manager.all(), f"{each.field}__workspace")
         strays = rows.filter(**{f"{each.field}__merged_into__isnull": False})
@@ -83,7 +84,7 @@ def nothing_belongs_to_a_merged_learner(extent: Extent) -> Iterator[Breach]:
 
 
 def merged_learners_lead_to_a_live_one(extent: Extent) -> Iterator[Breach]:
-    """In one step, and by a merge that is on record."""
+    """A merged learner leads to a live one in one step, and by a recorded merge."""
     merged = extent.of(Learner.objects.all()).filter(merged_into__isnull=False)
     for pk in merged.filter(merged_into__merged_into__isnull=False).values_list("pk", flat=True).iterator():
         yield Breach(f"learner {pk}", "was merged into a learner who was merged")
@@ -95,7 +96,7 @@ def merged_learners_lead_to_a_live_one(extent: Extent) -> Iterator[Breach]:
 
 
 def paths_to_workspace() -> dict[type[Model], str]:
-    """For each model whose rows belong to a workspace, the way there along keys that are never null."""
+    """Return, for each model whose rows belong to a workspace, the path to it along keys that are never null."""
     paths = {model: _path_to_workspace(model) for model in apps.get_models()}
     return {model: path for model, path in paths.items() if path is not None}
 

@@ -1,5 +1,5 @@
-"""What invitations share, whoever is invited: a link that is mailed and kept nowhere, a week to open it, one use, and
-so many mails a day. What accepting does is a matter of each kind."""
+"""What all invitations share: a mailed link that is stored nowhere, a week to open it, a single use, and a daily limit
+of mails. Each kind of invitation defines what accepting does."""
 
 import datetime as dt
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from .link_mail import DAY_SECONDS, digest_of, find_exceeded, mailbox_key, new_s
 from .models import Invitation
 
 LIFETIME = dt.timedelta(days=7)
-MAILS_TO_ADDRESS = 5  # a day, of all kinds and workspaces together
+MAILS_TO_ADDRESS = 5  # a day, for all kinds and workspaces together
 OPEN = Q(accepted_at=None, revoked_at=None)
 Kind = TypeVar("Kind", bound=Invitation)
 
@@ -40,8 +40,8 @@ class TooManyInvitations(DomainError):
 
 
 def give_link(invitation: Invitation, *, now: dt.datetime) -> str:
-    """Give an invitation a new link and a week from now; any link before ends. Returns its secret, which can't be had
-    again. The caller saves."""
+    """Give an invitation a new link, valid for a week; any previous link ends. Return its secret, which can't be
+    retrieved again. The caller saves."""
     token, invitation.token_digest = new_secret()
     invitation.sent_at = now
     invitation.expires_at = now + LIFETIME
@@ -67,12 +67,12 @@ def revoke_invitation(kind: type[Kind], *, invitation_id: int, now: dt.datetime)
 
 
 def find_invitation(kind: type[Kind], *, token: str) -> Kind | None:
-    """The invitation whose link has this secret, open or not."""
+    """Return the invitation whose link has this secret, open or not."""
     return _rows(kind).select_related("workspace").filter(token_digest=digest_of(token)).first()
 
 
 def lock_open(kind: type[Kind], **which: Any) -> Kind:
-    """The one invitation that is neither accepted nor revoked, locked. Raises NotFound, InvitationOver."""
+    """Return the one invitation that is neither accepted nor revoked, locked. Raises NotFound, InvitationOver."""
     found = _rows(kind).select_for_update(of=("self",)).select_related("workspace").filter(**which).first()
     if found is None:
         raise NotFound("There is no such invitation.")
@@ -82,7 +82,7 @@ def lock_open(kind: type[Kind], **which: Any) -> Kind:
 
 
 def lock_pending(kind: type[Kind], *, token: str, now: dt.datetime) -> Kind:
-    """The invitation that this link can accept, locked. Raises NotFound, InvitationOver."""
+    """Return the invitation that this link can accept, locked. Raises NotFound, InvitationOver."""
     invitation = lock_open(kind, token_digest=digest_of(token))
     if invitation.state(now) != "pending":
         raise InvitationOver("This invitation has expired. Ask for another one.")
@@ -92,10 +92,10 @@ def lock_pending(kind: type[Kind], *, token: str, now: dt.datetime) -> Kind:
 def mail_link(
     *, template: str, to: str, workspace_id: int, sender: str, mails_from_workspace: int, context: dict[str, Any]
 ) -> None:
-    """Send a link at once and from here: kept as a row to be sent later, it would open the door to whoever reads rows.
+    """Send a link immediately and from here: stored as a row for later, it would give access to anybody who reads rows.
 
     `sender` names the workspace's budget of `mails_from_workspace` a day. Raises TooManyInvitations, and Unavailable if
-    the mail server does not take it.
+    the mail server does not accept it.
     """
     exceeded = find_exceeded(
         {f"invitations:to:{mailbox_key(to)}": MAILS_TO_ADDRESS, f"{sender}:{workspace_id}": mails_from_workspace}

@@ -1,8 +1,8 @@
-"""Staff join by an invitation that they accept.
+"""Staff join by accepting an invitation.
 
-An owner names an address and a role. Nothing changes for that address, whoever's it is, until somebody opens the link
-in its mail: they set a password, or enter the one they have if they are already staff. So nobody can make a stranger
-staff, take a parent's sign-in by code away, or learn whether an address has an account.
+An owner names an address and a role. Nothing changes for that address, whoever owns it, until somebody opens the link
+in its mail: they set a password, or enter their existing one if they are already staff. So nobody can make a stranger
+staff, take away a parent's sign-in by code, or learn whether an address has an account.
 """
 
 import datetime as dt
@@ -35,7 +35,8 @@ MAILS_FROM_WORKSPACE = 100  # a day
 def invite_member(
     *, workspace_id: int, email: str, role: str, invited_by: User | None, now: dt.datetime
 ) -> tuple[StaffInvitation, str]:
-    """Record an invitation; returns it with the secret of its link, which can't be had again. `mail_invitation` sends.
+    """Record an invitation and return it with the secret of its link, which can't be retrieved again. `mail_invitation`
+    sends it.
 
     Raises NotFound, Invalid for an unknown role, AlreadyMember, AlreadyInvited while another one is open.
     """
@@ -55,13 +56,13 @@ def invite_member(
 
 
 def invited_account(invitation: StaffInvitation) -> User | None:
-    """The account there is at the invited address, if there is one."""
+    """Return the account at the invited address, if there is one."""
     return User.objects.filter(email=invitation.email).first()
 
 
 def must_sign_in(user: User | None) -> bool:
-    """Whether an invited person already has a staff password. If so, the mailbox alone is not enough: whoever reads it
-    could take over what they may do elsewhere."""
+    """Return whether an invited person already has a staff password. If so, the mailbox alone is not enough: anybody
+    who reads it could take over the person's rights elsewhere."""
     if user is None or not (user.is_staff or user.is_superuser):
         return False
     return bool(user.password) and user.has_usable_password()
@@ -69,8 +70,8 @@ def must_sign_in(user: User | None) -> bool:
 
 @transaction.atomic
 def accept_invitation(*, token: str, new_password: str | None, now: dt.datetime) -> User:
-    """Make whoever opened the link a member, with `new_password`; None where they have just signed in with the one
-    they have. Raises NotFound, InvitationOver, AlreadyMember, and Invalid for a password where none is to be set.
+    """Make the person who opened the link a member, with `new_password`; None if they have just signed in with their
+    existing one. Raises NotFound, InvitationOver, AlreadyMember, and Invalid for a password that may not be set.
     """
     found = find_invitation(StaffInvitation, token=token)
     if found is None:
@@ -104,7 +105,7 @@ def invitation_url(token: str) -> str:
 
 
 def mail_invitation(*, invitation: StaffInvitation, token: str) -> None:
-    """Mail the link. Raises TooManyInvitations, and Unavailable if the mail server does not take it; the invitation
+    """Mail the link. Raises TooManyInvitations, and Unavailable if the mail server does not accept it; the invitation
     stays open."""
     mail_link(
         template="account/email/staff_invitation",

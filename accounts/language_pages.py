@@ -1,4 +1,4 @@
-"""The switch in the foot of every page, for everybody."""
+"""The language switch in the footer of every page, for everybody."""
 
 from contextlib import suppress
 
@@ -14,8 +14,8 @@ from .models import User
 
 @require_POST
 def switch_language(request: HttpRequest) -> HttpResponse:
-    """Remember the choice: with the account of whoever is signed in, and in the browser. Then back to the page."""
+    """Remember the choice, in the signed-in person's account and in the browser; then return to the page."""
     if isinstance(request.user, User):
-        with suppress(Invalid):  # no button of ours asks for another one, and it changes nothing
+        with suppress(Invalid):  # none of our buttons sends another language, and it changes nothing
             choose_language(user=request.user, language=request.POST.get("language", ""))
     return set_language(request)

@@ -1,6 +1,6 @@
-"""In which language somebody reads us: their own choice, else what their browser asks for, else English.
+"""The language we show to a person: their own choice, else what their browser asks for, else English.
 
-Families' pages and mails are translated (docs/how-to/language.md). Staff's pages and the API speak English.
+Family pages and mails are translated (docs/how-to/language.md). Staff pages and the API are in English.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,9 @@ IN_ENGLISH = (
 
 
 class LanguageMiddleware:
-    """Answer each request in its reader's language. A signed-in person's choice goes before the browser's."""
+    """Answers each request in its reader's language. A signed-in person's choice takes precedence over the
+    browser's.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -51,7 +53,7 @@ def language_of_reader(request: HttpRequest) -> str:
 
 
 def language_of_address(address: str, *, workspace_id: int) -> str:
-    """The language to write to this address in: its account's choice, else the workspace's language."""
+    """Return the language for mail to this address: its account's choice, else the workspace's language."""
     chosen = User.objects.filter(email=address).values_list("language", flat=True).first()
     return chosen or language_of_workspace(workspace_id)
 
@@ -61,14 +63,14 @@ def language_of_workspace(workspace_id: int) -> str:
 
 
 def choose_language(*, user: User, language: str) -> None:
-    """Write and show everything to this person in a language of ours from now on. Raises Invalid for any other."""
+    """Use one of our languages for everything this person reads from now on. Raises Invalid for any other."""
     check_language(language)
     User.objects.filter(pk=user.pk).update(language=language)
     user.language = language
 
 
 def check_language(language: str) -> None:
-    """Raises Invalid for any but ours."""
+    """Raise Invalid for a language that is not ours."""
     known = dict(settings.LANGUAGES)
     if language not in known:
         raise invalid_field("language", "unknown", f"Choose one of {', '.join(known)}.")

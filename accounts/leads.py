@@ -1,4 +1,4 @@
-"""Leads: prospects of whom something is known, until the first approved enrollment makes learners of them."""
+"""Leads: prospects of whom something is known, until the first approved enrollment makes them learners."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from core.errors import Invalid, NotFound
 from .learners import checked_contact, lock_live_learner
 from .models import Lead, Learner
 
-# What a learner needs, as the API spells it.
+# The fields a learner needs, as the API spells them.
 NEEDED = {"first_name": "firstName", "last_name": "lastName", "email": "email"}
 
 
 def list_leads(*, workspace_id: int) -> QuerySet[Lead]:
-    """The workspace's leads with the learner that each became."""
+    """Return the workspace's leads, each with the learner it became."""
     return Lead.objects.filter(workspace_id=workspace_id).select_related("converted_to")
 
 
 def get_lead(*, workspace_id: int, cuid: str) -> Lead:
-    """One of them. Raises NotFound."""
+    """Return one of them. Raises NotFound."""
     found = list_leads(workspace_id=workspace_id).filter(cuid=cuid).first()
     if found is None:
         raise NotFound("There is no such lead in this workspace.")
@@ -29,8 +29,8 @@ def get_lead(*, workspace_id: int, cuid: str) -> Lead:
 
 
 def lock_lead(lead_id: int) -> tuple[Lead, Learner | None]:
-    """The lead and the learner it became, if it did; both locked, the learner first, as all others do. Raises
-    LearnerMerged if that one is being merged."""
+    """Return the lead and the learner it became, if any; both locked, the learner first, as everywhere else. Raises
+    LearnerMerged if the learner is being merged."""
     learner_id = Lead.objects.values_list("converted_to", flat=True).get(pk=lead_id)
     learner = lock_live_learner(learner_id) if learner_id is not None else None
     lead = Lead.objects.select_for_update(no_key=True).get(pk=lead_id)
@@ -40,13 +40,15 @@ def lock_lead(lead_id: int) -> tuple[Lead, Learner | None]:
 
 
 def missing_of(lead: Lead) -> list[str]:
-    """What is unknown of a lead and a learner needs, as the API spells it."""
+    """Return the fields a learner needs and the lead lacks, as the API spells them."""
     return [spelled for field, spelled in NEEDED.items() if not getattr(lead, field)]
 
 
 @transaction.atomic
 def create_lead(*, workspace_id: int, **known: Any) -> Lead:
-    """A prospect of whom this is known: first and last name, email, phone, address. Raises Invalid if nothing is."""
+    """Create a prospect with the known details: first and last name, email, phone, address. Raises Invalid if nothing
+    is known.
+    """
     lead = Lead(workspace_id=workspace_id, **_checked(known))
     _refuse_unknown(lead)
     lead.save()
@@ -55,8 +57,8 @@ def create_lead(*, workspace_id: int, **known: Any) -> Lead:
 
 @transaction.atomic
 def change_lead(*, workspace_id: int, cuid: str, changes: dict[str, Any]) -> Lead:
-    """Change what is named among first and last name, email, phone and address. Raises NotFound, and Invalid if nothing
-    would be known any longer."""
+    """Change the given fields among first and last name, email, phone, and address. Raises NotFound, and Invalid if
+    nothing would remain known."""
     lead, _ = lock_lead(get_lead(workspace_id=workspace_id, cuid=cuid).pk)
     for field, value in _checked(changes).items():
         setattr(lead, field, value)
@@ -66,7 +68,7 @@ def change_lead(*, workspace_id: int, cuid: str, changes: dict[str, Any]) -> Lea
 
 
 def fill_lead(lead: Lead, *, known: dict[str, str]) -> None:
-    """Keep what a request adds about a (locked) lead of whom it was unknown."""
+    """Add to a (locked) lead what a request says and was unknown."""
     for field, value in known.items():
         setattr(lead, field, value)
     if known:

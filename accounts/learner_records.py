@@ -1,4 +1,4 @@
-"""What the workspace's own system says of a learner: who they are and how they are reached."""
+"""What the workspace's own system says about a learner: their name and contact details."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ class LearnerExists(DomainError):
 
 
 def list_learners(*, workspace_id: int) -> QuerySet[Learner]:
-    """The workspace's learners, without those that were merged into one of them."""
+    """Return the workspace's learners without the merged ones."""
     return Learner.objects.live().filter(workspace=workspace_id)
 
 
 def get_learner(*, workspace_id: int, cuid: str) -> Learner:
-    """The learner with this CUID, or whom that one was merged into. Raises NotFound."""
+    """Return the learner with this CUID, or the one it was merged into. Raises NotFound."""
     learner = Learner.objects.filter(workspace=workspace_id).known_as(cuid).first()
     if learner is None:
         raise NotFound("There is no such learner in this workspace.")
@@ -36,7 +36,7 @@ def get_learner(*, workspace_id: int, cuid: str) -> Learner:
 
 @transaction.atomic
 def register_learner(*, workspace_id: int, **known: Any) -> Learner:
-    """A new learner of whom this is known: first and last name, email; external id, phone, address, grade level,
+    """Create a learner with the known details: first and last name, email; external id, phone, address, grade level,
     school. Raises Invalid, LearnerExists."""
     learner = Learner(workspace_id=workspace_id, **_checked(known))
     _save(learner)
@@ -46,7 +46,7 @@ def register_learner(*, workspace_id: int, **known: Any) -> Learner:
 
 @transaction.atomic
 def change_learner(*, workspace_id: int, cuid: str, changes: dict[str, Any]) -> Learner:
-    """Change what is named of what `register_learner` takes. Raises NotFound, Invalid, LearnerExists."""
+    """Change the given fields among those `register_learner` accepts. Raises NotFound, Invalid, LearnerExists."""
     learner = lock_live_learner(get_learner(workspace_id=workspace_id, cuid=cuid).pk)
     for field, value in _checked(changes).items():
         setattr(learner, field, value)
@@ -71,7 +71,7 @@ def _save(learner: Learner) -> None:
         others = Learner.objects.filter(workspace=learner.workspace_id).exclude(pk=learner.pk)
         same_id = others.filter(external_id=learner.external_id).first() if learner.external_id else None
         known = same_id or others.filter(identity=learner.identity).first()
-        if known is None:  # it has gone since
+        if known is None:  # it has disappeared since
             raise
         field = "externalId" if same_id else "email"
         remedy = "Another learner has this external id." if same_id else "Another learner has this email and name."

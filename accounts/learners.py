@@ -1,4 +1,6 @@
-"""Recognize the learner a request is about, or make a new one: never two for one person, however many ask at once."""
+"""Recognizes the learner a request is about, or creates one: never two for one person, however many requests arrive at
+once.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -15,7 +17,7 @@ from core.rows import insert_unless_present, lock_rows
 from .models import Learner
 from .twins import notice_possible_twins
 
-# How often somebody may merge the learner that is being looked for, between the look and the lock.
+# How often the learner may be merged between the lookup and the lock before we give up.
 ATTEMPTS = 4
 
 
@@ -39,13 +41,13 @@ def find_or_create_learner(
     school: str = "",
     address: dict[str, str] | None = None,
 ) -> tuple[Learner, bool]:
-    """The workspace's learner, and whether they are new. Call it inside a transaction: the row is locked until its end,
-    so two requests about one learner wait for each other.
+    """Return the workspace's learner, and whether they are new. Call it inside a transaction: the row stays locked
+    until its end, so two requests about one learner wait for each other.
 
-    `learner_id` is tried as our CUID, then as the workspace's own id; failing both, a learner known so far by the same
-    email and names only takes it as their external id. Without `learner_id` anybody with the same email and names is
-    the learner. What names a learner who was merged into another names that other one. Phone, grade level, school and
-    address fill in what was unknown; what is known stays. Staff are asked about a new learner who may be a known one.
+    `learner_id` is tried as our CUID, then as the workspace's own id; failing both, a learner known so far only by the
+    same email and names adopts it as their external id. Without `learner_id`, a learner with the same email and names
+    matches. Anything that names a merged learner leads to the learner who stayed. Phone, grade level, school, and
+    address fill in what was unknown; known values stay. Staff are asked about a new learner who may be a known one.
     """
     asked = Learner(
         workspace_id=workspace_id,
@@ -60,7 +62,7 @@ def find_or_create_learner(
     )
     asked.derive_identity()
     if asked.external_id is None:
-        # One statement for somebody new, which is what most requests are about.
+        # One statement for a new learner, which most requests are about.
         if insert_unless_present(asked, unless_same=("workspace_id", "person")):
             notice_possible_twins(learner=asked)
             return asked, True
@@ -73,7 +75,7 @@ def find_or_create_learner(
 
 
 def checked_contact(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Phone and address in the spelling they are stored in, whatever else is known unchanged. Raises Invalid."""
+    """Return phone and address as they are stored, and everything else unchanged. Raises Invalid."""
     faults: list[FieldError] = []
     checked = dict(known)
     if "phone" in known:
@@ -85,9 +87,9 @@ def checked_contact(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lock_live_learner(learner_id: int) -> Learner:
-    """The learner's row, locked against a merge and whatever else concerns the whole learner.
+    """Return the learner's row, locked against a merge and anything else that concerns the whole learner.
 
-    Raises LearnerMerged if it was merged since it was looked up; the same request, made again, finds the one it is now.
+    Raises LearnerMerged if it was merged since it was looked up; a repeated request finds the learner who stayed.
     Raises NotFound if it was erased.
     """
     learner = Learner.objects.select_for_update(no_key=True).get(pk=learner_id)
@@ -99,22 +101,21 @@ def lock_live_learner(learner_id: int) -> Learner:
 
 
 def lock_learner_with_external_id(*, workspace_id: int, external_id: str) -> Learner | None:
-    """The workspace's learner whom an integrator knows by this id, or whoever that one was merged into, locked. None if
-    there is none. Raises LearnerMerged if they are merged just now."""
+    """Return the workspace's learner with this external id, or the one it was merged into, locked; None if there is
+    none. Raises LearnerMerged if it is being merged at the moment."""
     named = Learner.objects.filter(workspace=workspace_id, external_id=external_id)
     found = named.values_list("pk", "merged_into_id").first()
     return None if found is None else lock_live_learner(found[1] or found[0])
 
 
 def lock_owner_of(rows: QuerySet[Any]) -> None:
-    """Lock the learner whom the rows belong to: the one who has them once the lock is there, since a merge that was
-    waited for may have given them to another."""
+    """Lock the learner to whom the rows belong once the lock is held: a merge we waited for may have moved them."""
     owned = rows.filter(learner__isnull=False).order_by("learner_id").values_list("learner_id")
     lock_owner_in(lambda: list(owned.all()))
 
 
 def lock_owner_in(find: Callable[[], Sequence[Owned]]) -> Sequence[Owned]:
-    """The same for rows that begin with the learner's id; returns them as they are behind the lock."""
+    """Do the same for rows that begin with the learner's id; return them as they are under the lock."""
     locked: set[int] = set()
     for _ in range(ATTEMPTS):
         found = find()
@@ -127,10 +128,10 @@ def lock_owner_in(find: Callable[[], Sequence[Owned]]) -> Sequence[Owned]:
 
 
 def _find(asked: Learner) -> Learner | None:
-    """The best match, locked: by CUID, by external id, then by person (the oldest, should there be several).
+    """Return the best match, locked: by CUID, by external id, then by person (the oldest if there are several).
 
-    It is locked once it is known who it is, since a match may be a learner who was merged into another, and only the
-    other one is to be locked; a merge that came in between shows, and the look is repeated.
+    It is locked only once it is identified, since a match may have been merged into another learner, and only the other
+    one is to be locked. If a merge came in between, the lookup is repeated.
     """
     for _ in range(ATTEMPTS):
         match = _look_up(asked)
@@ -144,14 +145,14 @@ def _find(asked: Learner) -> Learner | None:
 
 
 def _find_again(asked: Learner) -> Learner:
-    """The learner who stood in the way of an insert."""
+    """Return the learner whose row made an insert fail."""
     return require(_find(asked), "what stood in the way of an insert is visible to the next statement")
 
 
 def _look_up(asked: Learner) -> Learner | None:
     matches = Q(person=asked.person)
     if asked.external_id is not None:
-        # Who has an external id is nobody else's namesake, be it by a merge.
+        # A learner who has an external id, even through a merge, is not taken for somebody else with the same name.
         matches &= Q(external_id__isnull=True, merged_into__external_id__isnull=True)
         matches |= Q(external_id=asked.external_id)
         if is_cuid(asked.external_id):
@@ -168,7 +169,7 @@ def _look_up(asked: Learner) -> Learner | None:
 
 
 def complete_learner(known: Learner, asked: Learner) -> Learner:
-    """The (locked) learner we know, with what a request adds about them."""
+    """Complete the (locked) known learner with what a request adds about them."""
     news = [
         field
         for field in ("phone", "grade_level", "school", "address")
@@ -184,8 +185,8 @@ def complete_learner(known: Learner, asked: Learner) -> Learner:
 
 
 def _is_our_id_of(known: Learner, text: str) -> bool:
-    """Whether the text is one of our CUIDs, the learner's own or that of one merged into them, and so no external
-    id."""
+    """Return whether the text is one of our CUIDs, the learner's own or that of a learner merged into them, and so not
+    an external id."""
     if known.cuid == text:
         return True
     return is_cuid(text) and Learner.objects.filter(cuid=text, merged_into=known.pk).exists()
@@ -196,6 +197,6 @@ def _adopted(known: Learner, asked: Learner) -> Learner:
         with transaction.atomic():
             known.external_id = asked.external_id
             known.save(update_fields=["external_id", "external_key", "identity"])
-    except IntegrityError:  # somebody made a learner with this external id a moment ago: that is who is meant
+    except IntegrityError:  # a learner with this external id was created a moment ago: that one is meant
         return _find_again(asked)
     return known

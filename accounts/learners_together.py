@@ -1,5 +1,5 @@
-"""Recognize the learners that a batch is about, or make them, as `learners.find_or_create_learner` does for one who
-comes without an id."""
+"""Recognizes or creates the learners of a batch, as `learners.find_or_create_learner` does for one who comes without an
+id."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,12 @@ from .twins import notice_possible_twins_among
 
 
 def find_or_create_learners(*, workspace_id: int, asked: Sequence[Learner]) -> list[Learner]:
-    """The workspace's learner for each of `asked`, who come unsaved, are different persons and know their identity.
-    Call it inside a transaction. Known learners are locked until its end, and take what was unknown of them.
+    """Return the workspace's learner for each of `asked`, which are unsaved, are different persons, and have their
+    identity set. Call it inside a transaction. Known learners stay locked until its end, and adopt what was unknown of
+    them.
 
-    Raises LearnerMerged if one is merged just now, and IntegrityError if somebody else makes one of the new ones just
-    now: the batch has to be done again.
+    Raises LearnerMerged if one is being merged, and IntegrityError if somebody else creates one of the new ones
+    concurrently: the batch has to be repeated.
     """
     known = _find_known(workspace_id, [learner.person for learner in asked])
     new = [learner for learner in asked if learner.person not in known]
@@ -25,14 +26,14 @@ def find_or_create_learners(*, workspace_id: int, asked: Sequence[Learner]) -> l
 
 
 def lock_learners(*, workspace_id: int, cuids: Sequence[str]) -> dict[str, Learner]:
-    """The live learners with these CUIDs, or those that they were merged into, by the CUID asked for; locked. Raises
+    """Return the live learners with these CUIDs, or those they were merged into, by the requested CUID; locked. Raises
     LearnerMerged."""
     found = Learner.objects.filter(workspace=workspace_id, cuid__among=cuids)
     return _locked({cuid: merged or pk for cuid, pk, merged in found.values_list("cuid", "pk", "merged_into")})
 
 
 def _find_known(workspace_id: int, persons: Sequence[str]) -> dict[str, Learner]:
-    """By email and names, the oldest where there are several."""
+    """Find them by email and names, the oldest if there are several."""
     found = Learner.objects.filter(workspace=workspace_id, person__among=persons).order_by("-pk")
     return _locked({person: merged or pk for person, pk, merged in found.values_list("person", "pk", "merged_into")})
 

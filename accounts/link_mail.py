@@ -1,4 +1,4 @@
-"""Mails whose link is a key: sent at once, and kept nowhere."""
+"""Mails whose link gives access: sent immediately, and stored nowhere."""
 
 import hashlib
 import secrets
@@ -17,8 +17,8 @@ DAY_SECONDS = 24 * 60 * 60
 
 
 def find_exceeded(limits: Mapping[str, int]) -> tuple[int, int] | None:
-    """Count a mail of today under each key; the limit that this is one too many for, with the seconds until it may be
-    sent, or None if it may be sent now."""
+    """Count one mail under each key for today; return the limit it exceeds and the seconds until it may be sent, or
+    None if it may be sent now."""
     for key, limit in limits.items():
         number, starts_anew = count_in_database(key, seconds=DAY_SECONDS)
         if number > limit:
@@ -27,23 +27,23 @@ def find_exceeded(limits: Mapping[str, int]) -> tuple[int, int] | None:
 
 
 def new_secret() -> tuple[str, str]:
-    """What a link carries, which can't be had again, and the digest by which it is found."""
+    """Return the secret of a link, which can't be retrieved again, and the digest by which it is found."""
     secret = secrets.token_urlsafe(24)
     return secret, digest_of(secret)
 
 
 def digest_of(secret: str) -> str:
-    """All that is kept of a link's secret."""
+    """Return the digest, the only part of a link's secret that is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def mailbox_key(address: str) -> str:
-    """The address as counters name it, which tells nobody whose it is."""
+    """Return the address as counters name it, which reveals nobody."""
     return hashlib.sha256(address.encode()).hexdigest()[:32]
 
 
 def send_link_mail(*, template: str, to: str, context: Mapping[str, Any]) -> None:
-    """Render and send a mail, outside any transaction. Raises Unavailable if the mail server does not take it."""
+    """Render and send a mail, outside any transaction. Raises Unavailable if the mail server does not accept it."""
     forbid_open_transaction()
     subject = " ".join(render_to_string(f"{template}_subject.txt", dict(context)).split())
     message = EmailMultiAlternatives(subject, render_to_string(f"{template}_message.txt", dict(context)), to=[to])

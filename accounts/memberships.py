@@ -1,4 +1,4 @@
-"""Who belongs to the staff of a workspace, and as what. A workspace never loses its last owner."""
+"""Who belongs to a workspace's staff, and in which role. A workspace never loses its last owner."""
 
 import datetime as dt
 
@@ -23,7 +23,7 @@ class LastOwner(DomainError):
 
 @transaction.atomic
 def change_role(*, membership_id: int, role: str, now: dt.datetime) -> Membership:
-    """Give a member another role; what somebody who is no longer an owner invited is revoked.
+    """Give a member another role; if they stop being an owner, revoke the invitations they sent.
 
     Raises NotFound, Invalid for an unknown role, LastOwner.
     """
@@ -40,7 +40,7 @@ def change_role(*, membership_id: int, role: str, now: dt.datetime) -> Membershi
 
 @transaction.atomic
 def remove_member(*, membership_id: int, now: dt.datetime) -> User:
-    """End a membership; somebody without any is no longer staff, and their open invitations are revoked. Raises
+    """End a membership. A person without any is no longer staff, and their open invitations are revoked. Raises
     NotFound, LastOwner."""
     membership = _locked(membership_id)
     _keep_an_owner(membership)
@@ -59,7 +59,7 @@ def lock_workspace(workspace_id: int) -> None:
 
 
 def _locked(membership_id: int) -> Membership:
-    """The membership, under the lock of its workspace: two owners can't remove each other at once."""
+    """Return the membership, under the lock of its workspace: two owners can't remove each other at once."""
     found = Membership.objects.filter(pk=membership_id).values_list("workspace_id", flat=True).first()
     if found is not None:
         lock_workspace(found)
@@ -75,7 +75,9 @@ def check_role(role: str) -> None:
 
 
 def _revoke_invitations_of(membership: Membership, now: dt.datetime) -> None:
-    """Nobody gets back in, or keeps a power, by an invitation they sent themselves beforehand."""
+    """Revoke a former owner's invitations, so that nobody gets back in, or keeps a power, by one they sent
+    beforehand.
+    """
     theirs = StaffInvitation.objects.filter(workspace_id=membership.workspace_id, invited_by=membership.user_id)
     theirs.filter(OPEN).update(revoked_at=now)
 

@@ -1,6 +1,7 @@
-"""Two learners turn out to be one person: staff say which row stays, and everything the other has moves to it.
+"""Merges two learners who turn out to be one person: staff say which row stays, and everything of the other moves to
+it.
 
-The other row stays as a tombstone. Its CUID, its external id, its address and names lead to the learner who stays.
+The other row stays as a tombstone. Its CUID, external id, address, and names lead to the learner who stays.
 """
 
 import datetime as dt
@@ -23,7 +24,7 @@ from .twins import hand_tasks_on, notice_possible_twins, subject_of
 
 log = structlog.get_logger(__name__)
 
-# What the learner who stays takes from the other one where nothing is known of it.
+# What the learner who stays adopts from the other one where it is unknown.
 _FILLED_IN = ("phone", "grade_level", "school", "address", "user_id")
 
 
@@ -39,7 +40,9 @@ class LearnersClash(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a merge would do: how many rows of each kind move, and the fields that are filled in; or why it can't be."""
+    """What a merge would do: how many rows of each kind move, and which fields are filled in; or why it can't
+    be done.
+    """
 
     keep: Learner
     drop: Learner
@@ -50,7 +53,7 @@ class Foreseen:
 
 
 def foresee_merge(*, keep_id: int, drop_id: int) -> Foreseen:
-    """What `merge_learners` would do now. Raises what it raises, LearnersClash apart."""
+    """Return what `merge_learners` would do now. Raises the same errors, except LearnersClash."""
     keep, drop = _get_both(keep_id, drop_id, Learner.objects.all())
     return Foreseen(
         keep=keep,
@@ -64,11 +67,11 @@ def foresee_merge(*, keep_id: int, drop_id: int) -> Foreseen:
 
 @transaction.atomic
 def merge_learners(*, keep_id: int, drop_id: int, actor: Actor, reason: str, now: dt.datetime) -> LearnerMerge:
-    """Make two learners of a workspace one: what belongs to `drop_id` moves to `keep_id`, whose names, address and
-    external id stand; only what is unknown of it is filled in.
+    """Merge two learners of a workspace: everything of `drop_id` moves to `keep_id`, which keeps its names, address,
+    and external id; only unknown fields are filled in.
 
     Raises Invalid without a reason or for a learner and themself, NotFound, AlreadyMerged, and LearnersClash where both
-    hold what one may hold once; then nothing has changed.
+    have something only one may have; then nothing has changed.
     """
     if not reason.strip():
         raise invalid_field("reason", "required", "Say how you know that they are one person.")
@@ -96,7 +99,9 @@ def merge_learners(*, keep_id: int, drop_id: int, actor: Actor, reason: str, now
 
 
 def _lock_both(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
-    """In the order of their ids; as others lock a learner, so that rows may still come to point at them."""
+    """Lock both in id order, with the same lock as elsewhere, so that other transactions may still add rows that point
+    at them.
+    """
     return _get_both(keep_id, drop_id, Learner.objects.select_for_update(no_key=True))
 
 
@@ -113,9 +118,9 @@ def _get_both(keep_id: int, drop_id: int, rows: QuerySet[Learner]) -> tuple[Lear
 
 
 def _wait_for_newcomers(drop: Learner) -> None:
-    """Wait until whoever has just made a row that points at the learner has committed it, so that it is seen and moves
-    too; whoever makes one from now on waits for us. Only now: holding this while waiting for a cohort would deadlock
-    with who has the cohort and offers a place to the learner."""
+    """Wait until any transaction that has just added a row pointing at the learner commits, so that the row is seen and
+    moves too; later ones wait for us. This comes last: holding it while waiting for a cohort would deadlock with a
+    transaction that has locked the cohort and offers a place to the learner."""
     Learner.objects.select_for_update().only("pk").get(pk=drop.pk)
 
 
@@ -131,8 +136,8 @@ def _filled_in(keep: Learner, drop: Learner) -> tuple[str, ...]:
 
 
 def _join_identities(keep: Learner, drop: Learner) -> None:
-    """The tombstone gives up what only one learner may have. An external id that the other has no room for stays with
-    it, and leads on."""
+    """Free what only one learner may have. An external id for which the other learner has no room stays with the
+    tombstone, and leads on."""
     filled_in = _filled_in(keep, drop)
     for name in filled_in:
         setattr(keep, name, getattr(drop, name))
@@ -147,8 +152,8 @@ def _join_identities(keep: Learner, drop: Learner) -> None:
 
 
 def _settle_tasks(merge: LearnerMerge, actor: Actor, now: dt.datetime) -> None:
-    """The question about the two is answered; others that name the merged one are asked of the one who stays, who may
-    have more twins by now."""
+    """Close the question about the two; other tasks about the merged learner now concern the one who stays, who may
+    have more possible twins by now."""
     asked = StaffTask.objects.filter(
         kind=TWINS.name, subject=subject_of(merge.kept_id, merge.dropped_id), status=TaskStatus.OPEN
     )
@@ -163,8 +168,7 @@ def _settle_tasks(merge: LearnerMerge, actor: Actor, now: dt.datetime) -> None:
 
 
 def find_by_reference(*, workspace_id: int, reference: str) -> Learner:
-    """The live learner that a CUID, an external id or a number names, be it by way of one who was merged. Raises
-    Invalid."""
+    """Return the live learner named by a CUID, an external id, or a number, following merges. Raises Invalid."""
     text = reference.strip()
     named = Q(cuid=text) | Q(external_id=text)
     number = parse_whole_number(text)

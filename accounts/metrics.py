@@ -1,4 +1,4 @@
-"""What operators watch of what waits for people."""
+"""Metrics about what waits for people."""
 
 from core.metrics import Figure, count_by
 

@@ -1,4 +1,4 @@
-"""What staff answer a family that has asked for another name, for the app above that writes to families. This app knows
+"""Tells a family how staff decided about a name change, through the app above that writes to families. This app knows
 nothing of the apps above."""
 
 import datetime as dt
@@ -11,11 +11,11 @@ _registered: list[Teller] = []
 
 
 def register_teller(tell: Teller) -> None:
-    """Called when the app above gets ready. `tell(change, now)` joins the caller's transaction."""
+    """Register the teller when the app above gets ready. `tell(change, now)` joins the caller's transaction."""
     _registered[:] = [tell]
 
 
 def tell_family(change: NameChange, now: dt.datetime) -> None:
-    """Staff have decided: the name was changed as asked, or stays and `note` says why."""
+    """Tell the family what staff decided: the name was changed as requested, or it stays and `note` says why."""
     for tell in _registered:
         tell(change, now)

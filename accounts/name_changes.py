@@ -1,7 +1,7 @@
-"""A child's name was written wrongly, or has changed: the family says so here.
+"""Families report here that a child's name was misspelled or has changed.
 
-It is carried out at once where it can be the same child only and no certificate has the name. Everything else is asked
-of staff, who carry it out or say why not (docs/decisions/0138).
+The change is applied at once if it can only be the same child and no certificate has the name. Staff decide everything
+else: they apply the change or say why not (docs/decisions/0138).
 """
 
 import datetime as dt
@@ -40,9 +40,9 @@ class NoNameChangeWaits(DomainError):
 
 @transaction.atomic
 def ask_for_name(*, learner_id: int, first_name: str, last_name: str, actor: Actor, now: dt.datetime) -> NameChange:
-    """The family writes the name anew: it is applied, or staff are asked; `is_applied` tells which.
+    """Submit the family's new spelling of the name: it is applied, or staff are asked; `is_applied` says which.
 
-    Raises Invalid where nothing changes, NameChangeWaits while staff have not answered an earlier one, LearnerMerged.
+    Raises Invalid if nothing changes, NameChangeWaits while staff have not answered an earlier one, LearnerMerged.
     """
     learner = lock_live_learner(learner_id)
     if (first_name, last_name) == (learner.first_name, learner.last_name):
@@ -64,7 +64,7 @@ def ask_for_name(*, learner_id: int, first_name: str, last_name: str, actor: Act
 
 @transaction.atomic
 def accept_name(*, learner_id: int, actor: Actor, now: dt.datetime) -> int:
-    """What the family asked for: the name changes, and what was printed with it is given anew; returns how much was.
+    """Apply the requested name and reissue the documents printed with the old one; return how many there were.
 
     Raises NoNameChangeWaits, LearnerExists.
     """
@@ -79,7 +79,7 @@ def accept_name(*, learner_id: int, actor: Actor, now: dt.datetime) -> int:
 
 @transaction.atomic
 def decline_name(*, learner_id: int, note: str, actor: Actor, now: dt.datetime) -> NameChange:
-    """The name stays; the family reads why. Raises NoNameChangeWaits, Invalid without a word on it."""
+    """Keep the name and tell the family why. Raises NoNameChangeWaits, Invalid without an explanation."""
     if not note.strip():
         raise invalid_field("note", "required", "Say why the name stays. The family reads it.")
     learner = lock_live_learner(learner_id)
@@ -92,7 +92,7 @@ def decline_name(*, learner_id: int, note: str, actor: Actor, now: dt.datetime) 
 
 
 def record_renaming(*, learner: Learner, before: tuple[str, str], actor: Actor, now: dt.datetime) -> None:
-    """Keep that staff have changed a name themselves: from `before` to what it is now."""
+    """Record that staff have changed a name themselves, from `before` to the current one."""
     NameChange.objects.create(
         workspace_id=learner.workspace_id,
         learner=learner,
@@ -109,17 +109,17 @@ def record_renaming(*, learner: Learner, before: tuple[str, str], actor: Actor, 
 
 
 def find_waiting(learner: Learner) -> NameChange | None:
-    """The change that staff have not answered yet."""
+    """Return the change that staff have not answered yet."""
     return NameChange.objects.filter(learner=learner, decided_at=None).first()
 
 
 def find_last(learner: Learner) -> NameChange | None:
-    """The latest there was, whatever came of it."""
+    """Return the latest change, whatever its outcome."""
     return NameChange.objects.filter(learner=learner).order_by("-pk").first()
 
 
 def _why_staff_decide(learner: Learner, change: NameChange) -> str:
-    """In words that name nobody; empty where the family decides itself."""
+    """Return why staff decide, in words that name nobody; empty if the family decides itself."""
     if learner.external_id:
         return "the name comes from the workspace's own system"
     if count_papers(learner.pk):

@@ -1,4 +1,4 @@
-"""The page on which a family writes a learner's name anew."""
+"""The page on which a family corrects a learner's name."""
 
 from django import forms
 from django.contrib import messages

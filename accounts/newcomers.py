@@ -1,8 +1,8 @@
-"""How the holder of a proven address brings in learners: a child they answer for, or themselves.
+"""How the holder of a proven address adds learners: a child they answer for, or themselves.
 
-Callers know the address to be proven, by a code or by the secret of a link that was mailed to it. The same names again
-are the same learner. Grade and school replace what the family said before; what the workspace's own system says of a
-learner it knows by an id of its own stays.
+Callers know the address to be proven, by a code or by the secret of a link mailed to it. The same names always mean the
+same learner. Grade and school replace what the family said before; for a learner whom the workspace's own system knows
+by its own id, that system's details stay.
 """
 
 from core.names import fold_name
@@ -16,8 +16,8 @@ from .models import Learner
 def find_or_add_child(
     *, workspace_id: int, address: str, first_name: str, last_name: str, grade_level: str = "", school: str = ""
 ) -> tuple[Learner, bool]:
-    """The child, reached by the parent's address, with the parent as guardian; and whether the child is new. Locked
-    until the end of the caller's transaction. Raises LearnerMerged."""
+    """Return the child, reached at the parent's address, with the parent as guardian, and whether the child is new.
+    Locked until the end of the caller's transaction. Raises LearnerMerged."""
     learner, is_new = find_or_add_oneself(
         workspace_id=workspace_id,
         address=address,
@@ -33,10 +33,10 @@ def find_or_add_child(
 def find_or_add_oneself(
     *, workspace_id: int, address: str, first_name: str, last_name: str, grade_level: str = "", school: str = ""
 ) -> tuple[Learner, bool]:
-    """The learner of these names in the family of this address, by which a new one is reached; and whether they are
-    new. Locked until the end of the caller's transaction. Raises LearnerMerged."""
+    """Return the learner with these names in the family of this address, at which a new one is reached, and whether
+    they are new. Locked until the end of the caller's transaction. Raises LearnerMerged."""
     known = _find_in_family(workspace_id, address, first_name, last_name)
-    if known is not None and known.email != address:  # a child with an address of their own
+    if known is not None and known.email != address:  # a child with their own address
         learner = lock_live_learner(known.pk)
         is_new = False
     else:
@@ -53,7 +53,7 @@ def find_or_add_oneself(
 
 
 def _bring_up_to_date(learner: Learner, **told: str) -> None:
-    """Note what the family says of a (locked) learner who is known by nothing else than its word."""
+    """Record what the family says about a (locked) learner who is known only through the family."""
     news = {name: value for name, value in told.items() if value and value != getattr(learner, name)}
     if learner.external_id is not None or not news:
         return

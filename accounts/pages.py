@@ -1,4 +1,6 @@
-"""Signing in and out. The code and its mail are allauth's; who gets how many: `sign_in.py`, `code_limits.py`."""
+"""Signing in and out. allauth provides the code and its mail; `sign_in.py` and `code_limits.py` decide who gets one and
+how many.
+"""
 
 from allauth.account import views as allauth_views
 from allauth.account.forms import RequestLoginCodeForm
@@ -18,14 +20,14 @@ from .sign_in import find_or_open_account
 
 
 class CodeRequestForm(RequestLoginCodeForm):  # type: ignore[misc]  # allauth has no types
-    """An address, in the one spelling that accounts are known by: allauth would make two mailboxes one."""
+    """An address, in its canonical spelling: allauth would treat spellings of one mailbox as two."""
 
     email = AddressFormField(label=_("Email"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
 
 @method_decorator(never_cache, name="dispatch")
 class RequestCodeView(allauth_views.RequestLoginCodeView):  # type: ignore[misc]  # allauth has no types
-    """Ask for a code. The answer is the same for every address, so it tells nobody who has an account."""
+    """Ask for a code. The answer is the same for every address, so it does not reveal who has an account."""
 
     def get_form_class(self) -> type[CodeRequestForm]:
         return CodeRequestForm
@@ -47,7 +49,7 @@ class RequestCodeView(allauth_views.RequestLoginCodeView):  # type: ignore[misc]
 
 @method_decorator(never_cache, name="dispatch")
 class ConfirmCodeView(allauth_views.ConfirmLoginCodeView):  # type: ignore[misc]  # allauth has no types
-    """Enter the code, or have another one sent."""
+    """Enter the code, or request another one."""
 
     def _resend_form_valid(self, form: forms.Form) -> HttpResponse:
         try:

@@ -1,5 +1,5 @@
-"""Only what sign-in by code needs of allauth, no address book, no second way in; invitations; and how staff come by a
-password."""
+"""Only the parts of allauth that sign-in by code needs (no address book, no second way in), invitations, and staff
+passwords."""
 
 from allauth.account import views as allauth_views
 from django.urls import path
@@ -16,13 +16,13 @@ urlpatterns = [
     path("logout/", allauth_views.logout, name="account_logout"),
     path("inactive/", allauth_views.account_inactive, name="account_inactive"),
     path("language", language_pages.switch_language, name="switch-language"),
-    # Guardians, who sign in by a code.
+    # Guardians, who sign in by code.
     path("guardians/invitations/<str:token>", guardian_pages.show_invitation, name="guardian-invitation"),
     # Staff, who have a password.
     path("invitations/<str:token>", staff_pages.show_invitation, name="staff-invitation"),
     path("staff/password", staff_pages.ask_for_password, name="staff-password-forgotten"),
     path("staff/password/<number:user_id>/<str:token>", staff_pages.set_password, name="staff-password"),
-    # allauth sends people to these by name.
+    # allauth redirects to these by name.
     path("login/", to_code, name="account_login"),
     path("signup/", to_code, name="account_signup"),
 ]

@@ -1,7 +1,7 @@
-"""Passkeys: a key in a phone, a computer or a small device that answers a challenge in place of a code (WebAuthn).
+"""Passkeys: a key in a phone, a computer, or a security key that answers a challenge instead of a code (WebAuthn).
 
-The protocol is fido2's. A passkey belongs to this site's name and origin, so no page that looks like ours can ask for
-its answer. See docs/decisions/0117-a-second-factor-for-staff.md.
+fido2 implements the protocol. A passkey belongs to this site's name and origin, so no page that imitates ours can ask
+for its answer. See docs/decisions/0117-a-second-factor-for-staff.md.
 """
 
 import datetime as dt
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 PASSKEYS_PER_PERSON = 10
 ANSWER_AT_MOST = 20_000  # characters of a browser's answer
-# What an answer that is none makes the parser say.
+# What the parser raises for a malformed answer.
 _NOT_AN_ANSWER = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
 
 
@@ -46,7 +46,7 @@ class TooManyPasskeys(DomainError):
 
 
 def begin_passkey(user: User) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the browser is asked to make a passkey by, and what has to be kept until it answers."""
+    """Return what the browser needs to create a passkey, and what to keep until it answers."""
     options, kept = _server().register_begin(
         PublicKeyCredentialUserEntity(id=str(user.pk).encode(), name=user.email, display_name=str(user)),
         credentials=_credentials_of(user),
@@ -58,8 +58,8 @@ def begin_passkey(user: User) -> tuple[dict[str, Any], dict[str, Any]]:
 
 @transaction.atomic
 def add_passkey(*, user: User, name: str, answer: str, kept: Mapping[str, Any] | None, now: dt.datetime) -> list[str]:
-    """Ask for this passkey, or another of theirs, from now on; returns recovery codes if it is the first second factor.
-    Raises Invalid for an answer to anything but what was kept, TooManyPasskeys."""
+    """Accept this passkey besides the person's others from now on; return recovery codes if it is the first second
+    factor. Raises Invalid for an answer that does not match what was kept, TooManyPasskeys."""
     try:
         made = _server().register_complete(_known(kept), _parsed(answer)).credential_data
         if made is None or len(made.credential_id) > Passkey.LONGEST_ID:
@@ -82,7 +82,7 @@ def add_passkey(*, user: User, name: str, answer: str, kept: Mapping[str, Any] |
 
 
 def begin_passkey_check(user: User) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """What the browser is asked for after the password, and what has to be kept; None for those without passkeys."""
+    """Return what the browser is asked for after the password, and what to keep; None for people without passkeys."""
     credentials = _credentials_of(user)
     if not credentials:
         return None
@@ -93,7 +93,9 @@ def begin_passkey_check(user: User) -> tuple[dict[str, Any], dict[str, Any]] | N
 def check_passkey(
     *, user: User, answer: str, kept: Mapping[str, Any] | None, request: HttpRequest, now: dt.datetime
 ) -> bool:
-    """Whether a passkey of theirs has answered what was kept. Raises SignInPaused for tries that come too fast."""
+    """Return whether one of the person's passkeys has answered what was kept. Raises SignInPaused for tries that come
+    too fast.
+    """
     count_second_factor_try(user_id=user.pk, request=request, now=now)
     try:
         parsed = AuthenticationResponse.from_dict(_parsed(answer))
@@ -103,7 +105,7 @@ def check_passkey(
         log.warning("second_factor_refused", user_id=user.pk)
         return False
     if not _count_use(user, websafe_encode(used.credential_id), counter, now):
-        log.warning("passkey_counter_went_back", user_id=user.pk)  # two devices hold what one should
+        log.warning("passkey_counter_went_back", user_id=user.pk)  # two devices hold what only one should
         return False
     forgive_second_factor(user_id=user.pk, request=request)
     return True
@@ -111,7 +113,7 @@ def check_passkey(
 
 @transaction.atomic
 def remove_passkey(*, user: User, passkey_id: int) -> None:
-    """Take one away; with the last of all second factors, the password is enough again. Raises NotFound."""
+    """Remove a passkey; without any second factor left, the password is enough again. Raises NotFound."""
     passkey = Passkey.objects.filter(pk=passkey_id, factor__user=user).select_related("factor").first()
     if passkey is None:
         raise NotFound("This passkey has already been removed.")
@@ -122,7 +124,7 @@ def remove_passkey(*, user: User, passkey_id: int) -> None:
 
 
 def _count_use(user: User, credential_id: str, counter: int, now: dt.datetime) -> bool:
-    """A counter only grows; devices that keep none always say 0."""
+    """Check the counter: it only grows; devices that keep none always report 0."""
     grows = Q(sign_count__lt=counter) if counter else Q(sign_count=0)
     used = Passkey.objects.filter(grows, credential_id=credential_id, factor__user=user)
     return bool(used.update(sign_count=counter, last_used_at=now))
@@ -134,7 +136,7 @@ def _credentials_of(user: User) -> list[AttestedCredentialData]:
 
 
 def _server() -> Fido2Server:
-    """For our public address alone, whatever host a request names."""
+    """Return a server for our public address alone, whatever host a request names."""
     origin = urlsplit(settings.PUBLIC_URL)
     ours = PublicKeyCredentialRpEntity(name="Enrollment Platform", id=origin.hostname)
     return Fido2Server(ours, verify_origin=lambda asked: asked == f"{origin.scheme}://{origin.netloc}")

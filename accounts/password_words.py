@@ -1,7 +1,7 @@
-"""Passwords that anybody who knows whose they are would try first.
+"""Passwords that anybody who knows the person would try first.
 
-Django's validators refuse what is short, what is on its list of twenty thousand that have leaked, and what looks like
-the person's own address. Words of this platform and the names of the workspaces are on no such list.
+Django's validators refuse short passwords, the twenty thousand leaked ones on its list, and those that resemble the
+person's own address. The words of this platform and the names of workspaces are on no such list.
 """
 
 import re
@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from .models import User, Workspace
 
-# In pieces of words, without the digits and signs that people hang on to them.
+# Word stems, without the digits and punctuation that people append to them.
 WORDS = (
     "enrollment",
     "enrolment",
@@ -37,11 +37,11 @@ LETTERS_BESIDES = 5
 
 
 class ForeseeableWordsValidator:
-    """Refuses a password of which few letters are left once the words of this platform and of the person's workspaces
-    are taken out."""
+    """Refuses a password that has few letters left once the words of this platform and of the person's workspaces are
+    removed."""
 
     def validate(self, password: str, user: AbstractBaseUser | AnonymousUser | None = None) -> None:
-        """Raises ValidationError."""
+        """Raise ValidationError for such a password."""
         left = _letters(password)
         words = {*WORDS, *_words_of(user)}
         is_made_of_them = False

@@ -1,6 +1,6 @@
-"""Staff's sign-in by password: who may try, how often, and how many at once.
+"""Staff sign-in by password: who may try, how often, and how many at once.
 
-Tries are counted before the password is looked at, under the account and the caller. See
+Tries are counted before the password is checked, under the account and the caller. See
 docs/decisions/0009-passwords-and-pauses.md.
 """
 
@@ -32,24 +32,24 @@ from .models import User
 
 log = structlog.get_logger(__name__)
 
-# What one caller's wrong tries cost them, and what all strangers' tries together may cost the account's owner.
+# What one caller's wrong tries cost that caller, and what all strangers' tries together may cost the account's owner.
 FOR_ONE_CALLER = Growth(free=5, longest=15 * 60)
 FOR_ALL_STRANGERS = Growth(free=20, longest=60)
-# A password costs half a second of a core. So many in so many seconds are looked at: of one caller, of all strangers,
-# and of all known browsers. The rest is told to wait, which costs next to nothing.
+# Checking a password costs half a second of a core. At most this many are checked in this many seconds: for one caller,
+# for all strangers, and for all known browsers. Further tries are told to wait, which costs almost nothing.
 FLOOD_SECONDS = 10
 FLOOD_LIMIT = 20
-# Strangers' passwords looked at in the same moment, so that a worker stays free for everything else.
+# How many strangers' passwords are checked at the same moment, so that a worker stays free for everything else.
 STRANGERS_AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
 LOCKS = Path(tempfile.gettempdir())  # where all processes of the host find the same files
 
 SIGNED_IN_BY_PASSWORD = "django.contrib.auth.backends.ModelBackend"  # noqa: S105  (the name of a backend)
 
-# What a session knows of the second factor: asked for and not given yet, or given.
+# What a session knows about the second factor: requested and pending, or given.
 SECOND_FACTOR = "second_factor"
 ASKED = "asked"
 PASSED = "passed"
-AFTER_SECOND_FACTOR = "after_second_factor"  # the page they wanted, ours
+AFTER_SECOND_FACTOR = "after_second_factor"  # the page they wanted, one of ours
 
 
 class SignInPaused(DomainError):
@@ -64,7 +64,7 @@ class SignInPaused(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who tries: a browser known to the account, or else everybody on one network."""
+    """Who is trying: a browser known to the account, or everybody on one network."""
 
     network: str
     device: str | None = None
@@ -74,10 +74,10 @@ class Caller:
 
 
 def check_staff_password(*, email: str, password: str, request: HttpRequest, now: dt.datetime) -> User | None:
-    """The member of staff whose password this is; None for a wrong one, and for anybody who is not staff.
+    """Return the staff member with this password; None for a wrong one, and for anybody who is not staff.
 
-    Raises SignInPaused, before the password is looked at, for tries that come too fast. Addresses without an account
-    are treated like any other, so nobody learns which there are.
+    Raises SignInPaused, before the password is checked, for tries that come too fast. Addresses without an account are
+    treated like any other, so nobody learns which ones exist.
     """
     address = canonical_address(email)
     known = User.objects.filter(email=address).first()
@@ -104,8 +104,8 @@ def check_staff_password(*, email: str, password: str, request: HttpRequest, now
 
 
 def is_signed_in_by_password(request: HttpRequest) -> bool:
-    """Whether the session was opened with a password, and with the second factor of whoever has one. One opened by an
-    emailed code shows what is the family's own and never the back office, whoever's it is."""
+    """Return whether the session was opened with a password, and with the second factor if the person has one. A
+    session opened by an emailed code shows the family's own data and never the back office, whoever it belongs to."""
     return knew_password(request) and request.session.get(SECOND_FACTOR) != ASKED
 
 
@@ -114,18 +114,18 @@ def has_passed_second_factor(request: HttpRequest) -> bool:
 
 
 def knew_password(request: HttpRequest) -> bool:
-    """Whether the password was right; the second factor may still be asked for."""
+    """Return whether the password was right; the second factor may still be pending."""
     session: SessionBase | None = getattr(request, "session", None)
     return session is not None and session.get("_auth_user_backend") == SIGNED_IN_BY_PASSWORD
 
 
 def count_second_factor_try(*, user_id: int, request: HttpRequest, now: dt.datetime) -> None:
-    """Count a code before it is looked at, as a password is. Raises SignInPaused."""
+    """Count a code before it is checked, as with a password. Raises SignInPaused."""
     _refuse_if(count_try(_second_factor_subjects(user_id, request), now=now))
 
 
 def forgive_second_factor(*, user_id: int, request: HttpRequest) -> None:
-    """Forget the caller's tries, and count the right one among nobody else's."""
+    """Forget the caller's tries, and take the right one off the shared count."""
     pair, *everybody = _second_factor_subjects(user_id, request)
     forgive(pair)
     for subject in everybody:
@@ -160,8 +160,8 @@ def _refuse_flood(caller: Caller) -> None:
 
 @contextmanager
 def _one_of_few_at_once(caller: Caller) -> Iterator[None]:
-    """One of the places for strangers' passwords; a lock on a file, because the operating system gives it back should
-    the process die. Known browsers need none: FLOOD_LIMIT is enough for them."""
+    """Take one of the slots for strangers' passwords: a lock on a file, because the operating system releases it if the
+    process dies. Known browsers need none: FLOOD_LIMIT is enough for them."""
     if caller.device:
         yield
         return

@@ -1,6 +1,6 @@
 """The powers of `roles.py` under the names of Django's permissions: `user.has_perm("accounts.money", workspace)`.
 
-Nothing is assigned, and no table is read but `Membership`: whoever asks Django gets the answer of the back office.
+Nothing is assigned, and no table is read except `Membership`: Django's answer is the back office's answer.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ _NAMES = frozenset(map(permission_of, Power))
 
 
 class RolePermissions(BaseBackend):
-    """Answers for one workspace. Without one it answers for the platform as a whole, where no role holds anything."""
+    """Answers for one workspace. Without one, it answers for the platform as a whole, where no role grants anything."""
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         return perm in _NAMES and perm in self.get_all_permissions(user_obj, obj)

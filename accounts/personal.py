@@ -26,7 +26,7 @@ from .models import (
 
 
 def _nowhere(prefix: str, column: str) -> Concat:
-    """An address without a mailbox, which is nobody else's."""
+    """Return an address without a mailbox that nobody else has."""
     return Concat(Value(prefix), Cast(column, TextField()), Value(NOWHERE), output_field=TextField())
 
 
@@ -35,7 +35,7 @@ def _learners(person: Person) -> QuerySet[Learner]:
 
 
 def _erase_accounts(person: Person) -> int:
-    """The account opens nothing from now on: no code is mailed to it, and each of its sessions is over."""
+    """Close the accounts: no code is mailed to them, and all their sessions end."""
     users = User.objects.filter(pk__in=person.users)
     return users.update(
         email=_nowhere("user-", "pk"),

@@ -1,4 +1,4 @@
-"""Who a request speaks for."""
+"""Whom a request speaks for."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Principal:
 @dataclass(frozen=True, slots=True)
 class Person:
     """A signed-in student or guardian: `request.user` at the students' endpoints. Everything they see belongs to the
-    learners they may act for, whatever the workspace."""
+    learners they may act for, in any workspace."""
 
     user: User
 
@@ -46,14 +46,14 @@ class Person:
 
 
 def principal_of(request: Request) -> Principal:
-    """The caller of a view that `HasScope` let them into."""
+    """Return the caller of a view that `HasScope` admitted."""
     if not isinstance(request.user, Principal):
         raise NotAuthenticated
     return request.user
 
 
 def person_of(request: Request) -> Person:
-    """The caller of a view that `IsProvenPerson` let them into."""
+    """Return the caller of a view that `IsProvenPerson` admitted."""
     if not isinstance(request.user, Person):
         raise NotAuthenticated
     return request.user

@@ -1,4 +1,4 @@
-"""Removing learners and guardians that nothing refers to, such as an import that was a mistake has brought in."""
+"""Removes learners and guardians that nothing refers to, such as those a mistaken import brought in."""
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Q
@@ -11,8 +11,9 @@ from .task_kinds import TWINS
 
 @transaction.atomic
 def remove_unused_learner(*, learner_id: int) -> bool:
-    """False for one who stays: somebody answers for them, they sign in, they became one of a lead, staff are asked
-    whether they are another, or anything else refers to them, deleted enrollments among that. Raises LearnerMerged."""
+    """Remove a learner, or return False for one who stays: they have a guardian, sign in, came from a lead, are part of
+    an open question about twins, or anything else refers to them, including deleted enrollments. Raises LearnerMerged.
+    """
     learner = lock_live_learner(learner_id)
     named = Q(subject__endswith=f"/learner:{learner_id}") | Q(subject__startswith=f"learner:{learner_id}/")
     is_used = (
@@ -26,16 +27,16 @@ def remove_unused_learner(*, learner_id: int) -> bool:
 
 @transaction.atomic
 def remove_unused_guardian(*, guardian_id: int) -> bool:
-    """False for one who stays: they answer for a learner, were invited, or anything else refers to them. Raises
-    NotFound."""
+    """Remove a guardian, or return False for one who stays: they answer for a learner, were invited, or anything else
+    refers to them. Raises NotFound."""
     guardian = lock_guardian(guardian_id)
     is_used = guardian.guardianships.exists() or guardian.invitations.exists()
     return not is_used and _is_deleted(guardian)
 
 
 def _is_deleted(row: Learner | Guardian) -> bool:
-    """Without Django's `delete`, which reads enrollments without their states, as django-fsm can't. A reference that is
-    made just now lets the commit fail, and this be done again."""
+    """Delete without Django's `delete`, which reads enrollments without their states, which django-fsm does not allow.
+    A reference created meanwhile makes the commit fail, and the removal can be repeated."""
     for relation in row._meta.related_objects:
         if relation.related_model._base_manager.filter(**{relation.field.name: row}).exists():
             return False

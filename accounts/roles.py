@@ -1,4 +1,4 @@
-"""What staff may do and where: one table from role to power, and the question every admin page asks."""
+"""What staff may do and where: one table from role to power, and the check that every admin page makes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ M = TypeVar("M", bound=models.Model)
 
 
 class Power(StrEnum):
-    """A kind of thing to do in the back office of one workspace."""
+    """A kind of action in the back office of one workspace."""
 
-    VIEW = "view"  # see everything of the workspace, keys apart
-    ASSIST = "assist"  # complete staff tasks, send a mail again, ask Stripe again
+    VIEW = "view"  # see everything of the workspace, except keys
+    ASSIST = "assist"  # complete staff tasks, resend a mail, ask Stripe again
     DECIDE = "decide"  # decide enrollments, keep classes and partner steps going
     MONEY = "money"  # prices, refunds, payments, invoices, sellers
     MANAGE = "manage"  # programs, districts, people's contact data, replays
@@ -38,7 +38,7 @@ POWERS: Mapping[Role, frozenset[Power]] = {
 
 
 def list_roles_from(least: Role) -> list[Role]:
-    """A role and those that hold everything it holds, the least first."""
+    """Return a role and those that have all its powers, the least powerful first."""
     return [role for role in POWERS if POWERS[role] >= POWERS[least]]
 
 
@@ -48,26 +48,28 @@ class StaffAccess:
 
     everywhere: bool
     powers: Mapping[int, frozenset[Power]]
-    zones: frozenset[str] = frozenset()  # of those workspaces
+    zones: frozenset[str] = frozenset()  # those of their workspaces
 
     def may(self, power: Power, workspace_id: int | None) -> bool:
-        """Whether this power is held in that workspace (None: in the platform, which only superusers have)."""
+        """Return whether the person has this power in that workspace (None: on the platform, which only superusers
+        have).
+        """
         return self.everywhere or (workspace_id is not None and power in self.powers.get(workspace_id, ()))
 
     def may_anywhere(self, power: Power) -> bool:
         return self.everywhere or any(power in held for held in self.powers.values())
 
     def workspace_ids(self, power: Power) -> list[int]:
-        """Where the power is held by membership. Not to be asked of a superuser, who needs no membership."""
+        """Return where a membership grants the power. Don't call it for a superuser, who needs no membership."""
         return [workspace_id for workspace_id, held in self.powers.items() if power in held]
 
     @property
     def zone(self) -> str:
-        """The zone their lists are written in: that of their workspaces, the platform's if those differ."""
+        """Return the zone of their lists: their workspaces' zone, or the platform's if those differ."""
         return next(iter(self.zones)) if len(self.zones) == 1 else str(settings.DEFAULT_WORKSPACE_TIMEZONE)
 
     def limit(self, rows: models.QuerySet[M], *, path: str, power: Power) -> models.QuerySet[M]:
-        """The rows whose workspace, found along `path`, is one where the power is held."""
+        """Return the rows whose workspace, found along `path`, is one where the person has the power."""
         if self.everywhere:
             return rows
         return rows.filter(**{f"{path}__in": self.workspace_ids(power)})
@@ -77,8 +79,8 @@ NOBODY = StaffAccess(everywhere=False, powers={})
 
 
 def get_staff_access(user: Any, *, has_second_factor: bool = True) -> StaffAccess:
-    """The access of a signed-in user; nobody's for visitors, people who left and those who are not staff. Without a
-    second factor, workspaces that ask for one are left out."""
+    """Return the access of a signed-in user; visitors, former staff, and people who are not staff have none. Without a
+    second factor, workspaces that require one are left out."""
     if isinstance(user, AnonymousUser) or not (user.is_active and user.is_staff):
         return NOBODY
     if user.is_superuser:
@@ -88,14 +90,14 @@ def get_staff_access(user: Any, *, has_second_factor: bool = True) -> StaffAcces
 
 
 def is_kept_out_without_second_factor(user: User) -> bool:
-    """Whether something of theirs stays closed until they set one up."""
+    """Return whether a workspace of theirs stays closed until they set up a second factor."""
     if user.is_superuser:
         return bool(settings.SUPERUSERS_NEED_SECOND_FACTOR)
     return Membership.objects.filter(user_id=user.pk, workspace__second_factor_from__lte=Now()).exists()
 
 
 def workspaces_asking_for_second_factor(user: User) -> list[Workspace]:
-    """Those of theirs that ask for one, by now or from a day to come."""
+    """Return their workspaces that require one, now or from a future day."""
     asking = Workspace.objects.filter(memberships__user=user.pk, second_factor_from__isnull=False)
     return list(asking.order_by("second_factor_from", "pk"))
 

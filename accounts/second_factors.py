@@ -1,7 +1,7 @@
 """The second factor of staff: six digits from an authenticator app (RFC 6238), or one of ten recovery codes.
 
-Only somebody who knows the password gets as far as this, so a stranger can't use up the owner's tries. Codes are
-counted as passwords are: under the account and the caller, with growing pauses and never a lock. See
+Only a person who knows the password gets this far, so a stranger can't use up the owner's tries. Codes are counted like
+passwords: under the account and the caller, with growing pauses and never a lock. See
 docs/decisions/0117-a-second-factor-for-staff.md.
 """
 
@@ -35,8 +35,8 @@ def has_second_factor(user: User) -> bool:
 
 
 def begin_session(session: SessionBase, user: User) -> bool:
-    """Called once the password was right: whoever has a second factor is asked for it before anything opens. Returns
-    whether it is."""
+    """Start a session after a correct password; people with a second factor must give it before anything opens. Return
+    whether it is required."""
     session.pop(SECOND_FACTOR, None)
     if has_second_factor(user):
         session[SECOND_FACTOR] = ASKED
@@ -45,18 +45,20 @@ def begin_session(session: SessionBase, user: User) -> bool:
 
 
 def new_app_secret() -> str:
-    """What an app and we are about to share; it counts for nothing until `set_app` was shown a code of it."""
+    """Return a new secret to share with an app; it counts for nothing until `set_app` has received a code made
+    with it.
+    """
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
 def app_address(user: User, secret: str) -> str:
-    """What the QR code says to the app."""
+    """Return the URI in the QR code for the app."""
     return _codes_of(secret).get_provisioning_uri(user.email, "Enrollment Platform")
 
 
 @transaction.atomic
 def set_app(*, user: User, secret: str, code: str, now: dt.datetime) -> list[str]:
-    """Ask for the codes of this app from now on, instead of those of any app before; returns the recovery codes, which
+    """Require the codes of this app from now on, instead of those of any earlier app; return the recovery codes, which
     are never shown again. Raises Invalid for a wrong code."""
     step = _step_of(secret, code, now)
     if step is None:
@@ -68,8 +70,8 @@ def set_app(*, user: User, secret: str, code: str, now: dt.datetime) -> list[str
 
 
 def open_second_factor(user: User) -> tuple[SecondFactor, list[str]]:
-    """The second factor of somebody, under a lock until the transaction ends; made with recovery codes if there is
-    none, which are returned."""
+    """Return a person's second factor, locked until the transaction ends; if there is none, create it and return its
+    recovery codes."""
     codes, digests = _new_recovery_codes()
     locked = SecondFactor.objects.select_for_update()
     factor, is_new = locked.get_or_create(user=user, defaults={"recovery_digests": digests})
@@ -78,7 +80,7 @@ def open_second_factor(user: User) -> tuple[SecondFactor, list[str]]:
 
 @transaction.atomic
 def renew_recovery_codes(*, user: User) -> list[str]:
-    """Ten new recovery codes instead of those that are left. Raises NotFound."""
+    """Replace the remaining recovery codes by ten new ones. Raises NotFound."""
     codes, digests = _new_recovery_codes()
     if not SecondFactor.objects.filter(user=user).update(recovery_digests=digests):
         raise NotFound("Set up a second factor first.")
@@ -86,8 +88,8 @@ def renew_recovery_codes(*, user: User) -> list[str]:
 
 
 def check_second_factor(*, user: User, code: str, request: HttpRequest, now: dt.datetime) -> str | None:
-    """Which kind of code this is, if it was not used before: "app" or "recovery". Raises SignInPaused for tries that
-    come too fast."""
+    """Return which kind of code this is, "app" or "recovery", if it is right and was not used before. Raises
+    SignInPaused for tries that come too fast."""
     count_second_factor_try(user_id=user.pk, request=request, now=now)
     kind = "app" if _use_code(user, code, now) else "recovery" if _use_recovery_code(user, code, request) else None
     if kind is None:
@@ -99,14 +101,14 @@ def check_second_factor(*, user: User, code: str, request: HttpRequest, now: dt.
 
 @transaction.atomic
 def remove_second_factor(*, user_id: int) -> None:
-    """From now on the password is enough, until another second factor is set up. Raises NotFound."""
+    """Make the password enough until another second factor is set up. Raises NotFound."""
     deleted, _ = SecondFactor.objects.filter(user=user_id).delete()
     if not deleted:
         raise NotFound("There is no second factor.")
 
 
 def code_at(secret: str, step: int) -> str:
-    """The code of the `step`-th half minute since 1970."""
+    """Return the code of the `step`-th half minute since 1970."""
     return _codes_of(secret).generate(step * STEP_SECONDS).decode()
 
 
@@ -115,7 +117,7 @@ def _codes_of(secret: str) -> TOTP:
 
 
 def _step_of(secret: str, code: str, now: dt.datetime) -> int | None:
-    """The half minute that a code belongs to: the present one or, for clocks that differ, one beside it."""
+    """Return the half minute that a code belongs to: the current one or, because clocks differ, one next to it."""
     present = int(now.timestamp()) // STEP_SECONDS
     digits = code.replace(" ", "").encode()
     beside = (present, present - 1, present + 1)
@@ -147,7 +149,9 @@ def _use_recovery_code(user: User, code: str, request: HttpRequest) -> bool:
 
 
 def _new_recovery_codes() -> tuple[list[str], list[str]]:
-    """The codes as people keep them, and the digests that are kept here: of 120 bits nobody guesses back."""
+    """Return the codes as people keep them, and the digests that we store: with 120 bits, nobody can guess
+    them back.
+    """
     plain = [base64.b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODES)]
     shown = ["-".join(code[at : at + 4] for at in range(0, 24, 4)) for code in plain]
     return shown, [_digest(code) for code in shown]

@@ -1,4 +1,4 @@
-"""How staff come by a password: by accepting an invitation, or by a link when they have forgotten theirs."""
+"""How staff get a password: by accepting an invitation, or by a link if they have forgotten theirs."""
 
 from django import forms
 from django.contrib.auth import login
@@ -27,7 +27,7 @@ from .staff_sign_ins import note_sign_in
 
 
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic when it runs
-    """A password, twice, as strong as AUTH_PASSWORD_VALIDATORS want it."""
+    """A password, typed twice, as strong as AUTH_PASSWORD_VALIDATORS require."""
 
     def __init__(self, user: User, data: object = None) -> None:
         super().__init__(user, data)
@@ -49,7 +49,7 @@ class EmailForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Join the staff of a workspace: with a new password, or with the one somebody has as staff elsewhere."""
+    """Join a workspace's staff: with a new password, or with one's staff password from another workspace."""
     invitation = find_invitation(StaffInvitation, token=token)
     if invitation is None or invitation.state(utc_now()) != "pending":
         return _is_over(request, invitation)
@@ -110,7 +110,7 @@ def ask_for_password(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_password(request: HttpRequest, user_id: int, token: str) -> HttpResponse:
-    """Where that link leads: it works for an hour and until the password has changed."""
+    """Set a password from that link: it works for an hour and until the password has changed."""
     user = User.objects.filter(pk=user_id, is_active=True, is_staff=True, is_superuser=False).first()
     if user is None or not default_token_generator.check_token(user, token):
         return render(request, "account/staff_password_over.html", status=410)
@@ -125,7 +125,7 @@ def set_password(request: HttpRequest, user_id: int, token: str) -> HttpResponse
 def _accept(
     request: HttpRequest, token: str, invitation: StaffInvitation, form: forms.Form, *, knows_password: bool
 ) -> HttpResponse | None:
-    """Make them a member and let them in; None if the password is not theirs."""
+    """Make the person a member and sign them in; None if the password is not theirs."""
     now = utc_now()
     new_password = None if knows_password else form.cleaned_data["new_password1"]
     if knows_password:

@@ -1,4 +1,4 @@
-"""A new password for staff who have forgotten theirs, or were let in without one."""
+"""A new password for staff who have forgotten theirs, or who joined without one."""
 
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
@@ -11,10 +11,10 @@ from .models import User
 
 
 def mail_password_link(*, email: str) -> None:
-    """Send the link to the member of staff at this address; nothing to anybody else.
+    """Send the link to the staff member at this address; send nothing to anybody else.
 
-    Nor to those who run the platform: nothing of theirs hangs on a mailbox alone, they use `manage.py changepassword`.
-    Raises Unavailable.
+    The platform's operators get none either: their access never depends on a mailbox alone, and they use `manage.py
+    changepassword`. Raises Unavailable.
     """
     staff = User.objects.filter(is_active=True, is_staff=True, is_superuser=False)
     user = staff.filter(email=canonical_address(email)).first()
@@ -26,6 +26,6 @@ def mail_password_link(*, email: str) -> None:
 
 
 def mail_second_factor_reset(*, email: str) -> None:
-    """Tell somebody that a colleague has reset their second factor. Raises Unavailable."""
+    """Tell a staff member that a colleague has reset their second factor. Raises Unavailable."""
     context = {"url": settings.PUBLIC_URL + reverse("staff-second-factor")}
     send_link_mail(template="account/email/staff_second_factor_reset", to=email, context=context)

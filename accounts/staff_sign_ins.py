@@ -1,4 +1,4 @@
-"""The browsers in which somebody is signed in to the back office, and how they are signed out.
+"""The browsers in which somebody is signed in to the back office, and how to sign them out.
 
 See docs/decisions/0118-sign-ins-of-staff.md.
 """
@@ -18,12 +18,12 @@ from core.http.client_address import client_range
 
 from .models import StaffSignIn, User
 
-# In the session: when its sign-in was last noted, in seconds since 1970.
+# In the session: when its sign-in was last recorded, in seconds since 1970.
 NOTED_AT = "sign_in_noted_at"
 NOTED_EVERY_SECONDS = 5 * 60
 SHOWN_AT_MOST = 50
 
-# The first that fits: many name others too, to be taken for them.
+# The first match counts: many browsers also name others, to pass for them.
 _BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
 _SYSTEMS = (
     ("iPhone", "iPhone"),
@@ -38,16 +38,16 @@ _SYSTEMS = (
 
 @transaction.atomic
 def note_sign_in(request: HttpRequest, *, user: User, now: dt.datetime) -> None:
-    """Keep that they are signed in with the session of this request, which lasts from now on for as long as a session
-    may, however much it is used; and forget those of theirs that ran out."""
+    """Record that they are signed in with this request's session, which from now on lasts for the maximum session time,
+    however much it is used; delete their expired sign-ins."""
     request.session.set_expiry(now + dt.timedelta(seconds=settings.SESSION_COOKIE_AGE))
     Session.objects.filter(staff_sign_in__user=user, expire_date__lt=now).delete()
     _keep(request, user, began_at=now, now=now)
 
 
 def note_use(request: HttpRequest, *, now: dt.datetime) -> None:
-    """Keep that the session is used, every few minutes, and from where. One that was not used for STAFF_IDLE_HOURS
-    ends: whoever comes then is a stranger until the password was typed again."""
+    """Record, every few minutes, that the session is used, and from where. A session unused for STAFF_IDLE_HOURS ends:
+    after that, the password has to be typed again."""
     noted = request.session.get(NOTED_AT)
     if noted is None or now.timestamp() - noted < NOTED_EVERY_SECONDS:
         return
@@ -61,7 +61,7 @@ def note_use(request: HttpRequest, *, now: dt.datetime) -> None:
 
 
 def list_sign_ins(*, user: User, now: dt.datetime) -> list[StaffSignIn]:
-    """Those of somebody that are open, the last used first. A session from before the present password is over."""
+    """Return a person's open sign-ins, the last used first. Sessions from before the current password are over."""
     found = StaffSignIn.objects.filter(user=user, session__expire_date__gt=now).select_related("session")
     fitting = {user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()}
     latest = found.order_by("-last_used_at", "-pk")[:SHOWN_AT_MOST]
@@ -70,27 +70,27 @@ def list_sign_ins(*, user: User, now: dt.datetime) -> list[StaffSignIn]:
 
 @transaction.atomic
 def end_sign_in(*, user_id: int, sign_in_id: int) -> None:
-    """Sign somebody out of one browser: its next request is a stranger's. Raises NotFound."""
+    """Sign somebody out of one browser: its next request is anonymous. Raises NotFound."""
     if not Session.objects.filter(staff_sign_in=sign_in_id, staff_sign_in__user=user_id).delete()[0]:
         raise NotFound("This browser is already signed out.")
 
 
 @transaction.atomic
 def end_all_sign_ins(*, user_id: int) -> None:
-    """Sign somebody out of every browser at once: what their sessions carry no longer fits the account."""
+    """Sign somebody out of every browser at once: their sessions no longer match the account."""
     User.objects.filter(pk=user_id).update(session_epoch=F("session_epoch") + 1)
     Session.objects.filter(staff_sign_in__user=user_id).delete()
 
 
 @transaction.atomic
 def end_other_sign_ins(request: HttpRequest, *, user: User, now: dt.datetime) -> None:
-    """Sign them out of every browser but the one of this request."""
+    """Sign them out of every browser except the one of this request."""
     User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
     others = Session.objects.filter(staff_sign_in__user=user)
     others.exclude(pk=request.session.session_key).delete()
     user.refresh_from_db(fields=["session_epoch"])
     own = StaffSignIn.objects.filter(session=request.session.session_key).first()
-    update_session_auth_hash(request, user)  # under a new key, with which the row of the old one goes
+    update_session_auth_hash(request, user)  # creates a new key; the row of the old one is deleted with it
     _keep(request, user, began_at=own.began_at if own else now, now=now)
 
 
@@ -107,7 +107,7 @@ def _keep(request: HttpRequest, user: User, *, began_at: dt.datetime, now: dt.da
 
 
 def name_browser(agent: str) -> str:
-    """ "Firefox on Windows": what somebody calls the browser they sit at."""
+    """Return what somebody calls their browser, such as "Firefox on Windows"."""
     browser = next((name for token, name in _BROWSERS if re.search(rf"\b{token}", agent)), "A browser")
     system = next((name for token, name in _SYSTEMS if token in agent), "")
     return f"{browser} on {system}" if system else browser

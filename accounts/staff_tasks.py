@@ -1,4 +1,4 @@
-"""Tasks that wait for a person: raised by whatever can't decide alone, completed by staff with a word on how."""
+"""Tasks that wait for a person: raised by code that can't decide alone, completed by staff with a note on how."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class TaskAlreadyDone(DomainError):
 def raise_staff_task(*, workspace_id: int, kind: TaskKind, subject: str, summary: str) -> StaffTask:
     """Ask staff to look at `subject` (e.g. "payment:12"). While a task of this kind about it is open, that one stands.
 
-    Joins the caller's transaction, so a task exists exactly if what it is about happened. `summary` holds no names.
+    Joins the caller's transaction, so a task exists exactly if what it is about happened. `summary` contains no names.
     """
     task = StaffTask(
         workspace_id=workspace_id, kind=kind.name, subject=subject, summary=fit(StaffTask, "summary", summary)
@@ -36,8 +36,8 @@ def raise_staff_task(*, workspace_id: int, kind: TaskKind, subject: str, summary
 
 
 def raise_staff_task_once(*, workspace_id: int, kind: TaskKind, subject: str, summary: str) -> bool:
-    """The same for a question that is asked once and for all: False, and nothing happens, if a task already asks it, be
-    it open or done. The kind has a unique constraint of its own for that."""
+    """Do the same for a question that is asked only once: return False and do nothing if a task already asks it,
+    whether open or done. The kind has its own unique constraint for that."""
     task = StaffTask(
         workspace_id=workspace_id, kind=kind.name, subject=subject, summary=fit(StaffTask, "summary", summary)
     )
@@ -48,7 +48,7 @@ def raise_staff_task_once(*, workspace_id: int, kind: TaskKind, subject: str, su
 
 
 def raise_staff_tasks(*, workspace_id: int, kind: TaskKind, summaries: Mapping[str, str]) -> None:
-    """The same for many subjects with one statement; `summaries` has the summary of each."""
+    """Do the same for many subjects with one statement; `summaries` has the summary of each."""
     StaffTask.objects.bulk_create(
         [
             StaffTask(
@@ -61,7 +61,9 @@ def raise_staff_tasks(*, workspace_id: int, kind: TaskKind, summaries: Mapping[s
 
 
 def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.datetime) -> StaffTask:
-    """Close a task with how it was resolved. Raises Invalid without a resolution, NotFound, TaskAlreadyDone."""
+    """Complete a task with a note on how it was resolved. Raises Invalid without a resolution, NotFound,
+    TaskAlreadyDone.
+    """
     if not resolution.strip():
         raise invalid_field("resolution", "blank", "Say how the task was resolved.")
     closed = StaffTask.objects.filter(pk=task_id, status=TaskStatus.OPEN).update(
@@ -76,12 +78,12 @@ def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.da
 
 
 def settle_staff_task(*, kind: TaskKind, subject: str, resolution: str, now: dt.datetime) -> None:
-    """Close the open task of this kind about the subject, if there is one: what it asked for has come by itself."""
+    """Close the open task of this kind about the subject, if there is one, because it has resolved itself."""
     settle_staff_tasks(kind=kind, subjects=[subject], resolution=resolution, now=now)
 
 
 def settle_staff_tasks(*, kind: TaskKind, subjects: Sequence[str], resolution: str, now: dt.datetime) -> None:
-    """The same for many subjects with one statement."""
+    """Do the same for many subjects with one statement."""
     waiting = StaffTask.objects.filter(kind=kind.name, subject__among=subjects, status=TaskStatus.OPEN)
     if settled := waiting.update(status=TaskStatus.DONE, done_at=now, resolution=resolution):
         log.info("staff_tasks_settled", kind=kind.name, subjects=list(subjects)[:20], settled=settled)

@@ -2,29 +2,29 @@ from django.db import models
 
 
 class Role(models.TextChoices):
-    """What a member of a workspace may do in the back office: `roles.py` says which powers each one holds.
+    """What a workspace's member may do in the back office: `roles.py` says which powers each role has.
 
-    Reviewer and finance stand side by side: neither includes the other. Admins hold what both hold.
+    Reviewer and finance are separate: neither includes the other. Admins have the powers of both.
     """
 
-    OWNER = "owner", "Owner"  # everything, members and API keys included
-    ADMIN = "admin", "Admin"  # programs, districts, and all that reviewers and finance do
+    OWNER = "owner", "Owner"  # everything, including members and API keys
+    ADMIN = "admin", "Admin"  # programs, districts, and everything that reviewers and finance do
     FINANCE = "finance", "Finance"  # prices, refunds, payments, invoices; decides no enrollment
     REVIEWER = "reviewer", "Reviewer"  # decide enrollments
-    VIEWER = "viewer", "Viewer"  # look, change nothing
+    VIEWER = "viewer", "Viewer"  # look, but change nothing
 
 
 class TaskStatus(models.TextChoices):
     OPEN = "open", "Open"  # waits for a person
-    DONE = "done", "Done"  # somebody dealt with it and said how
+    DONE = "done", "Done"  # somebody dealt with it and noted how
 
 
-# The kind of the tasks that ask whether two learners are one person; their subject names both.
+# The kind of task that asks whether two learners are one person; its subject names both.
 POSSIBLE_TWINS = "possible_twins"
 
 
 class Scope(models.TextChoices):
-    """What an API key may touch, each half separately granted. Each opens something."""
+    """What an API key may access, reading and writing granted separately. Each scope opens something."""
 
     DECISIONS_READ = "decisions:read"
     DECISIONS_WRITE = "decisions:write"
@@ -47,11 +47,11 @@ class ConsentWay(models.TextChoices):
     """How somebody agreed."""
 
     FORM = "form", "On a page"
-    PAPER = "paper", "On paper"  # staff have it, and wrote it down here
+    PAPER = "paper", "On paper"  # staff have the paper, and recorded it here
 
 
 class ConsentEnd(models.TextChoices):
-    """Why a consent holds no longer; empty while it does."""
+    """Why a consent no longer holds; empty while it does."""
 
     WITHDRAWN = "withdrawn", "Withdrawn"
     REPLACED = "replaced", "Replaced by a newer version"

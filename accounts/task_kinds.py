@@ -1,5 +1,5 @@
-"""The kinds of tasks for staff: each app registers its own, and says what they are called, who can deal with them and
-how. This app knows nothing of the apps above.
+"""The kinds of staff tasks: each app registers its own, and says what they are called, who can deal with them, and how.
+This app knows nothing of the apps above.
 
 `StaffTask.kind` holds the name of a kind; an old task keeps its name even if no app raises that kind any more.
 """
@@ -11,19 +11,19 @@ from .states import POSSIBLE_TWINS, Role
 
 
 class Urgency(IntEnum):
-    """In which order things that wait are shown: what can't wait first."""
+    """The order in which waiting tasks are shown: the most urgent first."""
 
-    NOW = 1  # somebody's money is in the wrong place, or a deadline runs
-    SOON = 2  # a learner or a family waits
-    LATER = 3  # nobody outside notices that it waits
+    NOW = 1  # somebody's money is in the wrong place, or a deadline is running
+    SOON = 2  # a learner or a family is waiting
+    LATER = 3  # nobody outside notices the wait
 
 
 @dataclass(frozen=True, slots=True)
 class TaskKind:
     """One kind of task; rows hold its `name`.
 
-    `label` is what staff read; `role` is the least role that can do what the task asks for, finance if it is about
-    money; `subjects` are the words by which a subject may begin (the page of the row it names is where the task is
+    `label` is what staff read. `role` is the least role that can do what the task asks for, finance if it is about
+    money. `subjects` are the words with which a subject may begin (the page of the row it names is where the task is
     solved), and `remedy` says how.
     """
 
@@ -47,7 +47,7 @@ def register_kind(
     remedy: str,
     urgency: Urgency = Urgency.SOON,
 ) -> TaskKind:
-    """Called by the module `task_kinds` of each app when it is imported. A name belongs to one kind."""
+    """Register a kind, when the `task_kinds` module of an app is imported. A name belongs to one kind."""
     if name in _kinds:
         raise ValueError(f"There is a kind of staff task called {name} already.")
     _kinds[name] = TaskKind(name=name, label=label, role=role, subjects=subjects, remedy=remedy, urgency=urgency)
@@ -55,17 +55,17 @@ def register_kind(
 
 
 def find_kind(name: str) -> TaskKind | None:
-    """The kind of this name; None for one that is not raised any more."""
+    """Return the kind with this name; None for one that is no longer raised."""
     return _kinds.get(name)
 
 
 def list_kinds() -> list[TaskKind]:
-    """All kinds, in the order of their labels."""
+    """Return all kinds, ordered by label."""
     return sorted(_kinds.values(), key=lambda kind: kind.label)
 
 
 def kind_choices() -> list[tuple[str, str]]:
-    """What the back office offers to filter by."""
+    """Return the choices of the back-office filter."""
     return [(kind.name, kind.label) for kind in list_kinds()]
 
 

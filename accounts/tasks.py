@@ -7,5 +7,5 @@ from . import guardian_invitations
 
 @shared_task
 def report_unanswered_invitations() -> int:
-    """Tell staff of invitations that ran out: the families they were meant for see nothing yet."""
+    """Tell staff about expired invitations: the invited families see nothing yet."""
     return guardian_invitations.report_unanswered_invitations(now=utc_now())

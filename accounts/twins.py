@@ -1,7 +1,7 @@
-"""Learners that may be one person though no rule makes them one: staff are asked, once for each pair.
+"""Learners who may be one person though no rule unites them: staff are asked, once for each pair.
 
 Two learners of a workspace are possible twins if their names are near (`core.names.are_near`) and they share an email
-address, a guardian, or an external id that is the same but for its writing. See docs/decisions/0007.
+address, a guardian, or an external id that differs only in its spelling. See docs/decisions/0007.
 """
 
 import datetime as dt
@@ -18,10 +18,10 @@ from .staff_tasks import raise_staff_task_once
 from .states import TaskStatus
 from .task_kinds import TWINS
 
-# An address, or a guardian, with more learners than this is an office's and no family's: it says nothing.
+# An address or a guardian with more learners than this belongs to an office, not a family, and proves nothing.
 HOUSEHOLD_AT_MOST = 50
 
-# As SQL, since it is asked for every new learner: building it took the ORM 1.2 ms, which is longer than it runs.
+# As SQL, because it runs for every new learner: the ORM took 1.2 ms to build it, longer than it runs.
 _ALIKE = """
     SELECT id, first_name, last_name, email, external_key
       FROM accounts_learner
@@ -33,7 +33,7 @@ Named = tuple[int, str, str]  # id, first and last name
 
 
 def notice_possible_twins(*, learner: Learner) -> None:
-    """Raise a task for each learner who may be this one, by address or external id. One query where nobody may.
+    """Raise a task for each learner who may be this one, by address or external id. One query if there is none.
 
     Joins the caller's transaction, in which the learner is new or has changed.
     """
@@ -55,7 +55,7 @@ def notice_possible_twins(*, learner: Learner) -> None:
 
 
 def notice_possible_twins_among(*, workspace_id: int, learners: Sequence[Learner]) -> None:
-    """The same for many new learners who have no external id: one query, and one more for each who may be another."""
+    """Do the same for many new learners without external ids: one query, and one more for each possible twin."""
     addresses = {learner.email for learner in learners} - {""}
     found = Learner.objects.live().filter(workspace=workspace_id, email__among=list(addresses))
     households: dict[str, list[Named]] = defaultdict(list)
@@ -68,7 +68,7 @@ def notice_possible_twins_among(*, workspace_id: int, learners: Sequence[Learner
 
 
 def notice_twins_by_guardian(*, guardian_id: int, learner_id: int) -> None:
-    """The same among the learners of a guardian who answers for this one from now on."""
+    """Do the same among the learners of a guardian who answers for this one from now on."""
     siblings = Learner.objects.live().filter(guardianships__guardian=guardian_id)
     found = list(siblings.order_by("pk")[: HOUSEHOLD_AT_MOST + 1])
     learner = next((sibling for sibling in found if sibling.pk == learner_id), None)
@@ -92,20 +92,20 @@ def _raise_tasks(learner: Learner, others: Iterable[Named]) -> None:
 
 
 def subject_of(one_id: int, other_id: int) -> str:
-    """What a task about two learners is about; the older one comes first."""
+    """Return the subject of a task about two learners; the older one comes first."""
     older, younger = sorted((one_id, other_id))
     return f"learner:{older}/learner:{younger}"
 
 
 def pair_of(task: StaffTask) -> tuple[int, int]:
-    """The ids of the two learners that a task is about, the older one first."""
+    """Return the ids of the two learners that a task is about, the older one first."""
     older, younger = (int(part.rpartition(":")[2]) for part in task.subject.split("/"))
     return older, younger
 
 
 def hand_tasks_on(*, keep_id: int, drop_id: int, now: dt.datetime) -> None:
-    """Ask of the learner who stays what was asked of the merged one, and keep what was answered. The task about the two
-    themselves stays what it is."""
+    """Transfer the merged learner's questions to the learner who stays, and keep the answers. The task about the two
+    themselves stays as it is."""
     about = StaffTask.objects.filter(kind=TWINS.name).exclude(subject=subject_of(keep_id, drop_id))
     named = Q(subject__endswith=f"/learner:{drop_id}") | Q(subject__startswith=f"learner:{drop_id}/")
     for task in about.filter(named).order_by("pk"):
@@ -121,7 +121,7 @@ def hand_tasks_on(*, keep_id: int, drop_id: int, now: dt.datetime) -> None:
 
 
 def _answer_alike(task: StaffTask, like: StaffTask, now: dt.datetime) -> None:
-    """Two tasks turn out to ask the same: one of them is enough, and an answer to one is an answer to both."""
+    """Two tasks turn out to ask the same question: one of them is enough, and an answer to one answers both."""
     answer = like.resolution or f"Task {like.pk} asks the same, since a learner was merged."
     StaffTask.objects.filter(pk=task.pk).update(
         status=TaskStatus.DONE, done_at=now, done_by=like.done_by, resolution=answer

@@ -1,4 +1,4 @@
-"""Who is calling: an API key in `Authorization: Bearer <key>` or `X-API-Key`, or somebody who signed in."""
+"""Who is calling: an API key in `Authorization: Bearer <key>` or `X-API-Key`, or a signed-in person."""
 
 import structlog
 from django.conf import settings
@@ -13,7 +13,7 @@ from ..principals import Person, Principal
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Makes the key's Principal `request.user`. A key that does not work is 401, never treated as absent."""
+    """Makes the key's Principal `request.user`. A key that does not work gets a 401; it is never treated as absent."""
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         key = self._offered_key(request)
@@ -38,9 +38,10 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class StudentSession(SessionAuthentication):
-    """Makes the Person whose session cookie it is `request.user`. What changes something needs the CSRF token too.
+    """Makes the Person to whom the session cookie belongs `request.user`. Requests that change something need the CSRF
+    token too.
 
-    API keys are not looked at: an integrator's key must not open what is a family's own.
+    API keys are ignored: an integrator's key must not open a family's own data.
     """
 
     def authenticate(self, request: Request) -> tuple[Person, None] | None:

@@ -1,4 +1,4 @@
-"""Guardians for integrators: who they are, how they are reached, whom they answer for."""
+"""Guardians for integrators: their names, their contact details, and the learners they answer for."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -36,7 +36,7 @@ class GuardianListView(GenericAPIView[Guardian]):
     """Guardians, newest first."""
 
     required_scopes = {"GET": "learners:read", "POST": "learners:write"}
-    queryset = Guardian.objects.none()  # what the OpenAPI document needs to know the model
+    queryset = Guardian.objects.none()  # tells the OpenAPI document the model
     filterset_class = GuardianFilter
     serializer_class = GuardianSerializer
 
@@ -58,10 +58,10 @@ class GuardianListView(GenericAPIView[Guardian]):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Make a guardian, known by externalId, email or both.
+        """Add a guardian, known by externalId, email, or both.
 
-        409 `guardian_exists` (the router makes one for each new guardian_id) and `address_of_another_guardian` name the
-        guardian to change instead as `guardianId`.
+        409 `guardian_exists` (the router creates one for each new guardian_id) and `address_of_another_guardian` name
+        the guardian to change instead as `guardianId`.
         """
         body = NewGuardianBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -90,11 +90,11 @@ class GuardianView(APIView):
         examples=[CHANGE_GUARDIAN],
     )
     def patch(self, request: Request, guardian_id: int) -> Response:
-        """Change what is sent; the same again changes nothing. `learnerIds` replaces the whole list.
+        """Change the fields sent; sending the same again changes nothing. `learnerIds` replaces the whole list.
 
-        An address that is replaced, and a learner who is left out, are seen no longer from this moment. A new address
-        counts at once: if you don't know that it is the guardian's, invite it instead. 409 `guardian_exists` and
-        `address_of_another_guardian` name the guardian who has it already as `guardianId`.
+        The holder of a replaced address loses access at once, and so does a guardian to a learner left out of the list.
+        A new address counts at once: if you don't know that it is the guardian's, invite it instead. 409
+        `guardian_exists` and `address_of_another_guardian` name the guardian who already has it as `guardianId`.
         """
         body = GuardianBody(data=request.data)
         body.is_valid(raise_exception=True)
@@ -104,7 +104,7 @@ class GuardianView(APIView):
 
 
 class GuardianInvitationView(APIView):
-    """Asking a guardian by mail to prove their address."""
+    """An invitation mail that asks a guardian to prove their address."""
 
     required_scopes = {"POST": "learners:write", "DELETE": "learners:write"}
 
@@ -118,8 +118,8 @@ class GuardianInvitationView(APIView):
     def post(self, request: Request, guardian_id: int) -> Response:
         """Mail a link by which the guardian proves this address and then sees the learners.
 
-        Asking again for the same address sends a new link; the one before ends. 409 `guardian_has_address` if the
-        guardian has proven another one, `already_invited` while another address has an open invitation; 429
+        A repeated request for the same address sends a new link and ends the previous one. 409 `guardian_has_address`
+        if the guardian has proven another address, `already_invited` while another address has an open invitation; 429
         `too_many_invitations`.
         """
         body = InvitationBody(data=request.data)

@@ -34,7 +34,7 @@ class LearnerListView(GenericAPIView[Learner]):
     """Learners, newest first."""
 
     required_scopes = {"GET": "learners:read", "POST": "learners:write"}
-    queryset = Learner.objects.none()  # what the OpenAPI document needs to know the model
+    queryset = Learner.objects.none()  # tells the OpenAPI document the model
     filterset_class = LearnerFilter
     serializer_class = LearnerSerializer
 
@@ -56,7 +56,7 @@ class LearnerListView(GenericAPIView[Learner]):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Add a learner. 409 `learner_exists` names the one to change instead as `learnerId`."""
+        """Add a learner. 409 `learner_exists` names the learner to change instead as `learnerId`."""
         body = NewLearnerBody(data=request.data)
         body.is_valid(raise_exception=True)
         workspace_id = principal_of(request).workspace_id
@@ -65,7 +65,7 @@ class LearnerListView(GenericAPIView[Learner]):
 
 
 class LearnerView(APIView):
-    """One learner; the id of one who was merged into another leads to that one."""
+    """One learner; the id of a merged learner leads to the learner who stayed."""
 
     required_scopes = {"GET": "learners:read", "PATCH": "learners:write"}
 
@@ -82,7 +82,7 @@ class LearnerView(APIView):
         examples=[CHANGE_LEARNER],
     )
     def patch(self, request: Request, learner_id: str) -> Response:
-        """Change what is sent. 409 `learner_exists` if another learner is known by the same by then."""
+        """Change the fields sent. 409 `learner_exists` if another learner would then have the same identity."""
         body = LearnerBody(data=request.data)
         body.is_valid(raise_exception=True)
         workspace_id = principal_of(request).workspace_id
@@ -94,7 +94,7 @@ class LeadListView(GenericAPIView[Lead]):
     """Leads, newest first."""
 
     required_scopes = {"GET": "learners:read", "POST": "learners:write"}
-    queryset = Lead.objects.none()  # what the OpenAPI document needs to know the model
+    queryset = Lead.objects.none()  # tells the OpenAPI document the model
     filterset_class = LeadFilter
     serializer_class = LeadSerializer
 
@@ -114,7 +114,7 @@ class LeadListView(GenericAPIView[Lead]):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Add a prospect, of whom a name, an email or a phone number is known."""
+        """Add a prospect with a known name, email, or phone number."""
         body = LeadBody(data=request.data)
         body.is_valid(raise_exception=True)
         lead = create_lead(workspace_id=principal_of(request).workspace_id, **told(body.validated_data))
@@ -135,7 +135,7 @@ class LeadView(APIView):
         tags=TAGS, operation_id="change_lead", request=LeadBody, responses=LeadSerializer, examples=[CHANGE_LEAD]
     )
     def patch(self, request: Request, lead_id: str) -> Response:
-        """Change what is sent. A learner that it became is changed at /api/learners."""
+        """Change the fields sent. Once a lead has become a learner, change the learner at /api/learners."""
         body = LeadBody(data=request.data)
         body.is_valid(raise_exception=True)
         workspace_id = principal_of(request).workspace_id

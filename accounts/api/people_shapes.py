@@ -1,4 +1,4 @@
-"""The shapes of learners and leads, in and out."""
+"""The input and output shapes of learners and leads."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..models import Lead, Learner
 
 
 def told(given: dict[str, Any]) -> dict[str, Any]:
-    """What was sent, with nothing in place of null."""
+    """Return what was sent, with empty values in place of null."""
     return {
         name: ({} if name == "address" else None if name == "external_id" else "") if value is None else value
         for name, value in given.items()
@@ -20,7 +20,7 @@ def told(given: dict[str, Any]) -> dict[str, Any]:
 
 
 class LearnerFilter(StrictFilterSet):
-    """How learners can be narrowed."""
+    """The filters for learners."""
 
     externalId = TextFilter(field_name="external_id")
     email = TextFilter()
@@ -31,7 +31,7 @@ class LearnerFilter(StrictFilterSet):
 
 
 class LeadFilter(StrictFilterSet):
-    """How leads can be narrowed."""
+    """The filters for leads."""
 
     email = TextFilter()
 

@@ -1,4 +1,4 @@
-"""What the caller may do: each view names the scope each of its methods needs."""
+"""What the caller may do: each view names the scope that each of its methods requires."""
 
 from typing import TYPE_CHECKING
 
@@ -9,15 +9,16 @@ from rest_framework.request import Request
 from ..families import AddressUnproven, find_family
 from ..principals import Person, Principal, principal_of
 
-if TYPE_CHECKING:  # rest_framework.views imports the classes of the settings, this module's among them
+if TYPE_CHECKING:  # rest_framework.views imports the classes named in the settings, including this module's
     from rest_framework.views import APIView
 
 
 class HasScope(BasePermission):
-    """Lets a key with the method's scope through.
+    """Admits a key that has the method's scope.
 
-    A view says `required_scopes = {"GET": "decisions:read", "POST": "decisions:write"}` (HEAD counts as GET). A method
-    it implements without naming a scope is refused to everybody: forgetting one closes the door instead of opening it.
+    A view declares `required_scopes = {"GET": "decisions:read", "POST": "decisions:write"}` (HEAD counts as GET). A
+    method that it implements without naming a scope is refused to everybody: a forgotten scope closes the door instead
+    of opening it.
     """
 
     code = "scope_missing"
@@ -30,7 +31,7 @@ class HasScope(BasePermission):
         scope = getattr(view, "required_scopes", {}).get(method)
         if scope is None:
             self.message = "No API key may do this."
-            return method not in view.allowed_methods or method == "OPTIONS"  # the view answers those with 405
+            return method not in view.allowed_methods or method == "OPTIONS"  # the view answers those with a 405
         self.message = _lacks(scope)
         return scope in principal.scopes
 
@@ -40,7 +41,7 @@ def _lacks(scope: str) -> str:
 
 
 def require_scope(request: Request, scope: str) -> Principal:
-    """The caller, whose key has the scope. Raises NotAuthenticated without a key, and PermissionDenied."""
+    """Return the caller, whose key has the scope. Raises NotAuthenticated without a key, and PermissionDenied."""
     principal = principal_of(request)
     if scope not in principal.scopes:
         raise PermissionDenied(_lacks(scope), code=HasScope.code)
@@ -48,15 +49,15 @@ def require_scope(request: Request, scope: str) -> Principal:
 
 
 class IsKnown(BasePermission):
-    """Lets API keys and people who signed in through, where what they ask for decides what they need."""
+    """Admits API keys and signed-in people where the requested object decides what they need."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return isinstance(request.user, Principal | Person)
 
 
 class IsProvenPerson(BasePermission):
-    """Lets somebody through who signed in and whose mailbox a code has shown to be theirs: what families see is found
-    by their address, so a mere claim to it must show nothing."""
+    """Admits signed-in people who have entered a code mailed to their address: families' data is found by address, so
+    an unproven address must show nothing."""
 
     code = AddressUnproven.code
     message = f"{AddressUnproven.title}."

@@ -9,7 +9,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
     name = ["bearerKey", "headerKey"]
 
     def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[str]]]:
-        """Either header will do: in one object they would both be needed."""
+        """Accept either header: listed in one object, both would be required."""
         return [{name: []} for name in self.name]
 
     def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:

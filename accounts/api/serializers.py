@@ -1,4 +1,4 @@
-"""The shapes of guardians, in and out."""
+"""The input and output shapes of guardians."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ MAX_LEARNERS = 100
 
 
 class GuardianFilter(StrictFilterSet):
-    """How guardians can be narrowed."""
+    """The filters for guardians."""
 
     externalId = TextFilter(field_name="external_id")
     email = TextFilter()

@@ -1,4 +1,4 @@
-"""Who may ask for a field: each field that leads to rows stands behind a door, as each route of REST does."""
+"""Who may ask for a field: each field that leads to rows has a door, as each REST route does."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ from ..principals import Principal, person_of, principal_of
 
 
 class Door(FieldExtension):
-    """Lets a caller through to a field, and no text that a database can't hold. Each root field has one."""
+    """Admits a caller to a field, and refuses text that a database can't store. Each root field has one."""
 
     def admit(self, request: Request) -> None:
         raise NotImplementedError
@@ -28,7 +28,7 @@ class Door(FieldExtension):
         return next_(source, info, **kwargs)
 
     def check(self, info: Info, **kwargs: Any) -> None:
-        """Raise what the caller, or a text among the arguments, is refused with."""
+        """Raise the refusal for the caller or for a text among the arguments."""
         self.admit(info.context)
         for name, value in kwargs.items():
             if fault := _fault(given(value)):
@@ -36,7 +36,7 @@ class Door(FieldExtension):
 
 
 class Needs(Door):
-    """For API keys with a scope."""
+    """Admits API keys with a scope."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -46,31 +46,31 @@ class Needs(Door):
 
 
 class ForFamilies(Door):
-    """For people who signed in and whose mailbox is proven."""
+    """Admits signed-in people with a proven mailbox."""
 
     def admit(self, request: Request) -> None:
         require_family(person_of(request).user)
 
 
 class ForKeys(Door):
-    """For API keys with any scope: what is behind it asks for the scopes that it needs."""
+    """Admits API keys with any scope: the fields inside check the scopes they need."""
 
     def admit(self, request: Request) -> None:
         principal_of(request)
 
 
 def caller_of(info: Info) -> Principal:
-    """The API key's principal behind a field that `Needs` a scope."""
+    """Return the API key's principal behind a field that `Needs` a scope."""
     return principal_of(info.context)
 
 
 def user_of(info: Info) -> User:
-    """The person behind a field that is `ForFamilies`."""
+    """Return the person behind a field that is `ForFamilies`."""
     return person_of(info.context).user
 
 
 def _fault(value: Any) -> str:
-    """What is wrong with the first text in what was sent that can't be stored."""
+    """Return what is wrong with the first text in the input that can't be stored."""
     if isinstance(value, dict):
         return next((fault for pair in value.items() for each in pair if (fault := _fault(each))), "")
     if isinstance(value, list):

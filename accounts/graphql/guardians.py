@@ -1,4 +1,4 @@
-"""Guardians in GraphQL: what REST shows of them and takes, through the same use cases."""
+"""Guardians in GraphQL: the same fields and input as in REST, through the same use cases."""
 
 from typing import Any
 
@@ -53,17 +53,17 @@ class Guardian:
 
 @body(NewGuardianBody)
 class NewGuardian:
-    """A guardian to be added, known by externalId, email or both."""
+    """A guardian to add, known by externalId, email, or both."""
 
 
 @body(GuardianBody)
 class GuardianChanges:
-    """What is to change of a guardian; what is left out stays, and learnerIds replaces the whole list."""
+    """Changes to a guardian; omitted fields stay, and learnerIds replaces the whole list."""
 
 
 @strawberry.type
 class GuardiansQuery:
-    """Those who answer for learners."""
+    """Guardians of the workspace's learners."""
 
     @strawberry.field(extensions=[Needs(READ)], description="Guardians, newest first.")
     def guardians(
@@ -87,7 +87,7 @@ class GuardiansQuery:
 
 @strawberry.type
 class GuardiansMutation:
-    """Changes of guardians."""
+    """Changes to guardians."""
 
     @strawberry.mutation(extensions=[Needs(WRITE)], description="Add a guardian.")
     def register_guardian(self, info: Info, input: NewGuardian) -> Guardian:

@@ -1,4 +1,4 @@
-"""Learners and leads in GraphQL: what REST shows of them and takes, through the same use cases."""
+"""Learners and leads in GraphQL: the same fields and input as in REST, through the same use cases."""
 
 import strawberry
 from django.db.models import QuerySet
@@ -30,7 +30,7 @@ WRITE = "learners:write"
 
 @shape(LearnerSerializer)
 class Learner:
-    """Somebody who learns."""
+    """A person who takes part in programs."""
 
 
 @shape(LeadSerializer)
@@ -40,17 +40,17 @@ class Lead:
 
 @body(NewLearnerBody)
 class NewLearner:
-    """A learner to be added."""
+    """A learner to add."""
 
 
 @body(LearnerBody)
 class LearnerChanges:
-    """What is to change of a learner; what is left out stays."""
+    """Changes to a learner; omitted fields stay."""
 
 
 @body(LeadBody)
 class LeadDetails:
-    """What is known of a lead."""
+    """What is known about a lead."""
 
 
 @strawberry.type
@@ -92,7 +92,7 @@ class PeopleQuery:
 
 @strawberry.type
 class PeopleMutation:
-    """Changes of learners and leads."""
+    """Changes to learners and leads."""
 
     @strawberry.mutation(extensions=[Needs(WRITE)], description="Add a learner.")
     def register_learner(self, info: Info, input: NewLearner) -> Learner:

@@ -11,14 +11,14 @@ from .workspaces import Workspace
 
 
 class ApiKey(models.Model):
-    """An integrator's key to one workspace. Only its SHA-256 is stored; the text is shown once, when it is made.
+    """An integrator's key to one workspace. Only its SHA-256 is stored; the text is shown once, on creation.
 
     A rotated key stays usable until `expires_at` while its `replaced_by` already works.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100)
-    prefix = models.CharField(max_length=11, editable=False)  # the public start of the key, safe to show and to log
+    prefix = models.CharField(max_length=11, editable=False)  # the key's public prefix, safe to show and to log
     digest = models.CharField(max_length=64, unique=True, editable=False)
     last_four = models.CharField(max_length=4, editable=False)
     scopes = models.JSONField(default=list)

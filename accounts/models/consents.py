@@ -11,10 +11,10 @@ from .workspaces import Workspace
 
 
 class ConsentText(models.Model):
-    """One version of what families are asked to agree to for a purpose, as "photos".
+    """One version of what families are asked to agree to for a purpose, such as "photos".
 
-    Invariant: it never changes, so that everybody reads later what was agreed to; a new wording is the next version.
-    `stopped_at` is set once, when it is no longer asked.
+    Invariant: it never changes, so that everybody can read later what was agreed to; a new wording is the next version.
+    `stopped_at` is set once, when it is no longer asked for.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="consent_texts")
@@ -39,9 +39,9 @@ class ConsentText(models.Model):
 
 
 class Consent(models.Model):
-    """That whoever reads an address agreed to a text about a learner, and until when it holds.
+    """The agreement of an address's reader to a text about a learner, and until when it holds.
 
-    Invariant: at most one live row per learner, purpose and address; a row that has ended says how. `purpose` is the
+    Invariant: at most one live row per learner, purpose, and address; a row that has ended says how. `purpose` is the
     text's.
     """
 

@@ -1,4 +1,4 @@
-"""What a mailed link opens, for staff and for guardians."""
+"""Invitations of staff and guardians, opened by a mailed link."""
 
 import datetime as dt
 
@@ -14,9 +14,9 @@ from .workspaces import Workspace
 
 
 class Invitation(models.Model):
-    """What a mailed link opens, once, for whoever reads the mail of its address.
+    """What a mailed link opens, once, for the reader of its address's mail.
 
-    Only the SHA-256 of the link's secret is kept; an invitation that is sent again has a new link and more time.
+    Only the SHA-256 of the link's secret is stored; sending an invitation again gives it a new link and more time.
     """
 
     email = AddressField(max_length=254)
@@ -44,10 +44,10 @@ class Invitation(models.Model):
 
 
 class StaffInvitation(Invitation):
-    """An address that may join the staff of a workspace, once whoever reads its mail accepts. Until then it changes
-    nothing for anybody's account.
+    """An address that may join a workspace's staff once the reader of its mail accepts. Until then it changes nobody's
+    account.
 
-    Invariant: one that is neither accepted nor revoked per workspace and address.
+    Invariant: at most one per workspace and address is neither accepted nor revoked.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="staff_invitations")
@@ -72,11 +72,11 @@ class StaffInvitation(Invitation):
 
 
 class GuardianInvitation(Invitation):
-    """An address that a guardian of the workspace may be reached by, once whoever reads its mail says so. Until then
+    """An address at which a guardian of the workspace may be reached once the reader of its mail confirms. Until then
     it shows nobody anything.
 
-    Invariant: one that is neither accepted nor revoked per guardian. `unanswered_at` is when staff were last told that
-    it ran out.
+    Invariant: at most one per guardian is neither accepted nor revoked. `unanswered_at` is when staff were last told
+    that it expired.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="guardian_invitations")

@@ -1,4 +1,4 @@
-"""Who learns: the learners, how each is told from the others, those merged into another, and the prospects."""
+"""Learners, how each is told apart from the others, merged learners, and leads."""
 
 import hashlib
 
@@ -14,33 +14,35 @@ from .workspaces import Workspace
 
 
 def identity_by_external_id(external_id: str) -> str:
-    """The identity of a learner that the workspace's own system names."""
+    """Return the identity of a learner whom the workspace's own system names."""
     return f"ext:{external_id}"
 
 
 def person_key(email: str, first_name: str, last_name: str) -> str:
-    """Who a learner is as far as email and name tell; siblings who share a parent's address stay two people."""
+    """Return who a learner is as far as email and name tell; siblings who share a parent's address stay two people."""
     joined = "\x1f".join((canonical_address(email), fold_name(first_name), fold_name(last_name)))
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
 def external_key(external_id: str | None) -> str | None:
-    """The external id as it is compared with others that may be the same one, written otherwise."""
+    """Return the external id in the form that matches other spellings of the same id."""
     return fold_reference(external_id or "")[:150] or None
 
 
 def identity_by_person(person: str) -> str:
-    """The identity of a learner known by email and name only."""
+    """Return the identity of a learner known by email and name only."""
     return f"who:{person}"
 
 
 def identity_of_twin(cuid: str) -> str:
-    """The identity of a learner whose email and names are another's too, until staff say whether they are one."""
+    """Return the identity of a learner who shares email and names with another, until staff say whether they
+    are one.
+    """
     return f"{_TWIN}{cuid}"
 
 
 def identity_of_merged(cuid: str) -> str:
-    """The identity of a learner that was merged into another: one that no request can name."""
+    """Return the identity of a learner that was merged into another: one that no request can name."""
     return f"merged:{cuid}"
 
 
@@ -49,24 +51,25 @@ _TWIN = "twin:"
 
 class LearnerQuerySet(models.QuerySet["Learner"]):
     def live(self) -> "LearnerQuerySet":
-        """The learners there are, without those that were merged into one of them, and those that were erased."""
+        """Select the learners that are neither merged nor erased."""
         return self.filter(merged_into__isnull=True, erased_at__isnull=True)
 
     def known_as(self, cuid: str) -> "LearnerQuerySet":
-        """The live learner with this CUID, or the one that the learner with it was merged into."""
+        """Return the live learner with this CUID, or the one it was merged into."""
         return self.live().filter(models.Q(cuid=cuid) | models.Q(merged__cuid=cuid)).distinct()
 
 
 class Learner(models.Model):
-    """A person who learns: the documents' learner, student and customer.
+    """A person who takes part in programs: the documents' learner, student, and customer.
 
-    Invariant: `identity` is unique in the workspace. It is the external id where the workspace's system gave one, else
-    `person` (a hash of email and names), so two concurrent requests about one new learner make one row.
+    Invariant: `identity` is unique in the workspace. It is the external id if the workspace's system gave one, else
+    `person` (a hash of email and names), so two concurrent requests about one new learner create one row.
 
     A learner that turned out to be another one is kept as a tombstone: `merged_into` names the live one, its names and
     ids lead there, and nothing else belongs to it.
 
-    A learner who was erased (`erased_at`) is nobody any more: their rows stay, for what was counted and paid.
+    A learner who was erased (`erased_at`) no longer identifies anybody: their rows stay, because they were counted and
+    paid for.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -118,7 +121,7 @@ class Learner(models.Model):
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def derive_identity(self) -> None:
-        """Set `person`, `external_key` and `identity` from the fields they stand for."""
+        """Set `person`, `external_key`, and `identity` from the fields they derive from."""
         if self.erased_at is not None:
             return
         self.external_id = self.external_id or None
@@ -133,16 +136,16 @@ class Learner(models.Model):
 
 
 class LearnerMerge(models.Model):
-    """That two learners turned out to be one: which one stayed, what moved to it, who said so and why.
+    """The merge of two learners: which one stayed, what moved to it, who decided, and why.
 
-    Invariant: a learner is dropped at most once. The rows are never changed.
+    Invariant: a learner is dropped at most once. The rows never change.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="learner_merges")
     kept = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="+")
     dropped = models.OneToOneField(Learner, on_delete=models.PROTECT, related_name="merge")
     reason = models.CharField(max_length=300)
-    moved = models.JSONField()  # what it was called -> the ids of the rows
+    moved = models.JSONField()  # kind of row -> the ids of the rows
     actor = models.CharField(max_length=64)
     merged_at = models.DateTimeField()
 
@@ -156,7 +159,7 @@ class LearnerMerge(models.Model):
 
 
 class Lead(models.Model):
-    """Whatever is known of a prospect; becomes a learner with the first approved enrollment."""
+    """Everything known about a prospect, who becomes a learner with the first approved enrollment."""
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="leads")

@@ -7,10 +7,11 @@ from .workspaces import Workspace
 
 
 class NameChange(models.Model):
-    """That a learner is called otherwise from now on, or that their family asks for it: the names before and after, who
-    wanted it, who decided.
+    """A learner's change of name, made or requested by the family: the names before and after, who wanted it, and who
+    decided.
 
-    Invariant: a learner waits for one decision at a time; what was applied was decided; a decided row never changes.
+    Invariant: a learner has at most one undecided change; a change that was applied was decided; a decided row never
+    changes.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="name_changes")
@@ -24,7 +25,7 @@ class NameChange(models.Model):
     decided_by = models.CharField(max_length=64, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     is_applied = models.BooleanField("applied", default=False)
-    note = models.CharField(max_length=300, blank=True)  # why it was declined, which the family reads
+    note = models.CharField(max_length=300, blank=True)  # why it was declined, shown to the family
 
     class Meta:
         constraints = [
@@ -50,7 +51,7 @@ class NameChange(models.Model):
 
     @property
     def state(self) -> str:
-        """pending, applied or declined."""
+        """Return pending, applied, or declined."""
         if self.decided_at is None:
             return "pending"
         return "applied" if self.is_applied else "declined"

@@ -9,16 +9,15 @@ from .users import User
 
 
 class SecondFactor(models.Model):
-    """What shows, after the password, that it is the owner of the account who signs in: an authenticator app, passkeys,
-    or both.
+    """What shows, after the password, that the account's owner is signing in: an authenticator app, passkeys, or both.
 
-    Invariant: one per person, and it counts from the moment it is there. No code opens anything twice, because
-    `last_step` only grows, and of recovery codes only those that are left are kept, as digests.
+    Invariant: one per person, and it counts as soon as it exists. No code works twice: `last_step` only grows, and only
+    unused recovery codes are kept, as digests.
     """
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="second_factor")
-    secret = SealedTextField(blank=True, default="")  # what the app and we share; empty for those without an app
-    last_step = models.BigIntegerField(default=0)  # the half minute since 1970 whose code was the last to be used
+    secret = SealedTextField(blank=True, default="")  # shared with the app; empty for people without an app
+    last_step = models.BigIntegerField(default=0)  # the half minute since 1970 of the last code that was used
     recovery_digests = models.JSONField(default=list)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
@@ -27,7 +26,7 @@ class SecondFactor(models.Model):
 
 
 class Passkey(models.Model):
-    """The public half of a key that somebody's phone, computer or small device holds.
+    """The public half of a key held by somebody's phone, computer, or security key.
 
     Invariant: it belongs to one person, and its counter only grows.
     """
@@ -36,7 +35,7 @@ class Passkey(models.Model):
 
     factor = models.ForeignKey(SecondFactor, on_delete=models.CASCADE, related_name="passkeys")
     name = models.CharField(max_length=60)
-    credential_id = models.CharField(max_length=1364, unique=True)  # in base64, as the next one
+    credential_id = models.CharField(max_length=1364, unique=True)  # in base64, like the next one
     public_data = models.TextField()
     sign_count = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()

@@ -5,10 +5,10 @@ from .users import User
 
 
 class StaffSignIn(models.Model):
-    """A browser in which a member of staff is signed in to the back office.
+    """A browser in which a staff member is signed in to the back office.
 
-    Invariant: it is there for as long as its session, which the database deletes it with. It tells the kind of browser
-    and a range of addresses, enough to know one's own by, and not where somebody was.
+    Invariant: it exists as long as its session, and the database deletes both together. It records the kind of browser
+    and a range of addresses: enough to recognize one's own, but not where somebody was.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")

@@ -11,7 +11,7 @@ from .workspaces import Workspace
 
 
 class StaffTask(models.Model):
-    """Something only a person can decide: a payment that does not fit, a refund that failed, a dispute.
+    """Something only a person can decide: a payment that does not match, a failed refund, a dispute.
 
     Invariant: one open task per kind and subject; raising it again changes nothing.
     """
@@ -33,7 +33,7 @@ class StaffTask(models.Model):
                 condition=models.Q(status=TaskStatus.OPEN),
                 name="staff_task_one_open_per_subject",
             ),
-            # Staff are asked once whether two learners are one person, whatever they answered.
+            # Staff are asked only once whether two learners are one person, whatever the answer was.
             models.UniqueConstraint(
                 fields=["subject"], condition=models.Q(kind=POSSIBLE_TWINS), name="staff_task_one_per_pair_of_twins"
             ),

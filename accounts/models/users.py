@@ -1,4 +1,4 @@
-"""Who signs in, and staff's role in a workspace."""
+"""People who sign in, and staff roles in a workspace."""
 
 from typing import ClassVar
 
@@ -30,17 +30,17 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """Somebody who signs in, by email. Staff see the workspaces they are members of; a superuser sees all."""
+    """A person who signs in, by email. Staff see the workspaces they are members of; a superuser sees all."""
 
     email = AddressField(max_length=254, unique=True)
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
-    # In which families read us, once they have chosen one.
+    # The language a family has chosen, if any.
     language = models.CharField(max_length=5, choices=settings.LANGUAGES, blank=True, default="", db_default="")
     is_staff = models.BooleanField(default=False, help_text="May sign in to the back office.")
     is_active = models.BooleanField(default=True)
     date_joined = models.DateTimeField(default=utc_now, editable=False)
-    # A session belongs to the epoch it was opened in: counting it up signs the person out everywhere.
+    # A session belongs to the epoch in which it was opened: increasing the epoch signs the person out everywhere.
     session_epoch = models.IntegerField(default=0, db_default=0, editable=False)
 
     objects = UserManager()
@@ -52,7 +52,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         return str(self.email)
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
-        """What Django compares a session with at each request; the first epoch leaves it as Django has it."""
+        """Return what Django compares a session with on each request; in the first epoch it equals Django's
+        own value.
+        """
         of_password = str(super()._get_session_auth_hash(secret=secret))  # type: ignore[misc]  # not in the stubs
         return f"{of_password}.{self.session_epoch}" if self.session_epoch else of_password
 

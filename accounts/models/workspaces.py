@@ -9,12 +9,12 @@ from core.local_time import validate_timezone
 
 
 def default_timezone() -> str:
-    """The zone of a new workspace that names none."""
+    """Return the zone of a new workspace that names none."""
     return str(settings.DEFAULT_WORKSPACE_TIMEZONE)
 
 
 def default_language() -> str:
-    """The language of a new workspace that names none."""
+    """Return the language of a new workspace that names none."""
     return str(settings.DEFAULT_WORKSPACE_LANGUAGE)
 
 
