@@ -70,8 +70,8 @@ def must_sign_in(user: User | None) -> bool:
 
 @transaction.atomic
 def accept_invitation(*, token: str, new_password: str | None, now: dt.datetime) -> User:
-    """Make the person who opened the link a member, with `new_password`; None if they have just signed in with their
-    existing one. Raises NotFound, InvitationOver, AlreadyMember, and Invalid for a password that may not be set.
+    """Make the person who opened the link a member. Set `new_password`, which is None if they have just signed in with
+    their existing one. Raises NotFound, InvitationOver, AlreadyMember, and Invalid for a password that may not be set.
     """
     found = find_invitation(StaffInvitation, token=token)
     if found is None:

@@ -1,7 +1,7 @@
-"""Buttons that ask before they act: a page with a form, then one use case, and refusals said in words.
+"""Buttons that ask before they act: a page with a form, then one use case, and refusals explained in words.
 
-A decorated method gets the request, the row and the valid form, calls its use case and returns the sentence to show (or
-a response of its own). Scope, power and state are checked here, before it runs.
+A decorated method receives the request, the row, and the valid form, calls its use case, and returns the sentence to
+show (or its own response). Scope, power, and state are checked here before it runs.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ Perform = Callable[..., str | HttpResponse]
 
 
 class StaffForm(forms.Form):
-    """A form of the back office: knows who asks and about which row, and looks like the rest of it."""
+    """A back-office form: it knows who uses it and for which row, and looks like the rest of the back office."""
 
     def __init__(self, *args: Any, request: HttpRequest, row: Any = None, **kwargs: Any) -> None:
         self.request = request
@@ -66,7 +66,9 @@ class StaffForm(forms.Form):
 
     @property
     def workspace_id(self) -> int | None:
-        """The workspace of what was chosen: itself, or that of a district, a program and the like."""
+        """Return the workspace of the selected object: the object itself, or the workspace its district, program, etc.
+        belongs to.
+        """
         chosen = [value for value in self.cleaned_data.values() if isinstance(value, models.Model)]
         for value in chosen:
             if isinstance(value, Workspace):
@@ -74,7 +76,9 @@ class StaffForm(forms.Form):
         return next((value.workspace_id for value in chosen if hasattr(value, "workspace_id")), None)
 
     def offer_workspaces(self, power: Power) -> None:
-        """Let the `workspace` field offer those where the power is held. A single one is not asked for."""
+        """Offer in the `workspace` field the workspaces where the person has the power. If there is only one, the field
+        is not shown.
+        """
         bound = self.fields["workspace"]
         assert isinstance(bound, forms.ModelChoiceField)
         bound.queryset = access_of(self.request).limit(Workspace.objects.order_by("slug"), path="id", power=power)
@@ -85,8 +89,8 @@ class StaffForm(forms.Form):
 
 
 class _ChosenFile(forms.FileInput):
-    """The browser's own field, which tells the name of the file. Unfold's script writes it once more into a text field
-    nearby, and fails where there is none."""
+    """The browser's own file field, which shows the file's name. Unfold's script also writes the name into a nearby
+    text field, and fails where there is none."""
 
     def render(self, *args: Any, **kwargs: Any) -> SafeString:
         field = super().render(*args, **kwargs)
@@ -106,11 +110,11 @@ def _classes_for(widget: forms.Widget) -> list[str]:
 
 
 class ConfirmForm(StaffForm):
-    """Nothing to fill in: the button is the answer."""
+    """A form with nothing to fill in: pressing the button is the answer."""
 
 
 class NoteForm(StaffForm):
-    """A word for colleagues, which nobody else reads."""
+    """A note for colleagues, which nobody else reads."""
 
     note = forms.CharField(
         label="Note for colleagues",
@@ -127,7 +131,7 @@ class RequiredNoteForm(NoteForm):
 
 
 class ReasonForm(NoteForm):
-    """What the family is told, and apart from it what only colleagues read."""
+    """What the family is told and, separately, what only colleagues read."""
 
     reason = forms.CharField(
         label="Reason for the family",
@@ -140,8 +144,8 @@ class ReasonForm(NoteForm):
 
 @dataclass(kw_only=True)
 class RowButton:
-    """A button on a row's page, shown to those with the power while it is `possible(row)`. With a `preview` it tells
-    what it will do, and does it when that was confirmed."""
+    """A button on a row's page, shown to people with the power while `possible(row)` is true. With a `preview`, it
+    shows what it will do, and does it after confirmation."""
 
     perform: Perform
     description: str
@@ -152,13 +156,15 @@ class RowButton:
     explanation: str
     icon: str
     variant: ActionVariant
-    reaches_out: bool = False  # asks a vendor or sends a mail by itself, which no transaction may span
+    reaches_out: bool = False  # calls a vendor or sends a mail by itself, which no transaction may span
 
     def __get__(self, model_admin: Any, owner: type) -> Any:
         return self if model_admin is None else OnPage(self, model_admin)
 
     def find_row(self, model_admin: Any, request: HttpRequest, object_id: str) -> Any:
-        """The row whose button was pressed. Raises Http404, and PermissionDenied for those without the power."""
+        """Return the row whose button was pressed. Raises Http404, and PermissionDenied for people without
+        the power.
+        """
         row = model_admin.get_visible(request, object_id)
         if row is None:
             raise Http404(f"There is no such {model_admin.opts.verbose_name}.")
@@ -167,8 +173,8 @@ class RowButton:
         return row
 
     def carry_out(self, model_admin: Any, request: HttpRequest, row: Any, form: StaffForm) -> str | HttpResponse:
-        """Do it and record it, both or neither. What reaches out of the house can't be taken back, so that it was asked
-        for is recorded before."""
+        """Do it and record it, both or neither. Calls to outside systems can't be undone, so the request for them is
+        recorded first."""
         if self.reaches_out:
             with one_deed(request, form):
                 model_admin.log_change(request, row, self.description)
@@ -207,7 +213,9 @@ class RowButton:
 
 @dataclass(kw_only=True)
 class ListButton:
-    """A button above a list, to make something through its use case. With a `preview` it tells of the form alone."""
+    """A button above a list that creates something through its use case. With a `preview`, it describes the
+    form alone.
+    """
 
     perform: Perform
     description: str
@@ -223,7 +231,9 @@ class ListButton:
         return self if model_admin is None else OnPage(self, model_admin)
 
     def carry_out(self, model_admin: Any, request: HttpRequest, form: StaffForm) -> str | HttpResponse:
-        """Do it and record it, as a row's button does. What a form without a workspace makes is the platform's."""
+        """Do it and record it, like a row's button. If the form has no workspace, the result belongs to the
+        platform.
+        """
         entry: dict[str, Any] = {
             "action": self.description,
             "model": model_admin.opts.label_lower,
@@ -262,11 +272,11 @@ class ListButton:
 
 @dataclass(frozen=True)
 class OnPage:
-    """A button on the pages of one admin: what unfold calls when it is pressed, and reads to draw it."""
+    """A button on the pages of one admin: unfold calls it when it is pressed, and reads it to draw it."""
 
     button: RowButton | ListButton
     model_admin: Any
-    attrs: dict[str, str] = field(default_factory=dict)  # of the link in HTML
+    attrs: dict[str, str] = field(default_factory=dict)  # of the HTML link
 
     def __call__(self, request: HttpRequest, **row: str) -> HttpResponse:
         return self.button.press(self.model_admin, request, **row)
@@ -286,9 +296,9 @@ class OnPage:
 
 @dataclass(kw_only=True)
 class BulkButton:
-    """A row's button for the selected rows: asked once, each row its own transaction, refusals counted and told.
+    """A row's button for the selected rows: one question, a transaction per row, and refusals counted and reported.
 
-    Django finds it on the class of the admin, and calls it as it calls a function.
+    Django finds it on the admin class and calls it like a function.
     """
 
     button: RowButton
@@ -337,8 +347,8 @@ def staff_action(
     variant: ActionVariant = ActionVariant.DEFAULT,
     reaches_out: bool = False,
 ) -> Callable[[Perform], RowButton]:
-    """Make a method the button of a row. It gets the request, the row and the form, in one transaction with its entry
-    in the audit log unless it `reaches_out`."""
+    """Make a method a row's button. It receives the request, the row, and the form, in one transaction with its audit
+    log entry unless it `reaches_out`."""
 
     def decorate(perform: Perform) -> RowButton:
         return RowButton(
@@ -367,7 +377,7 @@ def staff_list_action(
     icon: str = "add",
     reaches_out: bool = False,
 ) -> Callable[[Perform], ListButton]:
-    """Make a method the button of a list. It gets the request and the form; its `preview` None and the form."""
+    """Make a method a list's button. It receives the request and the form; its `preview` receives None and the form."""
 
     def decorate(perform: Perform) -> ListButton:
         return ListButton(
@@ -392,9 +402,9 @@ def in_bulk(
     preview: ForeseeAll | None = None,
     possible: Callable[[Any], bool] | None = None,
 ) -> BulkButton:
-    """Make the same action for the selected rows. The `explanation` speaks of many; `preview` tells what happens to all
-    of them, in a few queries: numbers, sums in each currency, and why some are refused. `possible` replaces the
-    button's own where that would ask the database for each row."""
+    """Return the same action for the selected rows. The `explanation` is about many rows; `preview` says in a few
+    queries what happens to all of them: numbers, sums in each currency, and why some are refused. `possible` replaces
+    the button's own where that would query the database for each row."""
     return BulkButton(
         button=button,
         short_description=description,

@@ -1,4 +1,4 @@
-"""Who did it, in words: the trail keeps `user:3` and `key:5`, and staff read names, of people whom they may know."""
+"""Actors in words: the trail stores `user:3` and `key:5`, and staff read names, but only of people they may know."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -21,8 +21,8 @@ _OTHERS = {
 
 
 def name_actors(access: StaffAccess, texts: Iterable[str]) -> dict[str, str]:
-    """What to call each of these actors, in one query for each kind. Whoever is not of the person's own workspaces is
-    named by what they are."""
+    """Return what to call each of these actors, with one query per kind. People outside the reader's own workspaces are
+    called by what they are."""
     ids: dict[str, dict[int, str]] = {}
     named = {}
     for text in set(texts):
@@ -77,7 +77,7 @@ _FINDERS: Mapping[str, Callable[[StaffAccess, Iterable[int]], dict[int, str]]] =
 
 
 def actor_column(field_name: str, description: str = "by") -> Callable[[Any, Any], str]:
-    """A column with the name of whoever did it. Its page lists the field in `actor_fields`."""
+    """Return a column with the actor's name. Its page lists the field in `actor_fields`."""
 
     @display(description=description, ordering=field_name)
     def column(_admin: Any, row: Any) -> str:

@@ -3,7 +3,7 @@ from django.contrib.admin import apps as admin_apps
 
 
 class BackOfficeAdminConfig(admin_apps.AdminConfig):
-    """Django's admin with our door to it. Named in INSTALLED_APPS, never found by itself."""
+    """Django's admin with our own site. It is named in INSTALLED_APPS and never discovered automatically."""
 
     default = False
     default_site = "backoffice.site.BackOfficeSite"

@@ -27,7 +27,7 @@ from core.numbers import parse_whole_number
 
 NOTHING = "—"
 
-# One tone per word, whichever state machine says it, so that the same word always looks the same.
+# One tone per word, whichever state machine uses it, so that the same word always looks the same.
 TONES: dict[str, str] = {
     word: tone
     for tone, words in {
@@ -42,13 +42,13 @@ TONES: dict[str, str] = {
 
 
 def badge(value: str, label: str = "") -> SafeString:
-    """A status as a colored label."""
+    """Return a status as a colored label."""
     context = {"text": label or value, "type": TONES.get(value, "default")}
     return SafeString(render_to_string("unfold/helpers/label.html", context).strip())
 
 
 def status_badge(field_name: str, description: str = "") -> Callable[[Any, Any], SafeString | str]:
-    """A list and detail column that shows a field with choices as a badge."""
+    """Return a list and detail column that shows a field with choices as a badge."""
 
     @display(description=description or field_name.replace("_", " "), ordering=field_name)
     def column(_admin: Any, row: Any) -> SafeString | str:
@@ -59,7 +59,7 @@ def status_badge(field_name: str, description: str = "") -> Callable[[Any, Any],
 
 
 def money_column(amount_field: str, description: str) -> Callable[[Any, Any], str]:
-    """A column that shows minor units in the row's currency."""
+    """Return a column that shows minor units in the row's currency."""
 
     @display(description=description, ordering=amount_field)
     def column(_admin: Any, row: Any) -> str:
@@ -69,7 +69,7 @@ def money_column(amount_field: str, description: str) -> Callable[[Any, Any], st
 
 
 def capacity_bar(*, firm: int, pending: int, total: int, words: tuple[str, str]) -> SafeString:
-    """What is taken of something limited, as a bar with its numbers; `words` name the firm and the pending part, so
+    """Return a bar with numbers for the used part of a limited number; `words` name the firm and the pending part, so
     that it can be read without seeing it."""
     whole = max(total, 1)
     return format_html(
@@ -89,7 +89,7 @@ def capacity_bar(*, firm: int, pending: int, total: int, words: tuple[str, str])
 
 
 def admin_url(row: models.Model) -> str:
-    """The row's page in the back office; empty if its model has none."""
+    """Return the URL of the row's back-office page; empty if its model has none."""
     try:
         return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(row.pk)])
     except NoReverseMatch:
@@ -98,20 +98,20 @@ def admin_url(row: models.Model) -> str:
 
 @cache
 def page_url(model: type[models.Model], page: str) -> str:
-    """A page of a model that is about no single row: its list, or another one by its name. Kept, since the sidebar and
-    its tabs ask for some fifty on every page."""
+    """Return the URL of a model's page that is about no single row: its list, or another one by name. Cached, since the
+    sidebar and its tabs ask for some fifty on every page."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
 
 
 def list_url(model: type[models.Model], **query: object) -> str:
-    """The list of a model, filtered."""
+    """Return the URL of a model's list, filtered."""
     url = page_url(model, "changelist")
     pairs = urlencode(query, safe=":")
     return f"{url}?{pairs}" if pairs else url
 
 
 def link(row: models.Model | None, text: object = "") -> SafeString | str:
-    """The row's name, linked to its page."""
+    """Return the row's name, linked to its page."""
     if row is None:
         return NOTHING
     url = admin_url(row)
@@ -119,7 +119,7 @@ def link(row: models.Model | None, text: object = "") -> SafeString | str:
 
 
 def link_column(path: str, description: str) -> Callable[[Any, Any], SafeString | str]:
-    """A column that links to the row found along `path` (dots between relations)."""
+    """Return a column that links to the row found along `path` (dots between relations)."""
 
     @display(description=description, ordering=path.replace(".", "__"))
     def column(_admin: Any, row: Any) -> SafeString | str:
@@ -131,7 +131,7 @@ def link_column(path: str, description: str) -> Callable[[Any, Any], SafeString 
 
 
 def json_block(value: Any) -> SafeString | str:
-    """JSON as readable text; unfold's own rendering wants inline styles per token."""
+    """Return JSON as readable text; unfold's own rendering requires inline styles per token."""
     if value in (None, {}, [], ""):
         return NOTHING
     return format_html('<pre class="backoffice-json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
@@ -146,7 +146,9 @@ def json_column(field_name: str, description: str = "") -> Callable[[Any, Any], 
 
 
 def moment(at: dt.datetime | None) -> str:
-    """A time as staff read it, in the zone of their page; a time of the day is told while the year is the present."""
+    """Return a time as staff read it, in their page's zone; it includes the time of day only within the
+    current year.
+    """
     if at is None:
         return ""
     local = timezone.localtime(at)
@@ -157,7 +159,7 @@ def moment(at: dt.datetime | None) -> str:
 
 
 def staff_moment(at: dt.datetime, zone: str) -> str:
-    """A moment in the zone of what it belongs to: "Jan 5, 2027, 11:59 PM CST"."""
+    """Return a moment in the zone of the object it belongs to: "Jan 5, 2027, 11:59 PM CST"."""
     return time_words.stamp(at.astimezone(ZoneInfo(zone)))
 
 
@@ -179,7 +181,9 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A titled list of neighbors next to an object; `more_url` leads to all of them when only the first are shown."""
+    """A titled list of neighbors next to an object; `more_url` leads to all of them if only the first ones
+    are shown.
+    """
 
     title: str
     rows: list[Neighbor] = field(default_factory=list)
@@ -191,7 +195,7 @@ class Card:
 def neighbor(
     row: models.Model, *, status: str = "", note: object = "", at: dt.datetime | None = None, title: object = ""
 ) -> Neighbor:
-    """A row of a card from a model instance; `status` names its field with choices."""
+    """Return a card's row for a model instance; `status` names its field with choices."""
     value = getattr(row, status) if status else ""
     label = badge(value, getattr(row, f"get_{status}_display")()) if value else ""
     return Neighbor(title=title or row, url=admin_url(row), badge=label, note=str(note or ""), at=at)
@@ -204,8 +208,8 @@ _subjects: dict[str, type[models.Model]] = {}
 
 
 def neighbors_of(model: type[models.Model], *, early: bool = False) -> Callable[[NeighborSource], NeighborSource]:
-    """Register a card for the pages of a model. Apps above add theirs to models of apps below. The `early` ones come
-    first: what people decide by."""
+    """Register a card for a model's pages. Apps above add theirs to models of apps below. The `early` ones come first:
+    the information people need for their decisions."""
 
     def register(source: NeighborSource) -> NeighborSource:
         (_early_sources if early else _sources)[model].append(source)
@@ -216,7 +220,7 @@ def neighbors_of(model: type[models.Model], *, early: bool = False) -> Callable[
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Where a list without rows sends somebody who wants some: what it is called and takes, and its page."""
+    """The page to which an empty list sends people who want rows: its name, what it requires, and its URL."""
 
     label: str
     note: str
@@ -227,7 +231,7 @@ _guides: dict[type[models.Model], list[Guide]] = defaultdict(list)
 
 
 def guides_from(*sources: type[models.Model], guide: Guide) -> None:
-    """Let the empty lists of these models lead to a guided page. Apps above add theirs to models of apps below."""
+    """Link these models' empty lists to a guided page. Apps above add theirs to models of apps below."""
     for model in sources:
         _guides[model].append(guide)
 
@@ -237,22 +241,22 @@ def guides_for(model: type[models.Model]) -> list[Guide]:
 
 
 def cards_for(request: HttpRequest, row: models.Model) -> list[Card]:
-    """The cards of a row, in the order they were registered, the early ones before the others."""
+    """Return a row's cards in registration order, the early ones before the others."""
     return [source(request, row) for source in (*_early_sources[type(row)], *_sources[type(row)])]
 
 
 def register_subject(kind: str, model: type[models.Model]) -> None:
-    """Say which model a text like "payment:12" in events and staff tasks speaks of."""
+    """Declare which model a text like "payment:12" in events and staff tasks refers to."""
     _subjects[kind] = model
 
 
 def subject_kinds() -> list[str]:
-    """What such texts begin with."""
+    """Return the prefixes of such texts."""
     return sorted(_subjects)
 
 
 def subject_link(text: str) -> SafeString | str:
-    """A text like "payment:12", "enrollment:<cuid>" or "learner:3/learner:9" as links, without a query."""
+    """Return a text like "payment:12", "enrollment:<cuid>", or "learner:3/learner:9" as links, without a query."""
     parts = [_part_link(part) for part in text.split("/")]
     return parts[0] if len(parts) == 1 else format_html_join(" / ", "{}", ((part,) for part in parts))
 

@@ -1,7 +1,7 @@
-"""The buttons that erase a learner, or tell the family why not, for the app above that knows how: this one knows
-nothing of what is known of them.
+"""The buttons that erase a learner, or tell the family why not, on behalf of the app above: this app does not know what
+data there is about people.
 
-The app `privacy` registers itself when it is ready, as others register their kinds of tasks.
+The app `privacy` registers itself when it is ready, like other apps register their task kinds.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from .previews import Preview
 
 @dataclass(frozen=True, slots=True)
 class Eraser:
-    """`choices` are the reasons that may be kept. `preview` says what would go, and raises what stands against it;
-    `erase` returns what was done as a sentence.
+    """`choices` are the reasons that may be stored. `preview` says what would be erased, and raises what prevents it;
+    `erase` returns a sentence about what was done.
 
     `is_asked` says whether the family waits for an answer, `decline` gives it, and `preview_declining` shows its mail.
     """
@@ -38,7 +38,7 @@ def register_eraser(eraser: Eraser) -> None:
 
 
 def the_eraser() -> Eraser:
-    """Raises LookupError where the app above is not installed."""
+    """Return the registered eraser. Raises LookupError if the app above is not installed."""
     if not _registered:
         raise LookupError("no app has registered how a learner is erased")
     return _registered[0]

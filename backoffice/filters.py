@@ -1,6 +1,6 @@
-"""Filters of lists whose choices are known without asking the rows.
+"""List filters whose choices are known without querying the rows.
 
-Django asks a list of a million rows for the distinct values of a column, each time the page is opened.
+Django queries a list of a million rows for a column's distinct values each time the page is opened.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 
 def filter_by_known(path: str, values: Callable[[], Iterable[str]], *, title: str) -> type[DropdownFilter]:
-    """A filter by a column that holds one of these values."""
+    """Return a filter by a column that contains one of these values."""
 
     class KnownValues(DropdownFilter):
         parameter_name = path

@@ -1,6 +1,6 @@
-"""Guided pages: everything about a new thing on one page that grows and shrinks row by row.
+"""Guided pages: everything about a new object on one page that grows and shrinks row by row.
 
-They work without JavaScript and lose nothing that was typed: each button sends the whole page. Adding, moving and
+They work without JavaScript and lose nothing that was typed: each button submits the whole page. Adding, moving, and
 removing happen here, on texts that need not be valid yet.
 """
 
@@ -34,7 +34,7 @@ Row = dict[str, list[str]]
 
 @dataclass(slots=True)
 class Rows:
-    """A list on a guided page: rows of the same fields, as they were typed in."""
+    """A list on a guided page: rows with the same fields, as they were typed."""
 
     name: str
     fields: tuple[str, ...]
@@ -42,7 +42,7 @@ class Rows:
     rows: list[Row] = field(default_factory=list)
 
     def read(self, data: QueryDict) -> None:
-        """Take over what was sent, as far as the list can have it."""
+        """Adopt what was submitted, as far as the list allows it."""
         count = min(parse_whole_number(data.get(f"{self.name}-count", "")) or 0, self.at_most)
         self.rows = [
             {each: data.getlist(self.field_name(number, each)) for each in self.fields} for number in range(count)
@@ -52,13 +52,13 @@ class Rows:
         return f"{self.name}-{number}-{field_name}"
 
     def add(self, **values: str | list[str]) -> None:
-        """A row with these values at the end, unless the list is full."""
+        """Append a row with these values, unless the list is full."""
         if not self.is_full:
             told = {name: [value] if isinstance(value, str) else value for name, value in values.items()}
             self.rows.append({each: told.get(each, []) for each in self.fields})
 
     def change(self, verb: str, number: int) -> None:
-        """`up`, `down` or `remove` a row. What can't be done changes nothing."""
+        """Move a row `up` or `down`, or `remove` it. Impossible changes do nothing."""
         if not 0 <= number < len(self.rows):
             return
         other = {"up": number - 1, "down": number + 1}.get(verb, number)
@@ -73,12 +73,12 @@ class Rows:
 
 
 def first(row: Row, name: str) -> str:
-    """The single value of a field."""
+    """Return a field's single value."""
     return next(iter(row.get(name, [])), "")
 
 
 def read_act(act: str) -> tuple[str, str, int]:
-    """What a button says: `remove:classes:2` is a verb, a list and the number of a row, -1 without one."""
+    """Parse a button's value: `remove:classes:2` is a verb, a list, and a row number, -1 without one."""
     verb, _, rest = act.partition(":")
     name, _, told = rest.partition(":")
     number = parse_whole_number(told)
@@ -86,13 +86,13 @@ def read_act(act: str) -> tuple[str, str, int]:
 
 
 def seal(plan: object) -> str:
-    """Names what a preview was about: a plan is carried out only as it was seen."""
+    """Return the fingerprint of what a preview showed: a plan is carried out only as it was shown."""
     return hashlib.sha256(repr(plan).encode()).hexdigest()[:16]
 
 
 def find_workspace(request: HttpRequest, *, power: Power) -> Workspace | None:
-    """The workspace of the address or, where the person has the power in one only, that one; None if they have to
-    choose. Raises Http404, and PermissionDenied for those without the power anywhere."""
+    """Return the workspace named by the URL or, if the person has the power in only one, that one; None if they have to
+    choose. Raises Http404, and PermissionDenied for people without the power anywhere."""
     access = access_of(request)
     if not access.may_anywhere(power):
         raise PermissionDenied
@@ -109,7 +109,7 @@ def find_workspace(request: HttpRequest, *, power: Power) -> Workspace | None:
 
 
 def guided_url(name: str, **query: object) -> str:
-    """The address of a guided page, with what it is to begin with."""
+    """Return the URL of a guided page, with its initial values."""
     pairs = urlencode(query)
     return f"{reverse(name)}?{pairs}" if pairs else reverse(name)
 
@@ -117,7 +117,7 @@ def guided_url(name: str, **query: object) -> str:
 def choose_workspace(
     model_admin: Any, request: HttpRequest, *, title: str, power: Power, to: Callable[..., str]
 ) -> HttpResponse:
-    """Ask those who work for several organizations for which one it is."""
+    """Ask people who work for several organizations to choose one."""
     context = {
         **model_admin.admin_site.each_context(request),
         "title": title,
@@ -129,12 +129,12 @@ def choose_workspace(
 
 
 def offered_workspaces(request: HttpRequest, *, power: Power) -> QuerySet[Workspace]:
-    """The workspaces in which the person may set something up, by name."""
+    """Return the workspaces in which the person may set something up, by name."""
     return access_of(request).limit(Workspace.objects.order_by("name", "pk"), path="id", power=power)
 
 
 class GuidedForm(StaffForm):
-    """A form with lists. `row` is the workspace. `lists` are made by the page before the form."""
+    """A form with lists. `row` is the workspace. The page creates the `lists` before the form."""
 
     def __init__(self, *args: Any, lists: Iterable[Rows], **kwargs: Any) -> None:
         self.lists = {each.name: each for each in lists}
@@ -144,13 +144,13 @@ class GuidedForm(StaffForm):
                 bound.widget.attrs["class"] = " ".join(CHECKBOX_CLASSES)
 
     def in_row(self, name: str, number: int) -> dict[str, Any]:
-        """The cleaned values of a row, by field; what is not valid is not among them."""
+        """Return a row's cleaned values by field, without the invalid ones."""
         rows = self.lists[name]
         found = {each: rows.field_name(number, each) for each in rows.fields}
         return {each: self.cleaned_data[key] for each, key in found.items() if key in self.cleaned_data}
 
     def show(self, refusal: DomainError) -> None:
-        """Put each fault beside the field it is about."""
+        """Show each error next to its field."""
         for fault in refusal.errors:
             name = self._field_of(fault.field)
             self.add_error(name, fault.detail)
@@ -281,7 +281,7 @@ class GuidedPage:
 
 @dataclass(kw_only=True)
 class ListLink(ListButton):
-    """A button above a list that leads to a page of its own."""
+    """A button above a list that leads to its own page."""
 
     to: Callable[[], str]
 
@@ -293,7 +293,7 @@ class ListLink(ListButton):
 
 @dataclass(kw_only=True)
 class RowLink(RowButton):
-    """A button on a row's page that leads to a page of its own."""
+    """A button on a row's page that leads to its own page."""
 
     to: Callable[[Any], str]
 
@@ -330,5 +330,5 @@ def row_link(
 
 
 def _nothing(*_: Any) -> str:
-    """The page acts."""
+    """Do nothing: the page acts."""
     return ""

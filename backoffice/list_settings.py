@@ -1,7 +1,7 @@
-"""The page of a list on which staff choose its columns, and save and share what it is filtered by.
+"""The page on which staff choose a list's columns, and save and share its filters.
 
-A filter is kept as the list's own address has it, and only with parameters that the list offers. It opens nothing: the
-list shows to whoever follows it what they may see.
+A filter is stored in the form it has in the list's URL, and only with parameters that the list offers. It grants
+nothing: the list shows each person only what they may see.
 """
 
 from typing import Any
@@ -30,8 +30,8 @@ from .models import SavedList
 from .saved_lists import find_kept, own_or_shared, settings_url, tell_sharing
 from .scoping import WorkspaceScopedAdmin, access_of, staff_of
 
-FILTERS_AT_MOST = 50  # of one person for one list
-NOT_KEPT = (PAGE_VAR, SEARCH_VAR, ALL_VAR)  # where one is in the list, and the words that were searched
+FILTERS_AT_MOST = 50  # per person and list
+NOT_KEPT = (PAGE_VAR, SEARCH_VAR, ALL_VAR)  # the position in the list, and the search words
 
 
 class ColumnsForm(StaffForm):
@@ -80,7 +80,9 @@ class FilterForm(StaffForm):
 
 
 def show_list_settings(request: HttpRequest, label: str) -> HttpResponse:
-    """The columns and filters of one list, for whoever may see it. Raises Http404 for others and for no list."""
+    """Show the columns and filters of one list to people who may see it. Raises Http404 for everybody else and for an
+    unknown list.
+    """
     page = _page_of(label)
     if page is None or not page.has_view_permission(request):
         raise Http404("There is no such list.")
@@ -115,12 +117,14 @@ def show_list_settings(request: HttpRequest, label: str) -> HttpResponse:
 
 
 def every_column(page: WorkspaceScopedAdmin, request: HttpRequest) -> list[str]:
-    """The names of the columns that the list would have if none were hidden."""
+    """Return the names of all columns the list has when none are hidden."""
     return [name for name in page.every_column(request) if isinstance(name, str)]
 
 
 def keep_known(page: WorkspaceScopedAdmin, request: HttpRequest, query: str) -> str:
-    """The filters and the order of a list's address. Raises ValidationError for what the list does not offer."""
+    """Return the filters and the order in a list's URL. Raises ValidationError for parameters that the list does not
+    offer.
+    """
     told = QueryDict(query, mutable=True)
     for name in NOT_KEPT:
         told.pop(name, None)
@@ -178,14 +182,14 @@ def _save_filter(page: WorkspaceScopedAdmin, request: HttpRequest, form: FilterF
             name=told["name"],
             defaults={"workspace": told["workspace"], "query": told["query"]},
         )
-        if is_new:  # else the button was pressed twice at once
+        if is_new:  # otherwise the button was pressed twice at once
             _record(request, "Share a filter", saved)
     messages.success(request, f"{saved.name}: saved.")
     return HttpResponseRedirect(_list_of(page, saved.query))
 
 
 def _forget(page: WorkspaceScopedAdmin, request: HttpRequest) -> HttpResponse:
-    """Delete a filter: one's own, or a shared one by those who manage the workspace."""
+    """Delete a filter: one's own, or a shared one if one manages the workspace."""
     filters = own_or_shared(staff_of(request), access_of(request)).filter(model=page.opts.label_lower).exclude(name="")
     saved = filters.filter(pk=parse_whole_number(request.POST.get("filter", "")) or 0).first()
     if saved is None or not _may_forget(request, saved):
@@ -203,7 +207,7 @@ def _may_forget(request: HttpRequest, saved: SavedList) -> bool:
 
 
 def _record(request: HttpRequest, action: str, saved: SavedList) -> None:
-    """What colleagues find above their lists is in the audit log; what is one's own alone is nobody's concern."""
+    """Record what colleagues will find above their lists in the audit log; private filters concern nobody else."""
     if saved.workspace_id is None:
         return
     changes: dict[str, Any] = {"query": [None, saved.query]}

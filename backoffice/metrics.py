@@ -1,4 +1,4 @@
-"""What operators watch of exports."""
+"""Metrics about exports."""
 
 from core.jobs import UNFINISHED, JobStatus
 from core.metrics import Work

@@ -15,10 +15,10 @@ class ExportFormat(models.TextChoices):
 
 
 class Export(Job):
-    """A list that is written into a file, which is kept for a day.
+    """A list that is written to a file, which is kept for a day.
 
-    Invariant: it was asked for by a member of staff or by an API key of its workspace, and only they are told where its
-    file is. `position` is the last row that was written, `written` how long the unfinished file was then.
+    Invariant: a staff member or an API key of its workspace requested it, and only they are told where its file is.
+    `position` is the last row that was written, `written` the length of the unfinished file at that point.
     """
 
     source = models.CharField(max_length=100)  # which list it is: see exporting/sources.py
@@ -60,22 +60,22 @@ class AuditEntries(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """One thing that a member of staff did: who, where, to which row, what changed, and why. Or that a family or an
-    operator ("system") took everything about a learner out of the house.
+    """One action of a staff member: who, where, to which row, what changed, and why. Or an export of everything about a
+    learner by a family or an operator ("system").
 
-    Invariant: written in the transaction of what it tells of, never changed, and deleted only after a year or more; its
-    reason alone is blanked when the person it may name is erased. The database holds to it by a trigger. It names rows
-    and people by their ids and keeps no other text about a person.
+    Invariant: written in the transaction of the action, never changed, and deleted only after a year or more; only its
+    reason is blanked when the person it may name is erased. A trigger in the database enforces this. It refers to rows
+    and people by id and stores no other text about a person.
     """
 
     at = models.DateTimeField()
     actor = models.CharField(max_length=40)  # "user:7", "system"
-    # None: the platform's.
+    # None: the platform
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     model = models.CharField(max_length=100)  # "billing.payment"
-    object_id = models.CharField(max_length=40, blank=True)  # empty if it was about no single row
+    object_id = models.CharField(max_length=40, blank=True)  # empty if it is about no single row
     action = models.CharField(max_length=200)
-    changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder)  # field -> [before, after]; null: not kept
+    changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder)  # field -> [before, after]; null: not stored
     reason = models.CharField(max_length=300, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
 
@@ -104,11 +104,11 @@ class AuditEntry(models.Model):
 
 
 class SavedList(models.Model):
-    """How somebody of staff has one list shown. The one without a name says which columns are hidden from them; each
-    with a name is a filter, for them alone or for all of a workspace.
+    """How a staff member wants one list shown. The row without a name says which columns are hidden for them; each row
+    with a name is a filter, for them alone or for everybody in a workspace.
 
-    Invariant: a person has a name once for a list, and only filters with a name are shared. It keeps filters and order,
-    never the words that were searched, and opens nothing: the list shows to each what they may see.
+    Invariant: a person uses a name only once per list, and only filters with a name are shared. It stores filters and
+    order, never search words, and grants nothing: the list shows each person only what they may see.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_lists", db_index=False)
@@ -116,7 +116,7 @@ class SavedList(models.Model):
     model = models.CharField(max_length=100)  # "billing.payment"
     name = models.CharField(max_length=60, blank=True)
     query = models.CharField(max_length=1000, blank=True)
-    hidden = models.JSONField(default=list)  # names of columns
+    hidden = models.JSONField(default=list)  # column names
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:

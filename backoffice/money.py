@@ -1,4 +1,4 @@
-"""Amounts of money on the back office's forms."""
+"""Amounts of money on back-office forms."""
 
 import re
 from decimal import Decimal
@@ -13,10 +13,9 @@ _AMOUNT = re.compile(r"-?[0-9]+([.][0-9]*)?")
 
 
 class MoneyField(forms.DecimalField):
-    """An amount as people write it, in whole units and the currency's own decimals: 49.00, or 4900 yen.
+    """An amount as people write it, in whole units with the currency's own decimals: 49.00, or 4900 yen.
 
-    Cleans to minor units, and takes minor units as its initial value. The form says in which `currency` before it is
-    asked.
+    Cleans to minor units, and takes minor units as its initial value. The form sets the `currency` before it is shown.
     """
 
     widget = UnfoldAdminTextInputWidget
@@ -33,14 +32,14 @@ class MoneyField(forms.DecimalField):
         self.label = f"Amount in {currency.upper()}"
 
     def prepare_value(self, value: Any) -> Any:
-        """Minor units as people write them; what somebody typed stays as it is."""
+        """Return minor units as people write them; typed text stays as it is."""
         if not isinstance(value, int):
             return value
         money = Money(value, self.currency)
         return f"{money.units:.{money.decimals}f}"
 
     def clean(self, value: Any) -> int | None:
-        # Django's field takes 1_000, 1e3 and the digits of all scripts as well.
+        # Django's field also accepts 1_000, 1e3, and the digits of all scripts.
         if value not in self.empty_values and not _AMOUNT.fullmatch(str(value).strip()):
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
         units: Decimal | None = super().clean(value)

@@ -1,4 +1,4 @@
-"""What the back office keeps of people, and what erasing one of them does to it (`core.personal`)."""
+"""What the back office stores about people, and what erasing one of them does to it (`core.personal`)."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from .models import AuditEntry, Export
 
 
 def _files(person: Person) -> QuerySet[Export]:
-    """All files of lists that are there: which of them name somebody, nobody knows."""
+    """Select all existing export files: nobody knows which of them name somebody."""
     about = Q(workspace=person.workspace) | Q(workspace__isnull=True)
     return Export.objects.filter(about, file_deleted_at__isnull=True)
 
@@ -29,7 +29,7 @@ def _erase_files(person: Person) -> int:
 
 
 def _deeds(person: Person) -> Q:
-    """What was done to the rows whose names say who they are."""
+    """Select the actions on rows whose names say who they are."""
     named = Q(pk__in=[])
     for model, keys in (
         (Learner, person.learners),
@@ -48,7 +48,7 @@ def _invitations(person: Person) -> tuple[int, ...]:
 
 
 def _erase_reasons(person: Person) -> int:
-    """Of what was done to their rows, the reasons; who did it, when and to which row stays."""
+    """Erase the reasons of actions on their rows; who did it, when, and to which row stays."""
     about = {
         "accounts.learner": person.learners,
         "accounts.guardian": person.guardians,

@@ -1,6 +1,6 @@
-"""What an action is about to do, told before it does it: its consequences, and the mails as their readers get them.
+"""What an action will do, shown beforehand: its consequences, and the mails as their readers will get them.
 
-What many rows are in for is told together, by numbers and by sums in each currency.
+For many rows, the preview gives numbers and the sums in each currency.
 """
 
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from core.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail that will be sent, and to whom."""
+    """A mail that will be sent, and its recipients."""
 
     to: tuple[str, ...]
     subject: str
@@ -21,27 +21,27 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Sentences about what will be so afterwards, and the letters about it. Of many rows: `refused` has a reason for
-    each one that will be refused although its button is there."""
+    """Sentences about the state afterwards, and the letters about it. For many rows, `refused` has a reason for each
+    one that will be refused although its button is shown."""
 
     sentences: tuple[str, ...] = ()
     letters: tuple[Letter, ...] = ()
-    mails: str = "No mail is sent."  # what is said of mails where none is shown
+    mails: str = "No mail is sent."  # shown about mails if there is none to preview
     refused: tuple[str, ...] = ()
 
 
 def tell_number(what: str, number: int) -> list[str]:
-    """How many of many are in for something; nothing is said of none."""
+    """Say how many of many are affected; say nothing if none are."""
     return [f"{what}: {number:,}."] if number else []
 
 
 def tell_numbers(what: str, kinds: Iterable[object]) -> list[str]:
-    """How many of each kind there are, those of which there are most first."""
+    """Say how many there are of each kind, most frequent first."""
     return [f"{what} {kind}: {number:,}." for kind, number in Counter(map(str, kinds)).most_common()]
 
 
 def tell_sums(what: str, amounts: Iterable[Money]) -> list[str]:
-    """What they come to, in each currency; nothing is said of no money."""
+    """Say the total in each currency; say nothing if there is no money."""
     sums: dict[str, int] = defaultdict(int)
     for money in amounts:
         sums[money.currency] += money.minor

@@ -16,8 +16,8 @@ from .previews import Preview
 ROWS_FORESEEN = 3
 CONFIRM = "_confirm"
 CHANGE = "_change"
-Foresee = Callable[[Any, Any], Preview]  # of a row, or of None for what has none yet, and the valid form
-ForeseeAll = Callable[[Sequence[Any], Any], Preview]  # of rows for which it is possible
+Foresee = Callable[[Any, Any], Preview]  # for a row, or for None if there is none yet, and the valid form
+ForeseeAll = Callable[[Sequence[Any], Any], Preview]  # for the rows for which it is possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class OfOne:
 
 @dataclass(kw_only=True)
 class Question:
-    """The question: shown on the first request, asked again with errors, answered by calling `perform`."""
+    """The question: shown on the first request, asked again if there are errors, and answered by calling `perform`."""
 
     model_admin: Any
     request: HttpRequest
@@ -47,7 +47,7 @@ class Question:
     preview_all: ForeseeAll | None = None
 
     def ask(self, perform: Callable[[Any], str | HttpResponse]) -> str | HttpResponse:
-        # A bulk action already arrives by POST, before its question was shown.
+        # A bulk action already arrives by POST before its question was shown.
         answered = self.request.method == "POST" and (self.selected is None or "_confirmed" in self.request.POST)
         told = (self.request.POST, self.request.FILES) if answered else ()
         form = self.form_class(*told, request=self.request, row=self.row)
@@ -64,11 +64,11 @@ class Question:
 
     @property
     def _is_foreseen(self) -> bool:
-        """Whether what it brings is told before it is done."""
+        """Return whether the consequences are shown before the action."""
         return self.preview is not None or self.preview_all is not None
 
     def _foresee_at_once(self) -> HttpResponse:
-        """Where nothing is to be filled in, one page tells what will happen and has the button that does it."""
+        """Show what will happen and the button that does it on a single page, because nothing is to be filled in."""
         form = self.form_class({}, request=self.request, row=self.row)
         form.full_clean()
         try:
@@ -85,7 +85,7 @@ class Question:
         return self._render(form)
 
     def _foresee(self, form: Any) -> list[tuple[str, Preview]]:
-        """What the row is in for; of many, the first few, after what all of them are in for."""
+        """Return what will happen to the row; for many rows, to the first few, after the summary of all."""
         if self.selected is None:
             return [(self._described, self.preview(self.row, form) if self.preview is not None else Preview())]
         rows = self._possible_rows
@@ -101,7 +101,7 @@ class Question:
 
     @cached_property
     def _possible_rows(self) -> list[Any]:
-        """Those of many that it can be done for, as they were read."""
+        """Return the selected rows for which it is possible, as they were read."""
         return [row for row in self.selected or [] if self.possible(row)]
 
     @property
@@ -109,7 +109,9 @@ class Question:
         return self.model_admin.describe(self.row) if self.row is not None else ""
 
     def _foresee_all(self, rows: Sequence[Any], form: Any) -> Preview:
-        """How many can be done, why the others stay, and what all of them bring, in as many queries as for one."""
+        """Return how many can be done, why the others stay, and the consequences of all, in as many queries as
+        for one.
+        """
         told = self.preview_all(rows, form) if self.preview_all is not None and rows else Preview(mails="")
         return Preview((*self._count(rows, told.refused), *told.sentences), told.letters, told.mails)
 

@@ -1,7 +1,7 @@
-"""What waits for a person: an app says beside its lists which of their rows do.
+"""What waits for a person: each app declares beside its lists which of their rows wait.
 
-The front page counts them, and the list filters by them: both ask the same question, so both show the same rows. What
-has a staff task waits by its task, which has a queue for each of its kinds, and is not said here again.
+The front page counts these rows, and the list filters by them; both use the same query, so both show the same rows.
+Rows with a staff task are not declared here: they wait through their task, and each task kind has its own queue.
 """
 
 import datetime as dt
@@ -25,9 +25,9 @@ Narrow = Callable[[models.QuerySet[Any], dt.datetime], models.QuerySet[Any]]
 class Queue:
     """Rows of one list that wait for a person who has the power.
 
-    `narrow` finds them among those that the person sees, by a moment; `since` is the field that says how long a row has
-    waited; `query` is how the list is asked for them, where a filter of its own does that already;
-    `desk` names a page of the model on which one is dealt with after the other.
+    `narrow` finds them among those that the person sees, given a moment; `since` is the field that says how long a row
+    has waited. `query` is what the list's URL needs to show them, if one of the list's own filters already does; `desk`
+    names a page of the model on which they are dealt with one by one.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Queue:
 
     @property
     def asked_by(self) -> dict[str, str]:
-        """The parameters of the list's address."""
+        """Return the parameters of the list's URL."""
         name, value = self.query or (QueueFilter.parameter_name, self.name)
         return {name: value}
 
@@ -52,7 +52,7 @@ _queues: dict[type[models.Model], list[Queue]] = defaultdict(list)
 
 
 def register_queue(queue: Queue) -> Queue:
-    """Called by the module of the list."""
+    """Register a queue; called by the list's module."""
     if any(known.name == queue.name for known in list_queues()):
         raise ValueError(f"There is a queue called {queue.name} already.")
     _queues[queue.model].append(queue)
@@ -64,7 +64,7 @@ def list_queues() -> list[Queue]:
 
 
 def filtered_queues(model: type[models.Model]) -> list[Queue]:
-    """Those that the list of a model offers to filter by, having no other filter for them."""
+    """Return the queues that a model's list offers as a filter, because no other filter shows them."""
     return [queue for queue in _queues[model] if queue.query is None]
 
 

@@ -1,4 +1,4 @@
-"""Lists and figures of the back office may come from a replica, unless the person has just changed something."""
+"""Back-office lists and figures may come from a replica, unless the person has just changed something."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,12 +14,14 @@ Found = TypeVar("Found")
 
 
 def read_for(request: HttpRequest, read: Callable[[], Found]) -> Found:
-    """What `read` finds for the person behind the request; it may be called twice, and must change nothing."""
+    """Return what `read` finds for the person behind the request; `read` may be called twice, and must change
+    nothing.
+    """
     return read() if has_just_changed_something(request) else from_replica(read)
 
 
 class ListFromReplica(admin.ModelAdmin):
-    """Shows its list as the replica has it. What somebody may see was decided before, on the primary."""
+    """Shows its list from the replica. What the person may see was decided before, on the primary."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         def show() -> HttpResponse:

@@ -1,4 +1,4 @@
-"""How staff keep lists: which columns are hidden from them, and filters that they saved or a colleague shares."""
+"""How staff customize lists: which columns they hide, and the filters that they saved or a colleague shares."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -25,18 +25,18 @@ class KeptFilter:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What somebody has kept of one list: `filters` are their own and those that are shared with them, by name."""
+    """What somebody has saved for one list: `filters` are their own and those shared with them, by name."""
 
     hidden: frozenset[str] = frozenset()
     filters: list[SavedList] = field(default_factory=list)
 
     def shown(self, columns: list[Any]) -> list[Any]:
-        """The columns that are not hidden; all of them if none would be left."""
+        """Return the columns that are not hidden; all of them if none would be left."""
         return [column for column in columns if column not in self.hidden] or columns
 
 
 def find_kept(request: HttpRequest, model: type[models.Model], access: StaffAccess) -> Kept:
-    """One query, once per request and list."""
+    """Return them with one query, once per request and list."""
     known: dict[Any, Kept] | None = getattr(request, "kept_lists", None)
     if known is None:
         known = request.kept_lists = {}  # type: ignore[attr-defined]
@@ -46,7 +46,7 @@ def find_kept(request: HttpRequest, model: type[models.Model], access: StaffAcce
 
 
 def offer_filters(request: HttpRequest, model: type[models.Model], access: StaffAccess) -> list[KeptFilter]:
-    """The saved filters as links above the list."""
+    """Return the saved filters as links above the list."""
     chosen = request.GET.urlencode()
     return [
         KeptFilter(saved.name, f"?{saved.query}", tell_sharing(saved), saved.query == chosen)
@@ -55,12 +55,12 @@ def offer_filters(request: HttpRequest, model: type[models.Model], access: Staff
 
 
 def tell_sharing(saved: SavedList) -> str:
-    """Who finds it."""
+    """Return who will find it."""
     return f"shared with {saved.workspace}" if saved.workspace else "mine alone"
 
 
 def own_or_shared(user: User, access: StaffAccess) -> models.QuerySet[SavedList]:
-    """All that somebody has kept, and the filters shared in the workspaces that they see."""
+    """Select everything somebody has saved, and the filters shared in the workspaces they see."""
     is_shared = models.Q(workspace__isnull=False)
     if not access.everywhere:
         is_shared = models.Q(workspace__in=access.workspace_ids(Power.VIEW))
@@ -68,7 +68,7 @@ def own_or_shared(user: User, access: StaffAccess) -> models.QuerySet[SavedList]
 
 
 def settings_url(model: type[models.Model]) -> str:
-    """The page on which the columns and filters of a list are chosen."""
+    """Return the URL of the page on which a list's columns and filters are chosen."""
     return reverse("list-settings", args=[model._meta.label_lower])
 
 

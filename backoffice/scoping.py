@@ -1,4 +1,4 @@
-"""Every admin page shows, links, offers and changes only what belongs to the workspaces of the person looking."""
+"""Every admin page shows, links, offers, and changes only what belongs to the workspaces of the person viewing it."""
 
 import contextlib
 from collections import defaultdict
@@ -43,8 +43,8 @@ FILTER_CAP = 200
 
 
 def access_of(request: HttpRequest) -> StaffAccess:
-    """The access of the person behind a request, looked up once per request; nobody's in a session that an emailed code
-    opened."""
+    """Return the access of the person behind a request, looked up once per request; a session opened by an emailed code
+    has none."""
     known = getattr(request, "staff_access", None)
     if known is None:
         known = NOBODY
@@ -55,7 +55,7 @@ def access_of(request: HttpRequest) -> StaffAccess:
 
 
 def staff_of(request: HttpRequest) -> User:
-    """Who is signed in; the admin site lets nobody else in."""
+    """Return who is signed in; the admin site lets nobody else in."""
     return cast(User, request.user)
 
 
@@ -64,7 +64,7 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than COUNT_CAP: a list over millions of rows costs no more than one over ten thousand."""
+    """Counts no further than COUNT_CAP: a list of millions of rows costs no more than one of ten thousand."""
 
     @cached_property
     def count(self) -> int:
@@ -72,8 +72,8 @@ class CappedPaginator(Paginator):
         return rows.order_by()[:COUNT_CAP].count()
 
     def page(self, number: int | str) -> Page:
-        """Of a list in the order of something else's column, the page's keys come first, then their rows: the database
-        sorts keys alone, ten times as fast as with all that the columns show."""
+        """Return a page. If the list is ordered by another table's column, fetch the page's keys first, then their
+        rows: the database sorts keys alone ten times as fast as with everything the columns show."""
         page = super().page(number)
         rows = cast(models.QuerySet[Any], self.object_list)
         if any("__" in str(by) for by in rows.query.order_by):
@@ -83,7 +83,7 @@ class CappedPaginator(Paginator):
 
 
 class ScopedRelatedFilter(RelatedDropdownFilter):
-    """A filter by a foreign key that offers only rows the person may see; hidden when there is no choice."""
+    """A foreign-key filter that offers only rows the person may see; hidden when there is no choice."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> Any:
         related = cast(WorkspaceScopedAdmin, model_admin.admin_site.get_model_admin(field.remote_field.model))
@@ -96,10 +96,10 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
 
 
 class TolerantChangeList(ChangeList):
-    """Takes a filter's value that only its query turns out to be impossible for what it is: a wrong address.
+    """Treats a filter value that only its query turns out to be impossible as a wrong URL.
 
-    Django's list does so for some of what it finds itself. A year that no calendar has, a number that no column holds,
-    a range without an end or a text that the database refuses shows when rows are counted.
+    Django's list does so for some of the errors it finds itself. A year that no calendar has, a number that no column
+    holds, a range without an end, or a text that the database refuses shows up only when rows are counted.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet[Any]:
@@ -114,13 +114,14 @@ class TolerantChangeList(ChangeList):
         self.kept_filters: list[KeptFilter] = offer_filters(request, self.model, access_of(request))
         self.settings_url = f"{settings_url(self.model)}?{urlencode({'query': request.GET.urlencode()})}"
         if self.date_hierarchy and (self.query or self._is_long()):
-            self.date_hierarchy = None  # offering the months there are would read all of these rows twice more
+            self.date_hierarchy = None  # offering the existing months would read all of these rows twice more
         if not (self.has_active_filters or self.query):
-            self.full_result_count = self.result_count  # else every list would offer to show all of what it shows
+            # otherwise every list would offer to show everything, although it already does
+            self.full_result_count = self.result_count
 
     def _is_long(self) -> bool:
-        """Whether as many rows are shown as are counted, or would be without the filters: to find the months of a few
-        filtered rows, the database reads all the others too."""
+        """Return whether the list reaches COUNT_CAP, or would without its filters: to find the months of a few filtered
+        rows, the database reads all the others too."""
         if self.result_count >= COUNT_CAP or not self.has_active_filters:
             return self.result_count >= COUNT_CAP
         return self.root_queryset.order_by()[:COUNT_CAP].count() >= COUNT_CAP
@@ -128,7 +129,7 @@ class TolerantChangeList(ChangeList):
 
 @contextlib.contextmanager
 def _as_a_wrong_address(request: HttpRequest) -> Iterator[None]:
-    """Blame the address, where there is one to blame. A database that is busy or gone is another matter."""
+    """Blame the URL if it may be at fault. A database that is busy or gone is another matter."""
     try:
         yield
     except (ValueError, TypeError, ArithmeticError, LookupError, DataError, ProgrammingError) as error:
@@ -139,7 +140,7 @@ def _as_a_wrong_address(request: HttpRequest) -> Iterator[None]:
 
 class WorkspaceModelForm(forms.ModelForm):
     """Checks what Django leaves to the database for fields that are not on the form: values unique in the workspace,
-    and that everything pointed to is in the same workspace."""
+    and references within the same workspace."""
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -152,7 +153,7 @@ class WorkspaceModelForm(forms.ModelForm):
         return cleaned
 
     def _post_clean(self) -> None:
-        """Django skips the constraints that involve a field which is not on the form; check those as well."""
+        """Check the constraints that involve a field which is not on the form: Django skips those."""
         super()._post_clean()  # type: ignore[misc]
         if self.errors:
             return
@@ -163,8 +164,8 @@ class WorkspaceModelForm(forms.ModelForm):
 
 
 class _ScopedChoices(admin.options.BaseModelAdmin):
-    """Foreign keys on forms offer, and accept, only rows that the person may see; whole numbers are read as everywhere,
-    up to what their column holds."""
+    """Foreign keys on forms offer, and accept, only rows the person may see; whole numbers follow the usual rule, up to
+    what their column holds."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, models.IntegerField) and not db_field.choices:
@@ -186,8 +187,8 @@ class _ScopedChoices(admin.options.BaseModelAdmin):
 class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, AuditedAdmin):
     """The base of every admin here.
 
-    `workspace_path` leads from the model to its workspace. Each `*_power` says what it takes in that workspace; None
-    means nobody, not even a superuser: such rows come from use cases only.
+    `workspace_path` leads from the model to its workspace. Each `*_power` is the power required in that workspace; None
+    means nobody has it, not even a superuser: such rows come from use cases only.
     """
 
     workspace_path = "workspace"
@@ -197,7 +198,7 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
     delete_power: Power | None = None
 
     actor_fields: ClassVar[tuple[str, ...]] = ()  # those that say who did something (`backoffice/actors.py`)
-    ordering: ClassVar[Any] = ("-id",)  # the newest first, in lists, choices and searches alike
+    ordering: ClassVar[Any] = ("-id",)  # the newest first, in lists, choices, and searches
     form: type[forms.ModelForm] = WorkspaceModelForm
     paginator = CappedPaginator
     show_full_result_count = False
@@ -215,14 +216,14 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         return self.limit(super().get_queryset(request), request)
 
     def limit(self, rows: models.QuerySet[Any], request: HttpRequest) -> models.QuerySet[Any]:
-        """The rows this person may see."""
+        """Return the rows this person may see."""
         access = access_of(request)
         if self.view_power == Power.OPERATE and not access.everywhere:
             return rows.none()
         return access.limit(rows, path=self.workspace_path, power=self.view_power) if self.workspace_path else rows
 
     def workspace_id_of(self, row: Any) -> int | None:
-        """The workspace a row belongs to; None for what belongs to the platform as a whole."""
+        """Return the workspace a row belongs to; None for rows of the platform as a whole."""
         if not self.workspace_path:
             return None
         *relations, last = self.workspace_path.split("__")
@@ -231,24 +232,24 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         return cast(int | None, getattr(row, last if last == "id" else f"{last}_id"))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """The row behind an address. Django takes 1_2 and the digits of all scripts for 12, and would show one row at
-        many addresses."""
+        """Return the row behind a URL. Django reads 1_2 and the digits of all scripts as 12, and would show one row at
+        many URLs."""
         return super().get_object(request, object_id, from_field) if parse_whole_number(object_id) else None
 
     def get_visible(self, request: HttpRequest, object_id: str) -> Any:
-        """The row behind a URL, or None if it does not exist for this person."""
+        """Return the row behind a URL, or None if it does not exist for this person."""
         return self.get_object(request, unquote(str(object_id)))
 
     def describe(self, row: Any) -> str:
-        """The row in the words of a question, a message or a search: whom and what it is about."""
+        """Return the words for the row in a question, a message, or a search: whom and what it is about."""
         return str(row)
 
     def tell_state(self, row: Any) -> str:
-        """In a word or two how it stands, beside what `describe` says; empty where rows have no state."""
+        """Return its state in a word or two, shown beside what `describe` returns; empty where rows have no state."""
         return str(row.get_status_display()).lower() if hasattr(row, "get_status_display") else ""
 
     def look_up(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """Fetch at once what the columns and the words of these rows need besides `list_select_related`."""
+        """Prefetch what the columns and descriptions of these rows need besides `list_select_related`."""
         if self.actor_fields:
             actors = {getattr(row, name) for row in rows for name in self.actor_fields}
             names = name_actors(access_of(request), actors - {""})
@@ -256,22 +257,22 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
                 row.actor_names = names
 
     def exported_totals(self, rows: models.QuerySet[Any]) -> list[dict[str, str]]:
-        """Rows below the rows of an export, by the names of columns; most lists come to nothing."""
+        """Return rows below an export's rows, by column name; most lists have no totals."""
         return []
 
     def tell_latest_change(self, row: Any) -> str:
-        """Who changed the row last, for somebody whose button came too late; empty where nobody keeps that."""
+        """Return who changed the row last, for somebody whose button came too late; empty where that is not stored."""
         return ""
 
     @property
     def owner_field(self) -> str:
-        """The field through which a row belongs to its workspace: where it is added takes `add_power` there."""
+        """Return the field through which a row belongs to its workspace; adding rows requires `add_power` there."""
         return self.workspace_path.partition("__")[0]
 
     # --- permissions -----------------------------------------------------------------------------------------------
 
     def may(self, request: HttpRequest, power: Power | None, row: Any = None) -> bool:
-        """Whether this person has the power over this row (without one: over any)."""
+        """Return whether this person has the power over this row (without a row: over any)."""
         if power is None:
             return False
         access = access_of(request)
@@ -296,13 +297,13 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
 
     @property
     def guides(self) -> list[tuple[str, str, str]]:
-        """The pages that set up what this list lacks: label, note and address."""
+        """Return the pages that set up what this list lacks: label, note, and URL."""
         return [(guide.label, guide.note, guide.to()) for guide in guides_for(self.model)]
 
     # --- lists -------------------------------------------------------------------------------------------------------
 
     def get_list_filter(self, request: HttpRequest) -> Any:
-        """Where rows wait for a person, the list can show just those."""
+        """Add a filter for rows that wait for a person, if the list has any."""
         filters = super().get_list_filter(request)
         return (QueueFilter, *filters) if filtered_queues(self.model) else filters
 
@@ -312,13 +313,13 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
     # --- actions -----------------------------------------------------------------------------------------------------
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Bulk actions this person may take anywhere. Django's own bulk delete is never among them."""
+        """Return the bulk actions this person may take anywhere. Django's own bulk delete is never among them."""
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return {name: entry for name, entry in actions.items() if self.may(request, entry[0].power)}
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Django looks for what was chosen as it was sent, and breaks off at what is no key."""
+        """Drop selected values that are not keys: Django looks them up as sent, and fails."""
         try:
             for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 self.opts.pk.to_python(key)
@@ -329,7 +330,7 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         return super().response_action(request, *args, **kwargs)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
-        """Buttons this person may press on this row, in its present state."""
+        """Return the buttons this person may press on this row in its current state."""
         row = self.get_visible(request, object_id)
         if row is None:
             return []
@@ -343,25 +344,25 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         return [action for action in self._get_base_actions_list() if self.may(request, action.method.button.power)]
 
     def response_to_list(self, request: HttpRequest, sentence: str) -> HttpResponseRedirect:
-        """Back to the list with a message: for actions after which the row is gone."""
+        """Return to the list with a message: for actions after which the row is gone."""
         messages.success(request, sentence)
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The columns that the person has not hidden from themselves."""
+        """Return the columns that the person has not hidden."""
         return find_kept(request, self.model, access_of(request)).shown(self.every_column(request))
 
     def every_column(self, request: HttpRequest) -> list[Any]:
-        """Somebody who sees only one workspace does not have to be told which."""
+        """Leave out the workspace for people who see only one."""
         access = access_of(request)
         columns = list(super().get_list_display(request))
         is_single = not access.everywhere and len(access.powers) == 1
         return [column for column in columns if not (is_single and column == "workspace")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """A row never moves to another workspace."""
+        """Make the workspace read-only: a row never moves to another one."""
         fields = list(super().get_readonly_fields(request, obj))
         return [*fields, self.owner_field] if obj is not None and self.owner_field not in fields else fields
 
@@ -369,7 +370,7 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         return [*super().get_inlines(request, obj), *_inlines[self.model]]
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Django leaves two things to chance: hidden fields that somebody changed, and what others have saved in the
+        """Guard against two things Django ignores: tampered hidden fields, and what others have saved in the
         meantime."""
         self._refuse_made_up_choices(request)
         try:
@@ -384,8 +385,8 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
             return HttpResponseRedirect(request.get_full_path())
 
     def _refuse_made_up_choices(self, request: HttpRequest) -> None:
-        """What is chosen from a searched list is a row's number and can't be typed. Django would look anything else up
-        to show it again, and fail."""
+        """Refuse made-up choices. The value of a searchable choice is a row's number and can't be typed; Django would
+        look up anything else to show it again, and fail."""
         searched = {name for page in (self, *self.get_inlines(request)) for name in page.autocomplete_fields}
         for name, values in request.POST.lists():
             made_up = any(value and parse_whole_number(value) is None for value in values)
@@ -412,7 +413,7 @@ _inlines: dict[type[models.Model], list[type["ScopedInline"]]] = defaultdict(lis
 
 
 def inline_of(model: type[models.Model]) -> Callable[[type["ScopedInline"]], type["ScopedInline"]]:
-    """Put rows on the pages of a model. Apps above add theirs to models of apps below."""
+    """Put rows on a model's pages. Apps above add theirs to models of apps below."""
 
     def register(inline: type["ScopedInline"]) -> type["ScopedInline"]:
         _inlines[model].append(inline)
@@ -422,7 +423,7 @@ def inline_of(model: type[models.Model]) -> Callable[[type["ScopedInline"]], typ
 
 
 class ScopedInline(_ScopedChoices, TabularInline):
-    """Rows on their parent's page; they need the same workspace's power as the parent."""
+    """Rows on their parent's page; they require the same power in the workspace as the parent."""
 
     view_power: Power = Power.VIEW
     add_power: Power | None = None

@@ -1,4 +1,4 @@
-"""Rows are found by the people and things they are about: a payment by its learner, a refund by its payment."""
+"""Finds rows by the people and things they are about: a payment by its learner, a refund by its payment."""
 
 from typing import Any, ClassVar, cast
 
@@ -9,20 +9,22 @@ from django.http import HttpRequest
 
 from core.numbers import parse_whole_number
 
-FOUND_AT_MOST = 200  # of each kind: a name that more people have is no search, and gets more letters
+FOUND_AT_MOST = 200  # of each kind: a search that matches more people is too vague, and needs more letters
 
 
 class FoundThroughOthers(admin.ModelAdmin):
-    """`search_through` names relations: what their own lists find by the words finds the rows that point to it.
+    """`search_through` names relations: whatever their own lists find by the words finds the rows that point to it.
 
-    The others are looked up first and by themselves. A join with their tables, next to conditions on the row's own
-    columns, would leave the database no index to begin with.
+    Related rows are looked up first, in separate queries. A join with their tables, combined with conditions on the
+    row's own columns, would leave the database no index to start from.
     """
 
     search_through: ClassVar[tuple[str, ...]] = ()
 
     def get_search_fields(self, request: HttpRequest) -> Any:
-        """Not empty where rows are found by others alone, since a list without fields shows no search."""
+        """Return at least one field even if rows are found only through others, since a list without fields shows no
+        search.
+        """
         return super().get_search_fields(request) or self.search_through
 
     def get_search_results(
@@ -40,7 +42,7 @@ class FoundThroughOthers(admin.ModelAdmin):
         return rows, has_duplicates
 
     def find_by_others(self, request: HttpRequest, term: str) -> list[models.Q]:
-        """Conditions besides those of `search_fields`, each of which finds a row by the words typed."""
+        """Return conditions beyond `search_fields`, each of which finds a row by the words typed."""
         if not self.search_through:
             return []
         found = [
@@ -53,8 +55,8 @@ class FoundThroughOthers(admin.ModelAdmin):
 
 
 def find_keys(site: admin.AdminSite, request: HttpRequest, model: type[models.Model], term: str) -> list[Any]:
-    """The keys of the newest rows that the model's own list finds, among those this person may see; looked up once per
-    request, since several lists are searched through the same people."""
+    """Return the keys of the newest rows that the model's own list finds, among those this person may see; looked up
+    once per request, since several lists are searched through the same people."""
     known: dict[Any, list[Any]] | None = getattr(request, "found_keys", None)
     if known is None:
         known = request.found_keys = {}  # type: ignore[attr-defined]

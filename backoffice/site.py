@@ -1,4 +1,4 @@
-"""The door of the back office: staff, signed in with their password."""
+"""The entrance to the back office: staff only, signed in with their password."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ from .scoping import access_of, staff_of
 
 
 class StaffSignInForm(AuthenticationForm):
-    """Email and password, looked at as often as `passwords.py` allows."""
+    """Email and password, checked as often as `passwords.py` allows."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,7 +65,7 @@ class StaffSignInForm(AuthenticationForm):
 
 
 class BackOfficeSite(UnfoldAdminSite):
-    """Lets staff in, and only with a session opened by password: a parent who is staff elsewhere has both kinds."""
+    """Admits staff, and only with a session opened by password: a parent who is staff elsewhere has both kinds."""
 
     login_form = StaffSignInForm
 
@@ -80,12 +80,12 @@ class BackOfficeSite(UnfoldAdminSite):
                 response.status_code = 429
                 response["Retry-After"] = str(wait)
         elif request.method == "POST" and isinstance(request.user, User):
-            if had_session:  # of a family: Django keeps the session's name when the same person signs in again
+            if had_session:  # a family's session: Django keeps its key when the same person signs in again
                 request.session.cycle_key()
             if REDIRECT_FIELD_NAME not in request.GET and REDIRECT_FIELD_NAME not in request.POST:
                 response["Location"] = reverse(
                     "admin:index"
-                )  # unfold's form does not carry it; families' page otherwise
+                )  # unfold's form does not pass it on; otherwise people would land on the family page
             if begin_session(request.session, request.user):
                 request.session[AFTER_SECOND_FACTOR] = response["Location"]
                 return HttpResponseRedirect(reverse("staff-second-factor"))
@@ -100,14 +100,14 @@ class BackOfficeSite(UnfoldAdminSite):
         return response
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """Made once somebody reads it: every page is handed it, and hardly one shows it."""
+        """Build the list only when it is read: every page receives it, and hardly any shows it."""
         found: list[dict[str, Any]] = SimpleLazyObject(
             lambda: super(BackOfficeSite, self).get_app_list(request, app_label)
         )  # type: ignore[assignment]
         return found
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """One's own, with its entry in the audit log or not at all."""
+        """Change one's own password, together with its audit log entry or not at all."""
         user = staff_of(request)
         before = user.password
         with one_deed(request):
@@ -117,7 +117,7 @@ class BackOfficeSite(UnfoldAdminSite):
         return response
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Unfold takes whatever stands in the address for a page that there is."""
+        """Search. Unfold accepts any page number in the URL, even one that does not exist."""
         if parse_whole_number(request.GET.get("page", "1"), lowest=1) is None:
             raise Http404("A page is a whole number from 1.")
         try:
@@ -127,14 +127,14 @@ class BackOfficeSite(UnfoldAdminSite):
 
 
 def _is_kept_out(request: HttpRequest) -> bool:
-    """Whether a second factor has to be set up before the back office shows anything at all."""
+    """Return whether a second factor has to be set up before the back office shows anything at all."""
     if has_passed_second_factor(request) or access_of(request).may_anywhere(Power.VIEW):
         return False
     return isinstance(request.user, User) and is_kept_out_without_second_factor(request.user)
 
 
 def _tell_of_second_factor(request: HttpRequest, user: User) -> None:
-    """To those who have none: from when on a workspace of theirs shows itself to nobody without."""
+    """Tell people without a second factor from when on one of their workspaces requires it."""
     for workspace in workspaces_asking_for_second_factor(user):
         since = workspace.second_factor_from
         is_closed = since is not None and since <= utc_now()

@@ -1,7 +1,7 @@
-"""What happened around an object, newest first, in one list: apps tell their part of it without knowing the others.
+"""What happened around an object, newest first, in one list: apps contribute their part without knowing the others.
 
-An anchor is a model that things happen to: a learner, an enrollment, a payment. A chapter says which rows tell of some
-anchors and how; a thread leads from the object of a page to its anchors. Every chapter is one query, whatever it finds.
+An anchor is a model that things happen to: a learner, an enrollment, a payment. A chapter says which rows tell about
+some anchors and how; a thread leads from a page's object to its anchors. Every chapter is one query, whatever it finds.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ SKIP = "skip"
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One line of a story; `by` is an actor as the trail keeps it."""
+    """One line of a story; `by` is an actor as stored in the trail."""
 
     title: object
     icon: str
@@ -44,7 +44,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A happening with its time, and whoever did it by name."""
+    """A happening with its time and the actor's name."""
 
     happening: Happening
     at: dt.datetime
@@ -66,7 +66,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """`rows(ids)` tell of the anchors with these ids, each at its field `at`, in the words of `tell`."""
+    """`rows(ids)` tell about the anchors with these ids, each in its field `at`; `tell` puts them into words."""
 
     rows: Callable[[Sequence[int]], QuerySet[Any]]
     at: str
@@ -86,17 +86,17 @@ _threads: dict[type[Model], list[tuple[type[Model], Thread]]] = defaultdict(list
 def register_chapter(
     anchor: type[Model], rows: Callable[[Sequence[int]], QuerySet[Any]], *, at: str, tell: Callable[[Any], Happening]
 ) -> None:
-    """Let rows tell of these anchors. `tell` asks the database nothing: `rows` bring what it needs."""
+    """Register a chapter about these anchors. `tell` makes no queries: `rows` bring what it needs."""
     _chapters[anchor].append(Chapter(rows, at, tell))
 
 
 def register_thread(model: type[Model], anchor: type[Model], find: Thread) -> None:
-    """Let the pages of a model tell the story of the anchors that `find(row)` names by their ids."""
+    """Make a model's pages tell the story of the anchors whose ids `find(row)` returns."""
     _threads[model].append((anchor, find))
 
 
 def tell_story(request: HttpRequest, row: Model, access: StaffAccess) -> Story | None:
-    """A page of what happened around the row; None where nothing is told of its kind."""
+    """Return a page of what happened around the row; None if there are no stories about its kind."""
     threads = _threads[type(row)]
     if not threads:
         return None
@@ -120,7 +120,7 @@ def tell_story(request: HttpRequest, row: Model, access: StaffAccess) -> Story |
 
 
 def _place_of(request: HttpRequest) -> tuple[dt.datetime | None, int]:
-    """Where in the story the address leads: to what happened by a time, without so many that were seen."""
+    """Return the position the URL leads to: events up to a time, skipping as many as were already shown."""
     text = request.GET.get(BEFORE, "")
     if not text:
         return None, 0
@@ -135,7 +135,9 @@ def _place_of(request: HttpRequest) -> tuple[dt.datetime | None, int]:
 
 
 def _older(lines: list[Line], before: dt.datetime | None, skip: int) -> str:
-    """What happened at one moment may be parted by the end of a page: as many as were seen of it are left out."""
+    """Return the link to older events. A page may end between events of one moment: as many of them as were shown are
+    skipped.
+    """
     last = lines[-1].at
     seen = sum(line.at == last for line in lines)
     query = {BEFORE: last.isoformat(), SKIP: seen + (skip if last == before else 0)}

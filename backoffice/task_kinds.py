@@ -1,4 +1,4 @@
-"""What the back office asks staff to look at."""
+"""The tasks that the back office gives to staff."""
 
 from accounts.states import Role
 from accounts.task_kinds import Urgency, register_kind

@@ -1,4 +1,4 @@
-"""Work in the background: each task takes ids or finds its work in the database, and calls one use case."""
+"""Background work: each task receives ids or finds its work in the database, and calls one use case."""
 
 from celery import shared_task
 

@@ -1,4 +1,4 @@
-"""Time zones in the back office: chosen from a list, never typed; lists are written in that of the workspace."""
+"""Time zones in the back office: chosen from a list, never typed; lists use the workspace's zone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,12 +19,12 @@ ZONES = [("UTC", "UTC"), *((name, name) for name in sorted(known_zones()) if nam
 
 
 def zone_choices(own: str = "") -> list[tuple[str, str]]:
-    """The zones to choose from, and the one a row has already if it is none of them."""
+    """Return the zones to choose from, and the row's current one if it is none of them."""
     return [(own, own), *ZONES] if own and own not in dict(ZONES) else ZONES
 
 
 class TimezoneForm(WorkspaceModelForm):
-    """A form of a row that lives by a local clock."""
+    """A form for a row that has a local clock."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,19 +40,19 @@ class TimezoneForm(WorkspaceModelForm):
 
 
 def offer_zones(field: forms.Field, own: str) -> None:
-    """Let a choice of a question offer the zones."""
+    """Offer the zones in a question's choice field."""
     assert isinstance(field, forms.ChoiceField)
     field.choices = zone_choices(own)
 
 
 class StaffZoneMiddleware:
-    """Writes the times of back-office pages in the zone of the workspaces of the person looking; each names it."""
+    """Writes the times on back-office pages in the zone of the viewer's workspaces; each names it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with timezone.override(None):  # whatever is activated below ends with the request
+        with timezone.override(None):  # anything activated inside ends with the request
             return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> None:

@@ -68,7 +68,7 @@ def take_back(subject: str) -> None:
 
 
 def _seconds_left(row: SharedCounter, growth: Growth, now: dt.datetime) -> int:
-    """Return None while tries are free, even if another try is counted with a later `now`: the two come at the same
+    """Return 0 while tries are free, even if another try is counted with a later `now`: the two come at the same
     moment.
     """
     pause = growth.seconds_after(row.value)

@@ -1,4 +1,4 @@
-"""What every event carries, and the one spelling of what it says."""
+"""What every event carries, and how its payload is spelled."""
 
 import datetime as dt
 from abc import ABC, abstractmethod
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from core.clock import utc_text
 
-# What the reactions of this process need and nobody outside is told: `reason: str = field(metadata=FOR_REACTIONS)`.
+# What this process's reactions need and nobody outside receives: `reason: str = field(metadata=FOR_REACTIONS)`.
 FOR_REACTIONS: Final[Mapping[str, bool]] = {"published": False}
 
 
@@ -18,9 +18,9 @@ class DomainEvent(ABC):
     """A fact about one aggregate, named in the past tense. An app states its own as frozen dataclasses in its
     `events.py`; docs/how-to/event.md leads through it.
 
-    `type` is its public name. `starts_aggregate` says that nothing about the aggregate can have been published before,
-    because its row was made in this transaction. `personal` names what of the payload leaves only by the stream and the
-    feed, and never in a webhook. The outbox gives each event its id and its number in the aggregate.
+    `type` is its public name. `starts_aggregate` says that nothing can have been published about the aggregate before,
+    because its row was created in this transaction. `personal` names the payload fields that are sent only by the
+    stream and the feed, and never in a webhook. The outbox gives each event its id and its number in the aggregate.
     """
 
     workspace_id: int
@@ -33,15 +33,17 @@ class DomainEvent(ABC):
     @property
     @abstractmethod
     def aggregate(self) -> str:
-        """What the event is about, as `kind:id`: consumers order by `sequence` within it."""
+        """Return what the event is about, as `kind:id`: consumers order by `sequence` within it."""
 
     def payload(self) -> dict[str, Any]:
-        """What consumers are told: the fields that a class adds to these, as `docs/events/<type>.json` has them."""
+        """Return what consumers receive: the fields that a class adds to these, as `docs/events/<type>.json` lists
+        them.
+        """
         return {key: _json_value(getattr(self, name)) for name, key in _published(type(self))}
 
 
 def event_types() -> dict[str, type[DomainEvent]]:
-    """Every type that the apps state, by its public name."""
+    """Return every type that the apps state, by its public name."""
     stated = _stated(DomainEvent)  # type: ignore[type-abstract]  # nothing is made of it
     return {event.type: event for event in stated if "type" in vars(event)}
 
@@ -53,7 +55,7 @@ def _stated(kind: type[DomainEvent]) -> Iterator[type[DomainEvent]]:
 
 
 def spelled(name: str) -> str:
-    """A field's name as consumers read it: `amount_minor` is `amountMinor`; a CUID is the id (`learner_cuid` is
+    """Return a field's name as consumers read it: `amount_minor` is `amountMinor`; a CUID is the id (`learner_cuid` is
     `learnerId`), since consumers know a learner by no other."""
     first, *rest = name.replace("_cuid", "_id").split("_")
     return first + "".join(word.capitalize() for word in rest)

@@ -1,9 +1,9 @@
-"""The events of a workspace in one order that never changes, for those who come and ask.
+"""A workspace's events in one order that never changes, for clients that pull them.
 
-Ids are given out before transactions commit, so a reader that goes on after the highest id it has seen misses whatever
-commits later with a lower one. Events are therefore numbered when somebody asks: all that are committed by then and
-have no position get the next ones, in the order of their ids, under a lock on the workspace's feed. What commits later
-comes later, and within an aggregate nothing changes places. A workspace that never asks pays nothing. See
+Ids are assigned before transactions commit, so a reader that continues after the highest id it has seen misses whatever
+commits later with a lower one. Events are therefore numbered on request: all events that are committed by then and have
+no position get the next ones, in id order, under a lock on the workspace's feed. Events that commit later come later,
+and the order within an aggregate never changes. A workspace that never reads its feed pays nothing. See
 docs/decisions/0066.
 """
 
@@ -16,7 +16,7 @@ from core.errors import DomainError
 
 from .models import EventFeed, OutboxEvent
 
-# So many events are numbered for one request, and so many positions looked through for those of a type.
+# How many events are numbered per request, and how many positions are searched for those of a type.
 BATCH = 1_000
 LOOKED_THROUGH = 10_000
 _NUMBER = """
@@ -37,17 +37,17 @@ class EventsForgotten(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Events in their order, and the position up to which all have been told."""
+    """Events in order, and the position up to which all have been returned."""
 
     events: Sequence[OutboxEvent]
     next: int
 
 
 def read_feed(*, workspace_id: int, after: int, limit: int, types: Sequence[str] = ()) -> FeedPage:
-    """Up to `limit` events of the workspace after a position, of these types if any are named.
+    """Return up to `limit` events of the workspace after a position, of these types if any are named.
 
     No event will ever appear at or before `next`, however transactions commit. Raises EventsForgotten for a reader who
-    was away for so long that some are gone; 0 begins with the first that is kept.
+    was away for so long that some are gone; 0 starts with the oldest one kept.
     """
     last = number_new_events(workspace_id)
     forgotten = EventFeed.objects.values_list("forgotten_position", flat=True).get(workspace=workspace_id)
@@ -64,7 +64,7 @@ def read_feed(*, workspace_id: int, after: int, limit: int, types: Sequence[str]
 
 
 def _before_the_first(workspace_id: int) -> int:
-    """The last position before the first that is kept."""
+    """Return the last position before the oldest event kept."""
     rows = OutboxEvent.objects.filter(workspace=workspace_id, position__isnull=False).order_by("position")
     first = rows.values_list("position", flat=True).first()
     return first - 1 if first else 0
@@ -72,14 +72,14 @@ def _before_the_first(workspace_id: int) -> int:
 
 @transaction.atomic
 def number_new_events(workspace_id: int) -> int:
-    """Give a position to what has none; returns the last one that is given. Whoever numbers at the same time waits, and
-    then sees what the other one has numbered."""
+    """Assign positions to events that have none; return the last one assigned. Concurrent callers wait, and then see
+    what the other one has numbered."""
     fresh = OutboxEvent.objects.filter(workspace=workspace_id, position__isnull=True).order_by("pk")
     feed, _ = EventFeed.objects.get_or_create(workspace_id=workspace_id)
     if not fresh.exists():
         return feed.last_position
     feed = EventFeed.objects.select_for_update().get(pk=feed.pk)
-    # In the order in which the relay locks them as well.
+    # In the order in which the relay also locks them.
     found = list(fresh.select_for_update(no_key=True).values_list("pk", flat=True)[:BATCH])
     if found:
         with connection.cursor() as cursor:

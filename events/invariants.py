@@ -1,4 +1,4 @@
-"""What always holds in the outbox."""
+"""Invariants of the outbox."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from .models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from .retention import KEPT_FOR
 from .states import DeliveryStatus
 
-# How long what is due for a webhook may wait for its sweep.
+# How long a due webhook may wait for its sweep.
 PURSUED_WITHIN = dt.timedelta(minutes=15)
 
 
 def sequences_have_no_gaps(extent: Extent) -> Iterator[Breach]:
-    """The events of an aggregate count 1, 2, 3 …; where old ones were forgotten, from the newest of the old ones."""
+    """An aggregate's events count 1, 2, 3 …; where old ones were deleted, from the newest of the old ones."""
     old = extent.now - KEPT_FOR
     newer = OutboxEvent.objects.filter(
         aggregate=OuterRef("aggregate"), sequence__gt=OuterRef("sequence"), occurred_at__lt=old
@@ -42,7 +42,7 @@ def sequences_have_no_gaps(extent: Extent) -> Iterator[Breach]:
 
 
 def new_events_reach_the_endpoints(extent: Extent) -> Iterator[Breach]:
-    """Each event gets its delivery for every endpoint that listens."""
+    """Each event has a delivery for every endpoint that listens."""
     untold = OutboxEvent.objects.filter(
         Q(position=None) | Q(position__gt=OuterRef("position")),
         workspace=OuterRef("workspace"),
@@ -55,7 +55,7 @@ def new_events_reach_the_endpoints(extent: Extent) -> Iterator[Breach]:
 
 
 def due_webhooks_are_sent(extent: Extent) -> Iterator[Breach]:
-    """What is due at an endpoint that is on and not resting is tried."""
+    """Due deliveries of an endpoint that is enabled and not resting are tried."""
     long_ago = extent.now - PURSUED_WITHIN
     waiting = WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING)
     earlier = waiting.filter(

@@ -1,4 +1,4 @@
-"""What operators watch of events on their way out."""
+"""Metrics about events on their way out."""
 
 from core.metrics import Figure, Work, count_by
 

@@ -12,7 +12,7 @@ class OutboxEvent(models.Model):
     """A fact, written in the transaction that made it true and relayed afterwards, at least once.
 
     Invariant: `sequence` counts 1, 2, 3 … within one aggregate, in the order of the facts. Consumers order by it and
-    drop repeats by `cuid`.
+    drop duplicates by `cuid`.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -27,7 +27,7 @@ class OutboxEvent(models.Model):
     next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the relay that claimed it
     relayed_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
-    position = models.PositiveBigIntegerField(null=True)  # in the workspace's feed, once somebody has asked for it
+    position = models.PositiveBigIntegerField(null=True)  # in the workspace's feed, once somebody has read it
 
     class Meta:
         constraints = [
@@ -59,10 +59,10 @@ class OutboxEvent(models.Model):
 
 
 class EventFeed(models.Model):
-    """How far the events of a workspace are numbered.
+    """How far a workspace's events are numbered.
 
-    Invariant: positions are given out without gaps up to `last_position`, under the lock on this row. Old events are
-    forgotten: the last of them had the position `forgotten_position`.
+    Invariant: positions are assigned without gaps up to `last_position`, under the lock on this row. Old events are
+    deleted: the last of them had the position `forgotten_position`.
     """
 
     workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, related_name="event_feed")
@@ -75,19 +75,19 @@ class EventFeed(models.Model):
 
 class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
     def kept(self) -> "WebhookEndpointQuerySet":
-        """Those that nobody has deleted."""
+        """Select the endpoints that nobody has deleted."""
         return self.filter(deleted_at=None)
 
     def listening(self) -> "WebhookEndpointQuerySet":
-        """Those that are told what happens."""
+        """Select the endpoints that receive events."""
         return self.kept().filter(disabled_at=None)
 
 
 class WebhookEndpoint(models.Model):
-    """An address of an integrator that is told of events as they happen.
+    """An integrator's address that receives events as they happen.
 
-    `position` is the place in the workspace's feed up to which deliveries were made for it, of events that happened
-    since `listens_since`. After failures in a row the whole endpoint rests until `next_attempt_at`, which is also the
+    `position` is the place in the workspace's feed up to which its deliveries were created, for events since
+    `listens_since`. After several failures in a row the whole endpoint rests until `next_attempt_at`, which is also the
     lease of the worker that sends to it: one at a time, so that order is kept. A deleted one stays until its deliveries
     are gone.
     """
@@ -138,7 +138,7 @@ class WebhookDelivery(models.Model):
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries")
     event = models.ForeignKey(OutboxEvent, on_delete=models.PROTECT, null=True, related_name="deliveries")
-    # The event's own, here as well because they decide who waits for whom.
+    # Copied from the event, because they decide which delivery waits for which.
     aggregate = models.CharField(max_length=64)
     sequence = models.PositiveIntegerField()
     status = models.CharField(max_length=9, choices=DeliveryStatus.choices, default=DeliveryStatus.PENDING)
@@ -181,7 +181,7 @@ class WebhookDelivery(models.Model):
 
 
 class WebhookAttempt(models.Model):
-    """One try of a delivery, and what the receiver answered: its status, never its words."""
+    """One try of a delivery, and the receiver's answer: its status, never its text."""
 
     delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="tries")
     at = models.DateTimeField()

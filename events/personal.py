@@ -1,4 +1,4 @@
-"""What this app keeps of people: the events that name an address (`core.personal`)."""
+"""What this app stores about people: the events that contain an address (`core.personal`)."""
 
 from typing import Any
 
@@ -14,7 +14,9 @@ def _events(person: Person) -> QuerySet[OutboxEvent]:
 
 
 def _erase_addresses(person: Person) -> int:
-    """The router's document wants the learner's address in ENROLLMENT_DECISION. What was sent is with its receivers."""
+    """Erase addresses. The router's document requires the learner's address in ENROLLMENT_DECISION. Receivers keep what
+    was already sent.
+    """
     changed = 0
     for event in _events(person).order_by("pk"):
         payload = _without(event.payload, person.addresses)

@@ -1,4 +1,4 @@
-"""`publish()`: the one way a fact leaves an app.
+"""`publish()`: the only way a fact leaves an app.
 
 The outbox rows and the in-process reactions belong to the transaction that made the facts true: all of it commits or
 none of it does.
@@ -29,7 +29,7 @@ class PublishedOutsideTransaction(RuntimeError):
 
 
 def handles(event_type: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], None]]:
-    """Register a reaction that runs inside the publishing transaction. It may raise, and then nothing has happened."""
+    """Register a reaction that runs inside the publishing transaction. If it raises, nothing has happened."""
 
     def register(handler: Callable[[E], None]) -> Callable[[E], None]:
         if handler not in _handlers[event_type]:
@@ -51,10 +51,10 @@ def handles_together(event_type: type[E]) -> Callable[[Callable[[Sequence[E]], N
 
 
 def publish(*events: DomainEvent) -> None:
-    """Write the events to the outbox in their order and run their in-process handlers. No events: nothing to do.
+    """Write the events to the outbox in order and run their in-process handlers. Without events, do nothing.
 
     Raises PublishedOutsideTransaction without a transaction. Two transactions that publish about the same aggregate at
-    once can't both commit the same sequence number; callers hold the aggregate's row lock, so they never meet.
+    once can't both commit the same sequence number; callers hold the aggregate's row lock, so they never conflict.
     """
     if not events:
         return
@@ -72,16 +72,16 @@ def publish(*events: DomainEvent) -> None:
                 handler(found)
 
 
-# The columns by name, not by way of the model: these are most of the rows that a request writes, and alike but for five
-# values. `tests/test_publishing.py` holds the statement against the model. The moment is passed once: psycopg remembers
-# how to translate statements of up to 50 values, and routing a learner publishes eight events.
+# Columns are named here instead of taken from the model: these are most of the rows that a request writes, and they
+# differ in only five values. `tests/test_publishing.py` compares the statement with the model. The moment is passed
+# once: psycopg remembers how to translate statements of up to 50 values, and routing a learner publishes eight events.
 _COLUMNS = ("cuid", "workspace_id", "type", "aggregate", "sequence", "payload")
 _INTO = (
     "events_outboxevent (cuid, workspace_id, type, aggregate, sequence, payload, occurred_at, "
     "next_attempt_at, relay_status, relay_attempts, last_error)"
 )
 _INSERT = f"INSERT INTO {_INTO} VALUES "  # noqa: S608  (names of columns, no values)
-# So many at once, as a job publishes them, go faster by COPY (`core.rows.insert_many`).
+# From this many at once, as a job publishes them, COPY is faster (`core.rows.insert_many`).
 MANY = 100
 _COPY = f"COPY {_INTO} FROM STDIN"
 _LAST = "SELECT aggregate, max(sequence) FROM events_outboxevent WHERE aggregate = ANY(%s) GROUP BY aggregate"
@@ -89,8 +89,8 @@ _LAST_OF = "SELECT max(sequence) FROM events_outboxevent WHERE aggregate ="
 
 
 def _store(events: Sequence[DomainEvent]) -> None:
-    """Write the events' rows, each numbered within its aggregate: with one statement for all that share their moment,
-    which the events of a use case do."""
+    """Write the events' rows, each numbered within its aggregate: one statement for all that share their moment, as the
+    events of a use case do."""
     fresh = dict.fromkeys((event.aggregate for event in events if event.starts_aggregate), 0)
     for moment, simultaneous in groupby(events, key=attrgetter("occurred_at")):
         together = list(simultaneous)
@@ -106,7 +106,9 @@ def _store(events: Sequence[DomainEvent]) -> None:
 
 
 def _insert_together(events: Sequence[DomainEvent], fresh: Mapping[str, int], at: Any) -> None:
-    """Numbers go on from those of `fresh` aggregates; the statement itself looks up the last number of the others."""
+    """Insert together. Numbers continue from those of `fresh` aggregates; the statement itself looks up the last number
+    of the others.
+    """
     values: dict[str, Any] = {"occurred_at": at}
     for number, row in enumerate(_numbered(events, fresh)):
         values |= {f"{column}_{number}": value for column, value in zip(_COLUMNS, row, strict=True)}

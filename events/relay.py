@@ -1,8 +1,8 @@
-"""Hand the outbox on, at least once.
+"""Hands the outbox on, at least once.
 
-Rows are claimed by their state, never by "id greater than the last one": ids are given out before transactions commit,
+Rows are claimed by their state, never by "id greater than the last one": ids are assigned before transactions commit,
 so such a cursor loses the events of every transaction slower than its neighbors. A claim is a lease committed before
-the hand-over; a relay that dies in between leaves the rows due again, and consumers drop repeats by id.
+the handover; a relay that dies in between leaves the rows due again, and consumers drop duplicates by id.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from .states import RelayStatus
 log = structlog.get_logger(__name__)
 
 RETRY = retries.Retry(first_pause_seconds=2.0, longest_pause_seconds=900.0, lease=dt.timedelta(seconds=60), attempts=12)
-# While the stream is gone nothing is wrong with the events: they wait a little and are never given up.
+# While the stream is down, nothing is wrong with the events: they wait a little and are never given up.
 OUTAGE = dataclasses.replace(RETRY, first_pause_seconds=15.0, longest_pause_seconds=15.0)
 
 
@@ -34,10 +34,10 @@ class EventNotDead(DomainError):
 
 
 def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now: dt.datetime) -> int:
-    """Hand on up to `limit` events that are due, oldest first; returns how many the stream took.
+    """Hand on up to `limit` events that are due, oldest first; return how many the stream accepted.
 
-    Refused ones are tried twelve times with growing pauses, then given up as `dead`, where staff see them.
-    Raises StreamUnavailable when the stream does not answer; the events then stay pending.
+    Refused ones are tried twelve times with growing pauses, then given up as `dead`, where staff see them. Raises
+    StreamUnavailable when the stream does not answer; the events then stay pending.
     """
     waiting = OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING).select_related("workspace")
     claimed = retries.claim_batch(waiting, now=now, lease=RETRY.lease, limit=limit)
@@ -63,7 +63,7 @@ def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now
 
 
 def due_events_by_type(*, now: dt.datetime) -> dict[str, int]:
-    """What a relay would hand on now: how many events of each type."""
+    """Return what a relay would hand on now: how many events of each type."""
     due = retries.due(OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING), now=now)
     return dict(due.order_by("type").values_list("type").annotate(Count("pk")))
 
@@ -80,7 +80,7 @@ def replay_event(*, event_id: int, now: dt.datetime) -> OutboxEvent:
 
 
 def replay_dead_events(*, now: dt.datetime) -> int:
-    """Let every dead event be relayed again; returns how many there were."""
+    """Let every dead event be relayed again; return how many there were."""
     return _revive(OutboxEvent.objects.all(), now)
 
 

@@ -1,8 +1,8 @@
-"""Events are kept for 30 days, and so is what was sent of them.
+"""Events and their deliveries are kept for 30 days.
 
-The newest of the old events of each aggregate stays: the next one counts on from it, and the doctor sees by it that
-none was lost. So does an event that the relay has not handed on, or that an endpoint which is on still waits for. What
-the feed has forgotten it says. See docs/decisions/0088-events-are-kept-for-30-days.md.
+The newest of the old events of each aggregate stays: the next one counts on from it, and it lets the doctor see that
+none was lost. An event also stays while the relay has not handed it on, or an enabled endpoint still waits for it. The
+feed says what it has deleted. See docs/decisions/0088-events-are-kept-for-30-days.md.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ KEPT_FOR: Final = dt.timedelta(days=30)
 
 @transaction.atomic
 def forget_old_events(*, limit: int, now: dt.datetime) -> int:
-    """Delete up to `limit` events that nobody needs any more, with their deliveries; returns how many."""
+    """Delete up to `limit` events that nobody needs any more, with their deliveries; return how many."""
     old = now - KEPT_FOR
     newer = OutboxEvent.objects.filter(
         aggregate=OuterRef("aggregate"), sequence__gt=OuterRef("sequence"), occurred_at__lt=old
@@ -47,8 +47,8 @@ def forget_old_events(*, limit: int, now: dt.datetime) -> int:
 
 @transaction.atomic
 def forget_old_deliveries(*, limit: int, now: dt.datetime) -> int:
-    """Delete up to `limit` deliveries that are old and done, or of endpoints that were deleted; returns how many. An
-    endpoint goes with the last of its own."""
+    """Delete up to `limit` deliveries that are old and done, or belong to deleted endpoints; return how many. A deleted
+    endpoint's row goes with its last delivery."""
     done = WebhookDelivery.objects.exclude(status=DeliveryStatus.PENDING).filter(created_at__lt=now - KEPT_FOR)
     orphaned = WebhookDelivery.objects.filter(endpoint__deleted_at__isnull=False)
     found = [

@@ -4,7 +4,7 @@ from django.db import models
 class RelayStatus(models.TextChoices):
     PENDING = "pending", "Pending"  # committed with the change it reports, not handed on yet
     RELAYED = "relayed", "Relayed"  # the stream (or the log) has it
-    DEAD = "dead", "Dead"  # given up after too many tries; replayable by staff
+    DEAD = "dead", "Dead"  # given up after too many tries; staff can replay it
 
 
 class DeliveryStatus(models.TextChoices):

@@ -1,4 +1,4 @@
-"""What webhooks ask staff to do."""
+"""The staff tasks that webhooks raise."""
 
 from accounts.states import Role
 from accounts.task_kinds import register_kind

@@ -18,8 +18,7 @@ BATCHES = 20
 
 @shared_task
 def relay_events() -> int:
-    """Sweep: hand on what is due, a bounded number of batches at a time; the next run continues where this one
-    stops."""
+    """Sweep: hand on due events, a bounded number of batches at a time; the next run continues where this one stops."""
     return in_batches(_relay, size=BATCH, at_most=BATCHES)
 
 
@@ -27,12 +26,12 @@ def _relay(*, limit: int, now: dt.datetime) -> int:
     try:
         return relay_due_events(limit=limit, now=now)
     except StreamUnavailable:
-        return 0  # noted by the relay; the events wait for a later run
+        return 0  # logged by the relay; the events wait for a later run
 
 
 @shared_task
 def deliver_webhooks() -> int:
-    """Sweep: make the deliveries of what is new, and have senders send what is due."""
+    """Sweep: create the deliveries of new events, and make senders send what is due."""
     for _ in range(BATCHES):
         if not fan_out(now=utc_now()):
             break
@@ -41,7 +40,7 @@ def deliver_webhooks() -> int:
 
 @shared_task
 def forget_old_events() -> int:
-    """Sweep: delete what is past its time, a bounded number of batches at a time."""
+    """Sweep: delete expired events and deliveries, a bounded number of batches at a time."""
     return in_batches(forget, size=BATCH, at_most=BATCHES) + in_batches(
         forget_old_deliveries, size=BATCH, at_most=BATCHES
     )

@@ -1,4 +1,4 @@
-"""The audit log, for owners: read, filtered and exported like any list, and changed by nobody."""
+"""The audit log, for owners: they read, filter, and export it like any list, and nobody changes it."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..scoping import FILTER_CAP, ScopedRelatedFilter, WorkspaceScopedAdmin, acc
 
 
 class PersonFilter(admin.SimpleListFilter):
-    """By who did it; offers the colleagues there are now. Of somebody who left, the number is searched for."""
+    """Filters by who did it; offers the current colleagues. For a former colleague, search for the number."""
 
     title = "person"
     parameter_name = "person"
@@ -37,7 +37,7 @@ class PersonFilter(admin.SimpleListFilter):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """By what it was done to."""
+    """Filters by the kind of object."""
 
     title = "kind of row"
     parameter_name = "kind"
@@ -109,7 +109,7 @@ class AuditEntryAdmin(WorkspaceScopedAdmin):
 def name_of_kind(label: str) -> str:
     try:
         return str(apps.get_model(label)._meta.verbose_name).capitalize()
-    except LookupError:  # a model that is no more
+    except LookupError:  # a model that no longer exists
         return label
 
 

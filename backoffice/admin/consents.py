@@ -1,4 +1,4 @@
-"""What families are asked to agree to, and who agreed. Both are a record: nothing of them is edited."""
+"""What families are asked to agree to, and who agreed. Both are records: nothing in them is edited."""
 
 import datetime as dt
 from typing import Any
@@ -73,7 +73,7 @@ class OnPaperForm(StaffForm):
 
 
 def _beginning(day: dt.date | None, zone: str, now: dt.datetime) -> dt.datetime:
-    """When a text that is in force from this day begins to be; one of today does at once."""
+    """Return when a text that takes effect on this day starts to apply; today's takes effect at once."""
     if day is None or day == local_date(now, zone):
         return now
     return to_instant(date=day, time=dt.time(), zone=zone).at
@@ -214,7 +214,7 @@ class ConsentAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(Learner)
 def consents_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    """What the family agreed to, newest first."""
+    """Return what the family agreed to, newest first."""
     shown = Consent.objects.filter(learner=learner).select_related("text", "learner").order_by("-pk")[:5]
     rows = [neighbor(each, title=each.text.title, note=each.get_end_display() or "Holds") for each in shown]
     return Card("Consents", rows, empty="The family has not given any consent.")

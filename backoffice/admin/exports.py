@@ -1,4 +1,4 @@
-"""The button by which every list is exported, and the page where staff fetch what they exported."""
+"""The export button of every list, and the page where staff fetch their exports."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,13 +30,13 @@ register_subject("export", Export)
 
 
 def _workspaces(request: HttpRequest) -> list[int] | None:
-    """Whose rows somebody sees; None for those of all."""
+    """Return the workspaces whose rows somebody sees; None for all of them."""
     access = access_of(request)
     return None if access.everywhere else sorted(access.workspace_ids(Power.VIEW))
 
 
 def _single_workspace(request: HttpRequest) -> int | None:
-    """Where colleagues see that it was made; None for somebody who works in several workspaces."""
+    """Return where colleagues see that it was made; None for somebody who works in several workspaces."""
     held = _workspaces(request)
     return held[0] if held is not None and len(held) == 1 else None
 
@@ -51,7 +51,7 @@ def _export_as(format: ExportFormat) -> Callable[..., HttpResponseRedirect]:
 
 
 def ask_for_file(page: Any, request: HttpRequest, rows: QuerySet[Any], format: ExportFormat) -> HttpResponseRedirect:
-    """Have the rows written into a file. Raises PermissionDenied for those who may not look at the list."""
+    """Request a file of the rows. Raises PermissionDenied for people who may not see the list."""
     if not page.has_view_permission(request):
         raise PermissionDenied
     is_whole_list = request.POST.get("select_across") == "1"
@@ -80,7 +80,7 @@ for each in ExportFormat:
 
 @admin.register(Export)
 class ExportAdmin(WorkspaceScopedAdmin):
-    """Who exported what. The file is for whoever asked alone: it was written with their powers."""
+    """Who exported what. Only the person who asked gets the file: it was written with their powers."""
 
     list_display = ("name", "format", "state", "progress", "requested_by", "workspace", "created_at")
     list_select_related = ("requested_by", "workspace")
@@ -102,7 +102,7 @@ class ExportAdmin(WorkspaceScopedAdmin):
     state = status_badge("status")
 
     def limit(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
-        """Those of one's workspaces, and one's own, which may be about several."""
+        """Return the exports of one's workspaces, and one's own, which may cover several."""
         return super().limit(rows, request) | rows.filter(requested_by=staff_of(request))
 
     def may(self, request: HttpRequest, power: Power | None, row: Any = None) -> bool:

@@ -1,4 +1,4 @@
-"""Who was invited, to the staff or to follow their children's enrollments, and what became of it."""
+"""Who was invited, to the staff or to follow their children's enrollments, and with what result."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 
 
 class InviteGuardianForm(StaffForm):
-    """Asks for the address: of a guardian, who may have one that nobody has proven, or for a task."""
+    """Asks for the address: for a guardian, who may already have an unproven one, or for a task."""
 
     email = AddressFormField(
         help_text="This address gets a mail with a link. Nobody sees anything until they open it and accept."
@@ -34,7 +34,7 @@ class InviteGuardianForm(StaffForm):
 
 
 def mail_or_say_why(mail: Callable[..., None], invitation: StaffInvitation | GuardianInvitation, token: str) -> str:
-    """Mail the link; a mail that fails leaves an invitation that can be sent again, and says so."""
+    """Mail the link; if the mail fails, the invitation stays, can be sent again, and the page says so."""
     try:
         mail(invitation=invitation, token=token)
     except DomainError as trouble:
@@ -86,7 +86,7 @@ class InvitationAdmin(WorkspaceScopedAdmin):
 
 @admin.register(StaffInvitation)
 class StaffInvitationAdmin(InvitationAdmin):
-    """Who was invited to the staff, the latest first."""
+    """Staff invitations, newest first."""
 
     view_power = Power.GOVERN
     list_display = ("email", "workspace", "role_badge", "state_badge", "sent_at", "expires_at")
@@ -102,7 +102,7 @@ class StaffInvitationAdmin(InvitationAdmin):
 
 @admin.register(GuardianInvitation)
 class GuardianInvitationAdmin(InvitationAdmin):
-    """Guardians who were invited, on their own pages or by an integrator, the latest first."""
+    """Guardian invitations from the guardians' own pages or from an integrator, newest first."""
 
     list_display = ("email", "guardian_link", "workspace", "state_badge", "sent_at", "expires_at")
     list_filter = (("workspace", ScopedRelatedFilter), ("accepted_at", admin.EmptyFieldListFilter), "expires_at")

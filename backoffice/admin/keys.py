@@ -38,7 +38,7 @@ class RotateForm(StaffForm):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(WorkspaceScopedAdmin):
-    """Keys are made, rotated and revoked; their text is shown once and can't be had again."""
+    """Keys are created, rotated, and revoked; their text is shown once and can't be retrieved again."""
 
     view_power = Power.GOVERN
     list_display = ("name", "shown", "state", "workspace", "scope_count", "last_used_at", "expires_at")
@@ -128,7 +128,7 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
         return f"{key.name} is revoked."
 
     def show_once(self, request: HttpRequest, key: ApiKey, text: str) -> HttpResponse:
-        """The only page that ever shows the key; nothing may keep it."""
+        """Show the key on the only page that ever does; nothing may store it."""
         context = {
             **self.admin_site.each_context(request),
             "title": "Your new API key",

@@ -1,4 +1,4 @@
-"""Merging two learners: what staff are told before they do it, and the record of it afterwards."""
+"""Merging two learners: what staff see before they do it, and the record of it afterwards."""
 
 from django import forms
 from django.contrib import admin
@@ -29,13 +29,15 @@ class MergeReasonForm(StaffForm):
 
 
 def describe_learner(learner: Learner) -> str:
-    """Enough to tell two learners of nearly the same names apart."""
+    """Return enough to tell apart two learners with nearly the same names."""
     known = [learner.email, learner.external_id, learner.grade_level, learner.school]
     return f"{learner} (learner {learner.pk}: {', '.join(str(each) for each in known if each)})"
 
 
 def preview_merge(keep_id: int, drop_id: int) -> Preview:
-    """What would move, what is filled in, who sees more then. Raises LearnersClash with all that stands in the way."""
+    """Return what would move, what would be filled in, and who would see more. Raises LearnersClash with everything
+    that prevents it.
+    """
     foreseen = foresee_merge(keep_id=keep_id, drop_id=drop_id)
     if foreseen.clashes:
         raise LearnersClash(" ".join(foreseen.clashes))
@@ -62,7 +64,7 @@ def preview_merge(keep_id: int, drop_id: int) -> Preview:
 
 
 def merge(request: HttpRequest, *, keep_id: int, drop_id: int, reason: str) -> str:
-    """Do it, and say so."""
+    """Merge, and report it."""
     done = merge_learners(keep_id=keep_id, drop_id=drop_id, actor=actor_of(request), reason=reason, now=utc_now())
     moved = {plural: len(ids) for plural, ids in done.moved.items()}
     what = f" Moved: {_listed(moved)}." if moved else ""

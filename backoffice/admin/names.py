@@ -1,4 +1,4 @@
-"""Changes of a learner's name: the record of them. They are decided on the learner's page."""
+"""The record of name changes. They are decided on the learner's page."""
 
 from django.contrib import admin
 from unfold.decorators import display

@@ -40,7 +40,7 @@ register_subject("guardian", Guardian)
 
 
 class EraseForm(StaffForm):
-    """Why somebody is erased: one of a few words, since anything typed here might name them."""
+    """Why somebody is erased: a choice of a few words, since typed text might name them."""
 
     why = forms.ChoiceField(label="Why", choices=lambda: the_eraser().choices)
 
@@ -82,7 +82,7 @@ class GuardianshipInline(ScopedInline):
         return super().get_queryset(request).select_related("guardian", "learner")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Only people of the parent's own workspace can be tied to it."""
+        """Allow only people of the parent's own workspace."""
         made = super().get_formset(request, obj, **kwargs)
         if obj is not None:
             for bound in made.form.base_fields.values():
@@ -150,7 +150,7 @@ def waits_for_name(learner: Learner) -> bool:
 
 
 def preview_name(learner: Learner) -> Preview:
-    """The name before and after, and what is printed anew."""
+    """Return the name before and after, and what is reissued."""
     change = find_waiting(learner)
     if change is None:
         return Preview()
@@ -200,7 +200,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         return super().get_queryset(request).filter(merged_into__isnull=True)
 
     def find_by_others(self, request: HttpRequest, term: str) -> list[models.Q]:
-        """By an external id as somebody else would write it, and by the ids of those who were merged into them."""
+        """Find by an external id in another spelling, and by the ids of learners who were merged into this one."""
         merged = Learner.objects.filter(models.Q(cuid=term) | models.Q(external_id=term), merged_into__isnull=False)
         found = [key for key in merged.values_list("merged_into", flat=True)[:FOUND_AT_MOST] if key]
         key = external_key(term)
@@ -208,14 +208,14 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         return [*by_key, models.Q(pk__in=found)] if found else by_key
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody gives an erased learner a name again, or a guardian."""
+        """Deny changes to erased learners: nobody gives them a name or a guardian again."""
         return (obj is None or obj.erased_at is None) and super().has_change_permission(request, obj)
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [] if obj is not None and obj.erased_at else list(super().get_inlines(request, obj))
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponseRedirect:
-        """The page of a learner who was merged is that of the one who stayed."""
+        """Redirect from a merged learner to the learner who stayed."""
         merged = self._find_merged(request, object_id)
         if merged is None or merged.merged_into is None:
             elsewhere: HttpResponseRedirect = super()._get_obj_does_not_exist_redirect(  # type: ignore[misc]  # Django's
@@ -238,7 +238,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
             record_renaming(learner=obj, before=before, actor=actor_of(request), now=utc_now())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """A learner who is entered or renamed here may be somebody's twin, just like one who comes by the API."""
+        """Look for twins: a learner added or renamed here may be somebody's twin, just like one from the API."""
         super().save_related(request, form, formsets, change)
         learner = form.instance
         notice_possible_twins(learner=learner)
@@ -315,7 +315,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(Learner, early=True)
 def family_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    """Whom to write to: guardians with the address they proved, and how the family reads us."""
+    """Return whom to write to: guardians with their proven address, and the family's language."""
     guardians = with_proof(Guardian.objects.filter(guardianships__learner=learner)).order_by("pk")
     rows = [
         neighbor(guardian, note=f"{guardian.email or 'No address'}{'' if guardian.is_proven else ', not proven yet'}")
@@ -361,7 +361,9 @@ class GuardianAdmin(WorkspaceScopedAdmin):
         return counted
 
     def save_model(self, request: HttpRequest, obj: Guardian, form: Any, change: bool) -> None:
-        """An address that is given here counts at once, without an invitation: whoever had it decides."""
+        """Set the address. An address entered here counts at once, without an invitation, replacing the
+        previous one.
+        """
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data:
             set_guardian_address(guardian_id=obj.pk, email=obj.email, now=utc_now())

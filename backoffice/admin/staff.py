@@ -195,7 +195,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
 
 
 def _check_governs_all_of(request: HttpRequest, user: User) -> None:
-    """What an account is protected by is not one organization's to take from another. Raises NotTheirsAlone."""
+    """Refuse to let one organization remove an account's protection from another. Raises NotTheirsAlone."""
     access = access_of(request)
     workspaces = Membership.objects.filter(user=user).values_list("workspace", flat=True)
     if not all(access.may(Power.GOVERN, workspace_id) for workspace_id in workspaces):
@@ -223,7 +223,7 @@ class EmailAddressInline(ScopedInline):
 
 @admin.register(User)
 class UserAdmin(WorkspaceScopedAdmin, DjangoUserAdmin):
-    """Staff see their colleagues; only superusers make, change or stop accounts. Owners invite colleagues."""
+    """Staff see their colleagues; only superusers create, change, or disable accounts. Owners invite colleagues."""
 
     workspace_path = ""
     add_power = Power.OPERATE
@@ -252,7 +252,7 @@ class UserAdmin(WorkspaceScopedAdmin, DjangoUserAdmin):
         return rows.filter(pk__in=colleagues.values("user"))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Of a colleague, with its entry in the audit log or not at all."""
+        """Set a colleague's password, together with its audit log entry or not at all."""
         with one_deed(request):
             answer: HttpResponse = super().user_change_password(request, id, form_url)
         return answer

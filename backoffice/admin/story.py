@@ -1,4 +1,4 @@
-"""What staff did: to learners, and the tasks about anything."""
+"""What staff did: to learners, and with tasks of any kind."""
 
 from collections.abc import Sequence
 

@@ -45,7 +45,7 @@ def kept_and_dropped(task: StaffTask, form: StaffForm) -> tuple[int, int]:
 
 
 def awaited_guardian(task: StaffTask) -> int | None:
-    """The guardian whose address an open task waits for."""
+    """Return the guardian whose address an open task waits for."""
     if task.status != TaskStatus.OPEN or task.kind not in (NO_ADDRESS.name, UNANSWERED.name):
         return None
     return int(task.subject.removeprefix("guardian:"))

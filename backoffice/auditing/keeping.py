@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import models, transaction
 
-from core.personal import ERASED  # the word that the database's trigger has too
+from core.personal import ERASED  # the same word that the database's trigger uses
 
 from ..models import AuditEntry
 
@@ -16,7 +16,9 @@ log = structlog.get_logger(__name__)
 
 @transaction.atomic
 def forget_old_entries(*, limit: int, now: dt.datetime) -> int:
-    """Delete up to `limit` entries past their time; returns how many. The database refuses younger ones than a year."""
+    """Delete up to `limit` expired entries; return how many. The database refuses to delete entries younger than a
+    year.
+    """
     old = AuditEntry.objects.filter(at__lt=now - dt.timedelta(days=settings.AUDIT_LOG_KEPT_DAYS))
     found = list(old.order_by("pk").values_list("pk", flat=True)[:limit])
     if found:
@@ -26,8 +28,8 @@ def forget_old_entries(*, limit: int, now: dt.datetime) -> int:
 
 
 def blank_reasons(*, model: str, object_ids: Collection[object]) -> int:
-    """Blank what staff wrote as their reason in every entry about these rows of a model ("accounts.learner"); returns
-    in how many. For the erasure of a person whom a reason may name: joins the caller's transaction, and the entries
-    keep who did what, when and to which row. The database lets a reason become ERASED, and nothing else change."""
+    """Blank the reasons that staff wrote in every entry about these rows of a model ("accounts.learner"); return in how
+    many. For the erasure of a person whom a reason may name. It joins the caller's transaction, and the entries keep
+    who did what, when, and to which row. The database lets a reason become ERASED, and nothing else change."""
     about = AuditEntry.objects.filter(model=model, object_id__in=[str(each) for each in object_ids])
     return models.QuerySet.update(about.exclude(reason__in=["", ERASED]), reason=ERASED)

@@ -1,4 +1,4 @@
-"""What every page of the back office does so that its writes are recorded."""
+"""What every back-office page does so that its writes are recorded."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from .recording import Changes, changes_of, record, remember
 
 
 class AuditedAdmin(ModelAdmin):
-    """Records what Django's admin logs, which is every form, deletion and button: a page that logs a row as Django has
-    it has an entry."""
+    """Records everything Django's admin logs: every form, deletion, and button. A page that logs a row the Django way
+    therefore gets an entry."""
 
     def workspace_id_of(self, row: Any) -> int | None:
         raise NotImplementedError
@@ -46,7 +46,7 @@ class AuditedAdmin(ModelAdmin):
 
 
 def in_words(message: Any, *, otherwise: str) -> str:
-    """What Django's admin says of a form and the rows on its page, by their kinds: their names may be people's."""
+    """Return what Django's admin reports about a form and the rows on its page, by kind: names may be people's."""
     if isinstance(message, str):
         return message or otherwise
     inner = [

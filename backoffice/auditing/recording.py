@@ -1,4 +1,4 @@
-"""Writes down what staff do, in the transaction of what they did."""
+"""Records what staff do, in the same transaction."""
 
 import contextlib
 import datetime as dt
@@ -18,7 +18,8 @@ from core.text import fit
 
 from ..models import AuditEntry
 
-# Rows about families: which fields changed is kept, never their values. So an erased person leaves an id behind.
+# Rows about families: only the names of changed fields are stored, never their values. So an erased person leaves only
+# an id behind.
 OF_PEOPLE = {
     "accounts.guardian",
     "accounts.guardianinvitation",
@@ -26,7 +27,7 @@ OF_PEOPLE = {
     "accounts.learner",
     "enrollments.application",
 }
-# Texts that are no secret and say nothing of a person; of all others only that they changed is kept.
+# Fields whose text is neither secret nor personal; for all others, only the fact of a change is stored.
 SHOWN_TEXTS = {"code", "currency", "name", "number", "slug", "timezone", "title"}
 _SHOWN_FIELDS = (
     models.BooleanField,
@@ -36,7 +37,7 @@ _SHOWN_FIELDS = (
     models.IntegerField,
     models.TimeField,
 )
-# On forms, what staff say about why.
+# Form fields in which staff give their reason.
 _REASONS = ("reason", "note", "resolution")
 
 Changes = dict[str, list[Any] | None]
@@ -44,7 +45,7 @@ Changes = dict[str, list[Any] | None]
 
 @dataclass
 class Deed:
-    """What a request is about to do: entries written meanwhile are given its reason."""
+    """What a request is about to do: entries written meanwhile get its reason."""
 
     reason: str = ""
     entries: int = 0
@@ -81,7 +82,7 @@ def record(
 def record_departure(
     *, actor: Actor, action: str, model: str, object_id: object, workspace_id: int, now: dt.datetime
 ) -> AuditEntry:
-    """Write that somebody who is not at a page of staff took something out of the house: a family, or an operator by a
+    """Record that data left the platform through somebody who is not on a staff page: a family, or an operator by a
     command. Joins the caller's transaction."""
     entry = AuditEntry(
         at=now,
@@ -97,7 +98,7 @@ def record_departure(
 
 
 def record_of_account(request: HttpRequest, action: str) -> None:
-    """Write what somebody did about their own account, for the owners of each workspace that they belong to."""
+    """Record what somebody did about their own account, for the owners of each workspace they belong to."""
     memberships = Membership.objects.filter(user=request.user.pk).order_by("pk")
     workspaces: list[int | None] = list(memberships.values_list("workspace", flat=True))
     for workspace_id in workspaces or [None]:
@@ -109,7 +110,7 @@ hear_of_deeds(record_of_account)
 
 @contextlib.contextmanager
 def one_deed(request: HttpRequest, form: Any = None, *, in_transaction: bool = True) -> Iterator[Deed]:
-    """What is written inside of it belongs together: all of it happens, with its entries, or nothing."""
+    """Make everything written inside one unit: all of it happens, with its entries, or nothing."""
     before = getattr(request, "staff_deed", None)
     deed = Deed(reason=reason_of(form))
     request.staff_deed = deed  # type: ignore[attr-defined]
@@ -133,27 +134,27 @@ def reason_of(form: Any) -> str:
 
 
 def values_of(row: models.Model) -> dict[str, Any]:
-    """The columns of a row as they are in the database now; empty once it is gone."""
+    """Return a row's columns as they are in the database now; empty once it is gone."""
     found = type(row)._base_manager.filter(pk=row.pk).values().first()
     return found or {}
 
 
 def remember(request: HttpRequest, row: models.Model) -> None:
-    """Keep how a row is before somebody changes it, without another query; columns that were not read are left out."""
+    """Remember a row's values before somebody changes it, without another query; deferred columns are left out."""
     loaded = row.__dict__
     before = {each.attname: loaded[each.attname] for each in row._meta.concrete_fields if each.attname in loaded}
     request.staff_row_before = (type(row), row.pk, before)  # type: ignore[attr-defined]
 
 
 def changes_of(request: HttpRequest, row: models.Model) -> Changes:
-    """What has changed of a row since it was remembered."""
+    """Return what has changed on a row since it was remembered."""
     model, pk, before = getattr(request, "staff_row_before", (None, None, {}))
     return changes_between(type(row), before, values_of(row)) if (model, pk) == (type(row), row.pk) else {}
 
 
 def changes_between(model: type[models.Model], before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
-    """What differs of what was known before, by column; None instead of values that are not kept. Empty for a row that
-    is gone."""
+    """Return what differs from the remembered values, by column; None replaces values that are not stored. Empty for a
+    row that is gone."""
     fields = {each.attname: each for each in model._meta.concrete_fields}
     return {
         name: [before[name], after[name]] if _is_shown(model, column) else None

@@ -1,7 +1,7 @@
-"""The files of exports: rows are appended to a draft while the job goes on, and written in their format at its end.
+"""Export files: rows are appended to a draft while the job runs, and written in their format at its end.
 
-A draft holds a line of JSON for each row. A worker that died may have written more than it committed: the next one cuts
-the draft to the length that the job knows. Nothing is held in memory but a row.
+A draft holds a line of JSON for each row. A worker that died may have written more than it committed: the next one
+truncates the draft to the length recorded in the job. Memory holds only one row at a time.
 """
 
 import csv
@@ -22,15 +22,15 @@ MEDIA_TYPES = {
     ExportFormat.CSV: "text/csv; charset=utf-8",
     ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-XLSX_ROWS = 1_048_575  # of a sheet, below its first line
-XLSX_CHARACTERS = 32_767  # of a cell
-# What a spreadsheet would carry out, unless it is a number.
+XLSX_ROWS = 1_048_575  # per sheet, below its header line
+XLSX_CHARACTERS = 32_767  # per cell
+# Characters that make a spreadsheet execute a cell, unless it is a number.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"-?[0-9]+([.,][0-9]+)?")
 
 
 def files_of_exports() -> Storage:
-    """Where they are kept: outside of what the web serves."""
+    """Return where the files are stored: outside of what the web server serves."""
     return storages["private"]
 
 
@@ -39,7 +39,7 @@ def path_of(export: Export) -> Path:
 
 
 def append_rows(export: Export, cells: Sequence[Sequence[str]]) -> int:
-    """Write these rows behind those that the job knows of; returns the length of the draft."""
+    """Append these rows after those recorded in the job; return the length of the draft."""
     with _draft(export).open("ab") as draft:
         draft.truncate(export.written)
         draft.seek(export.written)
@@ -48,7 +48,7 @@ def append_rows(export: Export, cells: Sequence[Sequence[str]]) -> int:
 
 
 def finish_file(export: Export, columns: Sequence[str]) -> None:
-    """Write the file of all rows of the draft, which then goes."""
+    """Write the file of all the draft's rows, then delete the draft."""
     path = path_of(export)
     unfinished = path.with_suffix(".part")
     if export.format == ExportFormat.XLSX:
@@ -65,7 +65,7 @@ def delete_files(export: Export) -> None:
 
 
 def forget_strays(known: set[str], *, before: dt.datetime) -> int:
-    """Delete files of no known export that are older than this; returns how many."""
+    """Delete files older than this that belong to no known export; return how many."""
     gone = 0
     for path in _folder().iterdir():
         if path.name.partition(".")[0] not in known and path.stat().st_mtime < before.timestamp():
@@ -75,7 +75,7 @@ def forget_strays(known: set[str], *, before: dt.datetime) -> int:
 
 
 def harmless(text: str) -> str:
-    """The text as a spreadsheet shows it and carries nothing of it out."""
+    """Return the text in a form that a spreadsheet shows without executing any of it."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
@@ -97,14 +97,14 @@ def _drafted(export: Export) -> Iterator[list[str]]:
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterator[list[str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        file.write("\ufeff")  # by which spreadsheets know the encoding
+        file.write("\ufeff")  # tells spreadsheets the encoding
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows([harmless(cell) for cell in row] for row in rows)
 
 
 def _write_xlsx(path: Path, columns: Sequence[str], rows: Iterator[list[str]]) -> None:
-    """What a sheet has no room for goes to the next one."""
+    """Write a workbook; rows that don't fit on a sheet continue on the next one."""
     book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)})
     bold = book.add_format({"bold": True})
     sheet = _add_sheet(book, columns, bold)

@@ -1,4 +1,4 @@
-"""Exports: asked for, written batch by batch, kept for a day."""
+"""Exports: requested, written batch by batch, and kept for a day."""
 
 import datetime as dt
 from typing import Any
@@ -36,7 +36,9 @@ def request_export(
     actor: Actor,
     now: dt.datetime,
 ) -> Export:
-    """Have a list written into a file in the background. `options` say which part of it, in the source's own words."""
+    """Request a file of a list, written in the background. `options` say which part of it, in the source's
+    own terms.
+    """
     export = Export.objects.create(
         source=source,
         format=format,
@@ -52,14 +54,14 @@ def request_export(
 
 
 def write_export(*, export_id: int, now: dt.datetime) -> None:
-    """Go on with the export, if it is due and nobody else has it."""
+    """Continue the export, if it is due and no other worker has it."""
     jobs = Export.objects.filter(pk=export_id)
     if run_job(jobs, step=_write_batch, give_up=_give_up, at_most=BATCHES_IN_A_ROW, now=now):
         nudge(signature(TASK), export_id)
 
 
 def continue_due_exports(*, limit: int, now: dt.datetime) -> int:
-    """Sweep: take up the exports that were never begun, or left by a worker that died."""
+    """Sweep: take up exports that were never begun, or abandoned by a worker that died."""
     found = list(due_jobs(Export.objects.all(), now=now)[:limit])
     for export in found:
         write_export(export_id=export.pk, now=now)
@@ -67,7 +69,7 @@ def continue_due_exports(*, limit: int, now: dt.datetime) -> int:
 
 
 def forget_old_exports(*, limit: int, now: dt.datetime) -> int:
-    """Sweep: delete the files that are older than a day."""
+    """Sweep: delete files older than a day."""
     found = list(
         Export.objects.filter(finished_at__lte=now - KEPT, file_deleted_at=None).order_by("finished_at")[:limit]
     )
@@ -82,14 +84,14 @@ def forget_old_exports(*, limit: int, now: dt.datetime) -> int:
 
 def _write_batch(export: Export, now: dt.datetime) -> bool:
     source = source_of(export)
-    rows = _in_order(source.rows(export))  # asks what the person may see, on the primary
+    rows = _in_order(source.rows(export))  # checks what the person may see, on the primary
 
     def read() -> tuple[int, list[Any], list[list[str]]]:
         total = export.total if export.position else rows.count()
         batch = list(rows.filter(pk__gt=export.position)[:BATCH])
         return total, batch, source.cells(export, batch)
 
-    # No older than the question: whoever asks has perhaps just changed what they ask for.
+    # No older than the request: the person may have just changed the rows they want to export.
     export.total, batch, cells = from_replica(read, within=(now - export.created_at).total_seconds())
     export.written = append_rows(export, cells)
     export.count({"rows": len(batch)})
@@ -103,7 +105,9 @@ def _write_batch(export: Export, now: dt.datetime) -> bool:
 
 
 def _give_up(export: Export) -> None:
-    """Whoever asked in the back office sees on its page that it failed; of what a key asked for, staff are told."""
+    """Give up. A person in the back office sees on its page that it failed; if an API key requested it, staff
+    are told.
+    """
     delete_files(export)
     if export.workspace_id is not None:
         raise_staff_task(

@@ -1,7 +1,7 @@
-"""The address of an export's file, which ends a day after it was written.
+"""The URL of an export's file, which expires a day after the file was written.
 
-What staff asked for is at a signed address that opens for them alone, while they are signed in. What an API key asked
-for is an address of the API, which needs a key: an address that got into a log or a chat opens nothing.
+A staff member's export is at a signed URL that opens for them alone, while they are signed in. An API key's export is
+at an API URL, which needs a key: a URL that ends up in a log or a chat opens nothing.
 """
 
 import datetime as dt
@@ -25,29 +25,29 @@ _GONE = "There is no file at this address. Export files are deleted after a day.
 
 
 def ends_at(export: Export) -> dt.datetime | None:
-    """Until when its file can be fetched; None while there is none."""
+    """Return until when its file can be fetched; None while there is none."""
     if export.status != JobStatus.COMPLETED or export.finished_at is None:
         return None
     return export.finished_at + KEPT
 
 
 def is_ready(export: Export, *, now: dt.datetime) -> bool:
-    """Whether its file can be fetched: it is written, and no day has passed since."""
+    """Return whether its file can be fetched: it is written, and less than a day has passed since."""
     until = ends_at(export)
     return until is not None and now < until
 
 
 def export_url(export: Export, *, now: dt.datetime) -> str | None:
-    """Where whoever asked for it in the back office can fetch its file, if it is ready."""
+    """Return where the person who requested it in the back office can fetch its file, if it is ready."""
     if export.requested_by_id is None or not is_ready(export, now=now):
         return None
     return f"{settings.PUBLIC_URL}{reverse('export-file', args=[_signer.sign(export.cuid)])}"
 
 
 def find_linked_export(token: str, *, user: User | None, now: dt.datetime) -> tuple[Export, Path]:
-    """The export that an address of the back office leads to, and its file. `user` is the member of staff who is signed
-    in. Raises NotFound for an address that is forged, has ended, is somebody else's, or leads to what they may not see
-    any more."""
+    """Return the export that a back-office URL leads to, and its file. `user` is the signed-in staff member. Raises
+    NotFound for a URL that is forged, has expired, belongs to somebody else, or leads to what they may no longer see.
+    """
     try:
         cuid = _signer.unsign(token)
     except BadSignature as error:
@@ -64,7 +64,7 @@ def find_linked_export(token: str, *, user: User | None, now: dt.datetime) -> tu
 
 
 def find_file(export: Export, *, now: dt.datetime) -> Path:
-    """Raises NotFound if there is none yet, or none any more."""
+    """Return the export's file. Raises NotFound if it does not exist yet, or no longer exists."""
     path = path_of(export)
     if not is_ready(export, now=now) or not path.exists():
         raise NotFound(_GONE)

@@ -1,4 +1,4 @@
-"""The lists of the back office as sources: the rows, columns and filters that whoever asked sees on the page."""
+"""The back-office lists as sources: the rows, columns, and filters that the person who asked sees on the page."""
 
 import datetime as dt
 import html
@@ -27,8 +27,8 @@ def source_name(model: type[Model]) -> str:
 
 
 class ListSource:
-    """`options` have the `query` of the page's address, the `keys` of the rows if some were selected, and the
-    `workspaces` of whoever asked, None for all there are."""
+    """`options` contain the `query` of the page's URL, the `keys` of the rows if some were selected, and the
+    `workspaces` of the person who asked, None for all of them."""
 
     def columns(self, export: Export) -> list[str]:
         page, request = _page_of(export)
@@ -62,7 +62,7 @@ class ListSource:
 
 
 def _page_of(export: Export) -> tuple[WorkspaceScopedAdmin, HttpRequest]:
-    """The list's page, and a request of whoever asked, with the powers that they have by now."""
+    """Return the list's page, and a request from the person who asked, with the powers they have now."""
     page = admin.site.get_model_admin(apps.get_model(export.source.partition(":")[2]))
     user = require(export.requested_by, "an export of a list was asked for by staff")
     request = HttpRequest()
@@ -92,7 +92,7 @@ def _cell(name: str, row: Any, page: WorkspaceScopedAdmin) -> str:
 
 
 def text_of(value: Any) -> str:
-    """What a cell of the page says, as plain text; times as ISO 8601 writes them, in UTC."""
+    """Return a cell's content as plain text; times in ISO 8601, in UTC."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Which lists can be exported: each says its rows and how they are written. Apps above register theirs."""
+"""Which lists can be exported: each defines its rows and how they are written. Apps above register theirs."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from ..models import Export
 
 
 class Source(Protocol):
-    """A list, as whoever asked for the export sees it when it is written."""
+    """A list as the person who asked for the export sees it at the time of writing."""
 
     def columns(self, export: Export) -> list[str]: ...
 
@@ -20,10 +20,10 @@ class Source(Protocol):
     def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]: ...
 
     def totals(self, export: Export) -> list[list[str]]:
-        """Rows below all others, of what those come to; most lists have none."""
+        """Return rows below all others, with the totals; most lists have none."""
 
     def is_open_still(self, export: Export) -> bool:
-        """Whether whoever in the back office asked for it may see by now what was written."""
+        """Return whether the back-office person who requested it may still see what was written."""
 
 
 _sources: dict[str, Source] = {}
@@ -34,5 +34,5 @@ def register_source(name: str, source: Source) -> None:
 
 
 def source_of(export: Export) -> Source:
-    """By the name, of which the part behind a colon is the source's own."""
+    """Return the source by its name; the part after a colon belongs to the source itself."""
     return require(_sources.get(export.source.partition(":")[0]), "exports name a source that is registered")

@@ -20,7 +20,7 @@ from .own_account import staff_signed_in
 @require_safe
 @never_cache
 def show_export_file(request: HttpRequest, token: str) -> FileResponse:
-    """The file of an export that somebody of staff asked for, for them alone."""
+    """Send the file of an export to the staff member who requested it, and to nobody else."""
     try:
         export, path = find_linked_export(token, user=_staff_of(request), now=utc_now())
     except NotFound as error:
@@ -39,7 +39,9 @@ def show_export_file(request: HttpRequest, token: str) -> FileResponse:
 
 
 def _staff_of(request: HttpRequest) -> User | None:
-    """Who is signed in as staff, unless a workspace of theirs waits for their second factor: it may be its file."""
+    """Return the signed-in staff member, unless one of their workspaces waits for their second factor: the file may be
+    that workspace's.
+    """
     user = staff_signed_in(request)
     if user is None or not (has_passed_second_factor(request) or not is_kept_out_without_second_factor(user)):
         return None
@@ -47,7 +49,7 @@ def _staff_of(request: HttpRequest) -> User | None:
 
 
 def send_file(export: Export, path: Path) -> FileResponse:
-    """The file, read piece by piece, to be saved under a name that tells when it was made."""
+    """Send the file piece by piece, named after the time it was made."""
     name = f"export-{export.created_at:%Y-%m-%d}.{export.format}"
     media_type = MEDIA_TYPES[ExportFormat(export.format)]
     return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=media_type)

@@ -1,4 +1,4 @@
-"""What the pages about somebody's own account share: who may open them, and the password once more."""
+"""What the pages about one's own account share: who may open them, and asking for the password once more."""
 
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
@@ -19,7 +19,7 @@ P = ParamSpec("P")
 def for_staff(
     page: Callable[Concatenate[HttpRequest, User, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """A page for whoever is signed in as staff, with the second factor they have; others sign in first."""
+    """Make a page for signed-in staff, with their second factor if they have one; others sign in first."""
 
     @never_cache
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -30,7 +30,9 @@ def for_staff(
 
 
 def staff_signed_in(request: HttpRequest) -> User | None:
-    """Whoever is signed in as staff, by password and with the second factor they have; None for everybody else."""
+    """Return the person signed in as staff, by password and with their second factor if they have one; None for
+    everybody else.
+    """
     user = request.user
     if isinstance(user, User) and user.is_active and user.is_staff and is_signed_in_by_password(request):
         return user
@@ -38,7 +40,7 @@ def staff_signed_in(request: HttpRequest) -> User | None:
 
 
 def is_their_password(request: HttpRequest, user: User, form: PasswordForm) -> bool:
-    """Whether the session is used by whoever knows the password. Raises SignInPaused."""
+    """Return whether the person using the session knows the password. Raises SignInPaused."""
     password = form.cleaned_data["password"]
     if check_staff_password(email=user.email, password=password, request=request, now=utc_now()) is not None:
         return True

@@ -1,4 +1,4 @@
-"""Where staff add a passkey, and take one away."""
+"""The pages on which staff add and remove passkeys."""
 
 import json
 
@@ -22,7 +22,7 @@ from core.forms import check_texts
 from ..auditing.recording import one_deed, record_of_account
 from .own_account import answer, for_staff, is_their_password
 
-# In the session: what the browser's next answer has to fit.
+# In the session: what the browser's next answer must match.
 NEW_PASSKEY = "new_passkey"
 
 
@@ -40,7 +40,7 @@ class PasskeyForm(PasswordForm):
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_staff
 def add(request: HttpRequest, user: User) -> HttpResponse:
-    """Make a passkey in this browser, with the password once more."""
+    """Create a passkey in this browser, after asking for the password once more."""
     form = PasskeyForm(
         request.POST if request.method == "POST" else None,
         initial={"name": name_browser(request.headers.get("User-Agent", ""))},
@@ -75,7 +75,7 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_staff
 def remove(request: HttpRequest, user: User, passkey_id: int) -> HttpResponse:
-    """Take one away, with the password once more."""
+    """Remove a passkey, after asking for the password once more."""
     passkey = Passkey.objects.filter(pk=passkey_id, factor__user=user).select_related("factor").first()
     if passkey is None:
         raise Http404("There is no such passkey.")
@@ -103,7 +103,7 @@ def remove(request: HttpRequest, user: User, passkey_id: int) -> HttpResponse:
 
 
 def _added(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
-    """The recovery codes, if they are new."""
+    """Show the recovery codes, if they are new."""
     response = (
         render(request, "account/staff_recovery_codes.html", {"codes": codes}) if codes else redirect("staff-sign-ins")
     )

@@ -1,7 +1,7 @@
-"""Where staff enter the code of their second factor, set one up, and change it.
+"""The pages on which staff enter the code of their second factor, set one up, and change it.
 
-Whatever changes how somebody signs in asks for the password once more, ends the sign-ins of other browsers, and is
-written into the audit log of each of their workspaces.
+Every change to how somebody signs in asks for the password once more, ends the sign-ins of other browsers, and is
+recorded in the audit log of each of their workspaces.
 """
 
 import json
@@ -47,15 +47,15 @@ from core.sealing import seal, unseal
 from ..auditing.recording import one_deed, record_of_account
 from .own_account import answer, for_staff, is_their_password
 
-# In the session, sealed: what the app and we share once the first code was entered.
+# In the session, sealed: the secret to share with the app once the first code was entered.
 NEW_SECRET = "second_factor_secret"  # noqa: S105  (the name of a key)
 
-# In the session: what a passkey's next answer has to fit.
+# In the session: what a passkey's next answer must match.
 ASKED_PASSKEY = "asked_passkey"
 
 
 class CodeForm(forms.Form):
-    """A code, or what a passkey answered."""
+    """A code, or a passkey's answer."""
 
     code = forms.CharField(
         label="Code",
@@ -84,7 +84,7 @@ class AppForm(PasswordForm):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
-    """Of whoever knew the password: the code, if they have a second factor and have not shown it yet."""
+    """Ask people who knew the password for the code, if they have a second factor and have not given it yet."""
     user = request.user
     if not (isinstance(user, User) and user.is_active and user.is_staff and knew_password(request)):
         return redirect("admin:login")
@@ -111,7 +111,7 @@ def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
 
 
 def _is_shown(request: HttpRequest, user: User, form: CodeForm, kept: dict[str, Any] | None) -> bool:
-    """Raises SignInPaused."""
+    """Return whether the second factor was given. Raises SignInPaused."""
     if passkey := form.cleaned_data["answer"]:
         if check_passkey(user=user, answer=passkey, kept=kept, request=request, now=utc_now()):
             return True
@@ -126,7 +126,7 @@ def _is_shown(request: HttpRequest, user: User, form: CodeForm, kept: dict[str, 
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_staff
 def set_up_app(request: HttpRequest, user: User) -> HttpResponse:
-    """Share a secret with an app: the first one, or the one of a new phone."""
+    """Share a secret with an app: the first one, or one on a new phone."""
     sealed = request.session.get(NEW_SECRET)
     secret = unseal(sealed) if sealed else new_app_secret()
     if sealed is None:
@@ -155,7 +155,7 @@ def set_up_app(request: HttpRequest, user: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_staff
 def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
-    """Ten other recovery codes."""
+    """Replace the ten recovery codes."""
     return _change(
         request,
         user,
@@ -169,7 +169,7 @@ def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_staff
 def turn_off(request: HttpRequest, user: User) -> HttpResponse:
-    """Sign in by password alone again."""
+    """Return to signing in by password alone."""
 
     def change() -> HttpResponse:
         with one_deed(request):
@@ -198,7 +198,7 @@ def _change(request: HttpRequest, user: User, *, template: str, change: Callable
 
 
 def _show_codes(request: HttpRequest, user: User, make: Callable[[], list[str]], *, deed: str) -> HttpResponse:
-    """Make recovery codes and show them, this once. Raises what `make` raises."""
+    """Create recovery codes and show them, just this once. Raises what `make` raises."""
     with one_deed(request):
         codes = make()
         record_of_account(request, deed)
@@ -211,7 +211,7 @@ def _show_codes(request: HttpRequest, user: User, make: Callable[[], list[str]],
 
 
 def _let_in(request: HttpRequest, user: User) -> HttpResponse:
-    """On to where they wanted to go before they were asked."""
+    """Send people to the page they wanted before they were asked."""
     wanted = request.session.pop(AFTER_SECOND_FACTOR, "")
     request.session[SECOND_FACTOR] = PASSED
     request.session.cycle_key()
@@ -222,7 +222,7 @@ def _let_in(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def picture_of(text: str) -> dict[str, Any]:
-    """A QR code as the path of an SVG: no picture is loaded from anywhere, and the secret is in no address."""
+    """Return a QR code as the path of an SVG: no image is loaded from anywhere, and the secret is in no URL."""
     code = QRCode(None, QRErrorCorrectLevel.M)
     code.addData(text)
     code.make()

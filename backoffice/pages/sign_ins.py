@@ -1,4 +1,4 @@
-"""Where staff see how they sign in and in which browsers they are, and sign out of those."""
+"""The page on which staff see how they sign in and in which browsers, and sign out of those."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ from .own_account import for_staff
 @require_safe
 @for_staff
 def show_sign_ins(request: HttpRequest, user: User) -> HttpResponse:
-    """How somebody signs in, where they are signed in, and what they can change about it."""
+    """Show how somebody signs in, where they are signed in, and what they can change about it."""
     factor = SecondFactor.objects.filter(user=user).first()
     zone = access_of(request).zone
     browsers = [
@@ -78,7 +78,7 @@ def sign_out_there(request: HttpRequest, user: User, sign_in_id: int) -> HttpRes
 @require_POST
 @for_staff
 def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
-    """Sign out of every browser but this one."""
+    """Sign out of every browser except this one."""
     with one_deed(request):
         end_other_sign_ins(request, user=user, now=utc_now())
         record_of_account(request, "Signed out of every other browser")
@@ -87,7 +87,7 @@ def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
 
 
 class StaffSignInMiddleware:
-    """Notes every few minutes that a browser of staff is in use, and ends a session that was not for long."""
+    """Records every few minutes that a staff browser is in use, and ends sessions that were idle for too long."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -25,7 +25,7 @@ from ..webhooks.queueing import redeliver
 
 
 class AttemptInline(ScopedInline):
-    """Each try, with what was answered."""
+    """Each try, with the answer to it."""
 
     model = WebhookAttempt
     verbose_name_plural = "attempts"
@@ -51,7 +51,7 @@ register_queue(
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
-    """What was sent to integrators, what waits and why."""
+    """What was sent to integrators, and what waits and why."""
 
     workspace_path = "endpoint__workspace"
     list_display = ("type", "about", "status_badge", "attempts", "last_error", "to", "created_at")
@@ -110,7 +110,7 @@ class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
 
     @display(description="order")
     def order_text(self, delivery: WebhookDelivery) -> str:
-        """Why it waits although it may be due, or came although an earlier one did not."""
+        """Return why it waits although it may be due, or arrived although an earlier one did not."""
         if delivery.is_after_gap:
             return "An earlier event about the same object was given up, so this one is sent without it."
         if delivery.status != DeliveryStatus.PENDING:

@@ -87,7 +87,7 @@ class ReplayForm(StaffForm):
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(WorkspaceScopedAdmin):
-    """Where integrators are told of events. A secret is shown once, and can't be had again."""
+    """Where integrators receive events. A secret is shown once, and can't be retrieved again."""
 
     list_display = ("address", "state", "types_text", "waiting", "failed", "workspace")
     list_filter = (("workspace", ScopedRelatedFilter), "disabled_reason")
@@ -268,7 +268,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         return self.response_to_list(request, "The endpoint is deleted.")
 
     def show_once(self, request: HttpRequest, endpoint: WebhookEndpoint) -> HttpResponse:
-        """The only page that ever shows the secret."""
+        """Show the secret on the only page that ever does."""
         context = {
             **self.admin_site.each_context(request),
             "title": "Signing secret",

@@ -50,7 +50,7 @@ register_queue(
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(WorkspaceScopedAdmin):
-    """The outbox as integrators get it; dead events can be sent on their way again."""
+    """The outbox as integrators receive it; dead events can be relayed again."""
 
     list_display = ("type", "about", "sequence", "relay_badge", "attempts", "workspace", "occurred_at")
     list_filter = (
@@ -73,7 +73,7 @@ class OutboxEventAdmin(WorkspaceScopedAdmin):
     payload_text = json_column("payload")
 
     def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
-        """Also by the number or CUID of what it is about, of whatever kind that is."""
+        """Find also by the number or CUID of the object it is about, of any kind."""
         return [*super().find_by_others(request, term), Q(aggregate__in=[f"{kind}:{term}" for kind in subject_kinds()])]
 
     @staff_action(

@@ -1,4 +1,4 @@
-"""The feed of events: parse, call one use case, render."""
+"""The event feed: parse, call one use case, render."""
 
 from typing import Any
 
@@ -50,8 +50,8 @@ class EventFeedView(APIView):
 
     @extend_schema(tags=["Events"], operation_id="list_events", parameters=[FeedQuery], responses=FeedSerializer)
     def get(self, request: Request) -> Response:
-        """No event ever appears at or before `next`, however long its transaction took. Drop repeats by id, and order
-        by sequence within an aggregate, as with the stream."""
+        """No event ever appears at or before `next`, however long its transaction took. Drop duplicates by id, and
+        order by sequence within an aggregate, as with the stream."""
         asked = FeedQuery.read(request)
         page = read_feed(
             workspace_id=principal_of(request).workspace_id,

@@ -1,4 +1,4 @@
-"""The shapes of webhook endpoints and deliveries, in and out."""
+"""The input and output shapes of webhook endpoints and deliveries."""
 
 from typing import Any
 

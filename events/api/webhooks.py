@@ -49,7 +49,7 @@ def _endpoint(request: Request, endpoint_id: str) -> WebhookEndpoint:
 
 
 class EndpointListView(APIView):
-    """Addresses that are told of events as they happen, newest first."""
+    """Addresses that receive events as they happen, newest first."""
 
     required_scopes = {"GET": READ, "POST": WRITE}
 
@@ -72,7 +72,7 @@ class EndpointListView(APIView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Have an address told what happens from now on. The answer has the secret that signs, this once."""
+        """Send an address everything that happens from now on. The answer contains the signing secret, this once."""
         body = NewEndpointBody(data=request.data)
         body.is_valid(raise_exception=True)
         workspace_id = principal_of(request).workspace_id
@@ -97,7 +97,7 @@ class EndpointView(APIView):
         examples=[CHANGE_ENDPOINT],
     )
     def patch(self, request: Request, endpoint_id: str) -> Response:
-        """Change what is sent, or switch it off and on."""
+        """Change the fields sent, or disable and enable it."""
         body = ChangedEndpointBody(data=request.data)
         body.is_valid(raise_exception=True)
         changes: dict[str, Any] = dict(body.validated_data)
@@ -116,26 +116,26 @@ class EndpointView(APIView):
         tags=TAGS, operation_id="delete_webhook_endpoint", responses={204: OpenApiResponse(description="It is gone")}
     )
     def delete(self, request: Request, endpoint_id: str) -> Response:
-        """Tell it nothing any more. Its deliveries go with it."""
+        """Stop sending to it. Its deliveries are deleted with it."""
         delete_endpoint(endpoint_id=_endpoint(request, endpoint_id).pk, now=utc_now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class EndpointSecretView(APIView):
-    """The secret that signs."""
+    """The signing secret."""
 
     required_scopes = {"POST": WRITE}
 
     @extend_schema(tags=TAGS, operation_id="rotate_webhook_secret", request=None, responses=SecretSerializer)
     @idempotent
     def post(self, request: Request, endpoint_id: str) -> Response:
-        """Make a new secret, told this once. For a day every message is signed by both."""
+        """Create a new secret, shown this once. For a day, every message is signed with both."""
         changed = rotate_secret(endpoint_id=_endpoint(request, endpoint_id).pk, now=utc_now())
         return TellOnce(SecretSerializer(changed).data, once="secret")
 
 
 class EndpointPingView(APIView):
-    """A message that means nothing."""
+    """A test message."""
 
     required_scopes = {"POST": WRITE}
 
@@ -165,7 +165,7 @@ class EndpointDeliveriesView(APIView):
 
 
 class RedeliverFailedView(APIView):
-    """What was given up."""
+    """Deliveries that were given up."""
 
     required_scopes = {"POST": WRITE}
 
@@ -178,7 +178,7 @@ class RedeliverFailedView(APIView):
 
 
 class ReplayView(APIView):
-    """What happened in a range of time."""
+    """The events of a time range."""
 
     required_scopes = {"POST": WRITE}
 
@@ -191,7 +191,9 @@ class ReplayView(APIView):
     )
     @idempotent
     def post(self, request: Request, endpoint_id: str) -> Response:
-        """Send all that happened in a range, whether it was sent before or not, at most 10,000 events at a time."""
+        """Send everything that happened in a range, whether it was sent before or not, at most 10,000 events at
+        a time.
+        """
         body = ReplayBody(data=request.data)
         body.is_valid(raise_exception=True)
         asked = body.validated_data
@@ -217,14 +219,14 @@ class DeliveryView(APIView):
 
 
 class RedeliverView(APIView):
-    """One delivery, once more."""
+    """A repeated delivery."""
 
     required_scopes = {"POST": WRITE}
 
     @extend_schema(tags=TAGS, operation_id="redeliver_webhook", request=None, responses={202: DeliverySerializer})
     @idempotent
     def post(self, request: Request, delivery_id: str) -> Response:
-        """Send it again, under the same id; one that waits is due at once."""
+        """Send it again, under the same id; one that is waiting becomes due at once."""
         workspace_id = principal_of(request).workspace_id
         redeliver(delivery_id=get_delivery(workspace_id=workspace_id, cuid=delivery_id).pk, now=utc_now())
         again = get_delivery(workspace_id=workspace_id, cuid=delivery_id)

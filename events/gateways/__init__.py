@@ -10,11 +10,11 @@ from .redis_stream import RedisStream
 
 
 def event_stream() -> EventStream:
-    """The stream this process hands events to."""
+    """Return the stream this process hands events to."""
     return _connected(settings.REDIS_URL) if settings.REDIS_URL else LogStream()
 
 
 @cache
 def _connected(url: str) -> RedisStream:
-    """One client, with its connections, per process and address."""
+    """Return one client, with its connections, per process and URL."""
     return RedisStream(url=url, name=settings.EVENT_STREAM, max_length=settings.EVENT_STREAM_MAX_LENGTH)

@@ -8,7 +8,7 @@ log = structlog.get_logger(__name__)
 
 
 class LogStream:
-    """A line in the log per event, with its ids and never its payload, which may hold an address."""
+    """Logs a line per event, with its ids and never its payload, which may contain an address."""
 
     def append(self, events: Sequence[RelayedEvent]) -> list[str]:
         for event in events:

@@ -1,4 +1,4 @@
-"""What the relay asks of a stream, in our words."""
+"""What the relay needs from a stream, in our words."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from core.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class RelayedEvent:
-    """An event as consumers get it: at least once, to be told apart by `id` and ordered by `sequence` in its aggregate.
+    """An event as consumers receive it: at least once, identified by `id` and ordered by `sequence` in its aggregate.
     `workspace` is the slug."""
 
     id: str
@@ -32,6 +32,6 @@ class StreamUnavailable(Unavailable):
 
 class EventStream(Protocol):
     def append(self, events: Sequence[RelayedEvent]) -> list[str]:
-        """Hand events on in their order. Returns one text per event: empty if the stream has it, else why it refused
-        it. Raises StreamUnavailable."""
+        """Hand events on in order. Returns one text per event: empty if the stream has it, otherwise why it was
+        refused. Raises StreamUnavailable."""
         ...

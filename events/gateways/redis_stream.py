@@ -19,7 +19,7 @@ ANSWER_SECONDS = 5.0
 
 
 class RedisStream:
-    """XADD to one Redis Stream, trimmed to about `max_length` entries. Without retries: the relay does those."""
+    """XADD to one Redis Stream, trimmed to about `max_length` entries. Without retries: the relay makes those."""
 
     def __init__(self, *, url: str, name: str, max_length: int) -> None:
         self._name = name

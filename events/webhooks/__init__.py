@@ -1,1 +1,1 @@
-"""Telling integrators of events as they happen, at addresses they gave us."""
+"""Tells integrators about events as they happen, at the URLs they gave us."""

@@ -1,4 +1,4 @@
-"""Which events an endpoint is told: types by their name, those of a kind by `kind.*`, or all by `*`.
+"""Which events an endpoint receives: types by name, all types of a kind by `kind.*`, or all by `*`.
 
 docs/decisions/0086-what-webhooks-are-told.md says why.
 """
@@ -16,7 +16,7 @@ MAX_TYPES = 100
 
 
 def check_types(wanted: Sequence[str]) -> list[str]:
-    """The types to listen to, each once. Raises Invalid naming those that no event has."""
+    """Return the types to listen to, each once. Raises Invalid naming those that no event has."""
     chosen = list(dict.fromkeys(wanted))
     if not chosen:
         raise invalid_field("eventTypes", "required", f"Name the event types to receive, or {ALL} for all.")
@@ -36,7 +36,7 @@ def check_types(wanted: Sequence[str]) -> list[str]:
 
 
 def of_types(chosen: Sequence[str]) -> Q:
-    """The rows of the outbox that these types choose."""
+    """Return the outbox rows of these types."""
     if ALL in chosen:
         return Q()
     named = Q(type__in=[each for each in chosen if not each.endswith(".*")])

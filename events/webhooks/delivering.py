@@ -1,9 +1,9 @@
-"""Sending what is due, one delivery at a time for each endpoint, and keeping what came of it.
+"""Sends due deliveries, one at a time for each endpoint, and stores the results.
 
 An event waits for earlier ones of the same aggregate until they have arrived, or were given up after three days; the
-delivery then says that it came after a gap. A delivery that is refused waits longer each time. After a few failures in
-a row the whole endpoint rests, so a receiver that is down is asked now and then and not once for each event; as soon as
-it takes one, all the others are due. See docs/decisions/0087-when-webhooks-are-given-up.md.
+delivery then says that it follows a gap. A refused delivery waits longer each time. After a few failures in a row the
+whole endpoint rests, so a receiver that is down gets a request now and then instead of one per event; as soon as it
+accepts one, all the others are due. See docs/decisions/0087-when-webhooks-are-given-up.md.
 """
 
 import datetime as dt
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 10.0
 READ_AT_MOST = 64_000
-# Both by the clock, not by a number of tries: see GIVEN_UP_AFTER and FAILING_FOR.
+# Both by elapsed time, not by a number of tries: see GIVEN_UP_AFTER and FAILING_FOR.
 OF_A_DELIVERY = retries.Retry(first_pause_seconds=30, longest_pause_seconds=4 * 3600, lease=LEASE, attempts=0)
 OF_AN_ENDPOINT = retries.Retry(first_pause_seconds=15, longest_pause_seconds=1800, lease=LEASE, attempts=0)
 RESTS_AFTER: Final = 3
@@ -42,7 +42,7 @@ GONE = 410
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a try; without a status, nothing was answered."""
+    """The result of a try; no status means no answer."""
 
     milliseconds: int
     status: int | None = None
@@ -55,8 +55,8 @@ class Outcome:
 
 
 def deliver_next(*, endpoint_id: int, now: dt.datetime) -> bool:
-    """Send the next delivery that is due at an endpoint. False if there is none, or if the endpoint rests, is switched
-    off or in another worker's hands."""
+    """Send an endpoint's next due delivery. Return False if there is none, or if the endpoint rests, is disabled, or is
+    held by another worker."""
     if not retries.claim(WebhookEndpoint.objects.listening().filter(pk=endpoint_id), now=now, lease=LEASE):
         return False
     delivery = due_deliveries(endpoint_id, now).select_related("endpoint", "event").first()
@@ -70,14 +70,16 @@ def deliver_next(*, endpoint_id: int, now: dt.datetime) -> bool:
 
 
 def due_deliveries(endpoint_id: int, now: dt.datetime) -> QuerySet[WebhookDelivery]:
-    """What may be sent to it now, the longest overdue first: what no earlier event of the same aggregate is before."""
+    """Return the deliveries that may be sent to it now, the longest overdue first: those not preceded by an earlier
+    event of the same aggregate.
+    """
     waiting = WebhookDelivery.objects.filter(endpoint=endpoint_id, status=DeliveryStatus.PENDING)
     earlier = waiting.filter(aggregate=OuterRef("aggregate"), sequence__lt=OuterRef("sequence"))
     return retries.due(waiting.filter(~Exists(earlier)), now=now)
 
 
 def endpoints_with_due_deliveries(*, now: dt.datetime) -> list[int]:
-    """The endpoints that something may be due at."""
+    """Return the endpoints that may have due deliveries."""
     due = WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING, next_attempt_at__lte=now)
     ready = WebhookEndpoint.objects.listening().filter(next_attempt_at__lte=now)
     found = ready.filter(Exists(due.filter(endpoint=OuterRef("pk"))))
@@ -118,7 +120,7 @@ def _fault(status: int) -> str:
 
 @transaction.atomic
 def _record(delivery: WebhookDelivery, outcome: Outcome, now: dt.datetime) -> None:
-    """The answer, the delivery and the endpoint change together; both rows may have changed in the meantime."""
+    """Record the answer on the delivery and the endpoint together; both rows may have changed in the meantime."""
     endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=delivery.endpoint_id)
     WebhookAttempt.objects.create(
         delivery=delivery,

@@ -1,4 +1,4 @@
-"""Webhook endpoints: added, changed, given new secrets, switched off and on, deleted."""
+"""Webhook endpoints: added, changed, given new secrets, disabled and enabled, deleted."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from .errors import EndpointNotFound, TooManyEndpoints
 log = structlog.get_logger(__name__)
 
 MAX_ENDPOINTS = 20
-# Longer than one try can take. Whoever sends to an endpoint holds it for so long.
+# Longer than a single try can take: how long a sender holds an endpoint.
 LEASE = dt.timedelta(seconds=30)
 CHANGEABLE = ("url", "description", "event_types")
 _check_shape = URLValidator(["http", "https"])
@@ -37,7 +37,7 @@ def list_endpoints(*, workspace_id: int) -> QuerySet[WebhookEndpoint]:
 
 
 def get_endpoint(*, workspace_id: int, cuid: str) -> WebhookEndpoint:
-    """Raises EndpointNotFound."""
+    """Return the endpoint. Raises EndpointNotFound."""
     endpoint = WebhookEndpoint.objects.kept().filter(workspace=workspace_id, cuid=cuid).first()
     if endpoint is None:
         raise EndpointNotFound
@@ -48,7 +48,7 @@ def get_endpoint(*, workspace_id: int, cuid: str) -> WebhookEndpoint:
 def create_endpoint(
     *, workspace_id: int, url: str, event_types: Sequence[str], description: str = "", now: dt.datetime
 ) -> WebhookEndpoint:
-    """Have an address told what happens from now on. Its `secret` is to be shown once.
+    """Register an address that receives everything that happens from now on. Show its `secret` once.
 
     Raises NotFound, Invalid naming the field, TooManyEndpoints.
     """
@@ -71,7 +71,7 @@ def create_endpoint(
 
 @transaction.atomic
 def change_endpoint(*, endpoint_id: int, **changes: Any) -> WebhookEndpoint:
-    """Change some of `CHANGEABLE`; what is on its way goes to the new address. Raises EndpointNotFound, Invalid."""
+    """Change some of `CHANGEABLE`; pending deliveries go to the new address. Raises EndpointNotFound, Invalid."""
     endpoint = lock_endpoint(endpoint_id)
     for name, value in _checked(changes).items():
         setattr(endpoint, name, value)
@@ -82,7 +82,7 @@ def change_endpoint(*, endpoint_id: int, **changes: Any) -> WebhookEndpoint:
 
 @transaction.atomic
 def rotate_secret(*, endpoint_id: int, now: dt.datetime) -> WebhookEndpoint:
-    """Give it a new secret, to be shown once. For a day both sign, so the receiver can change over in between. Raises
+    """Give it a new secret, to be shown once. For a day both sign, so the receiver can switch in between. Raises
     EndpointNotFound."""
     endpoint = lock_endpoint(endpoint_id)
     endpoint.previous_secret = endpoint.secret
@@ -94,13 +94,13 @@ def rotate_secret(*, endpoint_id: int, now: dt.datetime) -> WebhookEndpoint:
 
 
 def signing_secrets(endpoint: WebhookEndpoint, now: dt.datetime) -> list[str]:
-    """The present one, and the one before while both hold."""
+    """Return the current secret, and the previous one while both are valid."""
     until = endpoint.previous_secret_until
     return [endpoint.secret, *([endpoint.previous_secret] if until is not None and now < until else [])]
 
 
 def disable_endpoint(*, endpoint_id: int, reason: DisabledReason, now: dt.datetime) -> bool:
-    """Tell it nothing more; what is on its way waits until it is enabled. Again changes nothing."""
+    """Stop sending to it; pending deliveries wait until it is enabled. Repeating this changes nothing."""
     listening = WebhookEndpoint.objects.listening().filter(pk=endpoint_id)
     if not listening.update(disabled_at=now, disabled_reason=reason):
         return False
@@ -110,8 +110,8 @@ def disable_endpoint(*, endpoint_id: int, reason: DisabledReason, now: dt.dateti
 
 @transaction.atomic
 def enable_endpoint(*, endpoint_id: int, now: dt.datetime) -> WebhookEndpoint:
-    """Tell it again what happens, from now on and what still waits; what happened meanwhile can be replayed. Again
-    changes nothing. Raises EndpointNotFound."""
+    """Send it everything that happens from now on, and what is still pending; what happened meanwhile can be replayed.
+    Repeating this changes nothing. Raises EndpointNotFound."""
     endpoint = lock_endpoint(endpoint_id)
     if endpoint.is_enabled:
         return endpoint
@@ -133,7 +133,7 @@ def enable_endpoint(*, endpoint_id: int, now: dt.datetime) -> WebhookEndpoint:
 
 @transaction.atomic
 def delete_endpoint(*, endpoint_id: int, now: dt.datetime) -> None:
-    """Tell it nothing any more; its deliveries go with it, by a sweep. Raises EndpointNotFound."""
+    """Stop sending to it for good; a sweep deletes its deliveries. Raises EndpointNotFound."""
     endpoint = lock_endpoint(endpoint_id)
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(
         deleted_at=now,
@@ -148,7 +148,7 @@ def delete_endpoint(*, endpoint_id: int, now: dt.datetime) -> None:
 
 
 def lock_endpoint(endpoint_id: int) -> WebhookEndpoint:
-    """The row, for this transaction alone. Raises EndpointNotFound."""
+    """Return the row, locked for this transaction. Raises EndpointNotFound."""
     rows = WebhookEndpoint.objects.kept().select_for_update(no_key=True)
     endpoint = rows.filter(pk=endpoint_id).first()
     if endpoint is None:
@@ -157,7 +157,7 @@ def lock_endpoint(endpoint_id: int) -> WebhookEndpoint:
 
 
 def subject_of(endpoint_id: int) -> str:
-    """How staff tasks and mails name it."""
+    """Return how staff tasks and mails refer to it."""
     return f"webhook-endpoint:{endpoint_id}"
 
 

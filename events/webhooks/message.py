@@ -1,4 +1,4 @@
-"""What a webhook says: `{type, timestamp, data}`, and nothing about people."""
+"""A webhook's message: `{type, timestamp, data}`, and nothing about people."""
 
 import json
 from typing import Any, Final
@@ -12,12 +12,12 @@ PING: Final = "ping"
 
 
 def message_id(delivery: WebhookDelivery) -> str:
-    """The same each time it is sent, so that the receiver knows a repetition: the event's id, as everywhere."""
+    """Return the event's id, the same on every send, so that the receiver recognizes a repetition."""
     return delivery.event.cuid if delivery.event else delivery.cuid
 
 
 def message_body(delivery: WebhookDelivery) -> str:
-    """The JSON text that is signed and sent."""
+    """Return the JSON text that is signed and sent."""
     event = delivery.event
     told: dict[str, Any] = {
         "type": event.type if event else PING,
@@ -28,7 +28,7 @@ def message_body(delivery: WebhookDelivery) -> str:
 
 
 def public_data(event: OutboxEvent) -> dict[str, Any]:
-    """The payload without what is personal: a receiver that may read that fetches it."""
+    """Return the payload without personal data: a receiver that may read that fetches it."""
     stated = event_types().get(event.type)
     personal = stated.personal if stated else frozenset()
     return {key: value for key, value in event.payload.items() if key not in personal}

@@ -1,6 +1,7 @@
-"""Making deliveries due: of new events, by the feed; again, one or all that failed; of a range that is replayed.
+"""Makes deliveries due: those of new events, by the feed; repeated ones, one or all that failed; and those of a
+replayed range.
 
-A delivery is a row, one for each endpoint and event, so whatever is asked for twice is sent once more at most.
+A delivery is a row, one for each endpoint and event, so a repeated request sends it at most once more.
 """
 
 import datetime as dt
@@ -34,8 +35,8 @@ REPLAYED_AT_ONCE = 10_000
 
 
 def fan_out(*, limit: int = BATCH, now: dt.datetime) -> int:
-    """Make the deliveries of up to `limit` new positions for each endpoint that has not been told of them. Returns the
-    positions gone through: as long as there are any, there may be more."""
+    """Create the deliveries of up to `limit` new positions for each endpoint that has not received them. Return how
+    many positions were processed: while there are any, there may be more."""
     done = 0
     listening = WebhookEndpoint.objects.listening()
     for workspace_id in list(listening.order_by("workspace").values_list("workspace", flat=True).distinct()):
@@ -48,7 +49,7 @@ def fan_out(*, limit: int = BATCH, now: dt.datetime) -> int:
 
 @transaction.atomic
 def _fan_out_to(endpoint_id: int, last: int, limit: int, now: dt.datetime) -> int:
-    """The deliveries and how far they go commit together, behind the endpoint's lock."""
+    """Commit the deliveries and the endpoint's position together, under the endpoint's lock."""
     rows = WebhookEndpoint.objects.listening().select_for_update(skip_locked=True)
     endpoint = rows.filter(pk=endpoint_id, position__lt=last).first()
     if endpoint is None:
@@ -87,17 +88,17 @@ def _insert(endpoint_id: int, events: QuerySet[OutboxEvent], now: dt.datetime) -
     )
 
 
-# --- Again ------------------------------------------------------------------------------------------------------------
+# --- Repeated deliveries ----------------------------------------------------------------------------------------------
 
 
 def list_deliveries(*, endpoint_id: int, status: str | None = None) -> QuerySet[WebhookDelivery]:
-    """Those of an endpoint, newest first, each with its event and its tries."""
+    """Return an endpoint's deliveries, newest first, each with its event and its tries."""
     rows = WebhookDelivery.objects.filter(endpoint=endpoint_id, **({"status": status} if status else {}))
     return _with_tries(rows).order_by("-pk")
 
 
 def get_delivery(*, workspace_id: int, cuid: str) -> WebhookDelivery:
-    """Raises DeliveryNotFound."""
+    """Return the delivery. Raises DeliveryNotFound."""
     rows = WebhookDelivery.objects.filter(endpoint__workspace=workspace_id, endpoint__deleted_at=None, cuid=cuid)
     delivery = _with_tries(rows).first()
     if delivery is None:
@@ -112,14 +113,14 @@ def _with_tries(rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
 
 @transaction.atomic
 def ping(*, endpoint_id: int, now: dt.datetime) -> WebhookDelivery:
-    """Send something that means nothing, to see whether it arrives. Raises EndpointNotFound, EndpointDisabled."""
+    """Send a test message to see whether it arrives. Raises EndpointNotFound, EndpointDisabled."""
     endpoint = _enabled(endpoint_id)
     made = WebhookDelivery.objects.create(
         endpoint=endpoint,
         aggregate=f"ping:{new_cuid()}",
         sequence=0,
         next_attempt_at=now,
-        give_up_at=now,  # whoever pings wants to know how things are at present
+        give_up_at=now,  # a ping asks how things are now
         created_at=now,
     )
     _ring(endpoint, now)
@@ -128,7 +129,7 @@ def ping(*, endpoint_id: int, now: dt.datetime) -> WebhookDelivery:
 
 @transaction.atomic
 def redeliver(*, delivery_id: int, now: dt.datetime) -> WebhookDelivery:
-    """Send a delivery once more, with all its tries; one that waits is due at once. Raises DeliveryNotFound,
+    """Send a delivery once more, with all its tries; one that is waiting becomes due at once. Raises DeliveryNotFound,
     EndpointDisabled."""
     delivery = WebhookDelivery.objects.filter(pk=delivery_id).first()
     if delivery is None:
@@ -141,13 +142,15 @@ def redeliver(*, delivery_id: int, now: dt.datetime) -> WebhookDelivery:
 
 
 def is_given_up(path: str = "") -> Q:
-    """What `redeliver_failed` sends again, of the deliveries at the end of `path`: a ping tells of its moment only."""
+    """Return what `redeliver_failed` sends again, of the deliveries at the end of `path`. Pings are left out, since a
+    ping matters only in its moment.
+    """
     return Q(**{f"{path}status": DeliveryStatus.FAILED, f"{path}event__isnull": False})
 
 
 @transaction.atomic
 def redeliver_failed(*, endpoint_id: int, now: dt.datetime) -> int:
-    """Send all that were given up once more; returns how many. Raises EndpointNotFound, EndpointDisabled."""
+    """Send all given-up deliveries once more; return how many. Raises EndpointNotFound, EndpointDisabled."""
     endpoint = _enabled(endpoint_id)
     failed = WebhookDelivery.objects.filter(is_given_up(), endpoint=endpoint)
     count = _make_due(failed, now)
@@ -167,7 +170,7 @@ def replay(
     now: dt.datetime,
 ) -> int:
     """Send what happened from `since` to before `until`, of the types the endpoint listens to (or of those `types`),
-    whether it was sent before or not; returns how many, and with `dry_run` does no more. Raises EndpointNotFound,
+    whether it was sent before or not; return how many. With `dry_run`, only count. Raises EndpointNotFound,
     EndpointDisabled, Invalid."""
     if since >= until:
         raise invalid_field("until", "before_since", "Give a time after since.")
@@ -206,7 +209,7 @@ def _make_due(deliveries: QuerySet[WebhookDelivery], now: dt.datetime) -> int:
 
 
 def _enabled(endpoint_id: int) -> WebhookEndpoint:
-    """The endpoint, locked. Raises EndpointNotFound, EndpointDisabled."""
+    """Return the endpoint, locked. Raises EndpointNotFound, EndpointDisabled."""
     endpoint = lock_endpoint(endpoint_id)
     if not endpoint.is_enabled:
         raise EndpointDisabled
@@ -214,7 +217,7 @@ def _enabled(endpoint_id: int) -> WebhookEndpoint:
 
 
 def _ring(endpoint: WebhookEndpoint, now: dt.datetime) -> None:
-    """Whoever asks for it again believes that the receiver is there: it rests no longer."""
+    """End the endpoint's rest: a request to send again means that its receiver is believed to be up."""
     resting = WebhookEndpoint.objects.filter(pk=endpoint.pk, next_attempt_at__gt=now + LEASE)
     resting.update(next_attempt_at=now)
     nudge(signature("events.tasks.deliver_webhooks"))

@@ -1,9 +1,9 @@
-"""Senders in the background: each endpoint has a thread of its own while something is due, so one that is slow holds
-up no other, nor the worker that everything else waits for.
+"""Background senders: each endpoint with due deliveries has its own thread, so a slow one delays neither the others nor
+the worker that everything else needs.
 
-The threads are few, and whoever adds endpoints could fill them all with receivers that take their time. So an endpoint
-has one of most of them only if it has shown that it is quick. New and slow ones share the few others, and wait for each
-other. See docs/decisions/0102-slow-receivers-wait-for-each-other.md.
+The threads are few, and whoever adds endpoints could fill them all with slow receivers. Most threads are therefore
+reserved for endpoints that have proven to be quick. New and slow ones share the few others, and wait for each other.
+See docs/decisions/0102-slow-receivers-wait-for-each-other.md.
 """
 
 import math
@@ -23,25 +23,25 @@ log = structlog.get_logger(__name__)
 
 SENDERS: Final = 12
 SENDERS_TO_SLOW: Final = 4
-# Then the others that wait for a sender have their turn.
+# After that, the other endpoints waiting for a sender get their turn.
 AT_ONCE = 100
 AT_ONCE_TO_SLOW = 10
 TURN_SECONDS = 5.0
-# A receiver that lets one message wait for so long is among the slow ones for a while.
+# A receiver that takes this long over one message counts as slow for a while.
 SLOW_SECONDS = 2.0
 SLOW_FOR_SECONDS = 300.0
 
 _pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhooks")
 _pool_of_slow = ThreadPoolExecutor(SENDERS_TO_SLOW, thread_name_prefix="slow-webhooks")
 _lock = threading.Lock()
-# From when on an endpoint counts as quick. One that this process has not sent to does not yet.
+# Since when an endpoint counts as quick. One to which this process has not sent yet does not.
 _quick_from: dict[int, float] = {}
 _busy: set[int] = set()
 _turns: set[Future[None]] = set()
 
 
 def start_sending() -> int:
-    """Give every endpoint where something is due to a sender, unless one of this process is at it; returns how many.
+    """Give every endpoint with due deliveries to a sender, unless one of this process already has it; return how many.
     Does not wait for them."""
     started = 0
     for endpoint_id in endpoints_with_due_deliveries(now=utc_now()):
@@ -61,12 +61,12 @@ def start_sending() -> int:
 
 
 def is_quick(endpoint_id: int) -> bool:
-    """Whether its messages were taken quickly as long as this process remembers."""
+    """Return whether it has accepted its messages quickly as long as this process remembers."""
     return _quick_from.get(endpoint_id, math.inf) <= time.monotonic()
 
 
 def deliver_to(*, endpoint_id: int, at_once: int = AT_ONCE) -> int:
-    """Send what is due at one endpoint, for one turn; returns how many deliveries were tried."""
+    """Send an endpoint's due deliveries, for one turn; return how many were tried."""
     began = time.monotonic()
     sent = began
     tried = 0
@@ -85,7 +85,7 @@ def _run(endpoint_id: int, at_once: int) -> None:
     close_old_connections()
     try:
         deliver_to(endpoint_id=endpoint_id, at_once=at_once)
-    except Exception:  # the trouble of one endpoint is its own; its lease brings it back
+    except Exception:  # one endpoint's failure affects no other; it comes back when its lease ends
         log.exception("webhooks_not_sent", endpoint=endpoint_id)
     finally:
         connections.close_all()
@@ -99,7 +99,7 @@ def _end(turn: Future[None]) -> None:
 
 
 def wait_until_idle() -> None:
-    """Until the senders of this process have nothing left: for whoever ends it, or looks at what they did."""
+    """Wait until this process's senders have nothing left, before the process ends or their results are examined."""
     while True:
         with _lock:
             turns = list(_turns)

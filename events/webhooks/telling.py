@@ -1,4 +1,4 @@
-"""Whoever answers for a workspace learns that one of its endpoints is told nothing any more: a task and a mail."""
+"""Tells the people in charge of a workspace that one of its endpoints was disabled: a task and a mail."""
 
 import datetime as dt
 
@@ -21,7 +21,7 @@ DISABLED = "webhook_endpoint_disabled"
 
 
 def tell_that_disabled(*, endpoint: WebhookEndpoint, reason: DisabledReason, now: dt.datetime) -> None:
-    """Joins the caller's transaction."""
+    """Create the task and the mail. Joins the caller's transaction."""
     raise_staff_task(
         workspace_id=endpoint.workspace_id,
         kind=ENDPOINT_DISABLED,
@@ -41,7 +41,7 @@ def tell_that_disabled(*, endpoint: WebhookEndpoint, reason: DisabledReason, now
 
 
 def render_disabled(notification: Notification) -> Email | None:
-    """None if it was enabled again, or deleted."""
+    """Render the mail; None if the endpoint was enabled again or deleted."""
     endpoint = WebhookEndpoint.objects.kept().filter(pk=notification.params["endpoint"]).first()
     if endpoint is None or endpoint.is_enabled:
         return None
