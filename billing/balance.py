@@ -1,4 +1,4 @@
-"""What is left of a payment after refunds and disputes: weighed again (`standing.py`) each time one of them moves."""
+"""What is left of a payment after refunds and disputes: weighed again (`standing.py`) each time one of them changes."""
 
 import datetime as dt
 from collections import defaultdict
@@ -25,8 +25,8 @@ _MOVES = {
 
 
 def standing_of(payment: Payment) -> PaymentStanding:
-    """Where its refunds and disputes put a payment. The caller has locked the payment: nobody else is promising the
-    same money."""
+    """Return a payment's standing after its refunds and disputes. The caller has locked the payment, so nobody else
+    promises the same money."""
     return _weighed(
         payment,
         payment.refunds.values_list("status", "amount_minor"),
@@ -46,12 +46,14 @@ def _weighed(
 
 
 def refundable_minor(payment: Payment) -> int:
-    """What may be sent back through Stripe, in minor units: all that is here and neither on its way nor withheld."""
+    """Return what may be sent back through Stripe, in minor units: everything that is here and neither on its way nor
+    withheld.
+    """
     return standing_of(payment).refundable_minor if _can_go_back(payment) else 0
 
 
 def find_refundable(payments: Collection[Payment]) -> dict[int, Money]:
-    """The same of many, by id and as money, from two queries."""
+    """Return the same for many payments, by id and as money, with two queries."""
     refunds: dict[int, list[tuple[str, int]]] = defaultdict(list)
     disputes: dict[int, list[tuple[str, int, bool]]] = defaultdict(list)
     for pk, status, minor in Refund.objects.filter(payment__in=payments).values_list(
@@ -72,7 +74,7 @@ def find_refundable(payments: Collection[Payment]) -> dict[int, Money]:
 
 
 def _can_go_back(payment: Payment) -> bool:
-    """Whether it is here, and came by Stripe."""
+    """Return whether the money is here and came through Stripe."""
     is_here = payment.status not in NO_MONEY_YET or payment.is_mismatch
     return is_here and payment.method == PaymentMethod.STRIPE
 
@@ -80,8 +82,9 @@ def _can_go_back(payment: Payment) -> bool:
 def recount_payment(*, payment: Payment, now: dt.datetime) -> None:
     """Bring `refunded_minor` and the status of a locked payment in line with its refunds and disputes.
 
-    Publishes PaymentRefunded when more is back with the payer than before, PaymentRestored when less is. Money that
-    never counted because it did not fit ends its checkout once it is all back: the subject can be paid for properly.
+    Publishes PaymentRefunded when more is back with the payer than before, PaymentRestored when less is. A checkout
+    whose money never counted, because the amount did not match, ends once all of it is back: the subject can then be
+    paid for properly.
     """
     before = payment.refunded_minor
     was_status = payment.status
@@ -105,7 +108,7 @@ def recount_payment(*, payment: Payment, now: dt.datetime) -> None:
 
 
 def _ask_staff_what_to_do(payment: Payment) -> None:
-    """What it paid for ended when all of it was back; that does not begin again by itself."""
+    """Ask staff what to do: what it paid for ended when all of it was back, and does not resume by itself."""
     here = Money(payment.amount_minor - payment.refunded_minor, payment.currency)
     raise_staff_task(
         workspace_id=payment.workspace_id,

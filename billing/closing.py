@@ -1,7 +1,7 @@
-"""Closing a month: its lines are written and its totals frozen; what comes later belongs to the next open month.
+"""Closes a month: its lines are written and its totals frozen; later changes belong to the next open month.
 
-The row of the close is inserted first. Its unique index makes a second closer of the month wait for the first, and then
-refuses it; a line is kept once by its source and number, whatever runs at the same time.
+The row of the close is inserted first. Its unique index makes a concurrent close of the month wait for the first, and
+then refuses it; a line is stored once by its source and number, whatever runs at the same time.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ MONTH = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])")
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What the books should say of one source by now, and when it moved."""
+    """The state of one source as the books should show it now, and when it moved."""
 
     source: str
     account: Account
@@ -44,10 +44,10 @@ class Movement:
 
 
 def close_month(*, workspace_id: int, month: dt.date, note: str, actor: Actor, now: dt.datetime) -> MonthClose:
-    """Freeze a month that is over: write the lines that are due, and keep what they come to.
+    """Freeze a month that is over: write the lines that are due, and store their totals.
 
-    Refused while an earlier month with money is open, and, without a note that says why, while mismatches wait.
-    Raises NotFound, MonthNotClosable.
+    Refused while an earlier month with money is open, and, without a note that says why, while mismatches wait. Raises
+    NotFound, MonthNotClosable.
     """
     workspace, first = _month_that_is_over(workspace_id, month, now)
     look_for_mismatches(workspace_id=workspace_id, now=now)
@@ -73,8 +73,8 @@ def close_month(*, workspace_id: int, month: dt.date, note: str, actor: Actor, n
 
 
 def list_lines_due(*, workspace_id: int, month: dt.date, note: str, now: dt.datetime) -> list[LedgerLine]:
-    """What closing the month just now would write, which is not written. Raises as `close_month`, for what stands in
-    the way by now: mismatches are not looked for again."""
+    """Return the lines that closing the month now would write, without writing them. Raises as `close_month` does, for
+    what prevents closing now: mismatches are not searched again."""
     workspace, first = _month_that_is_over(workspace_id, month, now)
     if MonthClose.objects.filter(workspace=workspace, month=first, reopened_at=None).exists():
         raise _closed_already(first)
@@ -84,8 +84,7 @@ def list_lines_due(*, workspace_id: int, month: dt.date, note: str, now: dt.date
 
 @transaction.atomic
 def reopen_month(*, close_id: int, note: str, actor: Actor, now: dt.datetime) -> MonthClose:
-    """Open a closed month again. Its lines stay; closing it again adds what is missing. Raises NotFound,
-    MonthNotClosed."""
+    """Reopen a closed month. Its lines stay; closing it again adds what is missing. Raises NotFound, MonthNotClosed."""
     told = {"reopened_at": now, "reopened_by": str(actor), "reopened_note": fit(MonthClose, "reopened_note", note)}
     changed = MonthClose.objects.filter(pk=close_id, reopened_at=None).update(**told)
     close = MonthClose.objects.filter(pk=close_id).first()
@@ -97,12 +96,12 @@ def reopen_month(*, close_id: int, note: str, actor: Actor, now: dt.datetime) ->
 
 
 def list_closed_months(*, workspace_id: int) -> QuerySet[MonthClose]:
-    """The months of a workspace that are closed now, without those that were opened again."""
+    """Return a workspace's months that are closed now, without reopened ones."""
     return MonthClose.objects.filter(workspace=workspace_id, reopened_at=None)
 
 
 def find_closed_month(*, workspace_id: int, month: str) -> MonthClose:
-    """The month that is written as 2026-10, while it is closed. Raises NotFound."""
+    """Return the month written as 2026-10, while it is closed. Raises NotFound."""
     first = f"{month}-01" if MONTH.fullmatch(month) else ""
     close = list_closed_months(workspace_id=workspace_id).filter(month=first).first() if first else None
     if close is None:
@@ -111,7 +110,7 @@ def find_closed_month(*, workspace_id: int, month: str) -> MonthClose:
 
 
 def list_lines(close: MonthClose) -> QuerySet[LedgerLine]:
-    """All lines of the month, whichever close of it wrote them: what `totals` sums up."""
+    """Return all lines of the month, whichever of its closes wrote them: what `totals` sums up."""
     return LedgerLine.objects.filter(workspace=close.workspace_id, month=close.month)
 
 
@@ -120,12 +119,12 @@ def next_month(first: dt.date) -> dt.date:
 
 
 def sum_lines(lines: QuerySet[LedgerLine], *by: str) -> list[Any]:
-    """What these lines come to by those fields, in their order: `gross` and `fee`, in the smallest units."""
+    """Return the sums of these lines by those fields, in order: `gross` and `fee`, in the smallest units."""
     return list(lines.order_by().values(*by).annotate(gross=Sum("gross_minor"), fee=Sum("fee_minor")).order_by(*by))
 
 
 def _month_that_is_over(workspace_id: int, month: dt.date, now: dt.datetime) -> tuple[Workspace, dt.date]:
-    """The workspace and the first day of its month."""
+    """Return the workspace and the first day of its month."""
     workspace = Workspace.objects.filter(pk=workspace_id).first()
     if workspace is None:
         raise NotFound("There is no such workspace.")
@@ -140,7 +139,7 @@ def _closed_already(month: dt.date) -> MonthNotClosable:
 
 
 def _check(workspace: Workspace, first: dt.date, note: str) -> None:
-    """Refuse it while an earlier month is open, and while mismatches wait without a word about them."""
+    """Refuse to close while an earlier month is open, or while mismatches wait without a note about them."""
     began = Payment.objects.filter(workspace=workspace).aggregate(at=Min("paid_at"))["at"]
     standing = MonthClose.objects.filter(workspace=workspace, reopened_at=None)
     closed = set(standing.values_list("month", flat=True))
@@ -155,12 +154,12 @@ def _check(workspace: Workspace, first: dt.date, note: str) -> None:
 
 
 def count_waiting(workspace_id: int) -> int:
-    """Mismatches that nobody has explained or repaired."""
+    """Return how many mismatches nobody has explained or repaired."""
     return Mismatch.objects.unexplained().filter(workspace=workspace_id).count()
 
 
 def _lines_due(workspace: Workspace, month: dt.date) -> list[LedgerLine]:
-    """A line for each source whose movement until the month's end is not what its lines say already; unsaved."""
+    """Return a line for each source whose movement until the month's end differs from its existing lines; unsaved."""
     until = to_instant(date=next_month(month), time=dt.time(), zone=workspace.timezone).at
     movements = list(_movements(workspace.pk, until))
     written: dict[str, tuple[int, int, int]] = {
@@ -208,7 +207,7 @@ def _lines_due(workspace: Workspace, month: dt.date) -> list[LedgerLine]:
 
 
 def _correction_of(source: str, moved_minor: int, corrections: list[Invoice]) -> str:
-    """The number of the last document that states this money as returned, or as back again."""
+    """Return the number of the last document that states this money as returned, or as back again."""
     return next((each.number for each in reversed(corrections) if each.states(source, moved_minor)), "")
 
 

@@ -1,5 +1,5 @@
-"""What moving money brings, told beforehand to staff: the one place for every button that sends some back, ends a
-payment page, writes the books or gives some away."""
+"""The consequences of moving money, shown to staff beforehand: the one place for every button that sends money back,
+ends a payment page, writes the books, or gives discounts."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from .states import Account, InvoiceProvider, VoucherKind
 
 
 def tell_refund(payment: Payment, amount: Money) -> list[str]:
-    """Where the money goes, and which paper follows."""
+    """Return where the money goes, and which document follows."""
     payer = payment.checkout.payer_email if payment.checkout else ""
     return [f"{amount} goes back to {payer or 'the payer'}.", *tell_correction(payment)]
 
 
 def tell_correction(payment: Payment) -> list[str]:
-    """The correction that follows once money is back; none without an invoice to correct."""
+    """Return the correction that follows once money is back; none without an invoice to correct."""
     invoice = Invoice.objects.standing().filter(payment=payment, corrects=None).first()
     if invoice is None:
         return []
@@ -28,7 +28,7 @@ def tell_correction(payment: Payment) -> list[str]:
 
 
 def tell_end_of_checkout(checkout: Checkout) -> list[str]:
-    """Which page ends, and what of a voucher is free again."""
+    """Return which page ends, and which voucher use becomes free again."""
     discount = discount_of(checkout)
     given_back = discount.voucher if discount is not None else None
     return [
@@ -38,7 +38,7 @@ def tell_end_of_checkout(checkout: Checkout) -> list[str]:
 
 
 def tell_replacement(invoice: Invoice, buyer: Buyer) -> list[str]:
-    """Which paper is void, and which one stands in its place."""
+    """Return which document becomes void, and which one replaces it."""
     seller = getattr(invoice.workspace, "seller", None)
     provider = InvoiceProvider(seller.provider) if seller is not None else InvoiceProvider.LOCAL
     is_ours = provider == InvoiceProvider.LOCAL
@@ -51,7 +51,7 @@ def tell_replacement(invoice: Invoice, buyer: Buyer) -> list[str]:
 
 
 def tell_lines(lines: Sequence[LedgerLine]) -> list[str]:
-    """What lines that are written come to, by account and currency, and how many belong to earlier months."""
+    """Return the totals of the lines to be written, by account and currency, and how many belong to earlier months."""
     late = sum(line.is_late for line in lines)
     sums: dict[tuple[str, str], int] = defaultdict(int)
     for line in lines:
@@ -78,7 +78,7 @@ def tell_limits(voucher: Voucher, *, most_uses: int | None, is_active: bool) -> 
 
 
 def tell_codes(vouchers: Sequence[Voucher]) -> list[str]:
-    """Which codes are made, what each takes off, and how much that may come to."""
+    """Return which codes are created, what each takes off, and how much that may add up to."""
     first = vouchers[0]
     made = f"Made: {first.code}." if len(vouchers) == 1 else f"Codes to create: {len(vouchers):,}, all different."
     told = [made, f"Each takes off: {first.takes_off}."]

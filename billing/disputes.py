@@ -1,4 +1,6 @@
-"""A payer's bank asks about a payment or contests it: staff have a task, access stays, the money follows the bank."""
+"""A payer's bank inquires about a payment or contests it: staff get a task, access stays, and the money follows the
+bank.
+"""
 
 import datetime as dt
 
@@ -22,8 +24,8 @@ from .task_kinds import DISPUTE
 
 log = structlog.get_logger(__name__)
 
-# Stripe's statuses in our words; any other is a dispute that is being decided. `charge_refunded` is how Stripe ended
-# disputes once; an appeal follows a dispute that was lost, whose money stays gone in the meantime.
+# Stripe's statuses in our words; any other is a dispute that is being decided. `charge_refunded` is how Stripe used to
+# end disputes; an appeal follows a lost dispute, whose money stays gone in the meantime.
 _STATUSES = {
     "warning_needs_response": DisputeStatus.INQUIRY,
     "warning_under_review": DisputeStatus.INQUIRY,
@@ -44,7 +46,7 @@ _MOVES = {
 
 @transaction.atomic
 def record_dispute(*, payment_id: int, snapshot: DisputeSnapshot, now: dt.datetime) -> Dispute:
-    """Move our dispute to where Stripe's is. One that was decided stays so, whatever an older snapshot says."""
+    """Bring our dispute to the state of Stripe's. A decided dispute stays decided, whatever an older snapshot says."""
     payment = lock_payment_with_subject(payment_id)
     status = status_of(snapshot)
     dispute = payment.disputes.filter(stripe_dispute_id=snapshot.id).first()
@@ -53,7 +55,7 @@ def record_dispute(*, payment_id: int, snapshot: DisputeSnapshot, now: dt.dateti
         dispute = _open(payment, snapshot, now)
     if status != dispute.status:
         _move(payment, dispute, status, now)
-    if status == dispute.status:  # else the snapshot is older than what we know
+    if status == dispute.status:  # otherwise the snapshot is older than what we know
         dispute.amount_minor = snapshot.amount_minor
         dispute.withdrawn_minor = _withdrawn(status, snapshot)
         dispute.blocks_refunds = not snapshot.is_charge_refundable
@@ -65,14 +67,16 @@ def record_dispute(*, payment_id: int, snapshot: DisputeSnapshot, now: dt.dateti
 
 
 def status_of(snapshot: DisputeSnapshot) -> DisputeStatus:
-    """Stripe's status in our words. One that was prevented came to nothing, unless the money was taken by it."""
+    """Return Stripe's status in our words. A prevented dispute came to nothing, unless it took the money."""
     if snapshot.status == "prevented":
         return DisputeStatus.LOST if snapshot.withdrawn_minor else DisputeStatus.CLOSED
     return _STATUSES.get(snapshot.status, DisputeStatus.OPEN)
 
 
 def _withdrawn(status: DisputeStatus, snapshot: DisputeSnapshot) -> int:
-    """What the bank holds or keeps. Where Stripe does not list what moved: all of it for a dispute, nothing else."""
+    """Return what the bank holds or keeps. If Stripe does not list what moved: everything for a dispute, nothing
+    otherwise.
+    """
     if status not in (DisputeStatus.OPEN, DisputeStatus.LOST):
         return 0
     known = snapshot.withdrawn_minor

@@ -22,13 +22,15 @@ FAILED = "payment_failed"
 
 @handles(PaymentSucceeded)
 def send_invoice(event: PaymentSucceeded) -> None:
-    """The invoice is issued by the end of this transaction; the mail carries it."""
+    """Mail the invoice, which is issued by the end of this transaction."""
     _notify_payer(INVOICE, event, f"payment:{event.payment_id}", payment=event.payment_id)
 
 
 @handles(PaymentRefunded)
 def tell_of_refunds(event: PaymentRefunded) -> None:
-    """One mail for each refund; those of earlier events have theirs. What a bank took back the payer knows."""
+    """Send one mail for each refund; refunds of earlier events already have theirs. A bank's chargeback needs none: the
+    payer knows.
+    """
     refunds = Refund.objects.filter(payment=event.payment_id, status=RefundStatus.SUCCEEDED)
     for refund_id in refunds.values_list("pk", flat=True):
         _notify_payer(REFUND, event, f"refund:{refund_id}", refund=refund_id)
@@ -36,8 +38,8 @@ def tell_of_refunds(event: PaymentRefunded) -> None:
 
 @handles(PaymentFailed)
 def tell_of_failure(event: PaymentFailed) -> None:
-    """Days after the payer left the page the bank has refused. Money that was returned to its sender ends so too;
-    of that the mail about the refund tells."""
+    """Tell the payer that the bank refused, days after they left the page. Money returned to its sender ends this way
+    too; the mail about the refund covers that."""
     if event.payment_id is None:
         return
     if Payment.objects.filter(pk=event.payment_id, status=PaymentStatus.FAILED).exists():
@@ -70,7 +72,7 @@ def render_invoice_mail(notification: Notification) -> Email | None:
 
 
 def render_refund_mail(notification: Notification) -> Email | None:
-    """None if the bank has returned the money to us since: staff have a task and try another way."""
+    """Render the mail; None if the bank has returned the money to us since: staff have a task and try another way."""
     refunds = Refund.objects.select_related("payment__checkout", "payment__workspace")
     refund = refunds.get(pk=notification.params["refund"])
     payment = refund.payment
@@ -95,7 +97,9 @@ def render_failure_mail(notification: Notification) -> Email | None:
 
 
 def _attached(invoice: Invoice) -> tuple[Attachment, ...]:
-    """Ours goes with the mail. A vendor's is fetched by whoever opens the link: no mail waits for a vendor."""
+    """Return the attachment: our own PDF. A vendor's PDF is fetched when the reader opens the link: no mail waits for a
+    vendor.
+    """
     if invoice.status != InvoiceStatus.ISSUED or is_kept_by_vendor(invoice):
         return ()
     return (Attachment(file_name(invoice), render_invoice(invoice), "application/pdf"),)

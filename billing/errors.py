@@ -1,17 +1,18 @@
-"""What billing refuses with."""
+"""The refusals of billing."""
 
 from django.utils.translation import gettext_noop
 
 from core.errors import DomainError, FieldError, Invalid, NotFound, Unavailable
 
-# Our own word where Stripe gives none: the idempotency key was used before, with another request.
+# Our own code, because Stripe gives none: the idempotency key was used before with another request.
 KEY_REUSED = "idempotency_key_reused"
 
 
 class PaymentProviderDown(Unavailable):
-    """Stripe can't be reached, is overloaded or fails: the outcome is unknown, and the same call may be repeated.
+    """Stripe can't be reached, is overloaded, or fails: the outcome is unknown, and the same call may be repeated.
 
-    `is_replay` says that Stripe repeats the failure it first answered to this idempotency key, and will for a day.
+    `is_replay` says that Stripe repeats the failure it first answered to this idempotency key, and will do so for a
+    day.
     """
 
     code = "payment_provider_down"
@@ -28,7 +29,7 @@ class PaymentProviderDown(Unavailable):
 class PaymentRejected(DomainError):
     """Stripe understood and refuses; repeating the request changes nothing.
 
-    The detail is for the caller and names nothing of Stripe's. What Stripe said is for staff: `provider_message` in
+    The detail is for the caller and mentions nothing of Stripe's. What Stripe said is for staff: `provider_message` in
     its words, with its `provider_code` and the `provider_param` at fault.
     """
 
@@ -45,12 +46,12 @@ class PaymentRejected(DomainError):
 
     @property
     def is_unknown(self) -> bool:
-        """Stripe has no such object: it is another account's, or was made by data that is gone."""
+        """Whether Stripe has no such object: it belongs to another account, or to data that is gone."""
         return self.provider_code == "resource_missing"
 
 
 class BadSignature(DomainError):
-    """What came to the webhook is not, or not provably, an event that Stripe sent just now."""
+    """What arrived at the webhook is not, or not provably, an event that Stripe just sent."""
 
     status = 400
     code = "bad_signature"
@@ -58,28 +59,30 @@ class BadSignature(DomainError):
 
 
 class RefundExceedsPayment(DomainError):
-    """More would go back than what is left of the payment."""
+    """The refund is larger than what is left of the payment."""
 
     code = "refund_exceeds_payment"
     title = "The refund is larger than what is left of the payment"
 
 
 class AlreadyPaid(DomainError):
-    """All of the money for it is here, or was."""
+    """The whole amount has already been paid."""
 
     code = "already_paid"
     title = "It has been paid already"
 
 
 class PaymentNotRefundable(DomainError):
-    """Nothing of this payment can be sent back through Stripe as it stands."""
+    """Nothing of this payment can currently be sent back through Stripe."""
 
     code = "payment_not_refundable"
     title = "This payment can't be refunded"
 
 
 class InvoicingDown(Unavailable):
-    """The vendor of invoices does not answer, or not now. What came of the call is unknown, unless it was not asked."""
+    """The invoicing vendor does not answer, or can't at the moment. The outcome of the call is unknown, unless it was
+    not sent.
+    """
 
     code = "invoicing_down"
     title = "The invoicing service is not available"
@@ -91,7 +94,7 @@ class InvoicingDown(Unavailable):
 
 
 class InvoiceRefused(DomainError):
-    """The vendor understood and issues no such document; asking again would be answered alike."""
+    """The vendor understood and issues no such document; a repeated request would get the same answer."""
 
     code = "invoice_refused"
     title = "The invoicing service refused the document"
@@ -102,21 +105,23 @@ class InvoiceNotFound(NotFound):
 
 
 class InvoiceNotReplaceable(DomainError):
-    """Another invoice can't take its place as it stands."""
+    """In its current state, another invoice can't replace it."""
 
     code = "invoice_not_replaceable"
     title = "This invoice can't be replaced"
 
 
 class InvoiceNotOpen(DomainError):
-    """It is not, or no longer, one that waits for staff."""
+    """The invoice is not, or no longer, waiting for staff."""
 
     code = "invoice_not_open"
     title = "This invoice is not waiting to be issued"
 
 
 class VoucherNotAccepted(Invalid):
-    """The code can't be used for this purchase. One answer for every reason, so that it tells nothing of codes."""
+    """The code can't be used for this purchase. All reasons get the same answer, so that it reveals nothing about
+    codes.
+    """
 
     code = "voucher_not_accepted"
     title = gettext_noop("This code can't be used")
@@ -127,14 +132,14 @@ class VoucherNotAccepted(Invalid):
 
 
 class VoucherTooLate(DomainError):
-    """A payment page without this code is open already."""
+    """A payment page without this code is already open."""
 
     code = "voucher_too_late"
     title = gettext_noop("A payment without this code has been started")
 
 
 class TooManyCodes(DomainError):
-    """So many codes were not accepted that somebody is trying them out."""
+    """So many codes were rejected that somebody is probably guessing."""
 
     status = 429
     code = "too_many_codes"
@@ -142,21 +147,21 @@ class TooManyCodes(DomainError):
 
 
 class MismatchOver(DomainError):
-    """The records agree by now."""
+    """The records agree again."""
 
     code = "mismatch_over"
     title = "This mismatch no longer exists"
 
 
 class MonthNotClosable(DomainError):
-    """It is not over, closed already, or something before it is open."""
+    """The month is not over, is already closed, or something before it is still open."""
 
     code = "month_not_closable"
     title = "This month can't be closed"
 
 
 class MonthNotClosed(DomainError):
-    """It is open."""
+    """The month is open."""
 
     code = "month_not_closed"
     title = "This month is not closed"

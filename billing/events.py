@@ -8,7 +8,7 @@ from events.event import DomainEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoneyEvent(DomainEvent):
-    """What all of billing's events say: which purpose and subject, and ids to follow; never who paid."""
+    """What all billing events contain: the purpose and subject, and ids to follow; never who paid."""
 
     purpose: str
     subject: str
@@ -53,7 +53,7 @@ class PaymentPending(PaymentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFailed(MoneyEvent):
-    """An asynchronous payment did not go through; the checkout is over. There may be no row of the payment."""
+    """An asynchronous payment failed; the checkout is over. The payment may have no row."""
 
     type: ClassVar[str] = "payment.failed"
 
@@ -81,7 +81,7 @@ class CheckoutRefused(CheckoutEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutReplaced(CheckoutEvent):
-    """Its price changed while it was open: nothing was paid, and `replacement_id` asks the present price instead."""
+    """Its price changed while it was open: nothing was paid, and `replacement_id` charges the present price instead."""
 
     replacement_id: int
     type: ClassVar[str] = "payment.checkout_replaced"
@@ -89,7 +89,7 @@ class CheckoutReplaced(CheckoutEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRefunded(PaymentEvent):
-    """Money went back: `refunded_minor` in all, which is the whole payment when `fully`."""
+    """Money went back: `refunded_minor` in total, which is the whole payment when `fully`."""
 
     refunded_minor: int
     fully: bool
@@ -98,8 +98,8 @@ class PaymentRefunded(PaymentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRestored(PaymentEvent):
-    """Money that had gone back is ours again: a refund failed late, or a lost dispute was won. `refunded_minor` is
-    still back. What ended by it stays ended; staff have a task then."""
+    """Money that had gone back is ours again: a refund failed late, or a lost dispute was won. `refunded_minor` is what
+    is still back with the payer. What ended because of it stays ended; in that case staff have a task."""
 
     refunded_minor: int
     type: ClassVar[str] = "payment.restored"
@@ -107,7 +107,7 @@ class PaymentRestored(PaymentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentDisputed(PaymentEvent):
-    """The payer's bank contests the payment, or asks about it; staff have a task, access stays."""
+    """The payer's bank contests the payment, or inquires about it; staff have a task, access stays."""
 
     type: ClassVar[str] = "payment.disputed"
 

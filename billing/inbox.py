@@ -1,7 +1,7 @@
 """Stripe's events: stored once, answered at once, handled afterwards.
 
-An event is a hint, never a fact: what it is about is fetched from Stripe as it is now, and recorded by the functions
-that every other path uses. So neither the order of events nor a repeated one matters.
+An event is a hint, never a fact: the object it is about is fetched from Stripe as it is now, and recorded by the
+functions that every other path uses. So neither the order of events nor a repeated one matters.
 """
 
 import datetime as dt
@@ -34,18 +34,18 @@ from .task_kinds import EVENT_STUCK, EVENT_UNKNOWN
 log = structlog.get_logger(__name__)
 
 TOLERANCE_SECONDS = 300
-# The nudge comes first; the sweep takes what it leaves.
+# The nudge comes first; the sweep handles the rest.
 NUDGE_GRACE = dt.timedelta(seconds=10)
-# After this many failures staff are told, while the tries go on.
+# After this many failures staff are told, while the retries continue.
 RETRY = retries.Retry(first_pause_seconds=5, longest_pause_seconds=3600, lease=NUDGE_GRACE, attempts=12)
 NOT_OURS = "not ours"
 
-# What an event does, inside the transaction that marks it handled; returns its outcome in a few words.
+# An event's effect, inside the transaction that marks it handled; returns its outcome in a few words.
 Effect = Callable[[], str]
 
 
 def receive_event(*, raw: bytes, signature_header: str, now: dt.datetime) -> StripeEvent:
-    """Store what came to the webhook, once, and ask a worker to handle it.
+    """Store what arrived at the webhook, once, and ask a worker to handle it.
 
     Raises BadSignature unless Stripe provably sent exactly these bytes within the last five minutes.
     """
@@ -65,7 +65,9 @@ def receive_event(*, raw: bytes, signature_header: str, now: dt.datetime) -> Str
 
 
 def store_event(*, snapshot: EventSnapshot, source: EventSource, now: dt.datetime) -> bool:
-    """Put an event into the inbox unless it is there. Types that change nothing here are handled by being stored."""
+    """Add an event to the inbox unless it is already there. Storing it is all the handling that types without an effect
+    need.
+    """
     is_ignored = snapshot.type not in _PREPARATIONS
     event = StripeEvent(
         event_id=snapshot.id,
@@ -82,9 +84,10 @@ def store_event(*, snapshot: EventSnapshot, source: EventSource, now: dt.datetim
 
 
 def handle_event(*, event_id: str, now: dt.datetime) -> StripeEvent | None:
-    """Bring us up to date with what an event is about. One that is handled, or being handled by another, is left alone.
+    """Bring us up to date with the object of an event. An event that is handled, or being handled by another worker, is
+    left alone.
 
-    Its effects and the mark that it is handled are one commit. An error is kept on the row, to be tried again later.
+    Its effects and the mark that it is handled are one commit. An error is stored on the row, which is retried later.
     """
     event = StripeEvent.objects.filter(event_id=event_id).first()
     if event is None or event.handled_at is not None:
@@ -101,7 +104,7 @@ def handle_event(*, event_id: str, now: dt.datetime) -> StripeEvent | None:
 
 
 def record_effect(*, event_id: str, effect: Effect, now: dt.datetime) -> None:
-    """Run an event's effect and mark it handled, in one transaction; nothing when somebody else is or was faster."""
+    """Run an event's effect and mark it handled, in one transaction; do nothing if another worker is or was faster."""
     with transaction.atomic():
         event = lock_unhandled_event(event_id)
         if event is None:
@@ -114,7 +117,7 @@ def record_effect(*, event_id: str, effect: Effect, now: dt.datetime) -> None:
 
 
 def handle_due_events(*, limit: int = 200, now: dt.datetime) -> int:
-    """Handle the events whose nudge was lost or whose last try failed, oldest first; returns how many were tried."""
+    """Handle the events whose nudge was lost or whose last try failed, oldest first; return how many were tried."""
     due = retries.due(StripeEvent.objects.filter(handled_at=None), now=now)
     event_ids = list(due.values_list("event_id", flat=True)[:limit])
     for event_id in event_ids:
@@ -123,17 +126,17 @@ def handle_due_events(*, limit: int = 200, now: dt.datetime) -> int:
 
 
 def _prepare(event: StripeEvent, now: dt.datetime) -> Effect:
-    """Ask Stripe about whatever the event is about. What Stripe does not know, or will not tell, ends here for every
-    type of event: another try would be answered alike."""
+    """Ask Stripe about the event's object. If Stripe does not know it, or refuses to tell, handling ends here for every
+    type of event: a retry would get the same answer."""
     try:
         return _PREPARATIONS[event.type](event, now)
-    except PaymentRejected as error:  # of another Stripe account, or one that was recreated
+    except PaymentRejected as error:  # it belongs to another Stripe account, or one that was recreated
         log.warning("stripe_event_unknown", event_id=event.event_id, type=event.type, code=error.provider_code)
         return lambda: _end_unknown(event)
 
 
 def _end_unknown(event: StripeEvent) -> str:
-    """Staff compare the books where money that we know is concerned."""
+    """End the handling. Staff compare the books if money that we know is concerned."""
     about = _find_money(event)
     if about is not None:
         raise_staff_task(
@@ -149,7 +152,7 @@ def _end_unknown(event: StripeEvent) -> str:
 
 
 def _names_nothing() -> str:
-    """Of an event that is signed but does not say what it is about: no try would ever find out."""
+    """End the handling of a signed event that does not say what it is about: no retry would ever find out."""
     return f"names no object: {NOT_OURS}"
 
 
@@ -180,7 +183,7 @@ def _prepare_dispute(event: StripeEvent, now: dt.datetime) -> Effect:
     if not event.payload.get("id"):
         return _names_nothing
     snapshot = get_gateway().retrieve_dispute(event.payload["id"])
-    if not snapshot.payment_intent_id:  # of a charge that none of our sessions made
+    if not snapshot.payment_intent_id:  # the charge was not made by one of our sessions
         return lambda: NOT_OURS
 
     def record(payment_id: int) -> str:
@@ -214,7 +217,7 @@ def _record_session(checkout_id: int, session: SessionSnapshot, now: dt.datetime
 
 
 def _for_payment(intent: str, record: Callable[[int], str], now: dt.datetime) -> Effect:
-    """What happened to a payment, after the session that brought it: that one's own event may be late."""
+    """Handle what happened to a payment, after the session that brought it: that session's own event may be late."""
     late = _session_to_catch_up(intent, now)
 
     def effect() -> str:
@@ -250,7 +253,7 @@ def _record_failure(event: StripeEvent, error: Exception, now: dt.datetime) -> N
 
 
 def _tell_staff(event: StripeEvent, attempts: int) -> None:
-    """A task in the workspace whose money the event is about; where that is unknown, its error is on the row."""
+    """Raise a task in the workspace whose money the event is about; if that is unknown, the error is on the row."""
     about = _find_money(event)
     if about is not None:
         raise_staff_task(
@@ -262,7 +265,7 @@ def _tell_staff(event: StripeEvent, attempts: int) -> None:
 
 
 def _find_money(event: StripeEvent) -> Checkout | Payment | None:
-    """Our checkout or payment that an event is about, found by any of the ids it names."""
+    """Return our checkout or payment that an event is about, found by any of the ids it names."""
     about = event.payload.get("id", "")
     intent = event.payload.get("payment_intent", "")
     of_payment = Q(payment_intent_id__in=[known for known in (about, intent) if known])

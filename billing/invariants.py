@@ -1,4 +1,4 @@
-"""What always holds about money, whatever it pays for.
+"""The invariants of money, whatever it pays for.
 
 Sets of states come from `states.py`, except `_COUNTED`: which money counts is recalculated here without the product's
 own rules (`standing.py`), so that a mistake in one of them does not hide itself.
@@ -46,9 +46,9 @@ from .states import (
     RefundStatus,
 )
 
-# Every sweep runs each minute or oftener; what has been due for this long is looked at by none.
+# Every sweep runs at least each minute; a row that has been due for this long is missed by all of them.
 SWEEPS_NOTICE_WITHIN = dt.timedelta(minutes=15)
-# Money that counts for what it pays. A refunded payment may have been one that did not fit.
+# Money that counts for what it pays. A refunded payment may have been one that did not match.
 _COUNTED = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
 
 
@@ -64,7 +64,7 @@ def payments_are_what_was_asked(extent: Extent) -> Iterator[Breach]:
 
 
 def refunds_fit_their_payment(extent: Extent) -> Iterator[Breach]:
-    """Refunds that are back or on their way are not more than was paid."""
+    """Refunds that are back or on their way do not exceed what was paid."""
     payments = extent.of(Payment.objects.all()).annotate(
         promised=_sum_of(Refund.objects.exclude(status__in=FAILED_REFUNDS))
     )
@@ -74,8 +74,8 @@ def refunds_fit_their_payment(extent: Extent) -> Iterator[Breach]:
 
 
 def payments_count_their_refunds(extent: Extent) -> Iterator[Breach]:
-    """`refunded_minor` is what succeeded refunds and lost disputes add up to, and the status is what `standing.weigh`
-    makes of it; said here in SQL, apart from it."""
+    """`refunded_minor` is the sum of succeeded refunds and lost disputes, and the status is what `standing.weigh` makes
+    of it; expressed here in SQL, separately from it."""
     payments = extent.of(Payment.objects.all()).annotate(
         returned=_sum_of(Refund.objects.filter(status=RefundStatus.SUCCEEDED))
         + _sum_of(Dispute.objects.filter(status=DisputeStatus.LOST), "withdrawn_minor")
@@ -99,7 +99,7 @@ def payments_count_their_refunds(extent: Extent) -> Iterator[Breach]:
 
 
 def checkouts_agree_with_their_payments(extent: Extent) -> Iterator[Breach]:
-    """A checkout is paid exactly if money that counts came of it."""
+    """A checkout is paid exactly if it brought money that counts."""
     checkouts = extent.of(Checkout.objects.all())
     received = Q(payments__paid_at__isnull=False) & ~Q(payments__status=PaymentStatus.PENDING)
     unfounded = checkouts.filter(status=CheckoutStatus.PAID).annotate(received=Count("payments", filter=received))
@@ -111,8 +111,8 @@ def checkouts_agree_with_their_payments(extent: Extent) -> Iterator[Breach]:
 
 
 def invoices_add_up_to_payments(extent: Extent) -> Iterator[Breach]:
-    """The invoice of a payment that counts, with its corrections, is what is left of it after refunds, in its
-    currency. A canceled one counts for nothing."""
+    """The invoice of a payment that counts, together with its corrections, equals what is left of it after refunds, in
+    its currency. A canceled one counts for nothing."""
     payments = extent.of(Payment.objects.all()).filter(status__in=(*_COUNTED, PaymentStatus.REFUNDED))
     counts = Q(invoices__currency=F("currency")) & ~Q(invoices__status=InvoiceStatus.CANCELLED)
     invoiced = Coalesce(Sum("invoices__amount_minor", filter=counts), 0)
@@ -123,8 +123,8 @@ def invoices_add_up_to_payments(extent: Extent) -> Iterator[Breach]:
 
 
 def invoice_numbers_have_no_gaps(extent: Extent) -> Iterator[Breach]:
-    """A workspace's own invoices of a year, and apart from them its corrections, count 1, 2, 3 … to where their series
-    is. Corrections of before 2026-12 were counted among the invoices."""
+    """A workspace's own invoices of a year, and separately its corrections, count 1, 2, 3 … up to where their series
+    is. Corrections from before 2026-12 were counted among the invoices."""
     ours = Invoice.objects.filter(provider=InvoiceProvider.LOCAL)
     for kind, counter in ((Series.INVOICES, "last_number"), (Series.CORRECTIONS, "last_correction")):
         beginning = Concat(Value(kind.value), Cast(OuterRef("year"), CharField()), Value("-"), output_field=CharField())
@@ -147,8 +147,7 @@ def invoice_numbers_have_no_gaps(extent: Extent) -> Iterator[Breach]:
 
 
 def requested_invoices_are_pursued(extent: Extent) -> Iterator[Breach]:
-    """The first document that waits for a workspace's vendor is asked for when its time comes; the others wait for
-    it."""
+    """The first document that waits for a workspace's vendor is requested when it is due; the others wait for it."""
     waiting = Invoice.objects.to_issue()
     before = waiting.filter(workspace=OuterRef("workspace"), id__lt=OuterRef("id"))
     first = extent.of(waiting).exclude(Exists(before)).exclude(corrects__status=InvoiceStatus.FAILED)
@@ -158,8 +157,8 @@ def requested_invoices_are_pursued(extent: Extent) -> Iterator[Breach]:
 
 
 def offline_payments_are_vouched_for(extent: Extent) -> Iterator[Breach]:
-    """Money that came outside of Stripe has somebody who vouches for it, the way it came and the moment, and Stripe has
-    no part in it. That it is invoiced is `invoices_add_up_to_payments`."""
+    """Money that came outside of Stripe has a person who vouches for it, a means, and a moment, and Stripe has no part
+    in it. `invoices_add_up_to_payments` checks that it is invoiced."""
     sound = Q(means__in=OfflineMeans.values, paid_at__isnull=False, checkout=None, payment_intent_id=None)
     offline = extent.of(Payment.objects.all()).filter(method=PaymentMethod.OFFLINE)
     for pk in offline.exclude(sound & ~Q(recorded_by="")).values_list("pk", flat=True).iterator():
@@ -167,7 +166,7 @@ def offline_payments_are_vouched_for(extent: Extent) -> Iterator[Breach]:
 
 
 def vouchers_count_their_uses(extent: Extent) -> Iterator[Breach]:
-    """`uses` of a voucher is how many of its discounts are reserved or used."""
+    """A voucher's `uses` is how many of its discounts are reserved or used."""
     counted = Count("discounts", filter=Q(discounts__status__in=COUNTED_DISCOUNTS))
     vouchers = extent.of(Voucher.objects.all()).annotate(counted=counted)
     for pk, uses, found in vouchers.exclude(uses=F("counted")).values_list("pk", "uses", "counted").iterator():
@@ -175,8 +174,8 @@ def vouchers_count_their_uses(extent: Extent) -> Iterator[Breach]:
 
 
 def checkouts_charge_the_list_price_less_the_discount(extent: Extent) -> Iterator[Breach]:
-    """A checkout with a discount asks for the list price less what is taken off, in the currency of both; it is open
-    while its discount is reserved, and paid where that is used or honored. One whose discount moved on has ended."""
+    """A checkout with a discount charges the list price minus the discount, in the currency of both; it is open while
+    its discount is reserved, and paid if that is used or honored. A checkout whose discount moved on has ended."""
     discounts = extent.of(Discount.objects.all()).filter(checkout__isnull=False)
     agrees = Q(
         discount_minor=F("checkout__discount_minor"),
@@ -221,7 +220,7 @@ def live_checkouts_are_asked_about(extent: Extent) -> Iterator[Breach]:
 
 
 def open_refunds_are_pursued(extent: Extent) -> Iterator[Breach]:
-    """A refund that is not settled is tried, or asked about, when its time comes."""
+    """An unsettled refund is submitted, or checked, when it is due."""
     refunds = extent.of(Refund.objects.all(), "payment__workspace").filter(status__in=OPEN_REFUNDS)
     overdue = refunds.filter(next_attempt_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
     for pk, status in overdue.values_list("pk", "status").iterator():
@@ -229,7 +228,7 @@ def open_refunds_are_pursued(extent: Extent) -> Iterator[Breach]:
 
 
 def the_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
-    """No event of Stripe's lies unhandled for 15 minutes. The inbox belongs to the installation, not to a workspace."""
+    """No Stripe event stays unhandled for 15 minutes. The inbox belongs to the installation, not to a workspace."""
     if extent.workspace_id is not None:
         return
     unhandled = StripeEvent.objects.filter(handled_at__isnull=True, received_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
@@ -238,7 +237,7 @@ def the_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
 
 
 def payouts_are_their_lines(extent: Extent) -> Iterator[Breach]:
-    """A payout whose lines are all read is what they come to after fees. Payouts belong to the installation."""
+    """A payout whose lines have all been read equals their total after fees. Payouts belong to the installation."""
     if extent.workspace_id is not None:
         return
     for payout in Payout.objects.differing().iterator():
@@ -246,7 +245,7 @@ def payouts_are_their_lines(extent: Extent) -> Iterator[Breach]:
 
 
 def closed_months_are_their_lines(extent: Extent) -> Iterator[Breach]:
-    """What a closed month was frozen at is what its lines come to."""
+    """A closed month's frozen totals equal the totals of its lines."""
     standing = extent.of(MonthClose.objects.filter(reopened_at=None))
     lines = extent.of(LedgerLine.objects.all()).values_list("workspace", "month")
     summed = lines.annotate(total=Sum(F("gross_minor") - F("fee_minor")))
@@ -259,7 +258,7 @@ def closed_months_are_their_lines(extent: Extent) -> Iterator[Breach]:
 
 
 def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute], minor: str = "amount_minor") -> Coalesce:
-    """What the payment's rows of this kind add up to."""
+    """Return the sum of the payment's rows of this kind."""
     of_payment = rows.filter(payment=OuterRef("pk")).values("payment")
     return Coalesce(Subquery(of_payment.annotate(total=Sum(minor)).values("total")), 0)
 

@@ -12,15 +12,16 @@ from .states import UNISSUED_INVOICES, InvoiceProvider
 
 
 class InvoiceNotReady(DomainError):
-    """The invoicing service has not issued it yet."""
+    """The invoicing service has not issued the invoice yet."""
 
     code = "invoice_not_ready"
     title = "This invoice has not been issued yet"
 
 
 def fetch_invoice(invoice: Invoice) -> bytes:
-    """Ours is printed here; a vendor's is fetched from the vendor, outside of any transaction. One that staff issued by
-    hand is not known to the vendor's API, and printed here with the number that staff gave.
+    """Return the PDF. Ours is printed here; a vendor's is fetched from the vendor, outside of any transaction. The
+    vendor's API does not know an invoice that staff issued by hand, so it is printed here with the number that staff
+    gave.
 
     Raises InvoiceNotReady, InvoicingDown, InvoiceRefused.
     """
@@ -35,10 +36,10 @@ def fetch_invoice(invoice: Invoice) -> bytes:
 
 
 def file_name(invoice: Invoice) -> str:
-    """As a browser saves it: a vendor's number may have slashes in it and more."""
+    """Return the file name for a browser: a vendor's number may contain slashes and other special characters."""
     return f"invoice-{get_valid_filename(invoice.number.replace('/', '-'))}.pdf"
 
 
 def is_kept_by_vendor(invoice: Invoice) -> bool:
-    """Whether its PDF is at the vendor, so that asking for it takes a call."""
+    """Return whether the vendor keeps the PDF, so that getting it requires a call."""
     return invoice.provider != InvoiceProvider.LOCAL and bool(invoice.external_id)

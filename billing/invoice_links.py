@@ -1,7 +1,7 @@
-"""The address at which whoever was given it may read the invoice of a payment.
+"""The URL at which anybody who has it may read a payment's invoice.
 
-It exists as soon as the payment does, names the payment and the number of its link, and is signed by us; nothing secret
-is kept. Revoking raises the number, and with it every address that was given out before stops working.
+It exists as soon as the payment does, contains the payment's id and the number of its link, and is signed by us;
+nothing secret is stored. Revoking increases the number, and every URL given out before stops working.
 """
 
 from django.conf import settings
@@ -18,13 +18,13 @@ _signer = Signer(salt="billing.invoice_links", sep=".")
 
 
 def invoice_url(payment: Payment) -> str:
-    """The address as it is now."""
+    """Return the current URL."""
     token = _signer.sign(f"{payment.pk}-{payment.invoice_link}")
     return f"{settings.PUBLIC_URL}{reverse('invoice-link', args=[token])}"
 
 
 def find_linked_payment(token: str) -> Payment:
-    """The payment whose invoice an address leads to. Raises NotFound for one that is forged or was revoked."""
+    """Return the payment whose invoice a URL leads to. Raises NotFound for a forged or revoked one."""
     try:
         number, _, link = _signer.unsign(token).partition("-")
     except BadSignature as error:
@@ -37,7 +37,7 @@ def find_linked_payment(token: str) -> Payment:
 
 
 def revoke_invoice_link(*, payment_id: int) -> Payment:
-    """End the addresses that were given out; the API and mails tell another one from now on. Raises NotFound."""
+    """Revoke the URLs that were given out; the API and mails show a new one from now on. Raises NotFound."""
     if not Payment.objects.filter(pk=payment_id).update(invoice_link=F("invoice_link") + 1):
         raise NotFound("There is no such payment.")
     return Payment.objects.get(pk=payment_id)

@@ -1,4 +1,4 @@
-"""An invoice on paper. It is made of its row alone, so it says the same however often it is asked for."""
+"""An invoice on paper. It is made from its row alone, so it says the same however often it is requested."""
 
 from io import BytesIO
 from itertools import zip_longest
@@ -23,7 +23,7 @@ QUIET = HexColor("#6a716c")
 ACCENT = HexColor("#0b625a")
 RULE = HexColor("#e6dccb")
 MARGIN = 22 * mm
-WIDTH = A4[0] - 2 * MARGIN - 12  # reportlab's frame keeps 6 points free on each side
+WIDTH = A4[0] - 2 * MARGIN - 12  # reportlab's frame leaves 6 points free on each side
 GAP = 12  # between columns
 PLAIN = [
     ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -35,7 +35,7 @@ PLAIN = [
 
 
 def render_invoice(invoice: Invoice) -> bytes:
-    """The invoice as a PDF of as many A4 pages as its texts need, in whatever script they are."""
+    """Return the invoice as a PDF of as many A4 pages as its texts need, in any script."""
     paper = BytesIO()
     document = SimpleDocTemplate(
         paper,
@@ -48,7 +48,7 @@ def render_invoice(invoice: Invoice) -> bytes:
         author=invoice.seller_name,
         invariant=True,
     )
-    with override("en"):  # whoever asks for it
+    with override("en"):  # whatever the reader's language
         document.build(_story(invoice))
     return paper.getvalue()
 
@@ -86,7 +86,7 @@ def _canceled(invoice: Invoice) -> str:
 
 
 def _parties(invoice: Invoice) -> Table:
-    """A row for each of their lines, so that a long address continues on the next page."""
+    """Return a row for each line of both parties, so that a long address continues on the next page."""
     half = WIDTH / 2 - GAP
     seller = [*invoice.seller_address.splitlines(), _tax_id(invoice.seller_tax_id)]
     buyer = [
@@ -112,7 +112,7 @@ def _block(lines: list[str], width: float) -> list[Flowable]:
 
 
 def _lines(invoice: Invoice) -> Table:
-    """What was sold; net and tax have columns of their own where a tax is stated."""
+    """Return what was sold; net and tax have their own columns if a tax is stated."""
     lines = [InvoiceLine.read(line) for line in invoice.lines]
     taxed = any(line.tax_rate is not None for line in lines)
     widths = [WIDTH * part for part in ((0.4, 0.21, 0.18, 0.21) if taxed else (0.7, 0.3))]
@@ -152,7 +152,7 @@ def _totals(invoice: Invoice, lines: list[InvoiceLine], taxed: bool) -> list[str
 
 
 def _item(lines: list[Flowable], figures: list[str], *, bold: bool) -> list[list[Any]]:
-    """The lines of a description, with the figures beside the first."""
+    """Return a description's lines, with the figures beside the first."""
     printed = [_text(figure, bold=bold, right=True)[0] for figure in figures]
     return [[line, *(printed if number == 0 else [""] * len(printed))] for number, line in enumerate(lines)]
 

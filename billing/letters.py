@@ -1,4 +1,4 @@
-"""What the mails about money say, for those who send or preview them."""
+"""The text of the mails about money, for sending and previewing them."""
 
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -26,7 +26,7 @@ _REASONS = {
 
 
 def write_invoice(*, invoice: Invoice, attachments: tuple[Attachment, ...] = ()) -> Email:
-    """Thanks for a payment, with its invoice."""
+    """Write the thanks for a payment, with its invoice."""
     context = {
         "number": invoice.number,
         "is_attached": bool(attachments),
@@ -48,8 +48,8 @@ def write_refund(
     correction: str = "",
     attachments: tuple[Attachment, ...] = (),
 ) -> Email:
-    """What went back of a payment, and why. `is_last` if nothing of it is left after that; `correction` is the number
-    of the invoice's correction, if there is one."""
+    """Write what went back of a payment, and why. `is_last` if nothing is left of it after that; `correction` is the
+    number of the invoice's correction, if there is one."""
     context = {
         "amount": str(amount),
         "paid": str(payment.money),
@@ -66,7 +66,7 @@ def write_refund(
 
 
 def write_failure(*, payment: Payment) -> Email:
-    """That the bank refused a payment that was on its way."""
+    """Write that the bank refused a payment that was on its way."""
     context = {
         "amount": str(payment.money),
         "description": payment.checkout.description if payment.checkout else "",
@@ -77,7 +77,9 @@ def write_failure(*, payment: Payment) -> Email:
 
 
 def _learner(payment: Payment) -> str:
-    """The first name of the person the money was for. The payer knows it; the full name belongs to the family alone."""
+    """Return the first name of the person the money was for. The payer knows it; the full name belongs to the family
+    alone.
+    """
     learner_id = find_learner_id(payment.purpose, payment.subject)
     if learner_id is None:
         return ""

@@ -1,4 +1,4 @@
-"""What operators watch of money. Amounts are in the smallest unit of their currency."""
+"""Metrics about money. Amounts are in the smallest unit of their currency."""
 
 from django.db.models import F
 

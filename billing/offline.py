@@ -1,4 +1,4 @@
-"""Money that came outside of Stripe: it counts because somebody vouches for it, and is taken back the same way."""
+"""Money that came outside of Stripe: it counts because somebody vouches for it, and is reversed the same way."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Who vouches for money that came outside of Stripe, and what they say of it."""
+    """Who vouches for money that came outside of Stripe, and what they say about it."""
 
     means: OfflineMeans
     actor: Actor
     reference: str = ""  # on the bank statement, the receipt, the check
     note: str = ""  # for colleagues
-    amount_minor: int | None = None  # how much came, where they say so
+    amount_minor: int | None = None  # how much came, if they say so
     currency: str | None = None
 
 
@@ -50,8 +50,8 @@ def record_offline_payment(
 ) -> Payment:
     """Record money that is here, with its invoice. Raises AlreadyPaid.
 
-    Part of the caller's transaction, which holds the subject's lock, has seen that nothing else pays for it, and knows
-    that this is the whole price.
+    Part of the caller's transaction, which holds the subject's lock, has checked that nothing else pays for it, and
+    knows that this is the whole price.
     """
     payment = Payment(
         workspace_id=workspace_id,
@@ -83,10 +83,10 @@ def record_offline_payment(
 def reverse_offline_payment(
     *, payment_id: int, is_returned: bool, note: str, actor: Actor, user: User | None = None, now: dt.datetime
 ) -> Payment:
-    """Take back that a payment outside of Stripe counts: its money was given back (`is_returned`), or was never here.
-    A correction of its invoice is issued, and the purpose's app follows.
+    """Reverse a payment made outside of Stripe: its money was given back (`is_returned`), or never arrived. A
+    correction of its invoice is issued, and the purpose's app reacts.
 
-    Raises NotFound, and PaymentNotRefundable for money of Stripe's and for a payment that does not count any more.
+    Raises NotFound, and PaymentNotRefundable for Stripe's money and for a payment that no longer counts.
     """
     if not Payment.objects.filter(pk=payment_id).exists():
         raise NotFound("There is no such payment.")

@@ -1,4 +1,4 @@
-"""The page after paying, whatever was bought: what became of the payment, and when to look again."""
+"""The page after paying, whatever was bought: what became of the payment, and when to check again."""
 
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
@@ -20,13 +20,13 @@ TONES: dict[str, str] = {
     Outcome.CANCELLED: "calm",
     Outcome.NOT_PAYABLE: "wait",
 }
-# The page asks again after this many seconds, then leaves it to the reader.
+# The page checks again after this many seconds, then leaves it to the reader.
 REFRESH_AFTER_SECONDS = (2, 3, 5, 8, 13, 20, 30)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where the reader can go from here."""
+    """A page to which the reader can continue."""
 
     url: str
     label: str
@@ -34,7 +34,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One station on the way in: done, current, ahead or stopped."""
+    """One station on the way in: done, current, ahead, or stopped."""
 
     label: str
     state: str
@@ -42,24 +42,24 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class OutcomePage:
-    """What the page shows of a purchase; `here` is its own address."""
+    """What the page shows about a purchase; `here` is its own URL."""
 
     purchase: Purchase
-    learner: str  # by first name
+    learner: str  # the learner's first name
     facts: list[tuple[str, object]]
     here: str
     zone: ZoneInfo
     links: list[Link]
     steps: list[Step] = field(default_factory=list)
-    place: str = ""  # where a place was held for this purchase; empty if none was
-    is_kept: bool = False  # whether that place stays the learner's although nothing was paid
-    again: Link | None = None  # where to buy once more
+    place: str = ""  # where a place was held for this purchase; empty if there was none
+    is_kept: bool = False  # whether the learner keeps that place although nothing was paid
+    again: Link | None = None  # where to buy again
     left_payment_page: bool = False
     ended: str = ""  # what the learner no longer has, since the money went back
 
 
 def render_outcome(request: HttpRequest, page: OutcomePage) -> HttpResponse:
-    """Show what became of a payment that has brought nothing, or nothing yet; then the page looks again by itself."""
+    """Show the state of a payment that has brought nothing, or nothing yet; the page then checks again by itself."""
     outcome = page.purchase.unfulfilled
     context = {"page": page, "label": outcome.label, "tone": TONES[outcome]}
     if outcome == Outcome.CONFIRMING:
@@ -68,7 +68,7 @@ def render_outcome(request: HttpRequest, page: OutcomePage) -> HttpResponse:
 
 
 def _refresh(request: HttpRequest, page: OutcomePage) -> dict[str, object]:
-    """When and where to look again."""
+    """Return when and where to check again."""
     count = parse_whole_number(request.GET.get("tried", "")) or 0
     if count >= len(REFRESH_AFTER_SECONDS):
         return {"look_again_url": page.here}

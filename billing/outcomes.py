@@ -1,7 +1,7 @@
-"""How a purchase stands for its payer: one answer made of its checkout, its payment and the refunds of that.
+"""How a purchase stands for its payer: one answer from its checkout, its payment, and that payment's refunds.
 
-The pages after paying, a family's lists and the API all tell it by this rule. The apps above say what was bought with
-the money (a place, an enrollment).
+The pages after paying, a family's lists, and the API all follow this rule. The apps above say what the money bought (a
+place, an enrollment).
 """
 
 import datetime as dt
@@ -18,9 +18,10 @@ from .states import FAILED_REFUNDS, NO_MONEY_YET, CheckoutStatus
 
 class Outcome(models.TextChoices):
     TO_PAY = "to_pay", _("Waiting for your payment")
-    CONFIRMING = "confirming", _("Confirming your payment")  # Stripe could not be asked, or its word is being worked on
+    # Stripe could not be reached, or its answer is being processed
+    CONFIRMING = "confirming", _("Confirming your payment")
     PROCESSING = "processing", _("Payment on its way")  # a bank debit takes days
-    PAID = "paid", _("Paid")  # the money is here, or a part of it
+    PAID = "paid", _("Paid")  # all or part of the money is here
     REFUNDED = "refunded", _("Refunded")  # all of it went back, or is about to
     FAILED = "payment_failed", _("Payment failed")
     EXPIRED = "payment_expired", _("Payment time ran out")
@@ -43,7 +44,7 @@ _BY_CHECKOUT = {
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """One checkout and what came of it, as its payer sees it."""
+    """One checkout and its result, as its payer sees it."""
 
     checkout: Checkout
     payment: Payment | None
@@ -51,7 +52,7 @@ class Purchase:
 
     @property
     def unfulfilled(self) -> Outcome:
-        """How it stands while nothing has come of the money: what is paid is still being worked on."""
+        """How it stands while the money has brought nothing: a paid purchase is still being processed."""
         return Outcome.CONFIRMING if self.outcome == Outcome.PAID else self.outcome
 
     @property
@@ -65,7 +66,7 @@ class Purchase:
 
     @property
     def refunded(self) -> Money | None:
-        """What went back or is on its way back, None if nothing is."""
+        """What went back or is on its way back; None if nothing is."""
         return _refunded(self.payment) if self.payment else None
 
     @property
@@ -76,9 +77,10 @@ class Purchase:
 
 
 def view_purchase(*, checkout: Checkout, now: dt.datetime, is_confirmed: bool = True) -> Purchase:
-    """Say how a purchase stands, by the payments and refunds that were fetched with the checkout, or are now.
+    """Return how a purchase stands, by its payments and refunds, which were fetched with the checkout or are fetched
+    now.
 
-    `is_confirmed` tells whether Stripe has confirmed an open checkout to be open.
+    `is_confirmed` says whether Stripe has confirmed that an open checkout is open.
     """
     received = (payment for payment in checkout.payments.all() if payment.status not in NO_MONEY_YET)
     payment = min(received, key=lambda payment: payment.pk, default=None)

@@ -17,7 +17,7 @@ from .queries import find_standing_invoice, get_invoice_for
 @require_safe
 @for_families
 def show_invoice(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
-    """An invoice as a PDF, for who paid it and for the learner's family."""
+    """Show an invoice as a PDF to the person who paid it and to the learner's family."""
     try:
         invoice = get_invoice_for(user=user, cuid=cuid)
     except NotFound as error:
@@ -27,7 +27,7 @@ def show_invoice(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
 
 @require_safe
 def show_linked_invoice(request: HttpRequest, token: str) -> HttpResponse:
-    """The invoice of a payment as a PDF, for whoever was given this address."""
+    """Show a payment's invoice as a PDF to anybody who was given this URL."""
     try:
         payment = find_linked_payment(token)
     except NotFound as error:
@@ -36,13 +36,13 @@ def show_linked_invoice(request: HttpRequest, token: str) -> HttpResponse:
     if invoice is None:
         return _being_issued(request)
     answer = serve_invoice(request, invoice)
-    answer["Referrer-Policy"] = "no-referrer"  # the address is a key
+    answer["Referrer-Policy"] = "no-referrer"  # the URL works like a key
     answer["X-Robots-Tag"] = "noindex"
     return answer
 
 
 def serve_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
-    """The PDF to look at; or a page that says why it is not there yet, and how to look again."""
+    """Return the PDF for viewing, or a page that says why it is not ready yet and how to try again."""
     try:
         paper = fetch_invoice(invoice)
     except InvoiceNotReady:

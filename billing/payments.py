@@ -1,4 +1,4 @@
-"""What a checkout's session brought in: payments, believed only when they are what was asked.
+"""What a checkout's session brought in: payments, accepted only when they match what was asked.
 
 Each function belongs to a transaction that holds the locks of the subject and of the checkout.
 """
@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 
 
 def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
-    """Record money that Stripe says is there. When it is not the amount and currency that were asked, it pays for
-    nothing and staff get a task."""
+    """Record money that Stripe says is there. If the amount or currency is not what was asked, it pays for nothing and
+    staff get a task."""
     if session.payment_intent_id is None:
         _raise_mismatch(checkout, session, f"checkout:{checkout.pk}")
         return
@@ -85,7 +85,7 @@ def record_failed_payment(*, checkout: Checkout, session: SessionSnapshot, now: 
 
 
 def record_failure(*, checkout: Checkout, payment: Payment | None, now: dt.datetime) -> None:
-    """End a live checkout whose money will not come, with its payment where one is on record."""
+    """End a live checkout whose money will not come, with its payment if one is recorded."""
     if payment is not None and payment.status == PaymentStatus.PENDING:
         payment.fail()
         payment.save()
@@ -100,17 +100,17 @@ def record_failure(*, checkout: Checkout, payment: Payment | None, now: dt.datet
 
 
 def checkout_facts(checkout: Checkout, now: dt.datetime) -> dict[str, Any]:
-    """What an event about a checkout says."""
+    """Return what an event says about a checkout."""
     return _facts(checkout, now) | {"checkout_id": checkout.pk, "payment_id": None}
 
 
 def payment_facts(payment: Payment, now: dt.datetime) -> dict[str, Any]:
-    """What an event about a payment says."""
+    """Return what an event says about a payment."""
     return _facts(payment, now) | {"checkout_id": payment.checkout_id, "payment_id": payment.pk}
 
 
 def logged(row: Checkout | Payment) -> dict[str, Any]:
-    """What a line in the log says of money: ids, an amount, nobody."""
+    """Return what a log line says about money: ids and an amount, no people."""
     ids = {"payment": row.pk, "checkout": row.checkout_id} if isinstance(row, Payment) else {"checkout": row.pk}
     return ids | {
         "workspace": row.workspace_id,
@@ -133,7 +133,7 @@ def _facts(row: Checkout | Payment, now: dt.datetime) -> dict[str, Any]:
 
 
 def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
-    """The payment of the session's intent, locked; a new one, not saved, while there is none."""
+    """Return the payment of the session's intent, locked; a new, unsaved one if there is none."""
     intent_id = require(session.payment_intent_id, "a session that was completed with money names its intent")
     return lock_payment_of_intent(intent_id) or Payment(
         workspace_id=checkout.workspace_id,
@@ -147,8 +147,8 @@ def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
 
 
 def _end_others(checkout: Checkout, now: dt.datetime) -> None:
-    """A payment that came late leaves nothing open by which the same thing could be paid again. Its own checkout is
-    paid by now, and so not among the live ones."""
+    """End the others: a payment that came late leaves nothing open with which the same thing could be paid again. Its
+    own checkout is paid by now, and so not among the live ones."""
     _end_live.run(checkout.purpose, checkout.subject, now)
 
 

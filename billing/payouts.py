@@ -1,8 +1,8 @@
-"""What Stripe paid out to our bank, and what each payout is made of, kept as rows.
+"""What Stripe paid out to our bank, and what each payout consists of, stored as rows.
 
-Payouts are listed each time from a while before the newest known one: their state changes for some days. The lines of
-one are read once, page by page: a page and the place where the next one begins are one commit, so a worker that dies
-loses nothing and repeats nothing. Reading anything again changes nothing.
+Payouts are listed each time starting a while before the newest known one: their state changes for some days. A payout's
+lines are read once, page by page: a page and the position of the next one are one commit, so a worker that dies loses
+nothing and repeats nothing. Reading anything again changes nothing.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ from .states import PayoutLineKind
 log = structlog.get_logger(__name__)
 
 FIRST_WINDOW = dt.timedelta(days=90)
-STILL_CHANGES = dt.timedelta(days=14)  # a payout can come back from the bank for some days
+STILL_CHANGES = dt.timedelta(days=14)  # the bank can return a payout for some days
 PAGE = 100
 RETRY = retries.Retry(first_pause_seconds=60, longest_pause_seconds=3600, lease=dt.timedelta(minutes=5), attempts=12)
 _KINDS = {
@@ -40,7 +40,7 @@ _KINDS = {
 
 
 def list_new_payouts(*, now: dt.datetime) -> int:
-    """Keep the payouts that Stripe made lately; returns how many it named. Raises PaymentProviderDown,
+    """Store the payouts that Stripe made lately; return how many it listed. Raises PaymentProviderDown,
     PaymentRejected."""
     newest = Payout.objects.order_by("-made_at").values_list("made_at", flat=True).first()
     since = newest - STILL_CHANGES if newest else now - FIRST_WINDOW
@@ -52,7 +52,7 @@ def list_new_payouts(*, now: dt.datetime) -> int:
 
 
 def read_due_payouts(*, limit: int, now: dt.datetime) -> int:
-    """Sweep: read the lines of the payouts that are not read to their end; returns how many were taken up."""
+    """Sweep: read the lines of the payouts that are not completely read; return how many were taken up."""
     found = list(retries.due(Payout.objects.all(), now=now).values_list("pk", flat=True)[:limit])
     for payout_id in found:
         if retries.claim(Payout.objects.filter(pk=payout_id), now=now, lease=RETRY.lease):
@@ -61,7 +61,7 @@ def read_due_payouts(*, limit: int, now: dt.datetime) -> int:
 
 
 def read_payout(*, payout_id: int, now: dt.datetime) -> Payout:
-    """Read a payout's lines once more from the first; those that are known stay as they are.
+    """Read a payout's lines again from the first; known lines stay unchanged.
 
     Raises NotFound, PaymentProviderDown, PaymentRejected.
     """
@@ -72,7 +72,7 @@ def read_payout(*, payout_id: int, now: dt.datetime) -> Payout:
 
 
 def adopt_payout_lines(*, workspace_id: int | None = None) -> int:
-    """Give the lines that nobody here knew of to the payments that have come to be known; returns how many."""
+    """Assign lines that nobody here knew to payments that have become known since; return how many."""
     known = Payment.objects.filter(payment_intent_id=OuterRef("payment_intent_id"))
     unknown = PayoutLine.objects.filter(payment=None).exclude(payment_intent_id="")
     if workspace_id is not None:
@@ -84,7 +84,7 @@ def adopt_payout_lines(*, workspace_id: int | None = None) -> int:
 
 
 def _keep_payout(snapshot: PayoutSnapshot, now: dt.datetime) -> None:
-    """Its lines are due to be read from the moment it is known."""
+    """Store the payout. Its lines are due to be read from then on."""
     told = {
         "amount_minor": snapshot.amount_minor,
         "currency": snapshot.currency,
@@ -151,5 +151,5 @@ def _keep_page(payout: Payout, page: list[PayoutLineSnapshot]) -> None:
 
 
 def _workspace_named(line: PayoutLineSnapshot) -> int | None:
-    """The workspace that our own notes at Stripe name (`checkout/session.py`)."""
+    """Return the workspace named in our metadata at Stripe (`checkout/session.py`)."""
     return parse_whole_number(line.metadata.get("workspaceId", ""))

@@ -1,7 +1,7 @@
 """What this app knows of people, and what erasing one of them does to it (`core.personal`).
 
-What the law wants kept of money stays: amounts, dates, numbers, and for some years the invoices as they were issued
-(docs/decisions/0147-what-erasing-leaves.md).
+What the law requires to be kept about money stays: amounts, dates, numbers, and for some years the invoices as they
+were issued (docs/decisions/0147-what-erasing-leaves.md).
 """
 
 from collections.abc import Collection
@@ -50,7 +50,7 @@ PERSONAL = (
 
 
 def obstacles(person: Person) -> list[str]:
-    """Money of the person's that is on its way: what it is, and what to do first."""
+    """Return the person's money that is still on its way: what it is, and what to do first."""
     open_checkouts = Checkout.objects.filter(pk__in=person.checkouts, status__in=LIVE_CHECKOUTS)
     refunds = Refund.objects.filter(payment__in=person.payments, status__in=OPEN_REFUNDS)
     disputes = Dispute.objects.filter(payment__in=person.payments, status__in=UNDECIDED_DISPUTES)
@@ -64,7 +64,7 @@ def obstacles(person: Person) -> list[str]:
 
 
 def forget_buyers(payments: Collection[int]) -> int:
-    """Take the person out of the invoices of these payments, once nobody has to keep them as they were."""
+    """Remove the person from the invoices of these payments, once nobody has to keep them as they were."""
     changed = 0
     for invoice in Invoice.objects.filter(payment__in=payments).select_for_update(no_key=True):
         lines = [{key: value for key, value in line.items() if key != "service"} for line in invoice.lines]

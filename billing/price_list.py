@@ -1,4 +1,4 @@
-"""The prices of a workspace, for the apps above that sell something."""
+"""A workspace's prices, for the apps above that sell something."""
 
 from decimal import Decimal
 
@@ -11,8 +11,8 @@ from .prices import check_chargeable
 def find_or_create_price(
     *, workspace_id: int, money: Money, tax_rate: Decimal | None, name: str, amount_field: str, currency_field: str
 ) -> Price:
-    """An active price of the workspace that asks this and carries this tax; the oldest such, or a new one called
-    `name`. Raises Invalid, naming the fields as the caller spells them, for what nobody can charge."""
+    """Return an active price of the workspace with this amount and tax: the oldest one, or a new one called `name`.
+    Raises Invalid, naming the fields as the caller spells them, for a price nobody can charge."""
     check_chargeable(money, amount_field=amount_field, currency_field=currency_field)
     same = Price.objects.filter(
         workspace=workspace_id,

@@ -1,4 +1,4 @@
-"""What can be charged at all: asked wherever a price is entered, before Stripe would refuse it to a parent."""
+"""What can be charged at all: checked wherever a price is entered, before Stripe would refuse it to a parent."""
 
 from core.currencies import CURRENCIES, currency_of
 from core.errors import invalid_field
@@ -6,7 +6,7 @@ from core.money import Money
 
 
 def check_chargeable(money: Money, *, amount_field: str = "amount", currency_field: str = "currency") -> None:
-    """Raise Invalid, naming the field and what is allowed, unless Stripe takes such an amount of this currency."""
+    """Raise Invalid, naming the field and what is allowed, unless Stripe accepts such an amount in this currency."""
     currency = CURRENCIES.get(money.currency)
     if currency is None:
         raise invalid_field(
@@ -22,7 +22,7 @@ def check_chargeable(money: Money, *, amount_field: str = "amount", currency_fie
 
 
 def check_whole_steps(money: Money, *, amount_field: str = "amount") -> None:
-    """Raise Invalid unless cards can carry an amount so fine; some networks leave the last of three decimals out."""
+    """Raise Invalid unless cards can process such a precise amount; some networks drop the last of three decimals."""
     currency = currency_of(money.currency)
     if money.minor % currency.step:
         raise invalid_field(

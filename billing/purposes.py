@@ -1,6 +1,6 @@
 """What the apps above register for their kind of checkout, so that billing keeps the lock order without knowing them.
 
-The order is allocation < cohort < class session < enrollment < checkout < payment: before billing locks a checkout it
+The order is allocation < cohort < class session < enrollment < checkout < payment: before billing locks a checkout, it
 lets the purpose's app lock its own rows.
 """
 
@@ -15,19 +15,19 @@ from core.time_words import plain_day, term
 
 
 def key_of(subject: str) -> int:
-    """The primary key that a subject spells: apps name the row that is paid for by it (`as_subject`)."""
+    """Return the primary key that a subject spells: it is how apps name the row that is paid for (`as_subject`)."""
     return int(subject)
 
 
 def as_subject(key: int) -> str:
-    """How a checkout or a payment names the row that it pays for, by its primary key."""
+    """Return how a checkout or a payment names the row that it pays for, by its primary key."""
     return str(key)
 
 
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """What somebody has by a payment, and loses when all of it goes back: "the place in Fall cohort of Algebra". Then
-    what they lose is free for others: `freed` says so, a sentence each."""
+    """What somebody has through a payment, and loses when all of it goes back: "the place in Fall cohort of Algebra".
+    `freed` says in a sentence each what then becomes free for others."""
 
     learner: str
     what: str
@@ -45,7 +45,7 @@ class Matter:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Something that is sold, which a voucher can be limited to."""
+    """Something that is sold, to which a voucher can be limited."""
 
     workspace_id: int
     label: str
@@ -68,7 +68,7 @@ class Service:
 
     @property
     def days(self) -> str:
-        """From which day to which, in words; empty where nobody has set one."""
+        """From which day to which, in words; empty if nobody has set one."""
         if self.first_day and self.last_day:
             return term(self.first_day, self.last_day)
         if self.first_day:
@@ -76,7 +76,7 @@ class Service:
         return _("until %(end)s") % {"end": plain_day(self.last_day)} if self.last_day else ""
 
     def stored(self) -> dict[str, Any]:
-        """As a line of an invoice keeps it."""
+        """Return it as an invoice line stores it."""
         days = {"first_day": self.first_day, "last_day": self.last_day}
         told = {name: day and day.isoformat() for name, day in days.items()}
         return {"learner": self.learner, "reference": self.reference, **told}
@@ -85,12 +85,13 @@ class Service:
 @dataclass(frozen=True, slots=True)
 class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
-    `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
-    for whom it is paid, None if for nobody in particular; `find_stake(payment_id, now)` what a payment holds.
-    `find_matters(subjects)` says what each is about; `find_subjects(learner_ids)` are those for these learners.
-    `find_price_ids(subjects)` names the price of each as it is now, None where there is none any longer; without it
-    what was asked once is never asked again. `find_offers(workspace_ids)` lists what is sold, None for everywhere.
-    `find_service(subject)` says what an invoice names as provided, None where there is nothing to name."""
+    `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)`
+    returns for whom it is paid, None if for nobody in particular; `find_stake(payment_id, now)` returns what a payment
+    holds. `find_matters(subjects)` says what each is about; `find_subjects(learner_ids)` returns those for these
+    learners. `find_price_ids(subjects)` returns the current price of each, None if there is none any longer; without
+    this function, the amount of an open checkout never changes. `find_offers(workspace_ids)` lists what is sold, None
+    for everywhere. `find_service(subject)` returns what an invoice names as provided, None if there is nothing to name.
+    """
 
     name: str
     lock_subject: Callable[[str], None]
@@ -108,7 +109,7 @@ _purposes: dict[str, Purpose] = {}
 
 
 def register_purpose(purpose: Purpose) -> None:
-    """Called once per purpose from the owning app's `ready()`."""
+    """Register a purpose, once, from the owning app's `ready()`."""
     _purposes[purpose.name] = purpose
 
 
@@ -118,13 +119,13 @@ def lock_subject(purpose: str, subject: str) -> None:
 
 
 def describe_subject(purpose: str, subject: str) -> tuple[str, str]:
-    """A label and an admin URL for the subject; the raw text and no URL for an unknown purpose."""
+    """Return a label and an admin URL for the subject; the raw text and no URL for an unknown purpose."""
     known = _purposes.get(purpose)
     return known.describe(subject) if known else (f"{purpose} {subject}", "")
 
 
 def find_matters(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], Matter]:
-    """What each of these pairs of purpose and subject is about, in a constant number of questions to each app."""
+    """Return what each of these pairs of purpose and subject is about, with a constant number of queries per app."""
     return {
         (purpose.name, subject): matter
         for purpose in _purposes.values()
@@ -134,34 +135,34 @@ def find_matters(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], Ma
 
 
 def find_subjects(learner_ids: Collection[int]) -> dict[str, Collection[str]]:
-    """By purpose, what has been paid for, or could be, for these learners."""
+    """Return, by purpose, what has been paid for, or could be, for these learners."""
     return {name: purpose.find_subjects(learner_ids) for name, purpose in _purposes.items()}
 
 
 def find_offers(workspace_ids: Collection[int] | None) -> dict[str, Offer]:
-    """What the workspaces sell, by how a voucher names it; None: all workspaces."""
+    """Return what the workspaces sell, by the name a voucher uses for it; None: all workspaces."""
     return {key: offer for purpose in _purposes.values() for key, offer in purpose.find_offers(workspace_ids).items()}
 
 
 def find_learner_id(purpose: str, subject: str) -> int | None:
-    """For whom the subject is paid, None for an unknown purpose or nobody in particular."""
+    """Return for whom the subject is paid, None for an unknown purpose or nobody in particular."""
     known = _purposes.get(purpose)
     return known.find_learner_id(subject) if known else None
 
 
 def find_service(purpose: str, subject: str) -> Service | None:
-    """What is provided for the subject's money; None for an unknown purpose or nothing to name."""
+    """Return what is provided for the subject's money; None for an unknown purpose or nothing to name."""
     known = _purposes.get(purpose)
     return known.find_service(subject) if known else None
 
 
 def find_stake(purpose: str, payment_id: int, *, now: dt.datetime) -> Stake | None:
-    """What depends on a payment; None if nothing does, or does any longer."""
+    """Return what depends on a payment; None if nothing does, or no longer does."""
     known = _purposes.get(purpose)
     return known.find_stake(payment_id, now) if known else None
 
 
 def find_price_ids(purpose: str, subjects: Collection[str]) -> Mapping[str, int | None]:
-    """The present price of each subject whose purpose knows one; nothing for any other."""
+    """Return the present price of each subject whose purpose knows one; omit all others."""
     known = _purposes.get(purpose)
     return known.find_price_ids(subjects) if known and known.find_price_ids else {}

@@ -17,7 +17,8 @@ from .states import PaymentStatus
 
 
 def get_invoice_for(*, user: User, cuid: str) -> Invoice:
-    """One invoice, for who paid it and for the family of the learner it was paid for, by their address.
+    """Return one invoice, for the person who paid it and for the family of the learner it was paid for, by their
+    address.
 
     Raises NotFound, also for other people's.
     """
@@ -33,12 +34,12 @@ def _is_family(invoice: Invoice, user: User) -> bool:
 
 
 def find_standing_invoice(payment: Payment) -> Invoice | None:
-    """The invoice of a payment, apart from its corrections and from those in whose place it stands."""
+    """Return a payment's invoice, as opposed to its corrections and to canceled ones it has replaced."""
     return Invoice.objects.standing().filter(payment=payment, corrects=None).select_related("payment").first()
 
 
 def find_payers(payment_ids: Iterable[int]) -> dict[int, str]:
-    """The accounts of those who paid, as "user:5", by payment: an account has the address that the payer gave."""
+    """Return the payers' accounts, as "user:5", by payment: an account has the address that the payer gave."""
     paid = Payment.objects.filter(pk__in=payment_ids).exclude(checkout__payer_email="")
     addresses = {pk: email for pk, email in paid.values_list("pk", "checkout__payer_email") if email}
     accounts = dict(User.objects.filter(email__in=set(addresses.values())).values_list("email", "pk"))
@@ -50,8 +51,8 @@ PAYMENTS_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class PaymentMade:
-    """A payment as its payer sees it: the money, its invoices, and for whom, by first name. Nothing else of what
-    the learner has."""
+    """A payment as its payer sees it: the money, its invoices, and for whom, by first name. Nothing else about the
+    learner."""
 
     payment: Payment
     learner: str
@@ -63,7 +64,7 @@ class PaymentMade:
 
 
 def list_payments_made(*, user: User, besides: Collection[int]) -> list[PaymentMade]:
-    """The payments made with the person's address, newest first, without those that are told `besides`."""
+    """Return the payments made with the person's address, newest first, except those shown elsewhere (`besides`)."""
     made = Payment.objects.filter(checkout__payer_email=user.email).exclude(checkout__payer_email="")
     made = made.exclude(pk__in=besides).exclude(status=PaymentStatus.FAILED).order_by("-id")
     payments = list(

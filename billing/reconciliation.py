@@ -1,4 +1,4 @@
-"""Compare our books with Stripe's: events whose webhook never came, and checkouts that have not kept up."""
+"""Compares our books with Stripe's: events whose webhook never came, and checkouts that are out of date."""
 
 import datetime as dt
 import itertools
@@ -20,15 +20,15 @@ T = TypeVar("T")
 # Stripe may list an event a little late, and our clocks differ: each run starts well before the last one did.
 OVERLAP = dt.timedelta(hours=1)
 FIRST_WINDOW = dt.timedelta(hours=24)
-LONGEST_WINDOW = dt.timedelta(days=30)  # Stripe keeps events no longer
-# A session lives for a day at most; a window of sessions must reach back to where the open ones began.
+LONGEST_WINDOW = dt.timedelta(days=30)  # Stripe keeps events no longer than this
+# A session lives for a day at most; a window of sessions must reach back to the start of the open ones.
 SESSION_LIFE = dt.timedelta(hours=25)
 CHUNK = 100
 
 
 @dataclass(slots=True)
 class Differences:
-    """What was compared, and what was found missing on our side."""
+    """What was compared, and what our side was missing."""
 
     window_start: dt.datetime
     events_seen: int = 0
@@ -38,8 +38,8 @@ class Differences:
 
 
 def reconcile_stripe(*, since: dt.timedelta | None = None, dry_run: bool = False, now: dt.datetime) -> Differences:
-    """Fetch the events and sessions Stripe has from the last `since` (from where the last run ended, by default), store
-    and handle the events we missed, and settle the checkouts that have not kept up. A dry run only reports.
+    """Fetch Stripe's events and sessions of the last `since` (by default, since the last run ended), store and handle
+    the events we missed, and settle the checkouts that are out of date. A dry run only reports.
 
     Raises PaymentProviderDown; the next run starts where this one did.
     """

@@ -42,10 +42,10 @@ from .task_kinds import REFUND_FAILED, REFUND_STUCK
 
 log = structlog.get_logger(__name__)
 
-# Stripe forgets idempotency keys after 24 hours. A refund tried again later is looked up first.
+# Stripe forgets idempotency keys after 24 hours. A refund retried later is looked up first.
 KEYS_LAST = dt.timedelta(hours=20)
 PENDING_CHECK = dt.timedelta(hours=6)
-# After this many failures staff are told, while the tries go on.
+# After this many failures staff are told, while the retries continue.
 RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=dt.timedelta(minutes=2), attempts=12)
 _MOVES = {"succeeded": "succeed", "failed": "fail", "canceled": "call_off"}  # any other status waits for the bank
 
@@ -61,7 +61,7 @@ def request_refund(
     user: User | None = None,
     now: dt.datetime,
 ) -> Refund:
-    """Decide to send money back: `amount_minor` of it, or with None all that is left. The worker submits it.
+    """Decide to send money back: `amount_minor` of it, or with None everything that is left. The worker submits it.
 
     Raises NotFound, Invalid, PaymentNotRefundable, RefundExceedsPayment; then nothing has changed.
     """
@@ -92,10 +92,10 @@ def request_refund(
 
 
 def submit_refund(*, refund_id: int, now: dt.datetime) -> Refund:
-    """Tell Stripe to send the money back and record its answer; a refund that Stripe has already is returned as it is.
+    """Tell Stripe to send the money back and record its answer; a refund that Stripe already has is returned unchanged.
 
-    Without an answer it stays `requested`, with its error and the time of the next try. Refused, it is `failed` and
-    staff get a task. Raises NotFound.
+    Without an answer it stays `requested`, with its error and the time of the next try. If Stripe refuses, it becomes
+    `failed` and staff get a task. Raises NotFound.
     """
     refund = Refund.objects.select_related("payment").filter(pk=refund_id).first()
     if refund is None:
@@ -114,7 +114,7 @@ def submit_refund(*, refund_id: int, now: dt.datetime) -> Refund:
 
 
 def settle_refunds(*, payment_id: int, now: dt.datetime) -> Payment:
-    """Ask Stripe for all refunds of a payment and record them; those that it was to know of and does not, have failed.
+    """Ask Stripe for all refunds of a payment and record them; those that Stripe should know but does not have failed.
 
     Raises PaymentProviderDown, PaymentRejected.
     """
@@ -125,7 +125,7 @@ def settle_refunds(*, payment_id: int, now: dt.datetime) -> Payment:
     except PaymentRejected as error:
         if not error.is_unknown:
             raise
-        refunds = []  # it does not even know the payment
+        refunds = []  # Stripe does not even know the payment
     return _record_all_refunds(payment_id, refunds, expected, now)
 
 
@@ -133,8 +133,8 @@ def settle_refunds(*, payment_id: int, now: dt.datetime) -> Payment:
 def _record_all_refunds(
     payment_id: int, refunds: Sequence[RefundSnapshot], expected: list[int], now: dt.datetime
 ) -> Payment:
-    """`expected` were pending before Stripe was asked; one that another worker submitted in the meantime is not
-    missed."""
+    """Record them. `expected` were pending before Stripe was asked; a refund that another worker submitted in the
+    meantime is not treated as missing."""
     payment = record_refunds(payment_id=payment_id, refunds=refunds, now=now)
     listed = [refund.id for refund in refunds]
     pending = payment.refunds.filter(pk__in=expected, status=RefundStatus.PENDING)
@@ -151,7 +151,7 @@ def _record_all_refunds(
 
 @transaction.atomic
 def record_refunds(*, payment_id: int, refunds: Sequence[RefundSnapshot], now: dt.datetime) -> Payment:
-    """Move our refunds to where Stripe's are, then recount the payment. Older snapshots change nothing."""
+    """Bring our refunds to the state of Stripe's, then recount the payment. Older snapshots change nothing."""
     payment = lock_payment_with_subject(payment_id)
     known = list(payment.refunds.order_by("-id"))
     for snapshot in refunds:
@@ -161,9 +161,9 @@ def record_refunds(*, payment_id: int, refunds: Sequence[RefundSnapshot], now: d
 
 
 def submit_due_refunds(*, limit: int = 100, now: dt.datetime) -> int:
-    """Submit the refunds whose nudge was lost or whose last try failed, and ask about those that banks still have.
+    """Submit the refunds whose nudge was lost or whose last try failed, and check those that banks still have.
 
-    Returns how many were dealt with; stops when Stripe does not answer.
+    Return how many were dealt with; stop when Stripe does not answer.
     """
     open_refunds = Refund.objects.filter(status__in=OPEN_REFUNDS)
     done = 0
@@ -177,7 +177,9 @@ def submit_due_refunds(*, limit: int = 100, now: dt.datetime) -> int:
 
 
 def _advance(refund: Refund, now: dt.datetime) -> bool:
-    """False when Stripe does not answer. Any other trouble is this refund's own and must not hold up the others."""
+    """Return False if Stripe does not answer. Any other error concerns this refund alone and must not hold up the
+    others.
+    """
     try:
         if refund.status == RefundStatus.PENDING:
             settle_refunds(payment_id=refund.payment_id, now=now)
@@ -292,7 +294,7 @@ def _record_refusal(refund: Refund, error: PaymentRejected, now: dt.datetime) ->
     locked = payment.refunds.get(pk=refund.pk)
     if locked.status != RefundStatus.REQUESTED:
         return
-    is_settled = standing_of(payment).is_all_back  # by somebody in the dashboard, or by a bank, before we came to it
+    is_settled = standing_of(payment).is_all_back  # by somebody in the dashboard, or by a bank, before we got to it
     if is_settled:
         locked.call_off()
     else:
@@ -307,7 +309,7 @@ def _record_refusal(refund: Refund, error: PaymentRejected, now: dt.datetime) ->
 
 
 def _log(refund: Refund) -> None:
-    """A line for each state that a refund gets to."""
+    """Log a line for each state that a refund reaches."""
     payment = refund.payment
     after_commit(
         log.info,

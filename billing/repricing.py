@@ -1,7 +1,7 @@
 """A price that changes while a checkout is open: nobody is asked for an amount that no page shows any longer.
 
 An outdated checkout is marked here. The next caller to learn from Stripe that its session has ended opens one at the
-present price in its place (`checkout/outcome.py`); should it be paid first, that price is honored.
+present price in its place (`checkout/outcome.py`); if it is paid first, that price is honored.
 """
 
 import datetime as dt
@@ -16,18 +16,18 @@ from .states import CheckoutStatus
 
 
 def find_present_price(checkout: Checkout) -> Price | None:
-    """What its subject costs now; None if it is not for sale, or has no price but the one it was opened at."""
+    """Return what its subject costs now; None if it is not for sale, or has only the price at which it was opened."""
     price_id = purposes.find_price_ids(checkout.purpose, [checkout.subject]).get(checkout.subject)
     return None if price_id is None else Price.objects.filter(pk=price_id, active=True).first()
 
 
 def is_outdated(checkout: Checkout) -> bool:
-    """Whether an open checkout asks for something else than its subject costs now."""
+    """Return whether an open checkout charges something other than its subject's current price."""
     return checkout.status == CheckoutStatus.OPEN and bool(find_outdated([checkout]))
 
 
 def mark_outdated(*, checkouts: QuerySet[Checkout], now: dt.datetime) -> None:
-    """Have the outdated among these ended at Stripe, each to be followed by one at the present price."""
+    """Mark the outdated ones to be ended at Stripe, each to be followed by one at the present price."""
     candidates = checkouts.filter(status=CheckoutStatus.OPEN, cancel_requested_at=None)
     outdated = [checkout.pk for checkout in find_outdated(candidates)]
     if outdated:
@@ -35,7 +35,7 @@ def mark_outdated(*, checkouts: QuerySet[Checkout], now: dt.datetime) -> None:
 
 
 def find_outdated(checkouts: Iterable[Checkout]) -> list[Checkout]:
-    """Those of these open checkouts that ask for something else than their subjects cost now."""
+    """Return those of these open checkouts that charge something other than their subjects' current prices."""
     by_purpose: dict[str, list[Checkout]] = defaultdict(list)
     for checkout in checkouts:
         by_purpose[checkout.purpose].append(checkout)

@@ -1,9 +1,10 @@
-"""Where a payment stands: the one rule that says what is back with the payer, what that makes the payment, and what may
-still be sent back. Pure: it is asked by whatever moves money, by the back office and by the doctor.
+"""Where a payment stands: the one rule that says what is back with the payer, what that means for the payment, and what
+may still be sent back. Pure: used by everything that moves money, by the back office, and by the doctor.
 
-After Stripe's pages on disputes (https://docs.stripe.com/disputes/how-disputes-work) and the API's dispute object: an
-inquiry takes no money, and the payment can be refunded; a dispute takes its amount at once, and Stripe refunds nothing
-while it says so (`is_charge_refundable`); won, the amount comes back; lost, it is gone, and the rest can be refunded.
+It follows Stripe's pages on disputes (https://docs.stripe.com/disputes/how-disputes-work) and the API's dispute object.
+An inquiry takes no money, and the payment can be refunded. A dispute takes its amount at once, and Stripe refunds
+nothing until it says otherwise (`is_charge_refundable`). If it is won, the amount comes back; if it is lost, it is
+gone, and the rest can be refunded.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from .states import FAILED_REFUNDS, NO_MONEY_YET, UNDECIDED_DISPUTES, DisputeSta
 
 @dataclass(frozen=True, slots=True)
 class Contested:
-    """A dispute as far as money goes: what the bank has taken by it and not given back."""
+    """A dispute's effect on the money: what the bank has taken because of it and not given back."""
 
     status: DisputeStatus
     withdrawn_minor: int
@@ -31,7 +32,7 @@ class PaymentStanding:
 
     @property
     def is_all_back(self) -> bool:
-        """Whatever was paid for ends with this, and with nothing less."""
+        """Whether all money is back: this, and nothing less, ends whatever was paid for."""
         return self.status == PaymentStatus.REFUNDED
 
 
@@ -42,7 +43,7 @@ def weigh(
     refunds: Iterable[tuple[RefundStatus, int]],
     disputes: Iterable[Contested],
 ) -> PaymentStanding:
-    """The standing of a payment by its refunds (status and amount) and disputes, in whatever order they came.
+    """Return a payment's standing by its refunds (status and amount) and disputes, in whatever order they came.
 
     `present` matters while the payment is pending or failed: such money never counted, until it is back.
     """

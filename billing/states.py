@@ -3,7 +3,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CheckoutStatus(models.TextChoices):
-    OPEN = "open", "Open"  # the payer may still pay; without a Stripe session id the intent is recorded, not yet sent
+    # the payer may still pay; without a Stripe session id the intent is recorded but not yet sent
+    OPEN = "open", "Open"
     PAID = "paid", "Paid"  # Stripe says the whole amount is there
     PROCESSING = "processing", "Processing"  # an asynchronous method was chosen; the bank has days to answer
     FAILED = "failed", "Failed"  # the asynchronous method did not go through
@@ -12,7 +13,7 @@ class CheckoutStatus(models.TextChoices):
     REFUSED = "refused", "Refused"  # Stripe will not ask for this money: the price, or the account, has to be fixed
 
 
-# While a checkout is in one of these, money may still come of it.
+# Checkouts in these states may still bring money.
 LIVE_CHECKOUTS = (CheckoutStatus.OPEN, CheckoutStatus.PROCESSING)
 
 
@@ -22,12 +23,12 @@ class PaymentStatus(models.TextChoices):
     PARTIALLY_REFUNDED = "partially_refunded", _("Partially refunded")
     REFUNDED = "refunded", _("Refunded")
     FAILED = "failed", _("Failed")
-    DISPUTED = "disputed", _("Disputed")  # the payer's bank contests it; access stays while not all the money is back
+    DISPUTED = "disputed", _("Disputed")  # the payer's bank contests it; access stays until all the money is back
 
 
-# The bank has not said yes.
+# The bank has not confirmed.
 NO_MONEY_YET = (PaymentStatus.PENDING, PaymentStatus.FAILED)
-# Money that is here, or was, and that can be sent back.
+# Money that is or was here, and that can be sent back.
 REFUNDABLE = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
 
 
@@ -37,7 +38,7 @@ class PaymentMethod(models.TextChoices):
 
 
 class OfflineMeans(models.TextChoices):
-    """How money came that did not come by Stripe."""
+    """How money came that did not come through Stripe."""
 
     BANK_TRANSFER = "bank_transfer", "Bank transfer"
     CASH = "cash", "Cash"
@@ -54,9 +55,9 @@ class RefundStatus(models.TextChoices):
     CANCELED = "canceled", "Canceled"
 
 
-# Whether the money went back is not known yet.
+# It is not yet known whether the money went back.
 OPEN_REFUNDS = (RefundStatus.REQUESTED, RefundStatus.PENDING)
-# No money goes back by these.
+# These send no money back.
 FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 
@@ -67,18 +68,18 @@ class RefundReason(models.TextChoices):
     NOT_NEEDED = "not_needed", "The enrollment ended before the payment arrived"
     NOT_ACCEPTED = "rejected", "The enrollment was not accepted"
     OUTSIDE = "outside", "Made in the Stripe dashboard"
-    NOT_RECEIVED = "unreceived", "Recorded as paid, and never received"  # of money outside of Stripe only
+    NOT_RECEIVED = "unreceived", "Recorded as paid, and never received"  # only for money outside of Stripe
 
 
 class DisputeStatus(models.TextChoices):
     INQUIRY = "inquiry", "Inquiry"  # the bank asks before it takes anything; the money can still be refunded
     CLOSED = "closed", "Closed"  # it came to nothing: nothing was taken
-    OPEN = "open", "Open"  # the bank has taken the money and not decided; evidence may still be given in Stripe
+    OPEN = "open", "Open"  # the bank has taken the money and not decided; evidence may still be submitted in Stripe
     WON = "won", "Won"  # the money is back with us
     LOST = "lost", "Lost"  # the money is gone
 
 
-# While a dispute is in one of these, the payer's bank may still take, or keep, the money.
+# While a dispute is in one of these states, the payer's bank may still take, or keep, the money.
 UNDECIDED_DISPUTES = (DisputeStatus.INQUIRY, DisputeStatus.OPEN)
 
 
@@ -88,10 +89,10 @@ class InvoiceProvider(models.TextChoices):
 
 
 class InvoiceStatus(models.TextChoices):
-    REQUESTED = "requested", "Requested"  # the vendor is to issue it; what it says is fixed
+    REQUESTED = "requested", "Requested"  # the vendor is to issue it; its content is fixed
     ISSUED = "issued", "Issued"  # it has its number and is never changed
     FAILED = "failed", "Failed"  # the vendor refused, or never answered: staff decide
-    CANCELLED = "cancelled", "Canceled"  # it was issued by mistake and another one stands in its place
+    CANCELLED = "cancelled", "Canceled"  # it was issued by mistake and another one has replaced it
 
 
 # No document exists yet.
@@ -99,7 +100,7 @@ UNISSUED_INVOICES = (InvoiceStatus.REQUESTED, InvoiceStatus.FAILED)
 
 
 class PayoutStatus(models.TextChoices):
-    """As Stripe tells it; nobody here changes it."""
+    """As Stripe reports it; nobody here changes it."""
 
     PENDING = "pending", "Pending"
     IN_TRANSIT = "in_transit", "In transit"
@@ -147,11 +148,11 @@ class DiscountSource(models.TextChoices):
 class DiscountStatus(models.TextChoices):
     RESERVED = "reserved", "Reserved"  # its checkout is open
     USED = "used", "Used"  # the purchase is paid, or costs nothing
-    RELEASED = "released", "Released"  # nothing was bought: the use is there for somebody else
-    HONORED = "honored", "Honored"  # the money came after the use had gone to somebody else; it counts for none
+    RELEASED = "released", "Released"  # nothing was bought: the use is free for somebody else
+    HONORED = "honored", "Honored"  # the money came after the use had gone to somebody else; it counts as none
 
 
-# They take up a use of their voucher.
+# These take up a use of their voucher.
 COUNTED_DISCOUNTS = (DiscountStatus.RESERVED, DiscountStatus.USED)
 
 

@@ -1,4 +1,4 @@
-"""What billing asks staff to decide or to look at."""
+"""The decisions and checks that billing asks of staff."""
 
 from accounts.states import Role
 from accounts.task_kinds import Urgency, register_kind

@@ -47,7 +47,7 @@ class CloseForm(StaffForm):
 
 
 def foresee_close(_: None, form: CloseForm) -> Preview:
-    """What the books of the month come to. Raises MonthNotClosable for what stands in the way."""
+    """Return the totals of the month's books. Raises MonthNotClosable for what prevents closing."""
     told = form.cleaned_data
     workspace = told["workspace"]
     lines = list_lines_due(workspace_id=workspace.pk, month=told["month"], note=told["note"], now=utc_now())
@@ -112,7 +112,7 @@ class MonthCloseAdmin(WorkspaceScopedAdmin):
 
 @admin.register(LedgerLine)
 class LedgerLineAdmin(WorkspaceScopedAdmin):
-    """One row for each line of the books; *Export* writes it as the accountant takes it."""
+    """One row for each line of the books; *Export* writes it in the accountant's format."""
 
     list_display = (
         "date",
@@ -175,7 +175,7 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
         return str(Money(line.net_minor, line.currency))
 
     def exported_totals(self, rows: QuerySet[Any]) -> list[dict[str, str]]:
-        """What the lines come to in each currency, below them."""
+        """Return the totals of the lines in each currency, shown below them."""
         return [
             {
                 "document": f"Total {total['currency'].upper()}",

@@ -1,4 +1,4 @@
-"""What stands beside money: whom and what it is about, its payment and invoices; and the money beside a learner."""
+"""The cards beside money: the person and the purchase, its payment and invoices; and the money beside a learner."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SHOWN = 20
 
 
 def about_money(money: Checkout | Payment, *paid: Payment) -> Card:
-    """The learner, what they get, and the payment that is not the row itself."""
+    """Return the learner, what they get, and the payment, unless that is the row itself."""
     named = (money.purpose, money.subject)
     matter: Matter | None = find_matters([named]).get(named)
     learner_id = find_learner_id(*named) if matter else None
@@ -57,7 +57,7 @@ def invoices_of_payment(request: HttpRequest, payment: Payment) -> Card:
 
 @neighbors_of(Invoice)
 def others_of_invoice(request: HttpRequest, invoice: Invoice) -> Card:
-    """Its corrections, and what it stands in place of."""
+    """Return its corrections, and the document it replaces."""
     others = Invoice.objects.filter(payment=invoice.payment_id).exclude(pk=invoice.pk).order_by("-id")[:SHOWN]
     rows = [neighbor(row, status="status", note=row.money, at=row.issued_at) for row in others]
     return Card("Other invoices of the payment", rows)

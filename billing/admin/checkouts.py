@@ -24,13 +24,13 @@ from .stripe import stripe_notices
 register_subject("checkout", Checkout)
 
 
-# What the sweep would have settled by now.
+# The sweep would have settled these by now.
 PATIENCE = dt.timedelta(minutes=10)
 BANK_PATIENCE = dt.timedelta(days=14)
 
 
 def past_their_time(checkouts: QuerySet[Checkout], now: dt.datetime) -> QuerySet[Checkout]:
-    """Those that should have ended unpaid, and those whose bank has not answered for two weeks."""
+    """Return those that should have ended unpaid, and those whose bank has not answered for two weeks."""
     unpaid = Q(status=CheckoutStatus.OPEN, expires_at__lt=now - PATIENCE, payments=None)
     at_bank = Q(status=CheckoutStatus.PROCESSING, created_at__lt=now - BANK_PATIENCE)
     return checkouts.filter(unpaid | at_bank)

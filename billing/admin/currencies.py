@@ -1,4 +1,4 @@
-"""The filter by currency that lists of money share."""
+"""The currency filter that lists of money share."""
 
 import copy
 from typing import Any
@@ -13,14 +13,14 @@ from ..models import Price
 
 
 def currencies_in_sight(request: HttpRequest) -> set[str]:
-    """Those in which the workspaces that somebody may look at have prices."""
+    """Return the currencies of the prices in the workspaces that the person may see."""
     prices = access_of(request).limit(Price.objects.order_by(), path="workspace", power=Power.VIEW)
     return set(prices.values_list("currency", flat=True).distinct())
 
 
 class CurrencyFilter(ChoicesDropdownFilter):
-    """Offers the currencies in which the workspaces in sight have prices: asking the list itself for them would read
-    all of it. Hidden where there is no choice, unless a link has chosen."""
+    """Offers the currencies of prices in the visible workspaces: querying the list itself would read all of it. Hidden
+    if there is no choice, unless a link has set it."""
 
     def __init__(
         self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str

@@ -1,5 +1,5 @@
 """What several pages about money show: whom and what a row is about, in the words of the app that asked for the money,
-and how it is found by them."""
+and how to find rows by them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from ..purposes import Matter, find_matters, find_subjects
 
 
 class AboutMoney(WorkspaceScopedAdmin):
-    """`money_path` leads from the row to the checkout or payment it belongs to; empty if it is one itself."""
+    """`money_path` leads from the row to its checkout or payment; empty if it is one itself."""
 
     money_path = ""
 
@@ -35,7 +35,7 @@ class AboutMoney(WorkspaceScopedAdmin):
             each.matter = known.get((each.purpose, each.subject))
 
     def matter_of(self, row: Any) -> Matter:
-        """What `look_up` found, or what it is about that nobody knows any longer."""
+        """Return what `look_up` found, or the matter whose subject nobody knows any longer."""
         money = self.money_of(row)
         if not hasattr(money, "matter"):
             money.matter = find_matters([(money.purpose, money.subject)]).get((money.purpose, money.subject))
@@ -61,13 +61,13 @@ class AboutMoney(WorkspaceScopedAdmin):
 
 
 def payer_of(money: Checkout | Payment) -> str:
-    """The address of whoever paid, or was asked to."""
+    """Return the address of the person who paid, or was asked to."""
     checkout = money.checkout if isinstance(money, Payment) else money
     return (checkout.payer_email or checkout.customer_email) if checkout else ""
 
 
 def subjects_of_people(site: admin.AdminSite, request: HttpRequest, term: str) -> list[Q]:
-    """Conditions on checkouts and payments: those for learners whom the words find."""
+    """Return conditions on checkouts and payments: those for learners whom the words find."""
     learners = find_keys(site, request, Learner, term)
     if not learners:
         return []

@@ -48,7 +48,7 @@ class ByHandForm(StaffForm):
 
 
 class BuyerForm(StaffForm):
-    """Who the new invoice is for; it begins with what the old one says."""
+    """The new invoice's buyer; it starts with the old invoice's data."""
 
     name = forms.CharField(max_length=200)
     tax_id = forms.CharField(label="Tax id", max_length=30, required=False, help_text="For companies.")
@@ -70,7 +70,7 @@ class BuyerForm(StaffForm):
 
 
 def foresee_replacement(invoice: Invoice, form: BuyerForm) -> Preview:
-    """Which paper is void and which stands. Raises InvoiceNotReplaceable."""
+    """Return which document becomes void and which one counts. Raises InvoiceNotReplaceable."""
     check_replaceable(invoice)
     return Preview(tuple(tell_replacement(invoice, form.buyer())))
 

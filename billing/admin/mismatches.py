@@ -1,4 +1,4 @@
-"""The mismatches: what does not agree, what that means, and the buttons that put it right or explain it."""
+"""The mismatches: what does not agree, what that means, and the buttons that repair or explain it."""
 
 import datetime as dt
 from typing import Any
@@ -29,7 +29,7 @@ register_subject("payout-line", PayoutLine)
 
 
 def _waiting(mismatches: QuerySet[Mismatch], now: dt.datetime) -> QuerySet[Mismatch]:
-    """Those that no staff task asks about already."""
+    """Select those that no staff task asks about."""
     asked_about = [kind.name for kind in list_mismatch_kinds() if kind.has_task]
     return mismatches.filter(pk__in=Mismatch.objects.unexplained().values("pk")).exclude(kind__in=asked_about)
 

@@ -35,7 +35,7 @@ from .stripe import stripe_notices
 register_subject("payment", Payment)
 
 
-# What nobody decides: they say what has happened already.
+# Reasons that nobody chooses: they describe what has already happened.
 _NOT_CHOSEN = (RefundReason.OUTSIDE, RefundReason.NOT_RECEIVED)
 
 
@@ -63,7 +63,7 @@ class RefundForm(StaffForm):
 
 
 def foresee_refund(payment: Payment, form: StaffForm) -> Preview:
-    """Where the money goes, who loses what, and the mail about it."""
+    """Return where the money goes, who loses what, and the mail about it."""
     amount = Money(form.cleaned_data["amount"], payment.currency)
     is_last = amount.minor == refundable_minor(payment)
     payer = payment.checkout.payer_email if payment.checkout else ""
@@ -98,7 +98,7 @@ class ReversalForm(StaffForm):
 
 
 def foresee_reversal(payment: Payment, form: ReversalForm) -> Preview:
-    """Who loses what, or owes it again."""
+    """Return who loses what, or owes it again."""
     sentences = [f"{payment.money} no longer counts.", *tell_correction(payment)]
     stake = find_stake(payment.purpose, payment.pk, now=utc_now())
     if stake is None:
@@ -151,7 +151,7 @@ class PaymentAdmin(AboutMoney):
     amount = money_column("amount_minor", "amount")
 
     def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
-        """By whom it is for, who paid, and the numbers of its checkout at Stripe and of its invoices."""
+        """Find by learner, by payer, and by the numbers of its checkout at Stripe and of its invoices."""
         found = [Q(pk=number)] if (number := parse_whole_number(term)) is not None else []
         checkouts = Checkout.objects.filter(Q(stripe_session_id=term) | Q(payer_email__istartswith=term))
         invoices = Invoice.objects.filter(number=term)

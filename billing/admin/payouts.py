@@ -1,4 +1,4 @@
-"""What Stripe sent to the bank: payouts, which are the platform's, and their lines, which belong to workspaces."""
+"""What Stripe sent to the bank: payouts, which belong to the platform, and their lines, which belong to workspaces."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -22,7 +22,7 @@ SHOWN = 20
 
 @admin.register(Payout)
 class PayoutAdmin(WorkspaceScopedAdmin):
-    """One account at Stripe holds the money of all workspaces, so payouts are for superusers."""
+    """Payouts are for superusers, because one Stripe account holds the money of all workspaces."""
 
     workspace_path = ""
     view_power = Power.OPERATE

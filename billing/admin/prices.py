@@ -23,7 +23,7 @@ class PriceForm(WorkspaceModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         amount = self.fields.get("amount")
-        if isinstance(amount, MoneyField):  # not on the form once the price was charged
+        if isinstance(amount, MoneyField):  # the field is not on the form once the price was charged
             amount.currency = str(self.data.get("currency") or self.instance.currency).strip().lower()
             amount.initial = self.instance.amount_minor
 
@@ -60,7 +60,7 @@ class PriceAdmin(WorkspaceScopedAdmin):
     amount = money_column("amount_minor", "amount")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Price | None = None) -> list[str]:
-        """What was charged once stays: a new price replaces it."""
+        """Make a charged price read-only: a new price replaces it."""
         fields = super().get_readonly_fields(request, obj)
         charged = obj is not None and obj.checkouts.exists()
         return [*fields, "amount", "currency", "tax_rate", "stripe_price_id"] if charged else fields

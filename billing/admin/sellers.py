@@ -17,7 +17,7 @@ KEPT = "Leave it empty to keep the stored one. It is never shown."
 
 
 class SellerForm(WorkspaceModelForm):
-    """The token is written and never shown: empty keeps what is stored."""
+    """The token is written and never shown: an empty field keeps the stored one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,7 +44,7 @@ class SellerForm(WorkspaceModelForm):
 
 @admin.register(Seller)
 class SellerAdmin(WorkspaceScopedAdmin):
-    """Who a workspace is on its invoices, and who issues them. What was issued keeps what it says."""
+    """A workspace's data on its invoices, and who issues them. Issued invoices keep what they say."""
 
     add_power = Power.MONEY
     change_power = Power.MONEY

@@ -1,4 +1,4 @@
-"""What payments tell of themselves on every page about them: the money, its way back, invoices, disputes and mails."""
+"""What payments contribute to every page about them: the money, its way back, invoices, disputes, and mails."""
 
 from collections.abc import Sequence
 from typing import Any

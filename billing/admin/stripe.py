@@ -1,4 +1,4 @@
-"""What Stripe told us: the inbox, what it holds about one of our rows, and the runs that compare."""
+"""What Stripe told us: the inbox, what it contains about one of our rows, and the reconciliation runs."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -25,7 +25,9 @@ from ..models import ReconciliationRun, StripeEvent
 
 
 def stripe_notices(request: HttpRequest, stripe_id: str | None) -> Card:
-    """What Stripe told us about one of its objects; the inbox is the platform's, so only superusers are led there."""
+    """Return what Stripe told us about one of its objects; the inbox belongs to the platform, so only superusers get
+    links to it.
+    """
     if not access_of(request).everywhere:
         return Card("Stripe's notices", empty="It is kept in the platform's inbox, which a superuser can open.")
     if not stripe_id:
@@ -55,14 +57,14 @@ register_queue(
 
 
 def foresee_handling(events: Sequence[StripeEvent], form: StaffForm) -> Preview:
-    """Of what Stripe is asked."""
+    """Return what Stripe will be asked about."""
     sentences = tell_numbers("Stripe is asked what became of", [event.type for event in events])
     return Preview(tuple(sentences), mails="Mails are sent as after any Stripe event.")
 
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(WorkspaceScopedAdmin):
-    """The inbox of the whole platform: an event can be about any workspace, or about none, so superusers read it."""
+    """The inbox of the whole platform: an event can be about any workspace or none, so superusers read it."""
 
     workspace_path = ""
     view_power = Power.OPERATE

@@ -1,4 +1,4 @@
-"""Vouchers and where they were used. Staff make codes and limit them; what a code takes off never changes."""
+"""Vouchers and where they were used. Staff create codes and limit them; what a code takes off never changes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -161,7 +161,7 @@ class CodesForm(LimitsForm):
         )
 
     def asked(self) -> dict[str, Any]:
-        """What codes are to be made, as the use case takes it."""
+        """Return which codes to create, as the use case accepts it."""
         chosen = self.cleaned_data
         return {
             "workspace_id": chosen["workspace"].pk,
@@ -173,7 +173,7 @@ class CodesForm(LimitsForm):
 
 
 def foresee_codes(_: None, form: CodesForm) -> Preview:
-    """What they take off, and how much in all."""
+    """Return what they take off, and how much in all."""
     return Preview(tuple(tell_codes(draw_vouchers(**form.asked(), now=utc_now()))))
 
 
@@ -266,7 +266,7 @@ class VoucherAdmin(WorkspaceScopedAdmin):
 
 @admin.register(Discount)
 class DiscountAdmin(AboutMoney):
-    """Where prices were lowered: by a voucher, or because a sibling takes part."""
+    """Where prices were reduced: by a voucher, or because a sibling takes part."""
 
     list_display = ("who", "what", "label", "list_price", "amount", "status_badge", "workspace", "created_at")
     list_filter = (

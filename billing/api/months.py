@@ -1,4 +1,4 @@
-"""Closed months and their lines, for an accountant's system: read only, since months are closed in the back office."""
+"""Closed months and their lines, for an accounting system: read only, since months are closed in the back office."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ MONTH = OpenApiParameter("month", str, OpenApiParameter.PATH, description="As in
 
 
 class TotalSerializer(serializers.Serializer[Any]):
-    """What all lines of one account and currency come to, in the smallest unit."""
+    """The total of all lines of one account and currency, in the smallest unit."""
 
     account = serializers.ChoiceField(choices=Account.choices)
     currency = serializers.CharField()
@@ -43,7 +43,7 @@ class ClosedMonthSerializer(serializers.ModelSerializer[MonthClose]):
 
 
 class LedgerLineSerializer(serializers.ModelSerializer[LedgerLine]):
-    """One line of the books. Amounts are in the currency's smallest unit, below zero for what left."""
+    """One line of the books. Amounts are in the currency's smallest unit, negative for outgoing money."""
 
     id = serializers.IntegerField(help_text="Increases with each line.")
     isLate = serializers.BooleanField(source="is_late", help_text="Whether it moved in an earlier month.")
@@ -115,7 +115,7 @@ A_LINE = OpenApiExample(
 
 
 class ClosedMonthListView(APIView):
-    """The months that are closed, the latest first. One that was opened again is missing until it is closed again."""
+    """The closed months, the latest first. A reopened month is missing until it is closed again."""
 
     required_scopes = {"GET": "payments:read"}
 
@@ -132,7 +132,7 @@ class ClosedMonthListView(APIView):
 
 
 class ClosedMonthView(APIView):
-    """One closed month, with what its lines come to."""
+    """One closed month, with the totals of its lines."""
 
     required_scopes = {"GET": "payments:read"}
 
@@ -148,7 +148,7 @@ class ClosedMonthView(APIView):
 
 
 class LedgerLineListView(APIView):
-    """The lines of a closed month in the order in which they were written: those that are there never change."""
+    """The lines of a closed month in the order in which they were written. Existing lines never change."""
 
     required_scopes = {"GET": "payments:read"}
 

@@ -13,7 +13,7 @@ from ..inbox import receive_event
 
 
 class StripeWebhookView(APIView):
-    """Where Stripe posts its events: trusted by their signature, so without key, session or rate limit."""
+    """Where Stripe posts its events: trusted by their signature, so without key, session, or rate limit."""
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []

@@ -1,7 +1,7 @@
-"""A checkout from the intent to charge to what Stripe says became of it.
+"""A checkout from the intent to charge to its outcome at Stripe.
 
-Stripe decides. Whatever hints that something happened (a webhook, the success page, the sweep, reconciliation, a
-person) ends in asking Stripe and recording the answer; recording the same answer again changes nothing.
+Stripe decides. Every hint that something happened (a webhook, the success page, the sweep, reconciliation, a person)
+makes us ask Stripe and record the answer; recording the same answer again changes nothing.
 """
 
 from .catch_up import SECONDS_BETWEEN_QUESTIONS, catch_up_with_prices, catch_up_with_stripe

@@ -1,4 +1,4 @@
-"""Bring what a page is about to show up to date with Stripe and with the prices."""
+"""Brings what a page is about to show up to date with Stripe and with the prices."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -14,16 +14,17 @@ from ..repricing import find_outdated
 from ..states import CheckoutStatus
 from .settle import settle_checkout
 
-# A page that refreshes itself must not turn into a stream of questions to Stripe.
+# A page that refreshes itself must not send Stripe a stream of requests.
 SECONDS_BETWEEN_QUESTIONS = 2
 
 
 def catch_up_with_stripe(*, checkout: Checkout | None, visit: str, now: dt.datetime) -> bool:
-    """Settle a checkout that somebody looks at, if money may still come of it; whether what we know is fresh.
+    """Settle a checkout that somebody is viewing, if it may still bring money; return whether what we know is up to
+    date.
 
-    Repeats of the same `visit` within seconds are answered by what Stripe said to the first: leaving the payment page,
-    going back, paying and returning are two visits. Never raises for a payment provider that is down: the sweep asks
-    again, and the page says that we wait.
+    Repeats of the same `visit` within seconds reuse Stripe's answer to the first: leaving the payment page, going back,
+    paying, and returning are two visits. Never raises if the payment provider is down: the sweep asks again, and the
+    page says that we are waiting.
     """
     if checkout is None or not checkout.is_live:
         return True
@@ -36,8 +37,8 @@ def catch_up_with_stripe(*, checkout: Checkout | None, visit: str, now: dt.datet
 
 
 def catch_up_with_prices(checkouts: Iterable[Checkout], *, now: dt.datetime) -> bool:
-    """Bring the checkouts that a page is about to lead to, to the present prices; whether any of them changed by it.
-    Never raises for a payment provider that is down: the page says what each of them asks."""
+    """Bring the checkouts that a page links to up to the present prices; return whether any of them changed. Never
+    raises if the payment provider is down: the page says what each of them charges."""
     asked = [checkout for checkout in checkouts if checkout.status == CheckoutStatus.OPEN]
     outdated = find_outdated(checkout for checkout in asked if checkout.cancel_requested_at is None)
     for checkout in outdated:

@@ -1,4 +1,4 @@
-"""The intent to charge: a row, before Stripe knows of it."""
+"""The intent to charge: a row, before Stripe knows about it."""
 
 import datetime as dt
 
@@ -6,9 +6,9 @@ from ..discounts import Granted, find_minor_again, move_discount, reserve_discou
 from ..models import Checkout, Discount, Price
 from ..states import LIVE_CHECKOUTS
 
-# Stripe wants at least 30 minutes; the minute more is for the way there.
+# Stripe requires at least 30 minutes; the extra minute covers the way there.
 SHORTEST_TIME = dt.timedelta(minutes=31)
-# An intent older than this has outlived every try of the request that made it: the sweep takes it over.
+# An older intent has outlived every retry of the request that created it: the sweep takes over.
 INTENT_GRACE = dt.timedelta(minutes=1)
 
 
@@ -28,13 +28,14 @@ def open_checkout(
     inherited: Discount | None = None,
     now: dt.datetime,
 ) -> Checkout:
-    """Record the intent to charge `price` for the subject, or return the live checkout it already has. A discount that
-    was `granted` is reserved; one that is `inherited` moves here from the checkout that this one replaces. Either
-    leaves something to charge. Raises VoucherNotAccepted when the last use has just gone to somebody else.
+    """Record the intent to charge `price` for the subject, or return its existing live checkout. A discount that was
+    `granted` is reserved; one that is `inherited` moves here from the checkout that this one replaces. Both leave
+    something to charge. Raises VoucherNotAccepted when the last use has just gone to somebody else.
 
-    No network: part of the caller's transaction, which holds the subject's lock. `expires_at` is between 30 minutes and
-    24 hours ahead, as Stripe wants it; `metadata` (ids, no people) goes to Stripe with it, and the address of somebody
-    signed in, whom the payment page then need not ask. `submit_checkout` follows once that transaction is committed.
+    No network: this is part of the caller's transaction, which holds the subject's lock. `expires_at` is between 30
+    minutes and 24 hours ahead, as Stripe requires. `metadata` (ids, no people) is sent to Stripe with it, and so is the
+    address of a signed-in person, so that the payment page need not ask for it. `submit_checkout` follows once that
+    transaction is committed.
     """
     discount_minor = granted.minor if granted else 0
     if inherited is not None:

@@ -1,4 +1,4 @@
-"""Record what Stripe says became of a checkout, with the payment and the events that go with it."""
+"""Records what Stripe says became of a checkout, with the payment and the events that belong to it."""
 
 import datetime as dt
 
@@ -30,18 +30,18 @@ from .intent import SHORTEST_TIME, open_checkout
 
 log = structlog.get_logger(__name__)
 
-# A live checkout is asked about no sooner and no later than this after the last time.
+# The shortest and longest time between two checks of a live checkout.
 SOONEST_CHECK = dt.timedelta(minutes=2)
 LATEST_CHECK = dt.timedelta(hours=1)
-# Stripe is asked this long after the end of a session, when it has surely noticed it.
+# Stripe is asked this long after a session ends, when it has certainly noticed.
 EXPIRY_SLACK = dt.timedelta(seconds=30)
 
 
 @transaction.atomic
 def record_session(*, checkout_id: int, session: SessionSnapshot, now: dt.datetime) -> Checkout:
-    """Move our checkout to where Stripe's session is, with the payment and the event that go with it.
+    """Bring our checkout to the state of Stripe's session, with the payment and the event that belong to it.
 
-    A snapshot that is older than what we know changes nothing: states only move on.
+    A snapshot that is older than what we know changes nothing: states only move forward.
     """
     checkout = lock_checkout_with_subject(checkout_id)
     match session.outcome:
@@ -61,7 +61,7 @@ def record_session(*, checkout_id: int, session: SessionSnapshot, now: dt.dateti
 
 @transaction.atomic
 def record_nothing_sent(*, checkout_id: int, now: dt.datetime) -> Checkout:
-    """End an intent of which Stripe knows nothing, and never will."""
+    """End an intent that Stripe does not know and never will."""
     checkout = lock_checkout_with_subject(checkout_id)
     if checkout.stripe_session_id is None:
         _record_end(checkout, now)
@@ -70,8 +70,8 @@ def record_nothing_sent(*, checkout_id: int, now: dt.datetime) -> Checkout:
 
 @transaction.atomic
 def record_session_unknown(*, checkout_id: int, now: dt.datetime) -> Checkout:
-    """End a live checkout whose session Stripe knows nothing of: nobody can pay it. Staff look whether somebody did;
-    should Stripe tell of it after all, the money counts."""
+    """End a live checkout whose session Stripe does not know: nobody can pay it. Staff check whether somebody did; if
+    Stripe reports it after all, the money counts."""
     checkout = lock_checkout_with_subject(checkout_id)
     if not checkout.is_live:
         return checkout
@@ -93,7 +93,7 @@ def record_session_unknown(*, checkout_id: int, now: dt.datetime) -> Checkout:
 
 @transaction.atomic
 def record_refusal(*, checkout_id: int, error: PaymentRejected, now: dt.datetime) -> None:
-    """End an intent that Stripe refuses, whatever hangs on it, and tell staff what to mend; once for each price."""
+    """End an intent that Stripe refuses, whatever depends on it, and tell staff what to fix; once for each price."""
     checkout = lock_checkout_with_subject(checkout_id)
     if checkout.stripe_session_id is not None or checkout.status != CheckoutStatus.OPEN:
         return
@@ -136,9 +136,8 @@ def _record_end(checkout: Checkout, now: dt.datetime) -> None:
 
 
 def _open_successor(checkout: Checkout, price: Price, now: dt.datetime) -> Checkout | None:
-    """The intent to charge the present price for the same subject, with as much time as the outdated one had and the
-    same discount. None where that leaves nothing to charge: what was asked for is to be had for nothing, by asking
-    again."""
+    """Open the intent to charge the present price for the same subject, with as much time as the outdated one had and
+    the same discount. Return None if that leaves nothing to charge: the purchase is then free, on a new request."""
     discount = discount_of(checkout)
     off_minor = find_minor_again(discount=discount, price=price) if discount else 0
     if off_minor == price.amount_minor:
@@ -161,7 +160,7 @@ def _open_successor(checkout: Checkout, price: Price, now: dt.datetime) -> Check
 
 
 def _next_check(checkout: Checkout, now: dt.datetime) -> dt.datetime:
-    """Ever more rarely, but right after the session's end."""
+    """Return the next check: less and less often, but right after the session's end."""
     rarely = now + min(max(now - checkout.created_at, SOONEST_CHECK), LATEST_CHECK)
     end = checkout.expires_at + EXPIRY_SLACK
     return min(rarely, end) if now < end else rarely

@@ -1,4 +1,4 @@
-"""The session at Stripe that an intent becomes: made once, found again, kept."""
+"""The Stripe session of an intent: created once, found again, and stored."""
 
 import datetime as dt
 
@@ -18,18 +18,19 @@ from .outcome import EXPIRY_SLACK, SOONEST_CHECK, record_nothing_sent, record_re
 
 log = structlog.get_logger(__name__)
 
-# How far our clock may be ahead of Stripe's when its lists are searched by creation time.
+# How far our clock may be ahead of Stripe's when searching its lists by creation time.
 CLOCK_SLACK = dt.timedelta(minutes=5)
-# What a payer is told if Stripe will not ask for the money.
+# What a payer is told if Stripe refuses to ask for the money.
 REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we know what to fix. Please try later."
 
 
 def submit_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
-    """Make the Stripe session of a recorded intent and keep its id and address. One that has them is returned as it is.
+    """Create the Stripe session of a recorded intent and store its id and URL. A checkout that has them is returned
+    unchanged.
 
-    However often it is called, and whichever answers are lost, one session is made. Raises NotFound,
-    PaymentProviderDown (call it again later) or PaymentRejected: nothing was made, the checkout is over, what was held
-    for it is free, and staff have a task that says what to mend.
+    However often it is called, and whichever answers are lost, one session is created. Raises NotFound,
+    PaymentProviderDown (call it again later), or PaymentRejected: nothing was created, the checkout is over, what was
+    held for it is free, and staff have a task that says what to fix.
     """
     checkout = get_checkout(checkout_id)
     if checkout.stripe_session_id or not checkout.is_live:
@@ -37,7 +38,7 @@ def submit_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
     try:
         session = _create_session(checkout)
     except PaymentRejected as error:
-        if error.provider_param == "expires_at":  # an outage used up the time that Stripe wants a session to have
+        if error.provider_param == "expires_at":  # an outage used up the lifetime that Stripe requires of a session
             record_nothing_sent(checkout_id=checkout_id, now=now)
             raise PaymentProviderDown("The payment page could not be opened in time; try again.") from error
         record_refusal(checkout_id=checkout_id, error=error, now=now)
@@ -51,10 +52,10 @@ def submit_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
 
 
 def adopt_session(*, session: SessionSnapshot, now: dt.datetime) -> int | None:
-    """The id of the checkout that this session belongs to, None if it is not ours.
+    """Return the id of the checkout that this session belongs to, None if it is not ours.
 
-    A session made by a call whose answer we lost is known by its reference, and remembered from now on. Not for
-    transactions that hold or will take other locks: it writes to the checkout first.
+    A session created by a call whose answer was lost is recognized by its reference, and stored from then on. Don't
+    call it in transactions that hold or will take other locks: it writes to the checkout first.
     """
     known = Checkout.objects.filter(stripe_session_id=session.id).values_list("pk", flat=True).first()
     number = parse_whole_number(session.metadata.get("checkoutId", ""))
@@ -67,7 +68,9 @@ def adopt_session(*, session: SessionSnapshot, now: dt.datetime) -> int | None:
 
 
 def learn_session(checkout: Checkout, now: dt.datetime) -> Checkout:
-    """The checkout with its session, which only Stripe may know of; without, if there is none and can be none."""
+    """Return the checkout with its session, which only Stripe may know; without one if there is none and can
+    be none.
+    """
     if checkout.stripe_session_id or not checkout.is_live:
         return checkout
     if now >= checkout.expires_at + EXPIRY_SLACK:
@@ -95,7 +98,7 @@ def _create_session(checkout: Checkout) -> SessionSnapshot:
         money=checkout.money,
         description=checkout.description,
         details=f"List price {checkout.list_money}, {discount.label} -{discount.money}" if discount else "",
-        # A price that is kept at Stripe is the list price.
+        # A price stored at Stripe is the list price.
         provider_price_id="" if discount else checkout.stripe_price_id,
         success_url=checkout.success_url,
         cancel_url=checkout.cancel_url,
@@ -112,13 +115,14 @@ def _create_session(checkout: Checkout) -> SessionSnapshot:
     try:
         return get_gateway().create_session(request)
     except PaymentProviderDown as error:
-        # Stripe repeats for a day that the first try broke down; whether it made a session all the same, its list says.
+        # Stripe repeats for a day that the first try failed; its list says whether it created a session all the same.
         made = _find_session(checkout) if error.is_replay else None
         if made is None:
             raise
         return made
     except PaymentRejected as error:
-        # The key went with another request before: something it needs was edited since, and the first may have worked.
+        # The key was used with another request before: some of its data was edited since, and the first call may have
+        # worked.
         made = _find_session(checkout) if error.provider_code == KEY_REUSED else None
         if made is None:
             raise
@@ -131,7 +135,7 @@ def _find_session(checkout: Checkout) -> SessionSnapshot | None:
 
 
 def _remember_session(checkout_id: int, session: SessionSnapshot, now: dt.datetime) -> Checkout:
-    """One statement keeps the first session that is named; every other call names the same one."""
+    """Store the session in one statement: it keeps the first session named, and every other call names the same one."""
     is_first = Checkout.objects.filter(pk=checkout_id, stripe_session_id=None).update(
         stripe_session_id=session.id,
         url=session.url,

@@ -1,4 +1,4 @@
-"""Ask Stripe what became of a checkout, and record it: for callers that want to know, to end it, or to sweep."""
+"""Asks Stripe what became of a checkout, and records it: for callers that want to know, to end it, or to sweep."""
 
 import datetime as dt
 
@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 
 
 def settle_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
-    """Ask Stripe what became of the checkout and record it. One that asks an outdated price is ended, unless it is
-    being paid, and one at the present price takes its place.
+    """Ask Stripe what became of the checkout and record it. A checkout at an outdated price is ended, unless it is
+    being paid, and one at the present price replaces it.
 
     Raises NotFound, PaymentProviderDown, PaymentRejected.
     """
@@ -48,16 +48,16 @@ def _settle(checkout_id: int, now: dt.datetime) -> Checkout:
 
 
 def request_cancellation(*, checkout_id: int, now: dt.datetime) -> None:
-    """Record that the checkout is to be ended, as part of the caller's transaction; the worker tells Stripe.
+    """Record the request to end the checkout, as part of the caller's transaction; the worker tells Stripe.
 
-    Until Stripe agrees it stays live: should the payer be faster, it is paid.
+    It stays live until Stripe agrees: if the payer is faster, it is paid.
     """
     _want_ended(checkout_id, now)
     nudge(signature("billing.tasks.cancel_checkout"), checkout_id)
 
 
 def cancel_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
-    """End the checkout at Stripe and record what it says: cancelled, or paid if the payer was faster.
+    """End the checkout at Stripe and record the answer: cancelled, or paid if the payer was faster.
 
     Raises NotFound, PaymentProviderDown (the request is kept, and the sweep continues it).
     """
@@ -66,7 +66,7 @@ def cancel_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
 
 
 def check_due_checkouts(*, limit: int = 100, now: dt.datetime) -> int:
-    """Settle the live checkouts whose time to ask has come; returns how many were asked about.
+    """Settle the live checkouts whose next check is due; return how many were checked.
 
     Stops when Stripe does not answer; the rest is due again with the next sweep.
     """
@@ -85,15 +85,15 @@ def check_due_checkouts(*, limit: int = 100, now: dt.datetime) -> int:
 
 
 def try_to_settle(*, checkout_id: int, now: dt.datetime) -> None:
-    """Settle one of many: what goes wrong with this one is logged, and must not keep the others from being settled.
+    """Settle one of many: its errors are logged, and must not keep the others from being settled.
 
-    Raises PaymentProviderDown, which would befall the others too.
+    Raises PaymentProviderDown, which would affect the others too.
     """
     try:
         settle_checkout(checkout_id=checkout_id, now=now)
     except PaymentProviderDown:
         raise
-    except PaymentRejected as error:  # an intent has ended by it; of a session, Stripe is asked again
+    except PaymentRejected as error:  # this has ended an intent; a session is checked again later
         log.warning("checkout_rejected", checkout=checkout_id, code=error.provider_code)
     except Exception:
         log.exception("checkout_not_settled", checkout=checkout_id)
@@ -114,7 +114,7 @@ def _expire_session(session_id: str) -> SessionSnapshot:
 
 
 def _submit_successor(outdated: Checkout, now: dt.datetime) -> None:
-    """Its own request, or the sweep, tries again; a refusal has ended it."""
+    """Submit it. Its own request, or the sweep, retries; a refusal ends it."""
     same = Checkout.objects.live().filter(purpose=outdated.purpose, subject=outdated.subject)
     for checkout_id in same.order_by("pk").values_list("pk", flat=True):
         try:
@@ -124,6 +124,8 @@ def _submit_successor(outdated: Checkout, now: dt.datetime) -> None:
 
 
 def _claim_check(checkout_id: int, now: dt.datetime) -> bool:
-    """Two sweeps at once ask only once; one that dies while asking leaves the checkout due again a little later."""
+    """Claim the check, so that two concurrent sweeps ask only once; one that dies while asking leaves the checkout due
+    again a little later.
+    """
     due = Checkout.objects.due(now=now).filter(pk=checkout_id)
     return due.update(next_check_at=now + SOONEST_CHECK) == 1

@@ -1,7 +1,7 @@
 """What a discount takes off a price, in minor units.
 
-A percentage is rounded half up to the smallest amount that cards can carry. No more than the price is taken off, and
-what is left is never less than Stripe's smallest charge: such a rest is taken off too, and nothing is charged.
+A percentage is rounded half up to the smallest amount that cards can process. A discount never exceeds the price. If
+less than Stripe's smallest charge would be left, the rest is taken off too, and nothing is charged.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,18 +13,18 @@ WHOLE = Decimal(1)
 
 
 def share_of(price: Money, percent: Decimal) -> int:
-    """What a percentage takes off."""
+    """Return what a percentage takes off."""
     step = currency_of(price.currency).step
     steps = (price.minor * percent / (100 * step)).quantize(WHOLE, rounding=ROUND_HALF_UP)
     return fit(price, int(steps) * step)
 
 
 def amount_of(price: Money, amount: Money) -> int:
-    """What a fixed amount takes off: nothing in another currency."""
+    """Return what a fixed amount takes off: nothing in another currency."""
     return fit(price, amount.minor) if amount.currency == price.currency else 0
 
 
 def fit(price: Money, off_minor: int) -> int:
-    """As much of it as the price bears, or all of the price where too little would be left to charge."""
+    """Return as much of it as the price allows, or the whole price if too little would be left to charge."""
     left = price.minor - off_minor
     return price.minor if left < currency_of(price.currency).least else off_minor

@@ -1,4 +1,4 @@
-"""Codes that staff make, one or many alike, and what they can change of them later."""
+"""Codes that staff create, one or many alike, and what they can change about them later."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Terms:
 def make_vouchers(
     *, workspace_id: int, count: int, terms: Terms, code: str = "", batch: str = "", now: dt.datetime
 ) -> list[Voucher]:
-    """Make one voucher with this code, or `count` with codes drawn at random that begin with it. Raises Invalid."""
+    """Create one voucher with this code, or `count` with randomly drawn codes that begin with it. Raises Invalid."""
     vouchers = draw_vouchers(workspace_id=workspace_id, count=count, terms=terms, code=code, batch=batch, now=now)
     try:
         with transaction.atomic():
@@ -53,7 +53,7 @@ def make_vouchers(
 def draw_vouchers(
     *, workspace_id: int, count: int, terms: Terms, code: str = "", batch: str = "", now: dt.datetime
 ) -> list[Voucher]:
-    """Vouchers as they would be made, unsaved. Raises Invalid."""
+    """Return the vouchers to create, unsaved. Raises Invalid."""
     _check(terms)
     codes = _codes(count, code)
     if count == 1 and Voucher.objects.filter(workspace=workspace_id, code=codes[0]).exists():

@@ -22,7 +22,8 @@ from .codes import canonical_code
 @dataclass(frozen=True, slots=True)
 class Sale:
     """What is about to be bought. `offers` are its names in `Voucher.only_for`; `sibling_percent` is set if another
-    child of the family takes part for money; `family` has the learner, and those who share a guardian with them."""
+    child of the family takes part in a paid purchase; `family` contains the learner and everybody who shares a guardian
+    with them."""
 
     price: Price
     learner_id: int
@@ -33,7 +34,9 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A discount that the sale gets if it is made now. `family` is who counts together for the limit of its voucher."""
+    """A discount that the sale gets if it is made now. `family` lists the learners who count together for its voucher's
+    limit.
+    """
 
     price: Money
     minor: int
@@ -60,10 +63,10 @@ class Granted:
 
 
 def find_discount(*, code: str, sale: Sale, now: dt.datetime) -> Granted | None:
-    """The discount of a sale with the code that was typed, empty for none.
+    """Return the sale's discount for the code that was typed, empty for none.
 
-    Raises VoucherNotAccepted for every code that can't be used here, whatever the reason: another answer would tell
-    somebody who tries codes which of them exist.
+    Raises VoucherNotAccepted for every code that can't be used here, whatever the reason: a different answer would
+    reveal which codes exist.
     """
     by_voucher = _by_voucher(code, sale, now) if code.strip() else None
     by_sibling = _by_sibling(sale)
@@ -71,7 +74,7 @@ def find_discount(*, code: str, sale: Sale, now: dt.datetime) -> Granted | None:
 
 
 def minor_of(voucher: Voucher, price: Money) -> int:
-    """What a voucher takes off a price."""
+    """Return what a voucher takes off a price."""
     if voucher.kind == VoucherKind.PERCENTAGE and voucher.percent is not None:
         return share_of(price, voucher.percent)
     if voucher.kind == VoucherKind.AMOUNT and voucher.amount_minor is not None:
@@ -86,7 +89,7 @@ def not_accepted() -> VoucherNotAccepted:
 
 
 def count_family_uses(voucher: Voucher, family: Collection[int]) -> int:
-    """How many of its uses are a family's."""
+    """Return how many of its uses belong to a family."""
     theirs = Discount.objects.counted().filter(voucher=voucher)
     return sum(
         theirs.filter(purpose=purpose, subject__in=list(subjects)).count()

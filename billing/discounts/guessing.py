@@ -1,4 +1,4 @@
-"""Trying codes until one fits is limited: for each caller, and for each network that callers come from."""
+"""Limits on trying codes until one fits: for each caller, and for each network that callers come from."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,15 +18,15 @@ SECONDS = 3600
 
 @contextmanager
 def refuse_guessing(request: HttpRequest | Request, *, principal: str, code: str) -> Iterator[None]:
-    """Around whatever reads a code that somebody typed: each try is counted, and given back if the code was accepted.
+    """Wrap whatever reads a typed code: each try is counted, and uncounted if the code was accepted.
 
-    Raises TooManyCodes once VOUCHER_TRIES_PER_HOUR of them were not, a right one then included.
+    Raises TooManyCodes after VOUCHER_TRIES_PER_HOUR rejected ones, even for a right code.
     """
     if not code.strip():
         yield
         return
     keys = [f"voucher:{principal}", f"voucher:{client_network(request)}"]
-    # Counted before it is looked at, so that many tries at once are no way around.
+    # Counted before the code is checked, so that many concurrent tries can't bypass the limit.
     tries = [count(key, seconds=SECONDS) for key in keys]
     if max(tries) > settings.VOUCHER_TRIES_PER_HOUR:
         raise TooManyCodes(_("Too many codes were tried. Wait an hour, or go on without a code."))

@@ -1,6 +1,6 @@
-"""What becomes of a discount: reserved with its checkout, used when that is paid, released when it ends unpaid.
+"""The life of a discount: reserved with its checkout, used when that is paid, released when it ends unpaid.
 
-Each function belongs to a transaction that holds the lock of the subject, and of its checkout where it has one.
+Each function belongs to a transaction that holds the lock of the subject, and of its checkout if there is one.
 """
 
 import datetime as dt
@@ -16,27 +16,27 @@ from .granting import Granted, count_family_uses, find_family, minor_of, not_acc
 
 
 def discount_of(checkout: Checkout) -> Discount | None:
-    """What was taken off the price of a checkout."""
+    """Return what was taken off a checkout's price."""
     if not checkout.discount_minor:
         return None
     return Discount.objects.select_related("voucher").filter(checkout=checkout).first()
 
 
 def was_discounted_by(checkout: Checkout, code: str) -> bool:
-    """Whether the price of a checkout was lowered by this code, as somebody typed it."""
+    """Return whether this code, as somebody typed it, reduced a checkout's price."""
     discount = discount_of(checkout)
     return discount is not None and discount.voucher is not None and discount.voucher.code == canonical_code(code)
 
 
 def find_discounts(purpose: str, subjects: Collection[str]) -> dict[str, Discount]:
-    """By subject, the discounts that count."""
+    """Return the discounts that count, by subject."""
     counted = Discount.objects.counted().filter(purpose=purpose, subject__in=subjects)
     return {discount.subject: discount for discount in counted.select_related("voucher")}
 
 
 def reserve_discount(*, granted: Granted, checkout: Checkout, now: dt.datetime) -> Discount:
-    """Keep a use of the voucher for a checkout that was just opened. Raises VoucherNotAccepted when the last one went
-    to somebody else, which ends the caller's transaction."""
+    """Reserve a use of the voucher for a newly opened checkout. Raises VoucherNotAccepted when the last one went to
+    somebody else, which ends the caller's transaction."""
     discount = _make(granted, checkout.workspace_id, checkout.purpose, checkout.subject, now)
     discount.checkout = checkout
     discount.save(force_insert=True)
@@ -45,7 +45,7 @@ def reserve_discount(*, granted: Granted, checkout: Checkout, now: dt.datetime) 
 
 
 def use_up(*, granted: Granted, workspace_id: int, purpose: str, subject: str, now: dt.datetime) -> Discount:
-    """Use a discount that takes all of the price off: there is nothing to pay. Raises VoucherNotAccepted."""
+    """Use a discount that covers the whole price: there is nothing to pay. Raises VoucherNotAccepted."""
     discount = _make(granted, workspace_id, purpose, subject, now)
     discount.use()
     discount.settled_at = now
@@ -55,7 +55,7 @@ def use_up(*, granted: Granted, workspace_id: int, purpose: str, subject: str, n
 
 
 def use_discount(*, checkout: Checkout, now: dt.datetime) -> None:
-    """The checkout is paid. If its use had been given back, it is taken again, or kept to without one."""
+    """Use the discount of a paid checkout. If its use had been released, it is taken again, or honored without one."""
     discount = discount_of(checkout)
     if discount is None or discount.status in (DiscountStatus.USED, DiscountStatus.HONORED):
         return
@@ -68,7 +68,7 @@ def use_discount(*, checkout: Checkout, now: dt.datetime) -> None:
 
 
 def release_discount(*, checkout: Checkout, now: dt.datetime) -> None:
-    """The checkout ended unpaid, or what it paid for is not to be had: the use is there for somebody else, once."""
+    """Release the use, once, for somebody else: the checkout ended unpaid, or what it paid for can't be provided."""
     discount = discount_of(checkout)
     if discount is None or discount.status not in COUNTED_DISCOUNTS:
         return
@@ -80,14 +80,14 @@ def release_discount(*, checkout: Checkout, now: dt.datetime) -> None:
 
 
 def find_minor_again(*, discount: Discount, price: Price) -> int:
-    """What the same discount takes off another price, which replaces the one it was granted for."""
+    """Return what the same discount takes off another price, which replaces the one it was granted for."""
     if discount.voucher is not None:
         return minor_of(discount.voucher, price.money)
     return share_of(price.money, discount.percent) if discount.percent else 0
 
 
 def move_discount(*, discount: Discount, checkout: Checkout) -> None:
-    """Let a checkout at the present price have the discount of the one that it replaces."""
+    """Move the discount of a replaced checkout to the one at the present price."""
     discount.checkout = checkout
     discount.list_minor = checkout.list_money.minor
     discount.discount_minor = checkout.discount_minor
@@ -111,8 +111,8 @@ def _make(granted: Granted, workspace_id: int, purpose: str, subject: str, now: 
 
 
 def _take_use(granted: Granted) -> None:
-    """One statement decides who has the last use. It holds the voucher's row until the end of the transaction, so the
-    uses of a family are counted by one of its purchases at a time, this one included."""
+    """Take a use: one statement decides who gets the last one. It holds the voucher's row until the end of the
+    transaction, so only one purchase of a family at a time counts the family's uses, itself included."""
     voucher = granted.voucher
     if voucher is None:
         return
@@ -125,9 +125,9 @@ def _take_use(granted: Granted) -> None:
 
 
 def _could_take_again(discount: Discount) -> bool:
-    """Take the use that was given back once more, if the code and the family have one left."""
+    """Take the released use again, if the code and the family have one left."""
     voucher = discount.voucher
-    if voucher is None:  # for a sibling
+    if voucher is None:  # a sibling discount
         return True
     if Discount.objects.counted().filter(purpose=discount.purpose, subject=discount.subject).exists():
         return False

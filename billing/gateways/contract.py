@@ -1,4 +1,4 @@
-"""What billing needs of a payment provider, in our words; `stripe.py` is the one that provides it."""
+"""What billing needs from a payment provider, in our words; `stripe.py` implements it."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from core.money import Money
 
 
 class SessionOutcome(Enum):
-    """What a checkout session has come to. Only OPEN and PROCESSING can still become something else."""
+    """The outcome of a checkout session. Only OPEN and PROCESSING can still change."""
 
     OPEN = "open"
     PROCESSING = "processing"
@@ -21,7 +21,7 @@ class SessionOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """A checkout session to make. `reference` is its idempotency key and its name at the provider."""
+    """A checkout session to create. `reference` is its idempotency key and its name at the provider."""
 
     reference: str
     money: Money
@@ -31,8 +31,8 @@ class SessionRequest:
     cancel_url: str
     expires_at: dt.datetime
     metadata: Mapping[str, str]
-    customer_email: str = ""  # the payer's, where it is known
-    details: str = ""  # what the payer reads below the description: the list price and what is taken off it
+    customer_email: str = ""  # the payer's, if known
+    details: str = ""  # shown to the payer below the description: the list price and the discount
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class SessionSnapshot:
     expires_at: dt.datetime
     metadata: Mapping[str, str]
     payer_name: str = ""
-    payer_address: str = ""  # a line for each of its lines
+    payer_address: str = ""  # each of its lines on a line
     payer_tax_id: str = ""  # of a company
 
     @property
@@ -84,7 +84,7 @@ class RefundRequest:
 
 @dataclass(frozen=True, slots=True)
 class RefundSnapshot:
-    """A refund as the provider has it now; `reference` is empty when it was not made by us."""
+    """A refund as the provider has it now; `reference` is empty if we did not create it."""
 
     id: str
     reference: str
@@ -105,7 +105,7 @@ class DisputeSnapshot:
     reason: str
     status: str  # warning_needs_response | … | needs_response | under_review | won | lost | prevented
     created_at: dt.datetime
-    withdrawn_minor: int | None = None  # taken by it and not given back; None where the provider does not say
+    withdrawn_minor: int | None = None  # what it took and did not give back; None if the provider does not say
     is_charge_refundable: bool = False
 
 
@@ -134,8 +134,8 @@ class PayoutSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PayoutLineSnapshot:
-    """One movement on the balance that a payout took along, with the provider's fee; amounts in the payout's currency.
-    The last two say what it belongs to, as far as the provider knows."""
+    """One movement on the balance that a payout included, with the provider's fee; amounts in the payout's currency.
+    The last two fields say what it belongs to, as far as the provider knows."""
 
     id: str
     category: str  # charge | refund | refund_failure | dispute | dispute_reversal | fee | …
@@ -149,19 +149,19 @@ class PayoutLineSnapshot:
 
 
 class PaymentGateway(Protocol):
-    """Every method is one call over the network, refused inside a transaction. Each may raise PaymentProviderDown (ask
-    again later; the outcome is unknown) or PaymentRejected (asking again changes nothing)."""
+    """Every method is one network call, refused inside a transaction. Each may raise PaymentProviderDown (ask again
+    later; the outcome is unknown) or PaymentRejected (asking again changes nothing)."""
 
     def create_session(self, request: SessionRequest) -> SessionSnapshot: ...
 
     def retrieve_session(self, session_id: str) -> SessionSnapshot: ...
 
     def expire_session(self, session_id: str) -> SessionSnapshot:
-        """Raises PaymentRejected if it is no longer open."""
+        """Expire the session. Raises PaymentRejected if it is no longer open."""
         ...
 
     def list_sessions(self, *, created_since: dt.datetime) -> Iterator[SessionSnapshot]:
-        """Newest first."""
+        """Return sessions, newest first."""
         ...
 
     def find_session_of_payment(self, payment_intent_id: str) -> SessionSnapshot | None: ...
@@ -173,13 +173,15 @@ class PaymentGateway(Protocol):
     def retrieve_dispute(self, dispute_id: str) -> DisputeSnapshot: ...
 
     def list_events(self, *, created_since: dt.datetime, types: Sequence[str]) -> Iterator[EventSnapshot]:
-        """Newest first."""
+        """Return events, newest first."""
         ...
 
     def list_payouts(self, *, created_since: dt.datetime) -> Iterator[PayoutSnapshot]:
-        """Newest first."""
+        """Return payouts, newest first."""
         ...
 
     def list_payout_lines(self, payout_id: str, *, after: str = "") -> Iterator[PayoutLineSnapshot]:
-        """What an automatic payout took along, without itself; `after` a line of it, from there on."""
+        """Return what an automatic payout included, without the payout itself; `after` is one of its lines, from which
+        to continue.
+        """
         ...

@@ -1,7 +1,7 @@
-"""The one place that speaks to Fakturownia (https://github.com/fakturownia/API): its JSON API with `api_token`.
+"""The only place that talks to Fakturownia (https://github.com/fakturownia/API): its JSON API with `api_token`.
 
-Our reference travels as `oid` with `oid_unique`, so Fakturownia itself refuses a second document under it. Whoever asks
-again after a lost answer looks there first.
+Our reference is sent as `oid` with `oid_unique`, so Fakturownia itself refuses a second document with it. After a lost
+answer, the caller first looks for the document there.
 """
 
 import datetime as dt
@@ -25,18 +25,18 @@ SECONDS = 20.0
 FAILURES_IN_A_ROW = 5
 LEFT_ALONE_SECONDS = 60.0
 LONGEST_REASON = 250
-# Where a position states no tax.
+# Used when a position states no tax.
 NO_TAX = "disabled"
 
 
 def get_invoice_gateway(seller: Seller) -> InvoiceGateway:
-    """The gateway to a workspace's own account."""
+    """Return the gateway to a workspace's own account."""
     return FakturowniaGateway(seller)
 
 
 @cache
 def _breaker_of(seller_id: int) -> Breaker:
-    """One for each account and process."""
+    """Return the breaker, one per account and process."""
     return Breaker(failures=FAILURES_IN_A_ROW, seconds=LEFT_ALONE_SECONDS)
 
 
@@ -99,7 +99,7 @@ def _vat(request: DocumentRequest) -> dict[str, Any]:
 
 
 def _correction(request: DocumentRequest) -> dict[str, Any]:
-    """A correction states its one position before and after, and the difference."""
+    """Return a correction's fields: it states its one position before and after, and the difference."""
     (position,) = request.positions
     parts = {}
     if request.before and request.after:
@@ -184,7 +184,7 @@ def _pdf(answer: Answer) -> bytes:
 
 
 def _said(answer: Answer) -> str:
-    """A refusal in Fakturownia's words, for staff: `{"code": "error", "message": text or {field: [texts]}}`."""
+    """Return a refusal in Fakturownia's words, for staff: `{"code": "error", "message": text or {field: [texts]}}`."""
     try:
         message = answer.json()["message"]
     except (LookupError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What we ask of a vendor that issues invoices for a workspace, in our words."""
+"""What we need from a vendor that issues invoices for a workspace, in our words."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from typing import Protocol
 
 from core.money import Money
 
-# What becomes of a document at the tax office.
+# The states of a document at the tax office.
 E_INVOICE_UNDER_WAY = "processing"
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A line of a document: what, how much of it, the amount with its tax, and the rate in percent ("23"), or none.
-    `details` are printed below: the list price, and what is taken off it."""
+    """One line of a document: what, how much of it, the amount including tax, and the rate in percent ("23"), or none.
+    `details` are printed below: the list price and the discount."""
 
     name: str
     quantity: int
@@ -33,7 +33,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRequest:
-    """A document to be issued. `reference` is our row: under one reference there is one document, ever.
+    """A document to issue. `reference` is our row: only one document ever exists for a reference.
 
     A correction names the vendor's id of the invoice that it `corrects`, the reason, and for its one position the
     amounts `before` and after.
@@ -53,7 +53,7 @@ class DocumentRequest:
 
 @dataclass(frozen=True, slots=True)
 class IssuedDocument:
-    """A document as the vendor has it. `e_invoice_state` is empty where nothing goes to a tax office."""
+    """A document as the vendor has it. `e_invoice_state` is empty if nothing is sent to a tax office."""
 
     id: str
     number: str
@@ -62,17 +62,17 @@ class IssuedDocument:
 
 
 class InvoiceGateway(Protocol):
-    """Every call goes over the network, and raises InvoicingDown or InvoiceRefused."""
+    """Every method is a network call, and raises InvoicingDown or InvoiceRefused."""
 
     def issue(self, request: DocumentRequest) -> IssuedDocument:
-        """Issue a document; refused where one with its reference exists."""
+        """Issue a document; refused if one with its reference exists."""
 
     def find(self, reference: str) -> IssuedDocument | None:
-        """What came of an earlier call under this reference, if anything did."""
+        """Return the result of an earlier call with this reference, if there is one."""
 
     def retrieve(self, document_id: str) -> IssuedDocument: ...
 
     def cancel(self, document_id: str, *, reason: str) -> None:
-        """Cancel a document; one that is canceled stays so."""
+        """Cancel a document; a canceled one stays canceled."""
 
     def fetch_pdf(self, document_id: str) -> bytes: ...

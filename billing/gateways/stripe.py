@@ -1,4 +1,4 @@
-"""The one place that speaks to Stripe."""
+"""The only place that talks to Stripe."""
 
 import datetime as dt
 import functools
@@ -35,12 +35,12 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 3.0
 PAGE = 100
-# What Stripe takes, in characters: docs.stripe.com/metadata, and its answers to longer names of products.
+# Stripe's limits in characters: docs.stripe.com/metadata, and its answers to longer product names.
 METADATA_KEYS = 50
 METADATA_KEY_LENGTH = 40
 METADATA_VALUE_LENGTH = 500
 PRODUCT_NAME_LENGTH = 250
-# Refused keys are the operator's mistake, not the payer's: later, with the right key, the same call succeeds.
+# Refused keys are the operator's mistake, not the payer's: with the right key, the same call succeeds later.
 _RETRYABLE = (
     stripe.APIConnectionError,
     stripe.RateLimitError,
@@ -51,7 +51,7 @@ _EXPAND_INTENT = ["payment_intent"]
 
 
 def get_gateway() -> PaymentGateway:
-    """The gateway for the present settings; one client and its connections are shared by the whole process."""
+    """Return the gateway for the present settings; the whole process shares one client and its connections."""
     return _connect(
         settings.STRIPE_SECRET_KEY,
         settings.STRIPE_API_BASE,
@@ -65,8 +65,8 @@ def _connect(secret_key: str, api_base: str, timeout_seconds: float, max_retries
     client = stripe.StripeClient(
         secret_key,
         base_addresses={"api": api_base},
-        # Named, so that what else is installed does not choose the HTTP library: requests is what stripe itself
-        # requires, keeps a connection per thread and has apart timeouts for connecting and reading.
+        # Named explicitly, so that other installed packages do not choose the HTTP library: stripe itself requires
+        # requests, which keeps a connection per thread and has separate timeouts for connecting and reading.
         http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, timeout_seconds)),
         max_network_retries=max_retries,
     )
@@ -199,7 +199,7 @@ class StripeGateway:
             after = page.data[-1].id
 
     def _ask(self, call: Callable[[], T], *, final: tuple[type[stripe.StripeError], ...] = ()) -> T:
-        """`final` are errors that would be worth another try elsewhere, and end this call."""
+        """Call Stripe. `final` are errors that would be worth a retry elsewhere, but end this call."""
         forbid_open_transaction()
         if wait := self._breaker.seconds_left():
             raise PaymentProviderDown(
@@ -261,7 +261,9 @@ def _line_item(request: SessionRequest) -> dict[str, Any]:
 
 
 def _short_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """As much of it as Stripe takes. Its keys are words of our code, so too many or too long ones are our mistake."""
+    """Return as much of the metadata as Stripe accepts. Its keys are words in our code, so too many or too long ones
+    are our mistake.
+    """
     if len(metadata) > METADATA_KEYS or any(len(key) > METADATA_KEY_LENGTH for key in metadata):
         raise ValueError(f"Stripe takes {METADATA_KEYS} keys of metadata with {METADATA_KEY_LENGTH} characters each.")
     return {key: shorten(value, METADATA_VALUE_LENGTH) for key, value in metadata.items()}
@@ -295,7 +297,9 @@ def _session(session: stripe.checkout.Session) -> SessionSnapshot:
 
 
 def _address_or_nothing(email: str | None) -> str:
-    """What we can't keep whole or write to is not kept: a part of an address is somebody else's."""
+    """Return the address, or nothing if we can't store it whole or write to it: part of an address is somebody
+    else's.
+    """
     return canonical_address(email) if email and not address_fault(email) else ""
 
 
@@ -306,7 +310,7 @@ def _address(address: Any) -> str:
 
 
 def _tax_id(payer: Any) -> str:
-    """The first that a company gave on the payment page."""
+    """Return the first tax id that a company gave on the payment page."""
     given = (getattr(payer, "tax_ids", None) or []) if payer else []
     return str(given[0].value or "") if given else ""
 
@@ -337,8 +341,8 @@ def _dispute(dispute: stripe.Dispute) -> DisputeSnapshot:
 
 
 def _withdrawn(dispute: stripe.Dispute) -> int | None:
-    """What the balance transactions of a dispute took and did not give back, as a share of its amount: they are in the
-    currency of the account, which may be another."""
+    """Return what a dispute's balance transactions took and did not give back, as a share of its amount: they are in
+    the account's currency, which may differ."""
     moved = [transaction.amount for transaction in getattr(dispute, "balance_transactions", None) or []]
     taken = -sum(amount for amount in moved if amount < 0)
     if not taken:
@@ -360,7 +364,9 @@ def _payout(payout: stripe.Payout) -> PayoutSnapshot:
 
 
 def _payout_line(moved: stripe.BalanceTransaction) -> PayoutLineSnapshot:
-    """What is kept of it is what Stripe pays out, so the fee is the rest of the amount, in our minor units."""
+    """Return a payout line. We store the net amount that Stripe pays out, so the fee is the rest of the amount, in our
+    minor units.
+    """
     source: Any = moved.source
     amount = from_stripe(moved.amount, moved.currency)
     return PayoutLineSnapshot(
@@ -381,7 +387,9 @@ def _metadata(thing: Any) -> Mapping[str, str]:
 
 
 def event_snapshot(body: Mapping[str, Any]) -> EventSnapshot:
-    """An event from its JSON body. Raises KeyError, TypeError or ValueError for one that has not Stripe's shape."""
+    """Return an event from its JSON body. Raises KeyError, TypeError, or ValueError if it does not have
+    Stripe's shape.
+    """
     thing = body["data"]["object"]
     return EventSnapshot(
         id=_text(body["id"]),
@@ -394,7 +402,7 @@ def event_snapshot(body: Mapping[str, Any]) -> EventSnapshot:
 
 
 def _text(value: Any) -> str:
-    """Identifiers as every database can hold them."""
+    """Return identifiers in a form that every database can store."""
     if not isinstance(value, str) or not 0 < len(value) <= 255 or not value.isascii() or not value.isprintable():
         raise ValueError("an identifier of the event is not one")
     return value
@@ -403,7 +411,7 @@ def _text(value: Any) -> str:
 def verify_signature(raw: bytes, signature: str, *, now: dt.datetime, tolerance_seconds: int) -> None:
     """Check the webhook signature of the exact bytes received, and that it is neither stale nor from the future.
 
-    Raises ValueError or TypeError for anything that can't be trusted; the library itself lets future times pass, and
+    Raises ValueError or TypeError for anything that can't be trusted; the library itself accepts future times, and
     raises several kinds of exceptions for malformed input.
     """
     try:

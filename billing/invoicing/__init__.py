@@ -1,5 +1,5 @@
-"""Invoices: one for each payment that counts, a correction whenever what is left of it changes, and another one in the
-place of one that was issued by mistake. Where a vendor issues them, a worker asks it."""
+"""Invoices: one for each payment that counts, a correction whenever the remaining amount changes, and a replacement for
+one that was issued by mistake. Where a vendor issues them, a worker requests them."""
 
 from .issue import Buyer, correct_invoice, issue_invoice
 from .lines import InvoiceLine

@@ -1,9 +1,8 @@
 """A payment's invoice, and a correction whenever what is left of the payment changes.
 
-Each function belongs to a transaction that holds the payment's lock. What a document says is fixed in that transaction.
-Where we issue it ourselves it gets its number there, too: it needs nothing from outside, so there is no time at which
-money is here without its document. Where a vendor issues it, the vendor is asked once the transaction is committed
-(`vendor.py`).
+Each function belongs to a transaction that holds the payment's lock. That transaction fixes the document's content. A
+document that we issue ourselves also gets its number there: it needs nothing from outside, so there is never money
+without its document. Where a vendor issues it, the vendor is asked once the transaction is committed (`vendor.py`).
 """
 
 import datetime as dt
@@ -31,8 +30,8 @@ from .numbering import Series, take_number
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who paid, as they told the payment provider; `address` has a line for each of its lines. Companies have a tax
-    id."""
+    """Who paid, as they told the payment provider; `address` has a line for each of its lines. Companies have a
+    tax id."""
 
     email: str
     name: str = ""
@@ -41,7 +40,7 @@ class Buyer:
 
 
 def issue_invoice(*, payment: Payment, buyer: Buyer, now: dt.datetime) -> Invoice:
-    """The invoice of a payment that was received, made if there is none."""
+    """Return the invoice of a received payment, created if there is none."""
     known = _invoice_of.first(payment.pk)
     if known is not None:
         return known
@@ -66,9 +65,9 @@ def _invoice_of(payment_id: int) -> QuerySet[Invoice]:
 
 
 def correct_invoice(*, payment: Payment, now: dt.datetime) -> Invoice | None:
-    """Bring a payment's invoices to what is left of it after refunds and lost disputes, by one correction.
+    """Bring a payment's invoices in line with what is left of it after refunds and lost disputes, by one correction.
 
-    None when they already agree, or when the money never counted and so has no invoice.
+    Return None if they already agree, or if the money never counted and so has no invoice.
     """
     documents = list(Invoice.objects.standing().filter(payment=payment).order_by("id"))
     if not documents:
@@ -100,7 +99,7 @@ def correct_invoice(*, payment: Payment, now: dt.datetime) -> Invoice | None:
 
 
 def _moved_since(documents: list[Invoice], payment: Payment) -> dict[str, int]:
-    """What the payment's refunds and disputes come to, where the documents do not state it already."""
+    """Return what the payment's refunds and disputes amount to beyond what the documents already state."""
     stated: Counter[str] = Counter()
     for document in documents:
         stated.update(document.sources)
@@ -110,7 +109,7 @@ def _moved_since(documents: list[Invoice], payment: Payment) -> dict[str, int]:
 
 
 def record(invoice: Invoice, line: InvoiceLine, *, now: dt.datetime) -> Invoice:
-    """Keep a new document. Ours has its number by that; a vendor is asked for the others after the commit."""
+    """Store a new document. Ours gets its number here; a vendor is asked for the others after the commit."""
     invoice.lines = [line.stored()]
     invoice.amount_minor = line.amount_minor
     invoice.requested_at = now
@@ -124,7 +123,9 @@ def record(invoice: Invoice, line: InvoiceLine, *, now: dt.datetime) -> Invoice:
 
 
 def number_it(invoice: Invoice, *, now: dt.datetime) -> None:
-    """Issue a document of ours, not saved yet: with today's date where the workspace is, and the next number."""
+    """Issue one of our documents, not saved yet: with today's date in the workspace's time zone, and the next
+    number.
+    """
     invoice.issued_at = now
     invoice.issued_on = local_date(now, invoice.workspace.timezone)
     series = Series.CORRECTIONS if invoice.corrects else Series.INVOICES
@@ -133,7 +134,7 @@ def number_it(invoice: Invoice, *, now: dt.datetime) -> None:
 
 
 def state_seller(invoice: Invoice) -> None:
-    """Put down who sells, and who issues, as the workspace has it now."""
+    """Fill in who sells, and who issues, from the workspace's current data."""
     invoice.workspace = _seller_of.get(invoice.workspace_id)
     seller = getattr(invoice.workspace, "seller", None)
     if seller is None:
@@ -152,7 +153,7 @@ def _seller_of(workspace_id: int) -> QuerySet[Workspace]:
 
 
 def state_buyer(invoice: Invoice, buyer: Buyer) -> None:
-    """Put down who paid."""
+    """Fill in who paid."""
     invoice.buyer_name = fit(Invoice, "buyer_name", buyer.name)
     invoice.buyer_tax_id = fit(Invoice, "buyer_tax_id", buyer.tax_id)
     invoice.buyer_email = buyer.email
@@ -167,7 +168,7 @@ def _description(payment: Payment) -> str:
 
 
 def _tax_rate_of(payment: Payment) -> Decimal | None:
-    """The rate of the price that was charged; of money that came without a checkout, of the present price."""
+    """Return the rate of the charged price; for money that came without a checkout, that of the present price."""
     price = payment.checkout.price if payment.checkout is not None else _present_price(payment)
     return None if price is None else price.tax_rate
 

@@ -1,10 +1,10 @@
 """What an invoice lists, and the tax in it.
 
-Prices include their tax, since a family is charged what it is shown. So the amount is given and the tax is taken out of
-it: amount x rate / (100 + rate), rounded half up to the smallest unit of the currency; the net is the rest. Each line
-adds up by that, and so does each sum of lines. A correction's tax is the difference between what the rule says of the
-amount that is left and what was invoiced before: however often money goes back, all documents of a payment together
-carry exactly the tax of what is left of it.
+Prices include tax, since a family is charged what it is shown. So the amount is given and the tax is taken out of it:
+amount x rate / (100 + rate), rounded half up to the currency's smallest unit; the net is the rest. Each line therefore
+adds up, and so does each sum of lines. A correction's tax is the difference between the tax on the remaining amount by
+this rule and the tax invoiced before: however often money goes back, all documents of a payment together carry exactly
+the tax on what is left of it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,9 +21,9 @@ WHOLE = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One thing that was sold. Amounts are in minor units; `tax_rate` is in percent, None where no tax is stated.
-    `amount_minor` is what is charged: the list price without `discount_minor`, which is called `discount`. `service`
-    says for whom and from when to when, where the seller knows."""
+    """One thing that was sold. Amounts are in minor units; `tax_rate` is in percent, None if no tax is stated.
+    `amount_minor` is what is charged: the list price minus `discount_minor`, whose name is `discount`. `service` says
+    for whom and for which days, if the seller knows."""
 
     description: str
     amount_minor: int
@@ -40,7 +40,7 @@ class InvoiceLine:
 
     @property
     def parts(self) -> list["InvoiceLine"]:
-        """As it is printed: the list price, then what is taken off it. The tax of both is that of what is charged."""
+        """The line as it is printed: the list price, then the discount. The tax of both is that on what is charged."""
         if not self.discount_minor:
             return [self]
         full = line_of(self.description, self.list_minor, self.tax_rate, service=self.service)
@@ -48,8 +48,8 @@ class InvoiceLine:
         return [full, off]
 
     def explain(self, currency: str) -> str:
-        """What a vendor prints below: the list price and what is taken off it, the days of the service, and the
-        learner by an id; empty where there is none of it."""
+        """Return what a vendor prints below: the list price and the discount, the days of the service, and the learner
+        by an id; empty if there is none of it."""
         told = []
         if self.discount_minor:
             off = Money(self.discount_minor, currency)
@@ -65,7 +65,7 @@ class InvoiceLine:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """From `Invoice.lines`; those of before 2026-12 have neither rate nor tax."""
+        """Return a line from `Invoice.lines`; lines from before 2026-12 have neither rate nor tax."""
         rate = stored.get("tax_rate")
         return cls(
             description=stored["description"],
@@ -79,7 +79,7 @@ class InvoiceLine:
         )
 
     def stored(self) -> dict[str, Any]:
-        """As `Invoice.lines` keeps it."""
+        """Return the line as `Invoice.lines` stores it."""
         off = {"discount": self.discount, "discount_minor": self.discount_minor} if self.discount_minor else {}
         return {
             "description": self.description,
@@ -101,7 +101,7 @@ def line_of(
     discount_minor: int = 0,
     service: Service | None = None,
 ) -> InvoiceLine:
-    """What is charged for one thing, tax included, after what was taken off its price."""
+    """Return what is charged for one thing, including tax, after the discount."""
     return InvoiceLine(
         description,
         amount_minor,
@@ -114,7 +114,7 @@ def line_of(
 
 
 def change_of(description: str, before: Iterable[InvoiceLine], left_minor: int) -> InvoiceLine:
-    """What a correction says: from what the lines before add up to, to what is left."""
+    """Return what a correction says: from the total of the previous lines to what is left."""
     lines = list(before)
     rate = lines[0].tax_rate
     return InvoiceLine(
@@ -127,7 +127,7 @@ def change_of(description: str, before: Iterable[InvoiceLine], left_minor: int) 
 
 
 def tax_within(amount_minor: int, tax_rate: Decimal | None) -> int:
-    """The tax that an amount includes, in minor units."""
+    """Return the tax that an amount includes, in minor units."""
     if not tax_rate:
         return 0
     tax = amount_minor * tax_rate / (100 + tax_rate)

@@ -1,8 +1,8 @@
-"""The numbers of the invoices that are issued here, and apart from them those of corrections.
+"""The numbers of the invoices that are issued here, and separately those of corrections.
 
-They count 1, 2, 3 ... in a workspace and year, without a gap.
-A number is taken under the lock of the workspace's series, which is taken last and held until the commit. So a
-transaction that fails gives its number back, and the next one gets it.
+They count 1, 2, 3 ... per workspace and year, without a gap. A number is taken under the lock of the workspace's
+series, which is taken last and held until the commit. So a transaction that fails gives its number back, and the next
+one gets it.
 """
 
 from enum import StrEnum
@@ -11,7 +11,7 @@ from django.db import connection
 
 
 class Series(StrEnum):
-    """What is counted apart, by what its numbers begin with."""
+    """What is counted separately, by the prefix of its numbers."""
 
     INVOICES = ""
     CORRECTIONS = "C-"
@@ -32,7 +32,7 @@ _NEXT = {
 
 
 def take_number(*, workspace_id: int, series: Series, year: int) -> str:
-    """The next number of a series, ours until the transaction ends: others wait for it."""
+    """Return the next number of a series, ours until the transaction ends: others wait for it."""
     with connection.cursor() as cursor:
         cursor.execute(_NEXT[series], [workspace_id, year])
         (number,) = cursor.fetchone()
@@ -40,5 +40,5 @@ def take_number(*, workspace_id: int, series: Series, year: int) -> str:
 
 
 def write_number(series: Series, year: int, number: int) -> str:
-    """As it is printed: 2026-000123, and C-2026-000123 of a correction."""
+    """Return the number as printed: 2026-000123, and C-2026-000123 for a correction."""
     return f"{series}{year}-{number:06d}"

@@ -1,5 +1,5 @@
-"""An invoice that was issued by mistake, to the wrong buyer above all: it is canceled, and another one stands in its
-place. Money that went back is no mistake and has its correction (`issue.py`)."""
+"""Replaces an invoice that was issued by mistake, most often to the wrong buyer: it is canceled, and another one takes
+its place. Money that went back is not a mistake and has its correction (`issue.py`)."""
 
 import datetime as dt
 
@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 
 @transaction.atomic
 def replace_invoice(*, invoice_id: int, buyer: Buyer, reason: str, actor: Actor, now: dt.datetime) -> Invoice:
-    """Cancel an invoice and issue another one for the same money, to `buyer`, by the seller of today.
+    """Cancel an invoice and issue another one for the same money, to `buyer`, with today's seller data.
 
-    The canceled one keeps its number, so the series keeps no gap. Raises InvoiceNotFound, InvoiceNotReplaceable.
+    The canceled one keeps its number, so the series has no gap. Raises InvoiceNotFound, InvoiceNotReplaceable.
     """
     payment_id = Invoice.objects.filter(pk=invoice_id).values_list("payment_id", flat=True).first()
     if payment_id is None:

@@ -1,9 +1,9 @@
-"""Having a vendor issue what waits to be issued: each document is a row that is due until the vendor answers.
+"""Requests pending documents from a vendor: each document is a row that is due until the vendor answers.
 
-Intent, commit, call, commit the answer. A row notes that the vendor was asked before it is: after a lost answer, or a
-worker that died, the vendor is first asked what came of it. So under one reference there is one document with one
-number. The documents of a workspace are issued one after the other, in the order in which they were asked for, so
-their numbers follow that order and a correction never comes before its invoice.
+The steps are intent, commit, call, commit the answer. A row records that the vendor is asked before the call: after a
+lost answer, or if a worker died, the vendor is first asked for the result. So there is one document with one number per
+reference. A workspace's documents are issued one after the other, in the order in which they were requested, so their
+numbers follow that order and a correction never comes before its invoice.
 """
 
 import datetime as dt
@@ -39,15 +39,15 @@ from .lines import InvoiceLine
 
 log = structlog.get_logger(__name__)
 
-# The first one that waits holds up those behind it, so a vendor may be gone for days before staff have a task.
+# The first waiting document holds up those behind it, so a vendor may be down for days before staff get a task.
 RETRY = retries.Retry(first_pause_seconds=15, longest_pause_seconds=1800, lease=dt.timedelta(minutes=3), attempts=200)
-# How long the tax office is given before it is asked after again.
+# How long the tax office has before it is asked again.
 ASK_AFTER = dt.timedelta(minutes=10)
 
 
 def issue_requested(*, workspace_id: int, limit: int = 100, now: dt.datetime) -> int:
-    """Have a workspace's documents issued, in their order; stops at the first that the vendor has not answered for.
-    Returns how many were dealt with."""
+    """Issue a workspace's documents in order; stop at the first that the vendor has not answered. Return how many were
+    dealt with."""
     done = 0
     while done < limit and (invoice := _next(workspace_id)) is not None:
         if not _claim(invoice, now) or not _issue(invoice, now):
@@ -57,8 +57,8 @@ def issue_requested(*, workspace_id: int, limit: int = 100, now: dt.datetime) ->
 
 
 def ring_for_due_invoices(*, now: dt.datetime) -> int:
-    """Ask the worker to go on in each workspace where something is due; returns in how many. Each is a task of its own,
-    so an account that hangs holds up no other."""
+    """Ask the worker to continue in each workspace with due documents; return in how many. Each is a task of its own,
+    so an account that hangs does not hold up the others."""
     due = retries.due(Invoice.objects.all(), now=now).order_by()
     workspace_ids = sorted(set(due.values_list("workspace_id", flat=True).distinct()))
     for workspace_id in workspace_ids:
@@ -84,7 +84,9 @@ def retry_invoice(*, invoice_id: int, actor: Actor, now: dt.datetime) -> Invoice
 
 @transaction.atomic
 def record_issued_by_hand(*, invoice_id: int, number: str, date: dt.date, actor: Actor, now: dt.datetime) -> Invoice:
-    """Staff have issued a document themselves that the vendor's API refused. Raises InvoiceNotFound, InvoiceNotOpen."""
+    """Record that staff have issued a document themselves that the vendor's API refused. Raises InvoiceNotFound,
+    InvoiceNotOpen.
+    """
     invoice = _lock(invoice_id)
     if invoice.status != InvoiceStatus.FAILED:
         raise InvoiceNotOpen(f"It is {invoice.get_status_display().lower()}; only a failed one is issued by hand.")
@@ -95,7 +97,7 @@ def record_issued_by_hand(*, invoice_id: int, number: str, date: dt.date, actor:
 
 
 def _next(workspace_id: int) -> Invoice | None:
-    """The first that waits. A correction of a document that failed waits for staff to see to that one."""
+    """Return the first waiting document. The correction of a failed document waits until staff deal with that one."""
     waiting = Invoice.objects.to_issue().filter(workspace=workspace_id).exclude(corrects__status=InvoiceStatus.FAILED)
     return waiting.select_related("workspace", "corrects").order_by("id").first()
 
@@ -106,7 +108,7 @@ def _claim(invoice: Invoice, now: dt.datetime) -> bool:
 
 
 def _issue(invoice: Invoice, now: dt.datetime) -> bool:
-    """False if the vendor does not answer: the others would fare alike just now."""
+    """Issue it; return False if the vendor does not answer: the others would fail the same way now."""
     try:
         issued = _ask_vendor(invoice, now)
     except InvoicingDown as error:
@@ -135,7 +137,7 @@ def _gateway_of(workspace_id: int) -> InvoiceGateway:
 
 
 def _request(invoice: Invoice, date: dt.date) -> DocumentRequest:
-    """What the vendor is asked for, in the language of our papers."""
+    """Return the request to the vendor, in the language of our documents."""
     with override("en"):
         return _write_request(invoice, date)
 
@@ -164,7 +166,7 @@ def _write_request(invoice: Invoice, date: dt.date) -> DocumentRequest:
 
 
 def _before_and_after(correction: Invoice, line: InvoiceLine) -> tuple[Position, Position]:
-    """The line as it stood after the documents before, and as it stands with this one."""
+    """Return the line as it stood after the previous documents, and as it stands with this one."""
     earlier = Invoice.objects.filter(payment=correction.payment_id, id__lt=correction.pk).standing()
     minor = sum(earlier.values_list("amount_minor", flat=True))
     return (
@@ -230,7 +232,7 @@ def _give_up(invoice_id: int, why: str, now: dt.datetime) -> None:
 
 
 def _follow_up(workspace_id: int, *, limit: int, now: dt.datetime) -> int:
-    """Tell the vendor what was canceled, and ask after what the tax office still has."""
+    """Tell the vendor about canceled documents, and check the ones that are still at the tax office."""
     open_matters = Invoice.objects.filter(workspace=workspace_id, next_attempt_at__isnull=False).exclude(
         status=InvoiceStatus.REQUESTED
     )

@@ -1,4 +1,4 @@
-"""Mismatches: two records about the same money that do not agree, what each means, and what puts it right."""
+"""Mismatches: two records about the same money that do not agree, what each case means, and how to repair it."""
 
 from .finding import explain_mismatch, look_everywhere, look_for_mismatches
 from .kinds import Found, MismatchKind, find_mismatch_kind, list_mismatch_kinds, register_mismatch_kind

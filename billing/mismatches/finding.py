@@ -1,4 +1,4 @@
-"""Looking for mismatches: what is found is kept once, and settled when it is not found any longer."""
+"""Searches for mismatches: each is stored once, and settled when it is no longer found."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -17,8 +17,8 @@ from .kinds import MismatchKind, list_mismatch_kinds
 
 
 def look_for_mismatches(*, workspace_id: int, kinds: Collection[MismatchKind] | None = None, now: dt.datetime) -> int:
-    """Compare the records of a workspace; returns how many mismatches stand. Looking again changes nothing but what has
-    come or gone."""
+    """Compare a workspace's records; return how many mismatches stand. Repeating this changes only what has appeared or
+    disappeared."""
     adopt_payout_lines(workspace_id=workspace_id)
     for kind in list_mismatch_kinds() if kinds is None else kinds:
         _look(workspace_id, kind, now)
@@ -26,13 +26,13 @@ def look_for_mismatches(*, workspace_id: int, kinds: Collection[MismatchKind] | 
 
 
 def look_everywhere(*, now: dt.datetime) -> int:
-    """Sweep: look in each workspace; returns how many mismatches stand."""
+    """Sweep: search each workspace; return how many mismatches stand."""
     ids = Workspace.objects.order_by("pk").values_list("pk", flat=True)
     return sum(look_for_mismatches(workspace_id=workspace_id, now=now) for workspace_id in list(ids))
 
 
 def explain_mismatch(*, mismatch_id: int, explanation: str, actor: Actor, now: dt.datetime) -> Mismatch:
-    """Say why a mismatch is in order as it is. Raises NotFound, MismatchOver."""
+    """Record why a mismatch is in order as it is. Raises NotFound, MismatchOver."""
     told = {"explanation": fit(Mismatch, "explanation", explanation), "explained_by": str(actor), "explained_at": now}
     changed = Mismatch.objects.standing().filter(pk=mismatch_id).update(**told)
     known = Mismatch.objects.filter(pk=mismatch_id).first()

@@ -1,4 +1,4 @@
-"""The kinds of mismatches: how each is found, what it means and what repairs it. Apps above register theirs."""
+"""The kinds of mismatches: how to find each, what it means, and how to repair it. Apps above register theirs."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Who puts it right, why, and when."""
+    """Who repairs it, why, and when."""
 
     mismatch: Mismatch
     actor: Actor
@@ -33,9 +33,9 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MismatchKind:
-    """`find` names what does not agree in a workspace. `repair` calls the use case that puts it right; `foresee` says
-    beforehand what that does. A repair that `asks_stripe` runs outside of any transaction. What has a staff task of its
-    own (`has_task`) is not shown as waiting a second time."""
+    """`find` returns what does not agree in a workspace. `repair` calls the use case that repairs it; `foresee` says
+    beforehand what that does. A repair that `asks_stripe` runs outside of any transaction. A kind with its own staff
+    task (`has_task`) is not shown as waiting a second time."""
 
     name: str
     label: str
@@ -51,13 +51,13 @@ _kinds: dict[str, MismatchKind] = {}
 
 
 def register_mismatch_kind(kind: MismatchKind) -> MismatchKind:
-    """Called once for each kind by the app that can find it."""
+    """Register a kind, once, from the app that can find it."""
     _kinds[kind.name] = kind
     return kind
 
 
 def find_mismatch_kind(name: str) -> MismatchKind | None:
-    """None for one that no app registers any longer."""
+    """Return the kind; None if no app registers it any longer."""
     return _kinds.get(name)
 
 

@@ -1,4 +1,4 @@
-"""The mismatches that can be seen in money alone: between Stripe and us, and between payments and their documents."""
+"""The mismatches visible in money alone: between Stripe and us, and between payments and their documents."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def of_payments(payments: QuerySet[Payment]) -> Iterator[Found]:
 
 
 def _unknown_payments(workspace_id: int, now: dt.datetime) -> Iterator[Found]:
-    """Lines that belong to no payment, or to one that has not come yet as far as we know."""
+    """Find lines that belong to no payment, or to one that we think has not come yet."""
     lines = PayoutLine.objects.filter(workspace=workspace_id, kind=PayoutLineKind.PAYMENT)
     return _of_lines(lines.filter(Q(payment=None) | Q(payment__paid_at=None)))
 
@@ -91,7 +91,7 @@ def _send_back(repair: Repair) -> None:
 
 
 def _wrongly_invoiced(workspace_id: int, now: dt.datetime) -> Iterator[Found]:
-    """What is left of a payment is not what its documents say."""
+    """Find payments whose documents do not match what is left of them."""
     counted = Payment.objects.filter(workspace=workspace_id, paid_at__isnull=False).exclude(status__in=NO_MONEY_YET)
     stands = ~Q(invoices__status=InvoiceStatus.CANCELLED)
     invoiced = counted.annotate(invoiced=Coalesce(Sum("invoices__amount_minor", filter=stands), 0))
@@ -115,7 +115,7 @@ def _failed_invoices(workspace_id: int, now: dt.datetime) -> Iterator[Found]:
 
 
 def _failed_refunds(workspace_id: int, now: dt.datetime) -> Iterator[Found]:
-    """The last refund of a payment failed, and the money is still here."""
+    """Find payments whose last refund failed while the money is still here."""
     later = Refund.objects.filter(payment=OuterRef("payment"), id__gt=OuterRef("pk"))
     failed = Refund.objects.filter(payment__workspace=workspace_id, status__in=FAILED_REFUNDS).exclude(Exists(later))
     still_here = failed.filter(amount_minor__lte=F("payment__amount_minor") - F("payment__refunded_minor"))

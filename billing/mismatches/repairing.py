@@ -1,4 +1,4 @@
-"""Putting a mismatch right, through the use case that its kind names."""
+"""Repairs a mismatch through the use case that its kind names."""
 
 import datetime as dt
 
@@ -16,9 +16,10 @@ from .kinds import MismatchKind, Repair, find_mismatch_kind
 
 
 def repair_mismatch(*, mismatch_id: int, actor: Actor, user: User | None, note: str, now: dt.datetime) -> Mismatch:
-    """Have the kind's use case put it right, and look whether it did.
+    """Run the kind's use case, and check whether it repaired the mismatch.
 
-    Raises NotFound, MismatchOver, and what that use case refuses with. One that asks Stripe is not for a transaction.
+    Raises NotFound, MismatchOver, and that use case's refusals. A repair that asks Stripe must not run in a
+    transaction.
     """
     mismatch = Mismatch.objects.filter(pk=mismatch_id).first()
     kind = find_mismatch_kind(mismatch.kind) if mismatch else None
@@ -28,7 +29,7 @@ def repair_mismatch(*, mismatch_id: int, actor: Actor, user: User | None, note: 
         raise MismatchOver
     repair = Repair(mismatch, actor, user, note, now)
     if kind.asks_stripe:
-        kind.repair(repair)  # records what Stripe says, once, however often it is asked
+        kind.repair(repair)  # records what Stripe says, once, however often it is called
         look_for_mismatches(workspace_id=mismatch.workspace_id, kinds=[kind], now=now)
     else:
         _repair_once(kind, repair)
@@ -37,7 +38,9 @@ def repair_mismatch(*, mismatch_id: int, actor: Actor, user: User | None, note: 
 
 @transaction.atomic
 def _repair_once(kind: MismatchKind, repair: Repair) -> None:
-    """Two people who press the button at once would each send the money: the second finds the mismatch settled."""
+    """Repair only once: two people who press the button at the same time would each send the money. The second finds
+    the mismatch settled.
+    """
     mismatch = lock_mismatch(repair.mismatch.pk)
     if mismatch.settled_at is not None:
         raise MismatchOver

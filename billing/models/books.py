@@ -10,14 +10,14 @@ from .payments import Payment
 
 
 class MonthClose(models.Model):
-    """A month of a workspace whose lines and totals are frozen. Only one stands for a month; a month that was opened
-    again is closed by another row. `totals` are what all lines of the month came to: account, currency, gross, fee."""
+    """A workspace's month whose lines and totals are frozen. Only one stands per month; a reopened month is closed by
+    another row. `totals` are the sums of all lines of the month: account, currency, gross, fee."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+", db_index=False)
-    month = models.DateField()  # its first day, where the workspace is
+    month = models.DateField()  # its first day, in the workspace's time zone
     closed_at = models.DateTimeField()
     closed_by = models.CharField(max_length=64)
-    note = models.CharField(max_length=300, blank=True)  # why it was closed with mismatches that wait
+    note = models.CharField(max_length=300, blank=True)  # why it was closed while mismatches waited
     totals: Any = models.JSONField(default=list)
     reopened_at = models.DateTimeField(null=True, blank=True)
     reopened_by = models.CharField(max_length=64, blank=True)
@@ -43,9 +43,9 @@ class MonthClose(models.Model):
 
 
 class LedgerLine(models.Model):
-    """What one movement of money brought the books, written when a month is closed and never changed (a trigger of the
-    database refuses it): what turns out otherwise later gets a further line (`number`). `is_late` marks one of an
-    earlier month that was closed by then."""
+    """What one movement of money adds to the books, written when a month is closed and never changed (a database
+    trigger refuses it): later differences get a further line (`number`). `is_late` marks a line of an earlier month
+    that was already closed."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+", db_index=False)
     close = models.ForeignKey(MonthClose, on_delete=models.PROTECT, related_name="lines")
@@ -56,15 +56,15 @@ class LedgerLine(models.Model):
     account = models.CharField(max_length=8, choices=Account.choices)
     source = models.CharField(max_length=64)  # "refund:5"
     number = models.PositiveSmallIntegerField(default=1)
-    document = models.CharField(max_length=40, blank=True)  # the number of the invoice
+    document = models.CharField(max_length=40, blank=True)  # the invoice number
     correction = models.CharField(
         max_length=40, blank=True, default="", db_default=""
-    )  # its number, where money went back or came back
+    )  # its number, if money went back or came back
     payer = models.CharField(
         max_length=64, blank=True, default="", db_default=""
-    )  # the account of whoever paid, "user:5"; empty where there is none
+    )  # the payer's account, "user:5"; empty if there is none
     what = models.CharField(max_length=300, blank=True)
-    gross_minor = models.BigIntegerField()  # below zero for what left
+    gross_minor = models.BigIntegerField()  # negative for outgoing money
     fee_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
 

@@ -49,11 +49,11 @@ class Price(models.Model):
 
 class CheckoutQuerySet(models.QuerySet["Checkout"]):
     def live(self) -> "CheckoutQuerySet":
-        """Those of which money may still come."""
+        """Select checkouts that may still bring money."""
         return self.filter(status__in=LIVE_CHECKOUTS)
 
     def due(self, *, now: dt.datetime) -> "CheckoutQuerySet":
-        """The live ones that the sweep asks Stripe about by `now`."""
+        """Select the live ones that the sweep asks Stripe about by `now`."""
         return self.live().filter(next_check_at__lte=now)
 
 
@@ -61,7 +61,7 @@ class Checkout(models.Model):
     """One request to pay through Stripe.
 
     Invariant: at most one live checkout per purpose and subject. The row is committed before Stripe is called, and its
-    idempotency key goes with every try of that call, so a lost answer never makes a second session.
+    idempotency key is sent with every try of that call, so a lost answer never creates a second session.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="checkouts")
@@ -70,22 +70,21 @@ class Checkout(models.Model):
     price = models.ForeignKey(Price, null=True, on_delete=models.PROTECT, related_name="checkouts")
     description = models.CharField(max_length=200)
     amount_minor = models.PositiveIntegerField()
-    discount_minor = models.PositiveIntegerField(default=0, db_default=0)  # taken off the list price
+    discount_minor = models.PositiveIntegerField(default=0, db_default=0)  # the discount off the list price
     currency = models.CharField(max_length=3)
-    stripe_price_id = models.CharField(
-        max_length=100, blank=True, db_default=""
-    )  # as the price had it when this was opened
+    stripe_price_id = models.CharField(max_length=100, blank=True, db_default="")  # from the price when this was opened
     status = FSMField(max_length=10, choices=CheckoutStatus.choices, default=CheckoutStatus.OPEN, protected=True)
-    metadata = models.JSONField(default=dict)  # what Stripe shows and sends back with the session: ids, no people
+    metadata = models.JSONField(default=dict)  # what Stripe shows and returns with the session: ids, no people
     stripe_session_id = models.CharField(max_length=255, null=True, unique=True)
     url = models.TextField(blank=True)
     success_url = models.TextField()
     cancel_url = models.TextField()
-    customer_email = AddressField(max_length=254, blank=True, default="", db_default="")  # who is led to pay
+    # the person sent to the payment page
+    customer_email = AddressField(max_length=254, blank=True, default="", db_default="")
     payer_email = AddressField(max_length=254, blank=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     expires_at = models.DateTimeField()
-    cancel_requested_at = models.DateTimeField(null=True, blank=True)  # we want it ended; Stripe has the last word
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)  # we want it ended; Stripe decides
     is_outdated = models.BooleanField(
         default=False, db_default=False
     )  # ended because its price changed: one at the new price follows
@@ -121,7 +120,7 @@ class Checkout(models.Model):
 
     @property
     def list_money(self) -> Money:
-        """What its price was before the discount."""
+        """Its price before the discount."""
         return Money(self.amount_minor + self.discount_minor, self.currency)
 
     @property
@@ -130,9 +129,10 @@ class Checkout(models.Model):
 
     @property
     def reference(self) -> str:
-        """Names this row at Stripe: the idempotency key of its creation and the session's client reference.
+        """The name of this row at Stripe: the idempotency key of its creation and the session's client reference.
 
-        The time keeps apart two installations (or a recreated database) that share one Stripe account and count alike.
+        The time distinguishes two installations (or a recreated database) that share one Stripe account and have the
+        same ids.
         """
         return f"checkout-{self.pk}-{int(self.created_at.timestamp())}"
 
@@ -157,7 +157,7 @@ class Checkout(models.Model):
 
     @transition(field=status, source=[CheckoutStatus.OPEN, CheckoutStatus.PROCESSING], target=CheckoutStatus.FAILED)
     def fail(self) -> None:
-        """The bank refused, or the money that came was sent back because it did not fit."""
+        """The bank refused, or the money that came was sent back because it did not match."""
 
     @transition(field=status, source=CheckoutStatus.OPEN, target=CheckoutStatus.EXPIRED)
     def expire(self) -> None:
@@ -165,8 +165,8 @@ class Checkout(models.Model):
 
     @transition(field=status, source=CheckoutStatus.OPEN, target=CheckoutStatus.CANCELLED)
     def cancel(self) -> None:
-        """Stripe says that it ended unpaid, as we had asked."""
+        """Stripe says that it ended unpaid, as we had requested."""
 
     @transition(field=status, source=CheckoutStatus.OPEN, target=CheckoutStatus.REFUSED)
     def refuse(self) -> None:
-        """Stripe will not make a session for it, however often it is asked."""
+        """Stripe will not create a session for it, however often it is asked."""

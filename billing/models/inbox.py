@@ -6,10 +6,10 @@ from ..states import EventSource
 
 
 class StripeEvent(models.Model):
-    """The inbox: what Stripe told us, stored once by its event id before anything is done about it.
+    """The inbox: what Stripe told us, stored once by its event id before it is handled.
 
-    `payload` keeps only which object it is about. An event is a hint to ask Stripe, and what else it says may
-    name people.
+    `payload` stores only which object it is about. An event is a hint to ask Stripe, and the rest of it may name
+    people.
     """
 
     event_id = models.CharField(max_length=255, unique=True)
@@ -19,7 +19,7 @@ class StripeEvent(models.Model):
     received_at = models.DateTimeField(default=utc_now, editable=False)
     source = models.CharField(max_length=14, choices=EventSource.choices, default=EventSource.WEBHOOK)
     handled_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=100, blank=True)  # what handling it came to, e.g. "checkout 12 is paid"
+    outcome = models.CharField(max_length=100, blank=True)  # the result of handling it, e.g. "checkout 12 is paid"
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=utc_now)
     last_error = models.CharField(max_length=300, blank=True)
@@ -36,14 +36,14 @@ class StripeEvent(models.Model):
 
 
 class ReconciliationRun(models.Model):
-    """One comparison of our books with Stripe's. The next one starts a little before where the last one ended."""
+    """One comparison of our books with Stripe's. The next one starts a little before the last one ended."""
 
     started_at = models.DateTimeField()
     window_start = models.DateTimeField()  # Stripe's events and sessions created since then were compared
     events_seen = models.PositiveIntegerField(default=0)
     events_missed = models.PositiveIntegerField(default=0)  # Stripe had them, our inbox did not
     sessions_seen = models.PositiveIntegerField(default=0)
-    checkouts_settled = models.PositiveIntegerField(default=0)  # ours that had not kept up
+    checkouts_settled = models.PositiveIntegerField(default=0)  # our checkouts that were out of date
     finished_at = models.DateTimeField(default=utc_now)
 
     def __str__(self) -> str:

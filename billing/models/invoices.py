@@ -19,7 +19,7 @@ from .payments import Payment
 
 
 class Seller(models.Model):
-    """Who a workspace is on its invoices, and who issues them. Without this row, it is its name alone."""
+    """A workspace's data on its invoices, and who issues them. Without this row, only its name appears."""
 
     workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, related_name="seller")
     name = models.CharField(max_length=200, help_text="The legal name, as the tax office knows it.")
@@ -60,8 +60,8 @@ class Seller(models.Model):
 
 
 class InvoiceSeries(models.Model):
-    """How far a workspace has counted its invoices, and apart from them their corrections, in a year. A transaction
-    that takes a number holds this row until the end of the transaction, so none is given twice and none is lost."""
+    """How far a workspace has counted its invoices, and separately their corrections, in a year. A transaction that
+    takes a number holds this row until it ends, so no number is used twice and none is lost."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoice_series")
     year = models.PositiveSmallIntegerField()
@@ -78,20 +78,20 @@ class InvoiceSeries(models.Model):
 
 class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def standing(self) -> "InvoiceQuerySet":
-        """Those that count: not the canceled ones, in whose place others stand."""
+        """Select those that count, without canceled ones, which others have replaced."""
         return self.exclude(status=InvoiceStatus.CANCELLED)
 
     def to_issue(self) -> "InvoiceQuerySet":
-        """Those that a vendor is to issue."""
+        """Select those that a vendor is to issue."""
         return self.filter(status=InvoiceStatus.REQUESTED)
 
 
 class Invoice(models.Model):
-    """What a payer gets for their books: a payment's invoice, or the correction of one when money went back.
+    """What a payer gets for their books: a payment's invoice, or its correction when money went back.
 
-    Invariants: what it says is never changed; once issued it has a number, and ours count without gaps in a workspace,
-    series and year; a payment has one invoice that stands, and with its corrections it adds up to what is left of the
-    payment.
+    Invariants: its content never changes; once issued it has a number, and ours count without gaps per workspace,
+    series, and year; a payment has one invoice that stands, and together with its corrections it equals what is left of
+    the payment.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -100,7 +100,7 @@ class Invoice(models.Model):
     corrects = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="corrections")
     replaces = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="replaced_by"
-    )  # the canceled one in whose place it stands
+    )  # the canceled one that it replaces
     provider = models.CharField(max_length=12, choices=InvoiceProvider.choices, default=InvoiceProvider.LOCAL)
     status = FSMField(
         max_length=9,
@@ -108,12 +108,12 @@ class Invoice(models.Model):
         default=InvoiceStatus.REQUESTED,
         protected=True,
     )
-    number = models.CharField(max_length=40, blank=True)  # e.g. "2026-000123"; a vendor's are its own
+    number = models.CharField(max_length=40, blank=True)  # e.g. "2026-000123"; vendors use their own
     requested_at = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
     issued_at = models.DateTimeField(null=True, editable=False)
     issued_on = models.DateField(
         null=True, editable=False
-    )  # its date where the workspace is; null: not issued, or before 2026-12, UTC
+    )  # its date in the workspace's time zone; null: not issued, or before 2026-12, UTC
     seller_name = models.CharField(max_length=200)
     seller_tax_id = models.CharField(max_length=30, blank=True, default="", db_default="")
     seller_address = models.TextField(blank=True, default="", db_default="")
@@ -122,19 +122,19 @@ class Invoice(models.Model):
     buyer_tax_id = models.CharField(max_length=30, blank=True, default="", db_default="")
     buyer_email = AddressField(max_length=254, blank=True)
     buyer_address = models.TextField(blank=True)
-    amount_minor = models.IntegerField()  # below zero on a correction for money that went back
+    amount_minor = models.IntegerField()  # negative on a correction for money that went back
     currency = models.CharField(max_length=3)
-    lines = models.JSONField()  # of `InvoiceLine`
-    # Of a correction: what moved since the document before it, by the refund or dispute that moved it (`source`).
+    lines = models.JSONField()  # each an `InvoiceLine`
+    # Of a correction: what moved since the previous document, and the refund or dispute that moved it (`source`).
     sources: "models.JSONField[dict[str, int], dict[str, int]]" = models.JSONField(
         default=dict, db_default={}, editable=False
     )
-    reason = models.CharField(max_length=300, blank=True, default="", db_default="")  # of a correction, or canceling
-    # What a vendor knows and how asking it goes.
+    reason = models.CharField(max_length=300, blank=True, default="", db_default="")  # of a correction or cancellation
+    # What a vendor knows, and the state of the request to it.
     external_id = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     e_invoice_state = models.CharField(max_length=30, blank=True, default="", db_default="", editable=False)
-    asked_at = models.DateTimeField(null=True, editable=False)  # before the vendor was: what came of it it may know
-    cancel_requested_at = models.DateTimeField(null=True, editable=False)  # the vendor is still to be told
+    asked_at = models.DateTimeField(null=True, editable=False)  # set before the call, so the vendor may know the result
+    cancel_requested_at = models.DateTimeField(null=True, editable=False)  # the vendor has yet to be told
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
@@ -183,7 +183,7 @@ class Invoice(models.Model):
 
     @property
     def date(self) -> dt.date:
-        """The date on the invoice. It was UTC's before invoices kept the date of their workspace."""
+        """The date on the invoice. It was in UTC before invoices stored the workspace's date."""
         return self.issued_on or local_date(self.issued_at or self.requested_at, "UTC")
 
     @property
@@ -191,12 +191,14 @@ class Invoice(models.Model):
         return Money(self.amount_minor, self.currency)
 
     def states(self, source: str, minor: int) -> bool:
-        """Whether it says that money of this refund or dispute is gone, or with `minor` above zero that it is back."""
+        """Return whether it states that money of this refund or dispute is gone, or with `minor` above zero that it is
+        back.
+        """
         return source in self.sources and (self.sources[source] < 0) == (minor < 0)
 
     @property
     def service(self) -> Service | None:
-        """For whom, and from when to when; None where nobody said, and before 2026-12."""
+        """For whom, and for which days; None if nobody said, and before 2026-12."""
         stored = self.lines[0].get("service")
         return Service.read(stored) if stored else None
 

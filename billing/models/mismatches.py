@@ -6,23 +6,23 @@ from core.money import Money
 
 class MismatchQuerySet(models.QuerySet["Mismatch"]):
     def standing(self) -> "MismatchQuerySet":
-        """Those that were still so when they were last looked for."""
+        """Select those that still existed at the last search."""
         return self.filter(settled_at=None)
 
     def unexplained(self) -> "MismatchQuerySet":
-        """Those that wait for a person: still so, and nobody has said why that is in order."""
+        """Select those that wait for a person: they still exist, and nobody has explained them."""
         return self.standing().filter(explained_at=None)
 
 
 class Mismatch(models.Model):
     """Two records about the same money that do not agree: Stripe's and ours, or two of ours.
 
-    Found by a sweep, and settled by it once they agree. Staff repair it, or explain why it is in order as it is. While
-    it stands there is one row for each kind and subject.
+    A sweep finds it, and settles it once they agree. Staff repair it, or explain why it is in order as it is. While it
+    stands there is one row for each kind and subject.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+", db_index=False)
-    kind = models.CharField(max_length=30)  # its name in `mismatches/kinds.py`; apps above have theirs
+    kind = models.CharField(max_length=30)  # its name in `mismatches/kinds.py`; apps above have their own
     subject = models.CharField(max_length=64)  # "payment:12"
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)

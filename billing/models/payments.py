@@ -21,7 +21,8 @@ class Payment(models.Model):
     """Money received (or on its way).
 
     Invariant: 0 <= refunded_minor <= amount_minor, one row per payment intent, and only Stripe or an audited offline
-    action makes one `paid`. Pending with a `paid_at` is money that came but is not what was asked: staff decide.
+    action makes one `paid`. Pending with a `paid_at` is money that came but does not match what was asked: staff
+    decide.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="payments")
@@ -29,7 +30,7 @@ class Payment(models.Model):
     purpose = models.CharField(max_length=32)
     subject = models.CharField(max_length=64)
     method = models.CharField(max_length=7, choices=PaymentMethod.choices, default=PaymentMethod.STRIPE)
-    # Of money that came outside of Stripe: how, under which reference, and who says so.
+    # For money that came outside of Stripe: how, with which reference, and who vouches for it.
     means = models.CharField(max_length=13, choices=OfflineMeans.choices, blank=True, default="", db_default="")
     reference = models.CharField(max_length=200, blank=True, default="", db_default="")
     note = models.CharField(max_length=300, blank=True, default="", db_default="")  # for colleagues only
@@ -40,7 +41,7 @@ class Payment(models.Model):
     currency = models.CharField(max_length=3)
     status = FSMField(max_length=18, choices=PaymentStatus.choices, default=PaymentStatus.PENDING, protected=True)
     paid_at = models.DateTimeField(null=True, blank=True)
-    invoice_link = models.PositiveIntegerField(default=1, db_default=1)  # the number of the address that works now
+    invoice_link = models.PositiveIntegerField(default=1, db_default=1)  # the number of the URL that works now
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
@@ -78,12 +79,12 @@ class Payment(models.Model):
 
     @property
     def is_mismatch(self) -> bool:
-        """Money that came without being what was asked; it counts for nothing until staff give it back."""
+        """Whether money came that does not match what was asked; it counts for nothing until staff give it back."""
         return self.status == PaymentStatus.PENDING and self.paid_at is not None
 
     @transition(field=status, source=[PaymentStatus.PENDING, PaymentStatus.FAILED], target=PaymentStatus.PAID)
     def receive(self) -> None:
-        """Stripe says that the money is there, and it is what was asked."""
+        """Stripe says that the money is there, and it matches what was asked."""
 
     @transition(field=status, source=PaymentStatus.PENDING, target=PaymentStatus.FAILED)
     def fail(self) -> None:
@@ -95,7 +96,7 @@ class Payment(models.Model):
         target=PaymentStatus.PARTIALLY_REFUNDED,
     )
     def refund_partly(self) -> None:
-        """A part of the money is back with the payer."""
+        """Part of the money is back with the payer."""
 
     @transition(
         field=status,
@@ -143,7 +144,7 @@ class Refund(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     settled_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=utc_now)  # when the sweep submits it, or asks how it went
+    next_attempt_at = models.DateTimeField(default=utc_now)  # when the sweep submits it, or checks its progress
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -169,22 +170,24 @@ class Refund(models.Model):
 
     @property
     def source(self) -> str:
-        """Names this row in corrections and in the ledger."""
+        """The name of this row in corrections and in the ledger."""
         return f"refund:{self.pk}"
 
     @property
     def returned_minor(self) -> int:
-        """What of it is with the payer."""
+        """How much of it is with the payer."""
         return self.amount_minor if self.status == RefundStatus.SUCCEEDED else 0
 
     @property
     def reference(self) -> str:
-        """Names this row at Stripe, like `Checkout.reference`: the idempotency key, and in the refund's metadata."""
+        """The name of this row at Stripe, like `Checkout.reference`: the idempotency key, and in the refund's
+        metadata.
+        """
         return f"refund-{self.pk}-{int(self.created_at.timestamp())}"
 
     @transition(field=status, source=RefundStatus.REQUESTED, target=RefundStatus.PENDING)
     def await_bank(self) -> None:
-        """Stripe has it; the bank takes its time."""
+        """Stripe has it; the bank is still processing it."""
 
     @transition(field=status, source=[RefundStatus.REQUESTED, RefundStatus.PENDING], target=RefundStatus.SUCCEEDED)
     def succeed(self) -> None:
@@ -208,8 +211,8 @@ class Refund(models.Model):
 
 
 class Dispute(models.Model):
-    """A payer's bank asks about a payment, or contests it. Never opened again: what was decided may only be decided
-    anew. `withdrawn_minor` is what the bank has taken by it and not given back."""
+    """A payer's bank inquires about a payment, or contests it. It is never reopened: a decision can only be replaced by
+    another decision. `withdrawn_minor` is what the bank has taken because of it and not given back."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     stripe_dispute_id = models.CharField(max_length=255, unique=True)
@@ -217,7 +220,7 @@ class Dispute(models.Model):
     withdrawn_minor = models.PositiveIntegerField(default=0, db_default=0)
     blocks_refunds = models.BooleanField(
         default=False, db_default=False
-    )  # while it is open: Stripe sends nothing of the payment back
+    )  # while it is open, Stripe refunds nothing of the payment
     reason = models.CharField(max_length=50, blank=True)
     status = FSMField(max_length=7, choices=DisputeStatus.choices, default=DisputeStatus.OPEN, protected=True)
     opened_at = models.DateTimeField(default=utc_now, editable=False)
@@ -237,12 +240,12 @@ class Dispute(models.Model):
 
     @property
     def source(self) -> str:
-        """Names this row in corrections and in the ledger."""
+        """The name of this row in corrections and in the ledger."""
         return f"dispute:{self.pk}"
 
     @property
     def returned_minor(self) -> int:
-        """What of it is with the payer."""
+        """How much of it is with the payer."""
         return self.withdrawn_minor if self.status == DisputeStatus.LOST else 0
 
     @transition(field=status, source=[DisputeStatus.INQUIRY, DisputeStatus.CLOSED], target=DisputeStatus.OPEN)

@@ -14,32 +14,32 @@ from .payments import Payment
 
 class PayoutQuerySet(models.QuerySet["Payout"]):
     def standing_read(self) -> "PayoutQuerySet":
-        """Those whose lines are all read, and that did not come back."""
+        """Select those whose lines have all been read, and that did not come back."""
         return self.exclude(lines_read_at=None).exclude(status__in=RETURNED_PAYOUTS)
 
     def differing(self) -> "models.QuerySet[Any]":
-        """Those of them that are not what their lines come to after fees, which is `net`."""
+        """Select those of them that differ from their lines' total after fees, which is `net`."""
         net = Coalesce(Sum(F("lines__amount_minor") - F("lines__fee_minor")), 0)
         return self.standing_read().annotate(net=net).exclude(amount_minor=F("net"))
 
 
 class Payout(models.Model):
-    """Money that Stripe sent to our bank, as Stripe tells it. One account holds the money of all workspaces, so a
+    """Money that Stripe sent to our bank, as Stripe reports it. One account holds the money of all workspaces, so a
     payout belongs to none; its lines do. `lines_read_at` is when the last of its lines was read."""
 
     stripe_id = models.CharField(max_length=255, unique=True)
-    amount_minor = models.BigIntegerField()  # below zero where Stripe took money from our bank
+    amount_minor = models.BigIntegerField()  # negative if Stripe took money from our bank
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=10, choices=PayoutStatus.choices)
-    is_automatic = models.BooleanField()  # Stripe tells what is in a payout only of those it made by itself
+    is_automatic = models.BooleanField()  # Stripe lists the lines of automatic payouts only
     made_at = models.DateTimeField()
-    arrival_date = models.DateField()  # Stripe tells days in UTC
+    arrival_date = models.DateField()  # Stripe reports days in UTC
     read_through = models.CharField(
         max_length=255, blank=True, default="", db_default=""
-    )  # the last line that was kept
+    )  # the last line that was stored
     lines_read_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    next_attempt_at = models.DateTimeField(null=True, blank=True)  # null: nothing is left to read
+    next_attempt_at = models.DateTimeField(null=True, blank=True)  # null: nothing left to read
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
 
     objects = PayoutQuerySet.as_manager()
@@ -64,10 +64,10 @@ class Payout(models.Model):
 
 
 class PayoutLine(models.Model):
-    """What one movement on our balance at Stripe brought, or took, before its fee; kept as Stripe tells it, once.
+    """What one movement on our balance at Stripe added or took before its fee; stored once, as Stripe reports it.
 
-    `payment` is the payment of ours that it belongs to. Without one nobody here knows of it, yet: it is looked for
-    again. `workspace` is that of the payment, or the one that Stripe's copy of our own notes names.
+    `payment` is our payment that it belongs to. Without one, nobody here knows it yet: it is searched again.
+    `workspace` is the payment's, or the one named in our metadata at Stripe.
     """
 
     payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="lines")
@@ -75,9 +75,9 @@ class PayoutLine(models.Model):
     payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="payout_lines")
     stripe_id = models.CharField(max_length=255, unique=True)
     kind = models.CharField(max_length=14, choices=PayoutLineKind.choices)
-    source_id = models.CharField(max_length=255, blank=True)  # Stripe's charge, refund or dispute
+    source_id = models.CharField(max_length=255, blank=True)  # Stripe's charge, refund, or dispute
     payment_intent_id = models.CharField(max_length=255, blank=True)
-    amount_minor = models.BigIntegerField()  # below zero for what left
+    amount_minor = models.BigIntegerField()  # negative for outgoing money
     fee_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
     moved_at = models.DateTimeField()
@@ -105,5 +105,5 @@ class PayoutLine(models.Model):
 
     @property
     def net_minor(self) -> int:
-        """What of it went to the bank."""
+        """How much of it went to the bank."""
         return self.amount_minor - self.fee_minor

@@ -17,7 +17,7 @@ CODE_PATTERN = r"^[A-Z0-9][A-Z0-9-]{3,31}$"
 
 class VoucherQuerySet(models.QuerySet["Voucher"]):
     def with_uses_left(self) -> "VoucherQuerySet":
-        """Those whose limit, if they have one, is not reached."""
+        """Select those whose limit, if any, is not reached."""
         return self.filter(models.Q(most_uses=None) | models.Q(uses__lt=models.F("most_uses")))
 
 
@@ -91,12 +91,12 @@ class Voucher(models.Model):
 
     @property
     def label(self) -> str:
-        """What papers, the payment page and an enrollment's history call it."""
+        """What documents, the payment page, and an enrollment's history call it."""
         return f"Voucher {self.code}"
 
     @property
     def takes_off(self) -> str:
-        """In words: what it takes off a price."""
+        """What it takes off a price, in words."""
         if self.kind == VoucherKind.PERCENTAGE and self.percent is not None:
             return f"{self.percent.normalize():f} %"
         if self.kind == VoucherKind.AMOUNT and self.amount_minor is not None:
@@ -104,28 +104,28 @@ class Voucher(models.Model):
         return VoucherKind.FREE.label
 
     def is_valid_on(self, now: dt.datetime) -> bool:
-        """Whether today, where its workspace is, is one of its days."""
+        """Return whether today, in its workspace's time zone, is one of its days."""
         today = local_date(now, self.workspace.timezone)
         return (self.valid_from or today) <= today <= (self.valid_until or today)
 
 
 class DiscountQuerySet(models.QuerySet["Discount"]):
     def counted(self) -> "DiscountQuerySet":
-        """Those that take up a use of their voucher."""
+        """Select those that take up a use of their voucher."""
         return self.filter(status__in=COUNTED_DISCOUNTS)
 
 
 class Discount(models.Model):
-    """What is taken off the list price of one purchase, by a voucher or because a sibling takes part.
+    """The reduction of one purchase's list price, by a voucher or because a sibling takes part.
 
-    Invariants: the purchase is charged the list price without it, never less than nothing; one counts per subject; one
-    without a checkout takes all of the price off.
+    Invariants: the purchase is charged the list price minus the discount, never less than nothing; one counts per
+    subject; one without a checkout covers the whole price.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="discounts")
     source = models.CharField(max_length=7, choices=DiscountSource.choices)
     voucher = models.ForeignKey(Voucher, null=True, blank=True, on_delete=models.PROTECT, related_name="discounts")
-    percent = models.DecimalField(max_digits=5, decimal_places=2, null=True, blank=True)  # of a sibling's
+    percent = models.DecimalField(max_digits=5, decimal_places=2, null=True, blank=True)  # of a sibling discount
     purpose = models.CharField(max_length=32)
     subject = models.CharField(max_length=64)
     checkout = models.ForeignKey(Checkout, null=True, blank=True, on_delete=models.PROTECT, related_name="discounts")
@@ -167,7 +167,7 @@ class Discount(models.Model):
 
     @property
     def label(self) -> str:
-        """What papers, the payment page and an enrollment's history call it."""
+        """What documents, the payment page, and an enrollment's history call it."""
         return self.voucher.label if self.voucher else DiscountSource.SIBLING.label
 
     @property
@@ -176,7 +176,7 @@ class Discount(models.Model):
 
     @property
     def money(self) -> Money:
-        """What is taken off."""
+        """What it takes off."""
         return Money(self.discount_minor, self.currency)
 
     @property
@@ -193,4 +193,6 @@ class Discount(models.Model):
 
     @transition(field=status, source=DiscountStatus.RELEASED, target=DiscountStatus.HONORED)
     def honor(self) -> None:
-        """The money came late, and somebody else has the last use by now: it is kept to, and counts for no use."""
+        """The money came late, and somebody else has the last use by now: the discount is honored, and counts as no
+        use.
+        """
