@@ -25,7 +25,7 @@ class RefundTier:
     kept_fee_minor: int = 0
 
     def last_day(self, starts_on: dt.date | None) -> dt.date | None:
-        """The last day on which it applies; None if that depends on an unknown start."""
+        """Return the last day on which it applies; None if that depends on an unknown start."""
         if self.until_date is not None:
             return self.until_date
         if starts_on is None or self.days_before_start is None:

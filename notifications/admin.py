@@ -41,7 +41,7 @@ register_subject("notification", Notification)
 
 
 def foresee_resends(notifications: Sequence[Notification], form: StaffForm) -> Preview:
-    """How many of each kind go to how many people."""
+    """Return how many of each kind go to how many people."""
     sentences = tell_numbers("Again:", [each.kind.replace("_", " ") for each in notifications])
     readers = {each.recipient for each in notifications}
     return Preview(tuple(sentences), mails=f"Mails: {len(notifications):,}, to {len(readers):,} addresses.")
@@ -49,7 +49,7 @@ def foresee_resends(notifications: Sequence[Notification], form: StaffForm) -> P
 
 @admin.register(Notification)
 class NotificationAdmin(WorkspaceScopedAdmin):
-    """The emails of a workspace; those that were given up can be sent again."""
+    """A workspace's emails; those that were given up can be sent again."""
 
     list_display = ("kind", "about", "recipient", "status_badge", "attempts", "workspace", "created_at", "sent_at")
     list_filter = (
@@ -129,7 +129,7 @@ class WordsForm(StaffForm):
 
 
 def foresee_words(letter: WorkspaceLetter, form: StaffForm) -> Preview:
-    """The mail about a sample enrollment."""
+    """Return the mail about a sample enrollment."""
     given = form.cleaned_data
     words = check_words(kind=letter.kind, subject=given["subject"], body=given["body"])
     if not given["is_on"]:
@@ -144,7 +144,7 @@ def _sample(kind: str, words: Words) -> Email:
 
 @admin.register(WorkspaceLetter)
 class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
-    """The mails that a workspace words itself or has switched off. All others are sent in our words."""
+    """The mails that a workspace has reworded or switched off. All others are sent in our words."""
 
     list_display = ("title", "language", "subject", "state", "workspace", "changed_by", "changed_at")
     list_filter = (("workspace", ScopedRelatedFilter), "language", "is_on")

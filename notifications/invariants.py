@@ -1,4 +1,4 @@
-"""What always holds about emails."""
+"""The invariants of emails."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from core.invariants import Breach, Extent, Invariant
 from .models import Notification
 from .states import NotificationStatus
 
-# The sweep runs twice a minute; what has been due for this long is sent by nobody.
+# The sweep runs twice a minute; an email that has been due for this long is not being sent at all.
 SWEEP_NOTICES_WITHIN = dt.timedelta(minutes=15)
 
 
 def pending_notifications_are_pursued(extent: Extent) -> Iterator[Breach]:
-    """An email that waits is tried when its time comes."""
+    """A waiting email is tried when it is due."""
     overdue = extent.of(Notification.objects.all()).filter(
         status=NotificationStatus.PENDING, next_attempt_at__lt=extent.now - SWEEP_NOTICES_WITHIN
     )

@@ -1,6 +1,6 @@
-"""What an email says: each app writes its own, as a text template that makes both halves of the mail.
+"""What an email says: each app writes its own, as a text template from which both halves of the mail are made.
 
-The first line of a template is the subject. Paragraphs are divided by empty lines; lines that begin with "- " are a
+The first line of a template is the subject. Paragraphs are separated by empty lines; lines that begin with "- " are a
 list, and a line "-> Label: https://..." alone in its paragraph is a button.
 """
 
@@ -19,13 +19,13 @@ from core.text import shorten
 from .models import Notification
 
 _BUTTON = re.compile(r"-> (?P<label>.+): (?P<url>https?://\S+)")
-SUBJECT_LENGTH = 150  # longer ones are cut by every mailbox, seldom after a word
+SUBJECT_LENGTH = 150  # mail programs cut off longer ones, rarely after a word
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with an email."""
+    """A file attached to an email."""
 
     name: str
     content: bytes
@@ -34,18 +34,18 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A finished mail, apart from whom it goes to."""
+    """A finished mail, without its recipient."""
 
     subject: str
     text: str
     html: str
     attachments: tuple[Attachment, ...] = ()
-    stop_url: str = ""  # where the receiver stops such mails, if they may
+    stop_url: str = ""  # where the recipient stops such mails, if they may
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of the HTML half: a paragraph, a list or a button."""
+    """A piece of the HTML half: a paragraph, a list, or a button."""
 
     lines: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
@@ -59,10 +59,10 @@ _forgetting: set[str] = set()
 
 
 def register_email(kind: str, render: Renderer, *, forgets_address: bool = False) -> None:
-    """Say how emails of this kind are made from a notification's `params`, when it is sent.
+    """Register how emails of this kind are made from a notification's `params` at sending time.
 
-    `render` returns None when there is nothing left to say; called once per kind when the owning app gets ready. With
-    `forgets_address`, the row no longer says to whom the mail went once it was sent or given up.
+    `render` returns None when there is nothing left to say. Called once per kind when the owning app gets ready. With
+    `forgets_address`, the row no longer shows the recipient's address after the mail was sent or given up.
     """
     _renderers[kind] = render
     if forgets_address:
@@ -82,14 +82,17 @@ def is_registered(kind: str) -> bool:
 
 
 def render(notification: Notification) -> Email | None:
-    """The email as of now, or None if it is no longer true. Raises KeyError for a kind that nobody registered."""
+    """Return the email as of now, or None if it is no longer true. Raises KeyError for a kind that nobody
+    registered.
+    """
     return _renderers[notification.kind](notification)
 
 
 def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Attachment, ...] = ()) -> Email:
-    """Make an email of the template `emails/<template>.txt`; spaces and line breaks inside the values become one space.
+    """Return an email from the template `emails/<template>.txt`; spaces and line breaks inside the values become one
+    space.
 
-    `PUBLIC_URL` is there for links.
+    `PUBLIC_URL` is available for links.
     """
     values = {name: _one_line(value) for name, value in context.items()} | {"PUBLIC_URL": settings.PUBLIC_URL}
     source: Any = get_template(f"emails/{template}.txt")
@@ -98,8 +101,8 @@ def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Att
 
 
 def lay_out(subject: str, body: str, *, attachments: tuple[Attachment, ...] = (), stop_url: str = "") -> Email:
-    """Both halves of an email of a subject and its paragraphs. With an address that stops such mails, both end with
-    it."""
+    """Return both halves of an email with this subject and these paragraphs. With a URL that stops such mails, both end
+    with it."""
     subject = shorten(subject.strip(), SUBJECT_LENGTH)
     text = _EMPTY_LINES.sub("\n\n", body.strip())
     blocks = [_block(paragraph) for paragraph in text.split("\n\n")]
@@ -111,7 +114,7 @@ def lay_out(subject: str, body: str, *, attachments: tuple[Attachment, ...] = ()
 
 
 def _one_line(value: Any) -> Any:
-    """A name may hold anything, also what would begin a paragraph or a button of its own."""
+    """Put a value on one line: a name may contain anything, even the start of a paragraph or a button."""
     if isinstance(value, list):
         return [_one_line(item) for item in value]
     return " ".join(value.split()) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What operators watch of mails."""
+"""Metrics about mails."""
 
 from core.metrics import Work
 

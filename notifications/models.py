@@ -13,14 +13,16 @@ from .states import NotificationStatus
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def about(self, subjects: Collection[str]) -> "NotificationQuerySet":
-        """The mails about these things, or about something of them: "package:12" has "package:12/booked:..." too."""
+        """Select the mails about these subjects, or about parts of them: "package:12" includes "package:12/booked:..."
+        too.
+        """
         found = models.Q(subject_key__in=subjects)
         for subject in subjects:
             found |= models.Q(subject_key__startswith=f"{subject}/")
         return self.filter(found)
 
     def settled_before(self, moment: dt.datetime) -> "NotificationQuerySet":
-        """Those that were sent, skipped or given up, and neither written nor sent again since."""
+        """Select those that were sent, skipped, or given up, and neither written nor sent again since."""
         settled = self.exclude(status=NotificationStatus.PENDING).filter(created_at__lt=moment)
         return settled.filter(models.Q(sent_at__isnull=True) | models.Q(sent_at__lt=moment))
 
@@ -28,8 +30,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 class Notification(models.Model):
     """One email to one address, written in the transaction that made its news true and sent afterwards.
 
-    Invariant: one row per kind, subject and address, so news told twice is mailed once. `params` are ids; the text is
-    made from them when it is sent, so it says what is true then.
+    Invariant: one row per kind, subject, and address, so repeated news is mailed once. `params` are ids; the text is
+    made from them at sending time, so it says what is true then.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="notifications")
@@ -39,7 +41,7 @@ class Notification(models.Model):
     params = models.JSONField(default=dict)
     status = models.CharField(max_length=7, choices=NotificationStatus.choices, default=NotificationStatus.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    resends = models.PositiveSmallIntegerField(default=0)  # how often staff had it sent again
+    resends = models.PositiveSmallIntegerField(default=0)  # how often staff have had it sent again
     next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the worker that sends it
     last_error = models.CharField(max_length=100, blank=True)  # without the address
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -78,18 +80,18 @@ class Notification(models.Model):
 
     @property
     def reference(self) -> str:
-        """Names the mail: the same for every try, so that a mail sent twice by a crash can be told from two mails.
+        """The mail's name: the same for every try, so that a mail sent twice after a crash can be told from two mails.
 
-        The time keeps apart two installations, or a recreated database, that count alike.
+        The time distinguishes two installations, or a recreated database, that have the same ids.
         """
         return f"notification-{self.pk}-{self.resends}-{int(self.created_at.timestamp())}"
 
 
 class WorkspaceLetter(models.Model):
-    """What a workspace has decided about one kind of mail: its own words in a language, or that it is not sent.
+    """A workspace's decision about one kind of mail: its own words in a language, or that it is not sent.
 
-    Invariant: at most one row per workspace, kind and language; where there is none, the mail is sent in our words. The
-    words hold no placeholder that the kind does not know.
+    Invariant: at most one row per workspace, kind, and language; without one, the mail is sent in our words. The words
+    contain no placeholder that the kind does not know.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="letters")

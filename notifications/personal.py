@@ -8,7 +8,7 @@ from .models import Notification
 
 
 def _mails(person: Person) -> QuerySet[Notification]:
-    """All mails to their own addresses, and those about them to anybody."""
+    """Select all mails to their own addresses, and those about them to anybody."""
     about = Notification.objects.about(person.subjects)
     return (about | Notification.objects.filter(recipient__in=person.addresses)).filter(workspace=person.workspace)
 

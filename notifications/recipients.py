@@ -1,4 +1,4 @@
-"""Whom to write to about a learner."""
+"""The recipients of mail about a learner."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -10,20 +10,20 @@ from core.compiled import compiled
 
 
 def family_addresses(learner: Learner) -> list[str]:
-    """The addresses a learner's family gave: the guardians'. The learner's own is among them only if nobody answers for
-    the learner, or if they have an account and so act for themselves."""
+    """Return the addresses of a learner's family: the guardians'. The learner's own is included only if nobody answers
+    for the learner, or if they have an account and so act for themselves."""
     return addresses_of_families([learner])[learner.pk]
 
 
 def addresses_of_families(learners: Collection[Learner]) -> dict[int, list[str]]:
-    """The addresses of each learner's family, by the learner's id, from one query."""
+    """Return each family's addresses by the learner's id, with one query."""
     found: dict[int, list[str]] = defaultdict(list)
     for learner_id, address in _addresses_of_guardians.all([learner.pk for learner in learners]):
         found[learner_id].append(str(address))
     for learner in learners:
         if learner.pk not in found or learner.user_id is not None:
             found[learner.pk].append(learner.email)
-    # All addresses are stored in one spelling.
+    # All addresses are stored in their canonical spelling.
     return {key: list(dict.fromkeys(filter(None, addresses))) for key, addresses in found.items()}
 
 

@@ -1,7 +1,7 @@
-"""Emails as rows: recorded with the news they tell, sent by the worker, tried again until the mail server takes them.
+"""Emails as rows: recorded with the news they tell, sent by the worker, and retried until the mail server accepts them.
 
-A mail is claimed by a lease before it goes out. If a worker dies between sending and noting it, the mail is sent again
-when the lease is over, under the same Message-ID: rather twice than never.
+A mail is claimed by a lease before it goes out. If a worker dies between sending and recording it, the mail is sent
+again when the lease is over, under the same Message-ID: we prefer sending twice to not sending at all.
 """
 
 import datetime as dt
@@ -39,16 +39,16 @@ log = structlog.get_logger(__name__)
 RETRY = retries.Retry(  # ten times within 7 to 15 hours
     first_pause_seconds=120.0, longest_pause_seconds=6 * 3600.0, lease=dt.timedelta(minutes=2), attempts=10
 )
-# The sweep sends so many mails each time, and comes this often.
+# How many mails the sweep sends each time, and how often it runs.
 SWEEP_SENDS = 100
 SWEEP_EVERY = dt.timedelta(seconds=30)
-# What a mail server says about one mail. Any other trouble means that the server does not answer at all.
+# What a mail server says about one mail. Any other error means that the server does not answer at all.
 _REFUSALS = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One email of many: to whom, what it is about, and the ids its text is made from."""
+    """One of many emails: the recipient, the subject, and the ids its text is made from."""
 
     recipient: str
     subject_key: str
@@ -74,8 +74,8 @@ def notify(
     params: Mapping[str, int | str] | None = None,
     now: dt.datetime,
 ) -> bool:
-    """Record an email, as part of the caller's transaction; False if this address already has it, or if the workspace
-    has switched such emails off.
+    """Record an email, as part of the caller's transaction. Return False if this address already has it, or if the
+    workspace has switched such emails off.
 
     `subject_key` names what it is about ("package:12"), `params` are the ids its text is made from. Raises LookupError
     for a kind that no app registered.
@@ -100,11 +100,12 @@ def notify(
 
 
 def notify_many(*, workspace_id: int, kind: str, letters: Iterable[Letter], behind: int = 0, now: dt.datetime) -> int:
-    """Record many emails of one kind that nobody has recorded before, as part of the caller's transaction; returns how
-    many. None if the workspace has switched such emails off.
+    """Record many emails of one kind that nobody has recorded before, as part of the caller's transaction; return how
+    many. Return None if the workspace has switched such emails off.
 
-    They are due at the pace of the sweep, `behind` so many of the same work: thousands of them hold up no other mail,
-    and those that have not gone out can still be switched off. Raises IntegrityError for an email that is there.
+    They become due at the pace of the sweep, after `behind` others of the same work: thousands of them delay no other
+    mail, and those that have not been sent can still be switched off. Raises IntegrityError for an email that already
+    exists.
     """
     if not is_registered(kind):
         raise LookupError(f"no app registered the email {kind}")
@@ -129,8 +130,8 @@ def notify_many(*, workspace_id: int, kind: str, letters: Iterable[Letter], behi
 
 
 def send_notification(*, notification_id: int, now: dt.datetime) -> Notification:
-    """Send one email that is due, outside any transaction. One that is not due, or in another worker's hands, stays as
-    it is. Raises NotFound; what goes wrong in sending is recorded, and tried again later."""
+    """Send one due email, outside any transaction. An email that is not due, or held by another worker, is left alone.
+    Raises NotFound; errors in sending are recorded, and the mail is retried later."""
     _try_to_send(notification_id, now)
     notification = Notification.objects.filter(pk=notification_id).first()
     if notification is None:
@@ -139,7 +140,7 @@ def send_notification(*, notification_id: int, now: dt.datetime) -> Notification
 
 
 def send_due_notifications(*, limit: int = 100, now: dt.datetime) -> int:
-    """Send the emails whose nudge was lost or whose last try failed; returns how many were dealt with.
+    """Send the emails whose nudge was lost or whose last try failed; return how many were dealt with.
 
     Stops when the mail server does not answer; the rest is due again with the next sweep.
     """
@@ -154,7 +155,7 @@ def send_due_notifications(*, limit: int = 100, now: dt.datetime) -> int:
 
 @transaction.atomic
 def resend_notification(*, notification_id: int, now: dt.datetime) -> Notification:
-    """Have an email sent again, with all its tries. Raises NotFound, NotificationOnItsWay while it is pending, and
+    """Make an email due again, with all its tries. Raises NotFound, NotificationOnItsWay while it is pending, and
     AddressForgotten."""
     again = Notification.objects.filter(pk=notification_id).exclude(status=NotificationStatus.PENDING)
     again = again.exclude(recipient__endswith=NOWHERE)
@@ -175,7 +176,7 @@ def resend_notification(*, notification_id: int, now: dt.datetime) -> Notificati
 
 
 def _try_to_send(notification_id: int, now: dt.datetime) -> bool:
-    """False when the mail server does not answer. Any other trouble is this email's own."""
+    """Return False if the mail server does not answer. Any other error concerns this email alone."""
     pending = Notification.objects.filter(pk=notification_id, status=NotificationStatus.PENDING)
     if not retries.claim(pending, now=now, lease=RETRY.lease):
         return True
@@ -219,7 +220,7 @@ def _deliver(notification: Notification, email: Email) -> None:
 
 
 def _stop_headers(email: Email) -> dict[str, str]:
-    """By which mail programs offer to stop such mails with one press: RFC 8058, section 3.1."""
+    """Return the headers that let mail programs offer to stop such mails with one press: RFC 8058, section 3.1."""
     if not email.stop_url:
         return {}
     return {"List-Unsubscribe": f"<{email.stop_url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
@@ -259,14 +260,16 @@ def _record_failure(notification: Notification, error: Exception, now: dt.dateti
 
 
 def _recipient_kept(notification: Notification) -> str:
-    """What the row of a mail that is done with says of its receiver."""
+    """Return what the row of a finished mail says about its recipient."""
     if forgets_address(notification.kind):
         return f"notification-{notification.pk}{NOWHERE}"
     return str(notification.recipient)
 
 
 def _describe(error: Exception) -> str:
-    """The kind of error and the server's code. Its text may hold the address, which belongs in no log."""
+    """Return the kind of error and the server's code. The error's text may contain the address, which must not be
+    logged.
+    """
     code = getattr(error, "smtp_code", "")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next((answer[0] for answer in error.recipients.values()), "")

@@ -1,4 +1,4 @@
-"""The mails about an object, as its story tells of them."""
+"""The mails about an object, as they appear in its story."""
 
 from backoffice.display import admin_url, badge
 from backoffice.stories import Happening

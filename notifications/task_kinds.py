@@ -1,4 +1,4 @@
-"""What mail asks staff to look at."""
+"""The tasks that mail raises for staff."""
 
 from accounts.states import Role
 from accounts.task_kinds import register_kind

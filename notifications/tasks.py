@@ -1,4 +1,4 @@
-"""Sending in the background: each task takes ids, calls one use case and may run twice or be lost."""
+"""Background sending: each task receives ids, calls one use case, and may run twice or be lost."""
 
 from celery import shared_task
 

@@ -1,7 +1,7 @@
-"""The words of the mails that a workspace may change: ours until it writes its own, and none where it switched one off.
+"""The mail texts that a workspace may change: ours until it writes its own, and none if it has switched a mail off.
 
-Words are plain text with placeholders in braces from a fixed list, `{learner}`. They are filled in by one substitution,
-never as a template of Django: whatever staff write and whatever a name holds stays text.
+Words are plain text with placeholders in braces from a fixed list, such as `{learner}`. They are filled in by a single
+substitution, never as a Django template: whatever staff write and whatever a name contains stays text.
 """
 
 import datetime as dt
@@ -29,7 +29,7 @@ _BRACE = re.compile(r"[{}]")
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """What may stand in braces, what it is replaced by, and an example for the preview."""
+    """What may appear in braces, its value, and an example for the preview."""
 
     name: str
     meaning: str
@@ -38,7 +38,7 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One kind of mail whose words may be changed; ours stand in `templates/emails/<template>.txt`."""
+    """One kind of mail whose words may be changed; ours are in `templates/emails/<template>.txt`."""
 
     kind: str
     label: str
@@ -62,7 +62,7 @@ _wordings: dict[str, Wording] = {}
 
 
 def register_wording(wording: Wording) -> None:
-    """Called once per kind when the owning app gets ready."""
+    """Register a wording, once per kind, when the owning app gets ready."""
     _wordings[wording.kind] = wording
 
 
@@ -71,27 +71,27 @@ def list_wordings() -> list[Wording]:
 
 
 def find_wording(kind: str) -> Wording:
-    """Raises NotFound for a kind whose words can't be changed."""
+    """Return the wording. Raises NotFound for a kind whose words can't be changed."""
     if kind not in _wordings:
         raise NotFound(f"There is no mail {kind} whose words can be changed.")
     return _wordings[kind]
 
 
 def label_of(kind: str) -> str:
-    """What staff call a mail: as its words are listed, or its kind in plain letters."""
+    """Return what staff call a mail: its label in the list of words, or its kind in plain letters."""
     wording = _wordings.get(kind)
     return wording.label if wording else kind.replace("_", " ").replace(".", " ").capitalize()
 
 
 def our_words(kind: str) -> Words:
-    """What the mail says until a workspace writes something else."""
+    """Return what the mail says until a workspace writes something else."""
     source = get_template(f"emails/{find_wording(kind).template}.txt").template  # type: ignore[attr-defined]
     subject, _, body = "\n".join(_translate(line) for line in str(source.source).strip().splitlines()).partition("\n")
     return Words(subject.strip(), body.strip())
 
 
 def _translate(line: str) -> str:
-    """A line of our words in the current language; of a button, its label."""
+    """Translate a line of our words, or a button's label, to the current language."""
     if line.startswith("-> "):
         label, _, address = line.removeprefix("-> ").rpartition(": ")
         return f"-> {gettext(label)}: {address}"
@@ -99,15 +99,15 @@ def _translate(line: str) -> str:
 
 
 def write_letter(*, kind: str, workspace_id: int, values: Mapping[str, str], stop_url: str = "") -> Email:
-    """The mail in the current language: in the workspace's words if it has written some in it, else in ours. Whatever
-    they say, the mail ends with the address that stops it, if it has one."""
+    """Return the mail in the current language: in the workspace's words if it has written some in that language,
+    otherwise in ours. Either way, the mail ends with the URL that stops it, if it has one."""
     own = WorkspaceLetter.objects.filter(workspace=workspace_id, kind=kind, language=get_language()).first()
     return fill_in(Words(own.subject, own.body) if own else our_words(kind), values, stop_url=stop_url)
 
 
 def fill_in(words: Words, values: Mapping[str, str], *, stop_url: str = "") -> Email:
-    """The mail of these words. Spaces and line breaks inside a value become one space, so that no value can begin a
-    paragraph or a button; a paragraph that is empty once it is filled in is left out."""
+    """Return the mail with its values filled in. Spaces and line breaks inside a value become one space, so that no
+    value can begin a paragraph or a button; a paragraph that ends up empty is left out."""
     texts = {name: " ".join(value.split()) for name, value in values.items()}
 
     def fill(text: str) -> str:
@@ -118,7 +118,7 @@ def fill_in(words: Words, values: Mapping[str, str], *, stop_url: str = "") -> E
 
 
 def is_switched_off(*, kind: str, workspace_id: int) -> bool:
-    """Whether the workspace wants no such mail."""
+    """Return whether the workspace has switched this mail off."""
     if kind not in _wordings:
         return False
     return WorkspaceLetter.objects.filter(workspace=workspace_id, kind=kind, is_on=False).exists()
@@ -128,8 +128,8 @@ def is_switched_off(*, kind: str, workspace_id: int) -> bool:
 def begin_letter(
     *, workspace_id: int, kind: str, language: str = "en", actor: Actor, now: dt.datetime
 ) -> WorkspaceLetter:
-    """The workspace's own copy of a mail's words in a language, ours to begin with; the one there is, if there is one.
-    Raises Invalid for a language that is none of ours."""
+    """Return the workspace's own copy of a mail's words in a language, which starts as ours; the existing one if there
+    is one. Raises Invalid for a language that is not ours."""
     check_language(language)
     with translation.override(language):
         ours = our_words(kind)
@@ -152,8 +152,8 @@ def begin_letter(
 def change_letter(
     *, letter_id: int, subject: str, body: str, is_on: bool, actor: Actor, now: dt.datetime
 ) -> WorkspaceLetter:
-    """Write a workspace's words in a language, or switch the mail off or on in every language. Raises Invalid naming a
-    placeholder that is not known, and NotFound if the words were reset meanwhile."""
+    """Set a workspace's words in a language, or switch the mail off or on in every language. Raises Invalid naming an
+    unknown placeholder, and NotFound if the words were reset meanwhile."""
     letter = WorkspaceLetter.objects.select_for_update().filter(pk=letter_id).first()
     if letter is None:
         raise NotFound("The words of this mail were reset meanwhile.")
@@ -175,7 +175,7 @@ def reset_letter(*, letter_id: int) -> None:
 
 
 def check_words(*, kind: str, subject: str, body: str) -> Words:
-    """The words as they are kept. Raises Invalid naming the field and what is wrong with it."""
+    """Return the words as they are stored. Raises Invalid naming the field and what is wrong with it."""
     wording = find_wording(kind)
     words = Words(" ".join(subject.split()), "\n".join(line.rstrip() for line in body.strip().splitlines()))
     faults = [

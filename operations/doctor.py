@@ -1,4 +1,6 @@
-"""All invariants of all apps, examined at once: what `manage.py doctor` reports and race and fault tests end with."""
+"""All invariants of all apps, examined at once: `manage.py doctor` reports them, and race and fault tests end with
+them.
+"""
 
 import datetime as dt
 
@@ -36,9 +38,9 @@ INVARIANTS: dict[str, Invariant] = {
 
 
 def examine(*, workspace_id: int | None = None, now: dt.datetime | None = None) -> dict[str, list[Breach]]:
-    """The breaches found, by the name of the invariant; empty when all is well. Reads only.
+    """Return the breaches found, by the invariant's name; empty if all is well. Reads only.
 
-    Each invariant is judged by statements that see one moment, so writers at work do not disturb it.
+    The statements that judge an invariant see one moment, so concurrent writers do not disturb it.
     """
     extent = Extent(now=now or utc_now(), workspace_id=workspace_id)
     found = {name: list(invariant(extent)) for name, invariant in INVARIANTS.items()}

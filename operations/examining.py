@@ -1,4 +1,6 @@
-"""The doctor by the clock: what it finds is kept, so that staff see since when a row is wrong, and if it still is."""
+"""The doctor on a schedule: its findings are stored, so that staff see since when a row is wrong, and whether it still
+is.
+"""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -17,15 +19,15 @@ from .states import ExaminationStatus
 
 log = structlog.get_logger(__name__)
 
-# A task that takes longer is ended by Celery (CELERY_TASK_TIME_LIMIT), so whatever is older has nobody.
+# Celery stops a task that takes longer (CELERY_TASK_TIME_LIMIT), so an older examination is no longer running.
 GIVEN_UP_AFTER = dt.timedelta(minutes=15)
 KEPT = dt.timedelta(days=90)
-# A mistake in the code can break an invariant for every row there is. All are counted, and so many are kept.
+# A mistake in the code can break an invariant for every existing row. All are counted, and this many are stored.
 KEPT_OF_ONE_INVARIANT = 1_000
 
 
 def examine_all(*, now: dt.datetime) -> Examination | None:
-    """Examine all workspaces and keep what is found; None while another examination runs."""
+    """Examine all workspaces and store the findings; return None while another examination runs."""
     stale = Examination.objects.filter(status=ExaminationStatus.RUNNING, began_at__lt=now - GIVEN_UP_AFTER)
     stale.update(status=ExaminationStatus.INTERRUPTED)
     examination = Examination(began_at=now)
@@ -39,7 +41,7 @@ def examine_all(*, now: dt.datetime) -> Examination | None:
 
 
 def examine_again(*, finding: Finding, now: dt.datetime) -> bool:
-    """Whether the row still breaks its invariant. If it does not, the finding is over."""
+    """Return whether the row still breaks its invariant. If it does not, the finding is closed."""
     invariant = INVARIANTS.get(finding.invariant)
     named = {} if invariant is None else _facts_by_row(invariant(Extent(now=now)))
     still = finding.row in named
@@ -50,7 +52,9 @@ def examine_again(*, finding: Finding, now: dt.datetime) -> bool:
 
 @transaction.atomic
 def forget_old_findings(*, limit: int, now: dt.datetime) -> int:
-    """Delete up to `limit` findings that have been over for 90 days, and examinations as old; returns how many."""
+    """Delete up to `limit` findings that have been closed for 90 days, and examinations of that age; return
+    how many.
+    """
     gone = Finding.objects.filter(gone_at__lt=now - KEPT).order_by("pk").values_list("pk", flat=True)[:limit]
     deleted, _ = Finding.objects.filter(pk__in=list(gone)).delete()
     old = Examination.objects.filter(began_at__lt=now - KEPT).order_by("pk").values_list("pk", flat=True)[:limit]
@@ -60,7 +64,7 @@ def forget_old_findings(*, limit: int, now: dt.datetime) -> int:
 
 @transaction.atomic
 def _record(examination: Examination, breaches: dict[str, list[Breach]], now: dt.datetime) -> None:
-    """Keep what was found by an examination that nobody has given up meanwhile."""
+    """Store the findings of an examination that has not been given up meanwhile."""
     examination.status = ExaminationStatus.COMPLETED
     examination.ended_at = now
     examination.checked = len(INVARIANTS)
@@ -84,7 +88,7 @@ def _record(examination: Examination, breaches: dict[str, list[Breach]], now: dt
 
 
 def _facts_by_row(breaches: Iterable[Breach]) -> dict[str, str]:
-    """What is wrong with each row; a row may break an invariant in several ways."""
+    """Return what is wrong with each row; a row may break an invariant in several ways."""
     facts: dict[str, list[str]] = {}
     for breach in breaches:
         facts.setdefault(breach.row, []).append(breach.fact)

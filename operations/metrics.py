@@ -1,4 +1,4 @@
-"""What operators watch of the doctor and of backups."""
+"""Metrics about the doctor and backups."""
 
 import datetime as dt
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ from .states import ExaminationStatus
 class Examination(models.Model):
     """One run of the doctor over all workspaces, and how much it found.
 
-    Invariant: one runs at a time. What it found stands in `Finding` rows, which outlive it.
+    Invariant: one runs at a time. Its results are `Finding` rows, which outlive it.
     """
 
     status = models.CharField(
@@ -39,8 +39,8 @@ class Examination(models.Model):
 class Backup(models.Model):
     """A backup that was read again when it was made, and was whole.
 
-    Invariant: one per folder, which the name is of; the row goes when the folder does. Counts alone, nothing of what is
-    in it. A backup that is restored does not know of itself.
+    Invariant: one per folder, whose name it has; the row is deleted with the folder. It holds counts only, nothing of
+    the content. A restored backup has no row of itself.
     """
 
     name = models.CharField(max_length=17, unique=True)  # 2026-11-29-031700
@@ -55,16 +55,18 @@ class Backup(models.Model):
 
 class FindingQuerySet(models.QuerySet["Finding"]):
     def open(self) -> "FindingQuerySet":
-        """Those that the last examination named."""
+        """Select those that the last examination named."""
         return self.filter(gone_at__isnull=True)
 
     def confirmed(self) -> "FindingQuerySet":
-        """The open ones that two examinations named: what one alone names may have been changing just then."""
+        """Select the open ones that two examinations named: a row named by only one may have been changing at
+        the time.
+        """
         return self.open().filter(times_seen__gt=1)
 
 
 class Finding(models.Model):
-    """One row that breaks an invariant, from the examination that named it first to the one that no longer did.
+    """One row that breaks an invariant, from the first examination that named it to the one that no longer did.
 
     Invariant: one open finding per invariant and row. Ids and numbers only: no text about a person.
     """

@@ -1,4 +1,4 @@
-"""Which tables are cut into parts, and whether there are parts for what comes next."""
+"""Which tables are partitioned, and whether there are partitions for the rows to come."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from core.partitions import ANSWERS, Partitioning, make_parts_ahead
 from enrollments.models import EnrollmentTransition
 from partners.models import StepTransition
 
-# Enrollments, and steps at partners, whose histories share a part. Ids are given in the order in which they are made.
+# How many enrollments, and partner steps, share a partition with their histories. Ids are assigned in creation order.
 PARENTS_IN_A_PART: Final = 1_000_000
 PARTITIONINGS: Final = (
     Partitioning(EnrollmentTransition, "enrollment_id", width=PARENTS_IN_A_PART),
@@ -19,13 +19,13 @@ PARTITIONINGS: Final = (
 
 
 def make_all_parts_ahead(*, now: dt.datetime) -> list[str]:
-    """Make the next parts of every table that has parts, and return their names."""
+    """Create the next partitions of every partitioned table, and return their names."""
     return [name for each in PARTITIONINGS if each.is_done() for name in make_parts_ahead(each, now=now)]
 
 
 def tables_have_parts_for_what_comes(extent: Extent) -> Iterator[Breach]:
-    """A table in parts has parts for the rows to come, and none in its default part. Examined with the whole
-    installation only."""
+    """A partitioned table has partitions for the rows to come, and its default partition is empty. Examined only with
+    the whole installation."""
     if extent.workspace_id is not None:
         return
     for each in PARTITIONINGS:

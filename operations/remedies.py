@@ -1,4 +1,4 @@
-"""What docs/doctor.md says of each invariant, for the page on which somebody has to act on it."""
+"""What docs/doctor.md says about each invariant, for the page on which staff act on it."""
 
 import re
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ _MARKS = re.compile(r"\[([^\]]+)\]\([^)]+\)|[*`]+")
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What must hold, who is wronged while it does not, and what to press or to run. Plain text."""
+    """What must hold, who is affected while it does not, and what to press or to run. Plain text."""
 
     rule: str
     wronged: str
     action: str
 
 
-# Of a finding that is older than the rule's last name.
+# For a finding that is older than the invariant's current name.
 NO_LONGER_A_RULE = Remedy("This rule is no longer checked.", "Nobody, according to the current rules.", "Nothing.")
 
 
 def remedy_of(invariant: str) -> Remedy:
-    """A test holds that the page knows every invariant that is examined."""
+    """Return the remedy. A test checks that the page has every invariant that is examined."""
     return _remedies().get(invariant, NO_LONGER_A_RULE)
 
 

@@ -1,4 +1,4 @@
-"""The breaches that a use case can put right, and which one does. What is not here takes a person's judgment: see
+"""The breaches that a use case can repair, and which one does. All others need a person's judgment: see
 docs/doctor.md."""
 
 import datetime as dt
@@ -37,16 +37,16 @@ class NoRepair(DomainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What puts one row right. `carry_out` may raise the refusals of its use case; asked again, it changes nothing."""
+    """What repairs one row. `carry_out` may raise the refusals of its use case; repeating it changes nothing."""
 
     does: str
-    model: type[models.Model] | None  # None: the row does not matter
+    model: type[models.Model] | None  # None: it needs no particular row
     carry_out: Callable[[int, Actor, dt.datetime], object]
     mails: str = "No mail is sent."
 
 
 def repair_of(*, invariant: str, row: str) -> Repair | None:
-    """The repair that fits the row, if there is one."""
+    """Return the repair that fits the row, if there is one."""
     subject = find_subject(row)
     fitting = [
         repair
@@ -57,7 +57,7 @@ def repair_of(*, invariant: str, row: str) -> Repair | None:
 
 
 def repair(*, invariant: str, row: str, actor: Actor, now: dt.datetime) -> None:
-    """Carry the repair out. Raises NoRepair where there is none, and whatever its use case refuses with."""
+    """Carry the repair out. Raises NoRepair if there is none, and the refusals of its use case."""
     found = repair_of(invariant=invariant, row=row)
     subject = find_subject(row)
     if found is None:

@@ -1,4 +1,4 @@
-"""The states of an examination, as the database keeps them."""
+"""The states of an examination, as stored in the database."""
 
 from django.db.models import TextChoices
 
@@ -6,4 +6,4 @@ from django.db.models import TextChoices
 class ExaminationStatus(TextChoices):
     RUNNING = "running", "Running"
     COMPLETED = "completed", "Completed"
-    INTERRUPTED = "interrupted", "Interrupted"  # its process died, or the next one would have waited for it for good
+    INTERRUPTED = "interrupted", "Interrupted"  # its process died, or the next one would have waited for it forever

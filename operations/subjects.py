@@ -1,4 +1,4 @@
-"""What the doctor's "allocation 12" is: a row of a model, and the page on which staff know it."""
+"""What the doctor's "allocation 12" means: a row of a model, and its back-office page."""
 
 import re
 from functools import cache
@@ -19,7 +19,7 @@ from enrollments.models import (
 )
 from partners.models import EnrollmentStep
 
-# Where the doctor's word is not what Django calls the model.
+# For names that differ from Django's name of the model.
 _WORDS: dict[str, type[models.Model]] = {
     "allocation": DistrictSeatAllocation,
     "decision": EnrollmentDecision,
@@ -38,7 +38,9 @@ _ROW = re.compile(r"(?P<word>[A-Za-z -]+) (?P<pk>\d+)")
 
 
 def find_subject(row: str) -> tuple[type[models.Model], int] | None:
-    """The model and the primary key that the doctor named; None for what is no single row, e.g. a series of events."""
+    """Return the model and the primary key that the doctor named; None for anything but a single row, such as a series
+    of events.
+    """
     named = _ROW.fullmatch(row)
     model = _models().get(named["word"]) if named else None
     return (model, int(named["pk"])) if named and model else None

@@ -1,4 +1,4 @@
-"""Work in the background: each task calls one use case."""
+"""Background work: each task calls one use case."""
 
 from celery import shared_task
 
@@ -21,5 +21,5 @@ def forget_old_examinations() -> None:
 
 @shared_task
 def make_parts_ahead() -> None:
-    """Of tables in parts: make those for the rows to come."""
+    """Create the partitions for the rows to come."""
     make_all_parts_ahead(now=utc_now())

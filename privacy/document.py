@@ -1,4 +1,4 @@
-"""The table of docs/privacy.md, made of the registry: a test holds the page to it."""
+"""The table of docs/privacy.md, generated from the registry: a test compares the page with it."""
 
 from core.personal import Kind, Personal
 
@@ -6,7 +6,7 @@ from .registry import PERSONAL
 
 
 def table() -> str:
-    """What is known of people, model by model, as Markdown."""
+    """Return what is known of people, model by model, as Markdown."""
     lines = ["| app | what | columns | kind | erasing |", "|---|---|---|---|---|"]
     rows = sorted(PERSONAL, key=lambda each: (each.model._meta.app_label, each.model.__name__))
     return "\n".join([*lines, *(_line(each) for each in rows)])

@@ -1,7 +1,7 @@
-"""The emails with which a family is answered about its own data: a wish to delete it, and a name that staff decided on.
+"""The emails that answer a family about its own data: a request to delete it, and a name change that staff decided.
 
-The mail that says that somebody was erased is the last that their addresses are needed for: its row forgets the address
-once the mail is sent or given up (docs/decisions/0151-what-is-stored-about-a-child.md).
+The mail that confirms an erasure is the last that needs the family's addresses: its row forgets the address once the
+mail is sent or given up (docs/decisions/0151-what-is-stored-about-a-child.md).
 """
 
 import datetime as dt
@@ -43,7 +43,7 @@ def tell_name_decided(change: NameChange, now: dt.datetime) -> None:
 
 
 def languages_of_family(learner: Learner) -> dict[str, str]:
-    """The family's addresses, each with the language to write in: to be asked before both are forgotten."""
+    """Return the family's addresses, each with its language: call this before both are forgotten."""
     return {
         address: language_of_address(address, workspace_id=learner.workspace_id)
         for address in family_addresses(learner)
@@ -87,7 +87,7 @@ def render_wish_declined(notification: Notification) -> Email | None:
 
 
 def write_about_wish(template: str, learner: Learner, *, reason: str = "") -> Email:
-    """One of the two mails about a wish; also for whoever looks at it before it is sent."""
+    """Return one of the two mails about a request, also for previewing it before it is sent."""
     words = {
         "learner": learner.first_name,
         "workspace": learner.workspace.name,

@@ -1,7 +1,7 @@
-"""Erase a learner: everything that is known of them, in all apps at once or not at all.
+"""Erases a learner: everything known about them, in all apps at once or not at all.
 
-What stays are ids, amounts, dates and numbers, and for some years the invoices that the law wants as they were issued.
-See docs/privacy.md and docs/decisions/0147-what-erasing-leaves.md.
+What stays are ids, amounts, dates, and numbers, and for some years the invoices that the law requires as they were
+issued. See docs/privacy.md and docs/decisions/0147-what-erasing-leaves.md.
 """
 
 import datetime as dt
@@ -39,16 +39,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What erasing somebody would do: how many rows of what, and what stands against it."""
+    """What erasing somebody would do: how many rows of which models, and what prevents it."""
 
     person: Person
-    rows: dict[str, int]  # the plural name of a model -> how many rows hold something of theirs
+    rows: dict[str, int]  # a model's plural name -> how many of its rows hold something of theirs
     obstacles: tuple[str, ...]
-    elsewhere: str  # who else was told of them, and by which ids they know them; empty where nobody was
+    elsewhere: str  # who else was told about them, and the ids they use; empty if nobody was
 
 
 def foresee_erasure(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Forecast:
-    """Change nothing. Raises NotFound."""
+    """Forecast an erasure without changing anything. Raises NotFound."""
     person = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
     counted = {str(each.model._meta.verbose_name_plural): each.count_of(person) for each in PERSONAL}
     rows = {name: count for name, count in counted.items() if count}
@@ -64,13 +64,13 @@ def erase_learner(
     now: dt.datetime,
     spare_what_passes: bool = False,
 ) -> Erasure:
-    """Erase whoever this is, once: asked again, the erasure there was is returned.
+    """Erase a learner once: a repeated call returns the existing erasure.
 
-    What passes by itself can be spared where nothing was written of them for months: files that others are waiting for
-    would go along.
+    Rows that expire by themselves can be spared if nothing about the learner was written for months: deleting them
+    would also delete files that others are waiting for.
 
-    Raises NotFound, and ErasureRefused while money is on its way or an enrollment is going on: what, and what to do
-    about it, stands in its detail.
+    Raises NotFound, and ErasureRefused while money is on its way or an enrollment is still running: its detail says
+    which, and what to do about it.
     """
     cuid = find_learner(workspace_id=workspace_id, learner_cuid=learner_cuid).cuid
     known = Erasure.objects.filter(learner_cuid=cuid).first()
@@ -86,14 +86,14 @@ def erase_learner(
 
 
 def erase_part(part: Person) -> int:
-    """Erase what is about a part of somebody, who stays, but for what passes by itself; returns in how many rows. Joins
-    the caller's transaction."""
+    """Erase the data about a part of somebody who stays, except rows that expire by themselves; return in how many
+    rows. Joins the caller's transaction."""
     return _erase_rows(part, spare_what_passes=True)
 
 
 def repeat_erasures(erasures: Iterable[Erasure]) -> int:
-    """Erase again whom a restored backup has brought back; returns how many. Whatever of theirs goes on in the backup
-    went on before they were erased."""
+    """Erase again everybody whom a restored backup has brought back; return how many. Whatever is still running for
+    them in the backup ended before they were erased."""
     repeated = 0
     for erasure in erasures:
         back = Learner.objects.filter(cuid=erasure.learner_cuid, erased_at__isnull=True).first()
@@ -112,7 +112,7 @@ def repeat_erasures(erasures: Iterable[Erasure]) -> int:
 
 
 def forget_papers(*, limit: int, now: dt.datetime) -> int:
-    """Sweep: take the people out of invoices that nobody has to keep as they were any longer; returns of how many."""
+    """Sweep: remove people from invoices that no longer have to be kept unchanged; return from how many."""
     due = Erasure.objects.filter(papers_until__lte=local_date(now, "UTC")).order_by("papers_until")
     found = list(due[:limit])
     for erasure in found:
@@ -177,7 +177,7 @@ def _erase_rows(person: Person, *, spare_what_passes: bool) -> int:
 
 
 def _publish(erasure: Erasure, person: Person) -> None:
-    """Integrators who know the learner are told, by every id that they may have."""
+    """Tell integrators who know the learner, with every id that they may have."""
     cuids = Learner.objects.filter(pk__in=person.learners).order_by("pk").values_list("cuid", flat=True)
     publish(
         LearnerErased(
@@ -194,7 +194,7 @@ def _obstacles(person: Person) -> tuple[str, ...]:
 
 
 def _who_else_knows(person: Person) -> str:
-    """The vendors that were told of the learner, each with the ids by which it knows them."""
+    """Return the vendors that were told about the learner, each with the ids by which it knows them."""
     sessions = Checkout.objects.filter(pk__in=person.checkouts, stripe_session_id__isnull=False)
     told = {"Stripe": list(sessions.order_by("pk").values_list("stripe_session_id", flat=True))}
     vendors = Invoice.objects.filter(payment__in=person.payments).exclude(external_id="")

@@ -1,6 +1,6 @@
-"""The list of who was erased, kept apart from backups: a backup does not know who was erased after it.
+"""The list of erased people, kept separately from backups: a backup does not know who was erased after it.
 
-It holds ids that lead to nobody, reasons by their codes, and times.
+It contains ids that lead to nobody, reason codes, and times.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ FORMAT: Final = "erasures-1"
 
 @dataclass(frozen=True, slots=True)
 class ErasureList:
-    """All who were erased until then."""
+    """Everybody who was erased up to that time."""
 
     made_at: dt.datetime
     erasures: tuple[Erasure, ...]
@@ -34,7 +34,9 @@ class ErasureList:
 
 
 def list_erasures(*, now: dt.datetime) -> ErasureList:
-    """With those who had been merged into somebody erased: a backup from before the merge knows them by themselves."""
+    """List the erasures, including those of learners merged into somebody erased: a backup from before the merge knows
+    them separately.
+    """
     own = list(Erasure.objects.order_by("erased_at", "pk"))
     merged = Learner.objects.filter(erased_at__isnull=False, merged_into__isnull=False).order_by("pk")
     by_cuid = {erasure.learner_cuid: erasure for erasure in own}
@@ -47,7 +49,7 @@ def list_erasures(*, now: dt.datetime) -> ErasureList:
 
 
 def write_erasures(path: Path, erasures: ErasureList) -> None:
-    """Write the list into this file, which is replaced at once if it is there."""
+    """Write the list to this file, replacing an existing one atomically."""
     document = {
         "format": FORMAT,
         "made_at": erasures.made_at.isoformat(),
@@ -71,7 +73,7 @@ def write_erasures(path: Path, erasures: ErasureList) -> None:
 
 
 def read_erasures(path: Path) -> ErasureList:
-    """Raises Invalid, with what is wrong with the file."""
+    """Return the list. Raises Invalid with what is wrong with the file."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

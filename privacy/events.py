@@ -1,4 +1,4 @@
-"""What integrators are told about people who are not known any more."""
+"""What integrators are told about erased people."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,9 @@ from events.event import DomainEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerErased(DomainEvent):
-    """Nothing is known of the learner any more. Whoever has read them by the API should forget them too."""
+    """Nothing is known of the learner any more. Integrators who have read their data through the API should delete it
+    too.
+    """
 
     learner_cuid: str
     merged_learner_cuids: list[str]

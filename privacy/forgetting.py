@@ -1,7 +1,8 @@
-"""The sweep that follows the retention settings: what is past its time goes, the way an erasure takes it out.
+"""The sweep that follows the retention settings: it removes expired data the way an erasure does.
 
-A bounded number of rows in a run; the workspace that was looked at longest ago comes first. A row is looked at again
-behind its lock, since somebody may have come back meanwhile. See docs/decisions/0152-what-is-kept-for-some-time.md.
+It handles a bounded number of rows per run; the workspace that was checked longest ago comes first. A row is checked
+again under its lock, since somebody may have come back meanwhile. See
+docs/decisions/0152-what-is-kept-for-some-time.md.
 """
 
 import datetime as dt
@@ -42,21 +43,22 @@ _ROWS = {
 
 
 def count_overdue(retention: Retention, *, now: dt.datetime) -> dict[RetentionKind, int]:
-    """How many rows of each kind that has a time are past it."""
+    """Return how many rows of each kind with a retention time have expired."""
     return {kind: _overdue(retention, kind, now).count() for kind in retention.days}
 
 
 def forget_overdue(
     *, at_most: int, one_by_one: int | None = None, workspace_id: int | None = None, now: dt.datetime
 ) -> Counter[RetentionKind]:
-    """Sweep: take out what is past its time, in all workspaces or in one; returns how many rows of each kind. Of those
-    that take some fifty statements each, no more than `one_by_one`."""
+    """Sweep: remove expired data, in all workspaces or in one; return how many rows of each kind. Kinds that take some
+    fifty statements per row are limited to `one_by_one` rows."""
     gone: Counter[RetentionKind] = Counter()
     in_force = Retention.objects.in_force(now=now).select_related("workspace")
     settings = in_force if workspace_id is None else in_force.filter(workspace=workspace_id)
     for retention in settings.order_by(F("swept_at").asc(nulls_first=True), "pk"):
-        Retention.objects.filter(pk=retention.pk).update(swept_at=now)  # first: whatever breaks here holds up no other
-        for kind in sorted(retention.days, key=_FORGET.__contains__):  # what one statement takes out comes first
+        # first: a failure here holds up no other workspace
+        Retention.objects.filter(pk=retention.pk).update(swept_at=now)
+        for kind in sorted(retention.days, key=_FORGET.__contains__):  # kinds that one statement removes come first
             while left := min(BATCH, at_most - gone.total(), _left_of(one_by_one, kind, gone)):
                 batch = _forget_batch(retention, kind, limit=left, now=now)
                 gone[kind] += batch
@@ -84,7 +86,7 @@ def _forget_batch(retention: Retention, kind: RetentionKind, *, limit: int, now:
     overdue = _overdue(retention, kind, now)
     if kind in _ROWS:
         return _forget_rows(retention, kind, overdue, limit=limit, now=now)
-    # In any order: what an erasure refuses again and again would else stand before the others.
+    # In random order: otherwise rows that an erasure keeps refusing would block the others.
     keys = list(overdue.order_by("?").values_list("pk", flat=True)[:limit])
     return sum(_forget_one(retention, kind, overdue.filter(pk=key), now) for key in keys)
 
@@ -93,7 +95,7 @@ def _forget_batch(retention: Retention, kind: RetentionKind, *, limit: int, now:
 def _forget_rows(
     retention: Retention, kind: RetentionKind, overdue: QuerySet[Any], *, limit: int, now: dt.datetime
 ) -> int:
-    """One statement takes them out. What somebody else has locked waits for the next run."""
+    """Remove them with one statement. Rows that somebody else has locked wait for the next run."""
     locked = overdue.select_for_update(skip_locked=True, of=("self",)).order_by("pk")
     found = list(locked.values_list("pk", flat=True)[:limit])
     rows = _ROWS[kind].empty(overdue.model._default_manager.filter(pk__in=found)) if found else 0
@@ -102,7 +104,9 @@ def _forget_rows(
 
 
 def _forget_one(retention: Retention, kind: RetentionKind, overdue: QuerySet[Any], now: dt.datetime) -> bool:
-    """Whether the row went. One that is spoken for by now stays, and so does one that an erasure refuses."""
+    """Return whether the row was removed. A row that is needed by now stays, and so does one whose erasure is
+    refused.
+    """
     try:
         with transaction.atomic():
             row = overdue.first()
@@ -130,7 +134,7 @@ def _forget_candidate(learner: Learner, overdue: QuerySet[Learner], now: dt.date
 
 
 def _forget_application(application: Application, overdue: QuerySet[Application], now: dt.datetime) -> bool:
-    """The enrollment that it became is emptied with it: what the form held went there."""
+    """Empty the enrollment that came of the application too: it holds the form's content."""
     enrollment_id = require(application.enrollment_id, "a confirmed application has its enrollment")
     lock_learner_of(enrollment_id)
     lock_enrollment(enrollment_id)

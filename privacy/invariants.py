@@ -1,4 +1,4 @@
-"""What always holds about what is kept for some time only."""
+"""The invariants of data that is kept for a limited time."""
 
 import datetime as dt
 from collections import defaultdict
@@ -10,14 +10,14 @@ from .models import DELAY, Retention
 from .overdue import find_overdue
 from .states import RetentionKind
 
-# The sweep comes four times an hour; what is there this long after its time is seen by none.
+# The sweep runs four times an hour; a row that is still there this long after its time is missed by it.
 SWEEP_TAKES_WITHIN = dt.timedelta(days=2)
-# After a change of the settings years may be due at once, and a run takes some of it.
+# After a settings change, years of data may be due at once, and each run removes part of it.
 CATCHING_UP = DELAY + dt.timedelta(days=7)
 
 
 def nothing_is_kept_past_its_time(extent: Extent) -> Iterator[Breach]:
-    """What a workspace keeps for some days only is gone two days after them."""
+    """Data that a workspace keeps for a number of days is gone two days after them."""
     settled = extent.of(Retention.objects.in_force(now=extent.now - CATCHING_UP))
     workspaces: dict[tuple[RetentionKind, int], list[int]] = defaultdict(list)
     for retention in settled.order_by("pk"):

@@ -1,4 +1,4 @@
-"""What operators watch of what is kept for some time only."""
+"""Metrics about data that is kept for a limited time."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from .models import Forgotten, Retention
 
 
 def _since_last_sweep(now: dt.datetime) -> Iterator[Reading]:
-    """Of the workspace that has waited longest."""
+    """Return the time of the workspace that has waited longest."""
     seen = Retention.objects.in_force(now=now).aggregate(seen=Min(Coalesce("swept_at", "changed_at")))["seen"]
     if seen is not None:
         yield (), (now - seen).total_seconds()

@@ -9,16 +9,17 @@ from core.clock import utc_now
 
 from .states import LEAST_DAYS, ErasureReason, RetentionKind
 
-# From a change of the settings until the sweep follows them: time to see what would go, and to take it back.
+# The delay between a settings change and the sweep following it: time to see what would be removed, and to take it
+# back.
 DELAY = dt.timedelta(days=1)
 
 
 class Erasure(models.Model):
-    """That somebody was erased. It says nothing about them but ids that lead to nothing any more: with it, an erasure
-    can be repeated after a backup from before was restored.
+    """The record that somebody was erased. It contains nothing about them except ids that no longer lead to anything:
+    with it, an erasure can be repeated after an older backup was restored.
 
-    Invariant: one per learner. `papers_until` is when the invoices that the law wants no longer name them; empty once
-    they do not, or where there were none.
+    Invariant: one per learner. `papers_until` is when the invoices that the law requires stop naming them; empty once
+    they have, or if there were none.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="erasures")
@@ -26,8 +27,8 @@ class Erasure(models.Model):
     reason = models.CharField(max_length=9, choices=ErasureReason.choices)
     actor = models.CharField(max_length=64)
     erased_at = models.DateTimeField()
-    rows = models.PositiveIntegerField(default=0)  # how many held something of theirs
-    payments = models.JSONField(default=list)  # whose invoices still name them
+    rows = models.PositiveIntegerField(default=0)  # how many rows held something of theirs
+    payments = models.JSONField(default=list)  # those whose invoices still name them
     papers_until = models.DateField(null=True, blank=True)
 
     class Meta:
@@ -46,7 +47,7 @@ class Erasure(models.Model):
 
 @deconstructible
 class LongEnough(MinValueValidator):
-    """With a code of its own: the words for `min_value` are those of a form's field, which knows no reason."""
+    """A validator with its own code: Django's text for `min_value` is that of a form field, which knows no reason."""
 
     code = "too_short"
 
@@ -72,15 +73,14 @@ def _long_enough(kind: RetentionKind) -> models.CheckConstraint:
 
 class RetentionQuerySet(models.QuerySet["Retention"]):
     def in_force(self, *, now: dt.datetime) -> "RetentionQuerySet":
-        """Those whose last change is old enough to be followed."""
+        """Select those whose last change is old enough to take effect."""
         return self.filter(changed_at__lte=now - DELAY)
 
 
 class Retention(models.Model):
-    """For how many days a workspace keeps what: counted from when something last happened about it. Empty: it stays.
+    """For how many days a workspace keeps what, counted from the last activity. Empty means that it stays.
 
-    Invariant: one row per workspace at most, and where there is none, everything stays. No time is shorter than
-    LEAST_DAYS.
+    Invariant: at most one row per workspace; without one, everything stays. No time is shorter than LEAST_DAYS.
     """
 
     workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, related_name="retention")
@@ -91,7 +91,7 @@ class Retention(models.Model):
     consents_days = _days(RetentionKind.CONSENTS)
     tasks_days = _days(RetentionKind.TASKS)
     changed_at = models.DateTimeField(default=utc_now, editable=False)
-    swept_at = models.DateTimeField(null=True, editable=False)  # when the sweep last looked
+    swept_at = models.DateTimeField(null=True, editable=False)  # when the sweep last checked
 
     objects = RetentionQuerySet.as_manager()
 
@@ -105,13 +105,15 @@ class Retention(models.Model):
 
     @property
     def days(self) -> dict[RetentionKind, int]:
-        """For how many days each kind is kept that is not kept for good."""
+        """The number of days for each kind that is not kept forever."""
         set_days = {kind: getattr(self, f"{kind}_days") for kind in RetentionKind}
         return {kind: days for kind, days in set_days.items() if days is not None}
 
 
 class Forgotten(models.Model):
-    """How much of a kind went on a day, by a workspace's retention settings. Invariant: one row per kind and day."""
+    """How many rows of a kind a workspace's retention settings removed on a day. Invariant: one row per kind
+    and day.
+    """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=12, choices=RetentionKind.choices)

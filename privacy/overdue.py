@@ -1,6 +1,7 @@
-"""Which rows are past the time for which a workspace keeps them, kind by kind.
+"""Which rows a workspace has kept for longer than its retention time, kind by kind.
 
-Nothing is among them that money was paid for, that goes on or that waits for somebody: it is kept whatever is set.
+Rows that were paid for, are still active, or wait for somebody are never among them: they are kept whatever the
+settings.
 """
 
 import datetime as dt
@@ -27,7 +28,7 @@ Find = Callable[[Workspaces, dt.datetime], QuerySet[Any]]
 
 
 def find_overdue(kind: RetentionKind, *, workspaces: Workspaces, before: dt.datetime) -> QuerySet[Any]:
-    """The rows of the kind about which nothing has happened since then. What was taken out of is not among them."""
+    """Return the rows of the kind without any activity since then, except those already emptied."""
     return _OVERDUE[kind](workspaces, before)
 
 
@@ -82,7 +83,7 @@ def _tasks(workspaces: Workspaces, before: dt.datetime) -> QuerySet[StaffTask]:
 
 
 def _asked_about(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
-    """Those about which staff are asked something."""
+    """Return those about which staff have an open task."""
     named = enrollments.annotate(by_key=_subject("enrollment", "pk"), by_cuid=_subject("enrollment", "cuid"))
     return named.filter(Exists(_open_tasks("by_key")) | Exists(_open_tasks("by_cuid")))
 
@@ -92,7 +93,7 @@ def _open_tasks(subject: str) -> QuerySet[StaffTask]:
 
 
 def _subject(name: str, column: str) -> Concat:
-    """What tasks call a row."""
+    """Return what tasks call a row."""
     return Concat(Value(f"{name}:"), Cast(column, CharField()), output_field=CharField())
 
 

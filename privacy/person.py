@@ -17,8 +17,7 @@ from partners.models import Certificate, EnrollmentStep
 
 
 def find_learner(*, workspace_id: int, learner_cuid: str) -> Learner:
-    """Whom this CUID means: the one whom they were merged into, where they were; also one who was erased. Raises
-    NotFound."""
+    """Return the learner with this CUID, or the one they were merged into; also one who was erased. Raises NotFound."""
     named = Learner.objects.filter(workspace=workspace_id, cuid=learner_cuid).select_related("merged_into").first()
     if named is None:
         raise NotFound("There is no such learner.")
@@ -26,7 +25,7 @@ def find_learner(*, workspace_id: int, learner_cuid: str) -> Learner:
 
 
 def find_person(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Person:
-    """Whoever this learner is, with all who were merged into them, who come after. Raises NotFound."""
+    """Return this learner, followed by all who were merged into them. Raises NotFound."""
     learner = find_learner(workspace_id=workspace_id, learner_cuid=learner_cuid)
     if learner.erased_at is not None:
         raise NotFound("This learner was erased.")
@@ -64,7 +63,7 @@ def find_person(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Pe
 def part_of(
     *, workspace_id: int, enrollments: tuple[int, ...] = (), leads: tuple[int, ...] = (), now: dt.datetime
 ) -> Person:
-    """What is about these enrollments and leads, and nothing else of the people whom they are about."""
+    """Return what is about these enrollments and leads, and nothing else about their people."""
     part = Person(
         workspace=workspace_id,
         moment=now,
@@ -83,8 +82,8 @@ def _guardians_of_nobody_else(learners: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _addresses(rows: QuerySet[Learner], learners: tuple[int, ...], guardians: tuple[int, ...]) -> frozenset[str]:
-    """Those of the learner, of their account and of the guardians who go, unless somebody who stays has the same, in
-    whichever workspace: an account goes with the last one who signs in by it."""
+    """Return the addresses of the learner, of their account, and of the guardians who are erased too, unless somebody
+    who stays has the same one in any workspace: an account goes with the last person who signs in with it."""
     candidates = {
         *_column(rows, "email"),
         *_column(rows.filter(user__isnull=False), "user__email"),
@@ -102,7 +101,7 @@ def _addresses(rows: QuerySet[Learner], learners: tuple[int, ...], guardians: tu
 
 
 def _with_subjects(person: Person) -> Person:
-    """With the names by which tasks and mails call the rows."""
+    """Add the names by which tasks and mails refer to the rows."""
     cuids = Enrollment.objects.filter(pk__in=person.enrollments).values_list("cuid", flat=True)
     steps = EnrollmentStep.objects.filter(pk__in=person.steps).values_list("cuid", flat=True)
     inquiries = Inquiry.objects.filter(enrollment__in=person.enrollments).values_list("pk", flat=True)

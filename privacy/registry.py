@@ -1,4 +1,4 @@
-"""Everything that is known of people, of all apps: in the order in which it is erased, which is that of locks."""
+"""Everything known about people in all apps, in the order in which it is erased, which is the lock order."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from events import personal as of_events
 from notifications import personal as of_notifications
 from partners import personal as of_partners
 
-# The top ones first: what they find by rows of the lower ones must be found before those change.
+# Upper apps first: whatever they find through rows of lower apps must be found before those change.
 PERSONAL: tuple[Personal, ...] = (
     *of_partners.PERSONAL,
     *of_cohorts.PERSONAL,
@@ -35,11 +35,11 @@ OBSTACLES: tuple[Callable[[Person], list[str]], ...] = (
 
 
 def personal_columns(model: type[Model]) -> dict[str, Personal]:
-    """The personal columns of a model, each with what is said of it."""
+    """Return a model's personal columns, each with its classification."""
     return {column: each for each in PERSONAL if each.model is model for column in each.columns}
 
 
 def entry_of(model: type[Model]) -> Personal:
-    """What is said of a model of which one thing is said."""
+    """Return the entry of a model that has exactly one."""
     (found,) = (each for each in PERSONAL if each.model is model)
     return found

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class ErasureReason(models.TextChoices):
-    """Why somebody was erased: what may be kept of such a decision."""
+    """Why somebody was erased: what may be stored about such a decision."""
 
     ASKED = "asked", "The family asked for it"
     OUTDATED = "outdated", "Nothing is needed any more"
@@ -10,18 +10,18 @@ class ErasureReason(models.TextChoices):
 
 
 class RetentionKind(models.TextChoices):
-    """What a workspace may decide to keep for some time only."""
+    """What a workspace may decide to keep for a limited time."""
 
-    APPLICATIONS = "applications", "Applications that led to no enrollment"  # what the form held; the enrollment stays
+    APPLICATIONS = "applications", "Applications that led to no enrollment"  # the form's content; the enrollment stays
     CANDIDATES = "candidates", "Learners who were never accepted"
     PROSPECTS = "prospects", "Leads who never became learners"
-    MAILS = "mails", "Emails"  # that they were sent, and to whom
+    MAILS = "mails", "Emails"  # the record that they were sent, and to whom
     CONSENTS = "consents", "Consents that ended"  # withdrawn, or replaced by a later version
     TASKS = "tasks", "Text of completed staff tasks"
 
 
-# The shortest time for which each is kept, in days: what is younger may still be asked about, undone or sent again, or
-# stands in something that goes by itself within a month.
+# The shortest retention time of each kind, in days: younger rows may still be asked about, undone, or sent again, or
+# belong to something that expires by itself within a month.
 LEAST_DAYS = {
     RetentionKind.APPLICATIONS: 60,
     RetentionKind.CANDIDATES: 90,

@@ -1,4 +1,4 @@
-"""What staff are asked about people's data: to answer a family, and to have erased elsewhere who was erased here."""
+"""The staff tasks about people's data: answering a family, and having an erased person erased elsewhere too."""
 
 from accounts.states import Role
 from accounts.task_kinds import Urgency, register_kind

@@ -1,4 +1,4 @@
-"""Work in the background: each task finds its work in the database, and calls one use case."""
+"""Background work: each task finds its work in the database, and calls one use case."""
 
 from celery import shared_task
 
@@ -7,7 +7,7 @@ from core.work import in_batches
 
 from . import erasing, forgetting
 
-# What goes one by one takes a tenth of a second or two on a busy machine; a task of the worker has five minutes.
+# A row removed individually takes one or two tenths of a second on a busy machine; a worker's task has five minutes.
 ROWS_OF_A_RUN = 20_000
 ONE_BY_ONE = 500
 

@@ -1,5 +1,5 @@
-"""A family asks that what is stored about a learner be deleted: staff are asked, who look at what still goes on, and
-each step is told by a mail. That it was done is told by `erasing.py`."""
+"""A family's request to delete what is stored about a learner: staff check what is still active, and a mail reports
+each step. `erasing.py` reports its completion."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from .emails import tell_wish_declined, tell_wish_received
 from .errors import NoDeletionAsked
 from .task_kinds import DELETION_ASKED
 
-SAID_WHY = 500  # characters that a family reads about why
+SAID_WHY = 500  # characters of the explanation that a family reads
 
 
 @transaction.atomic
@@ -37,7 +37,7 @@ def ask_for_deletion(*, learner_id: int, actor: Actor, now: dt.datetime) -> Staf
 
 @transaction.atomic
 def decline_deletion(*, learner_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """The data stays; the family reads why by mail. Raises NoDeletionAsked, LearnerMerged, Invalid without a reason."""
+    """Keep the data; a mail tells the family why. Raises NoDeletionAsked, LearnerMerged, Invalid without a reason."""
     if not reason.strip() or len(reason) > SAID_WHY:
         raise invalid_field("reason", "required", f"Say in up to {SAID_WHY} characters why. The family reads it.")
     learner = lock_live_learner(learner_id)
@@ -51,12 +51,12 @@ def decline_deletion(*, learner_id: int, reason: str, actor: Actor, now: dt.date
 
 
 def is_asked(learner: Learner) -> bool:
-    """Whether the family waits for an answer, also about one who was merged into the learner since."""
+    """Return whether the family waits for an answer, also about a learner who has since been merged into this one."""
     return _waiting([learner.pk, *merged_into(learner.pk)]).exists()
 
 
 def find_asked(learner_ids: Collection[int]) -> dict[int, dt.datetime]:
-    """For each of these learners whose deletion waits for staff: since when."""
+    """Return since when a deletion is pending, for each of these learners that has one."""
     by_subject = {subject_of(learner_id): learner_id for learner_id in learner_ids}
     return {by_subject[task.subject]: task.created_at for task in _waiting(learner_ids)}
 

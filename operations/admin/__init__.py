@@ -1,4 +1,4 @@
-"""The back office of those who keep things running. Importing the modules registers their pages."""
+"""The back office for operators. Importing the modules registers their pages."""
 
 from . import backups, doctor
 

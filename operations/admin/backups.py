@@ -1,4 +1,4 @@
-"""Which backups there are, for operators. Nothing can be done with them here: they are files, and elsewhere."""
+"""The list of backups, for operators. It offers no actions: backups are files stored elsewhere."""
 
 from django.contrib import admin
 from django.template.defaultfilters import filesizeformat

@@ -1,4 +1,4 @@
-"""What the doctor found, since when, what to do about it, and the button where a use case can."""
+"""What the doctor found, since when, what to do about it, and a button if a use case can repair it."""
 
 from typing import Any
 

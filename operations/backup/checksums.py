@@ -1,4 +1,6 @@
-"""Whether a folder is as it was written: `SHA256SUMS` names every other file in it, as `sha256sum --check` reads it."""
+"""Verifies that a folder is as it was written: `SHA256SUMS` names every other file in it, in the format of `sha256sum
+--check`.
+"""
 
 import hashlib
 from pathlib import Path
@@ -11,13 +13,13 @@ _NAMED_AT_MOST = 5
 
 
 def write_checksums(folder: Path) -> None:
-    """The last that is written: what was cut off before has none."""
+    """Write the checksums last: an interrupted backup has none."""
     lines = [f"{_digest(folder / name)}  {name}\n" for name in _names(folder)]
     (folder / NAME).write_text("".join(lines), encoding="utf-8")
 
 
 def verify_checksums(folder: Path) -> None:
-    """Raises BackupDamaged, with the files that are missing, changed or not part of the backup."""
+    """Raise BackupDamaged with the files that are missing, changed, or not part of the backup."""
     try:
         lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:

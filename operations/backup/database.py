@@ -1,4 +1,4 @@
-"""Which way of making and restoring a copy fits the database."""
+"""Chooses how to copy and restore the database by its kind."""
 
 from types import ModuleType
 from typing import Final

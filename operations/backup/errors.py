@@ -1,4 +1,4 @@
-"""What a backup, or restoring one, is refused with."""
+"""The refusals of making or restoring a backup."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,14 +28,14 @@ class BackupFailed(DomainError):
 
 
 class BackupDamaged(DomainError):
-    """Cut off, changed, or no backup at all."""
+    """The backup is incomplete or changed, or is not a backup at all."""
 
     code = "backup_damaged"
     title = "The backup has been altered or damaged"
 
 
 class BackupDoesNotFit(DomainError):
-    """Of a newer version of the platform, or of another kind of database."""
+    """The backup comes from a newer version of the platform, or from another kind of database."""
 
     code = "backup_does_not_fit"
     title = "The backup does not fit this installation"
@@ -60,7 +60,9 @@ class RestoreFailed(DomainError):
 
 @contextmanager
 def refusals_of_the_disk(folder: Path) -> Iterator[None]:
-    """Raises BackupFailed for what the system refuses to write or read below: no room, no right, no such device."""
+    """Raise BackupFailed if the system refuses to write or read inside this block: no space, no permission, no such
+    device.
+    """
     try:
         yield
     except OSError as error:

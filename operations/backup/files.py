@@ -1,4 +1,4 @@
-"""The files of the private storage: what families upload, imports under way, exports of the day."""
+"""The files in private storage: families' uploads, running imports, the day's exports."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ FOLDER: Final = "files"
 
 
 def list_files(folder: str = "") -> Iterator[str]:
-    """The names of all that are kept."""
+    """Return the names of all stored files."""
     try:
         folders, names = _storage().listdir(folder)
-    except FileNotFoundError:  # nothing was ever kept
+    except FileNotFoundError:  # nothing was ever stored
         return
     yield from (f"{folder}{name}" for name in sorted(names))
     for each in sorted(folders):
@@ -23,8 +23,8 @@ def list_files(folder: str = "") -> Iterator[str]:
 
 
 def copy_files(backup: Path) -> int:
-    """Copy all that are kept into the backup; returns how many. One that is deleted meanwhile is left out: its row is
-    about to go, or will do without."""
+    """Copy all stored files into the backup; return how many. A file deleted meanwhile is left out: its row is about to
+    go, or does not need it."""
     copied = 0
     for name in list_files():
         try:
@@ -40,7 +40,7 @@ def copy_files(backup: Path) -> int:
 
 
 def replace_files(backup: Path) -> int:
-    """Keep those of the backup and no others; returns how many."""
+    """Keep the backup's files and no others; return how many."""
     for name in list(list_files()):
         _storage().delete(name)
     paths = _paths(backup)

@@ -1,4 +1,4 @@
-"""Keep a number of backups on a shelf: make one, read it again, and only then remove the oldest."""
+"""Keeps a number of backups on a shelf: makes one, reads it again, and only then removes the oldest."""
 
 import datetime as dt
 import fcntl
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 ERASURES: Final = "erasures.json"
 _LOCK: Final = ".lock"
-_NAME: Final = re.compile(r"\d{4}-\d{2}-\d{2}-\d{4}(\d{2})?")  # as `date +%F-%H%M` writes it, or with seconds
+_NAME: Final = re.compile(r"\d{4}-\d{2}-\d{2}-\d{4}(\d{2})?")  # as written by `date +%F-%H%M`, or with seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,18 @@ class Kept:
 
 
 def foresee_keeping(*, shelf: Path, keep: int, now: dt.datetime) -> tuple[Forecast, tuple[str, ...]]:
-    """What `keep_backup` would write and which folders it would remove; nothing is changed. Raises what it raises
-    before it begins."""
+    """Return what `keep_backup` would write and which folders it would remove, changing nothing. Raises the errors that
+    it raises before it begins."""
     new = _folder(shelf, now)
     return foresee_backup(folder=new), _superfluous(shelf, keep=keep, newest=new.name)
 
 
 def keep_backup(*, shelf: Path, keep: int, now: dt.datetime) -> Kept:
-    """Make a backup in a folder of this one, named by the time, and the list of erasures beside it.
+    """Make a backup in a subfolder named by the time, with the list of erasures beside it.
 
-    It is read again, all of it. Only if it is whole do the oldest go, until `keep` are left, and with them what was cut
-    off before. Raises FolderInUse while another is being made, BackupDamaged for one that can't be read again, and what
-    `make_backup` raises; then all that there was is still there.
+    All of it is read again. Only if it is whole are the oldest ones removed, until `keep` are left, and with them any
+    interrupted ones. Raises FolderInUse while another is being made, BackupDamaged for one that can't be read again,
+    and what `make_backup` raises; in each case, all earlier backups are still there.
     """
     with refusals_of_the_disk(shelf), _alone(shelf):
         folder = _folder(shelf, now)
@@ -76,7 +76,7 @@ def _folder(shelf: Path, now: dt.datetime) -> Path:
 
 
 def _superfluous(shelf: Path, *, keep: int, newest: str) -> tuple[str, ...]:
-    """Folders that can go once the newest is whole: those beyond `keep`, and what was cut off before."""
+    """Return the folders that can go once the newest is whole: those beyond `keep`, and interrupted ones."""
     if not shelf.is_dir():
         return ()
     older = sorted(

@@ -1,4 +1,4 @@
-"""Make a backup while people work: the rows of one moment, and then the files, so that no row lacks its file."""
+"""Makes a backup while people work: the rows of one moment, and then the files, so that no row lacks its file."""
 
 import datetime as dt
 import shutil
@@ -19,14 +19,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a backup would hold now."""
+    """What a backup would contain now."""
 
     rows: int
     files: int
 
 
 def foresee_backup(*, folder: Path) -> Forecast:
-    """Change nothing. Raises what `make_backup` raises before it begins."""
+    """Forecast a backup without changing anything. Raises the errors that `make_backup` raises before it begins."""
     _refuse_what_is_there(folder)
     way().check_programs()
     tables = set(connection.introspection.table_names()) - NOT_ROWS
@@ -34,10 +34,10 @@ def foresee_backup(*, folder: Path) -> Forecast:
 
 
 def make_backup(*, folder: Path, now: dt.datetime) -> Manifest:
-    """Write a backup into this folder, which is empty or not there yet.
+    """Write a backup into this folder, which is empty or does not exist yet.
 
-    What is cut off has no checksums, and is refused when it is to be restored; what fails is removed. Raises
-    FolderInUse, ProgramMissing, NotThroughAPool and BackupFailed.
+    An interrupted backup has no checksums, and restoring it is refused; a failed one is removed. Raises FolderInUse,
+    ProgramMissing, NotThroughAPool, and BackupFailed.
     """
     _refuse_what_is_there(folder)
     way().check_programs()

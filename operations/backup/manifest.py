@@ -1,4 +1,6 @@
-"""What a backup says of itself: when it was made, of which database, how far that was migrated, what it holds."""
+"""A backup's description of itself: when it was made, of which database, how far that was migrated, and what it
+contains.
+"""
 
 import datetime as dt
 import json
@@ -13,7 +15,7 @@ from .errors import BackupDamaged, BackupDoesNotFit
 
 NAME: Final = "manifest.json"
 FORMAT: Final = 1
-# What follows from the code, or is about the tables and not in them.
+# Tables that follow from the code, or describe the tables instead of being data.
 NOT_ROWS: Final = {"django_migrations", "django_content_type", "auth_permission"}
 
 
@@ -40,7 +42,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises BackupDamaged and BackupDoesNotFit."""
+    """Return the manifest. Raises BackupDamaged and BackupDoesNotFit."""
     try:
         document: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
         if document["format"] > FORMAT:
@@ -59,7 +61,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def count_rows(tables: Iterable[str]) -> dict[str, int]:
-    """In the transaction that is open, if one is."""
+    """Count the rows, in the open transaction if there is one."""
     counts = {}
     with connection.cursor() as cursor:
         for table in sorted(tables):
@@ -69,7 +71,7 @@ def count_rows(tables: Iterable[str]) -> dict[str, int]:
 
 
 def tables_with_rows() -> list[str]:
-    """Those in this database that hold what people or the platform have written."""
+    """Return the tables of this database that contain what people or the platform have written."""
     found = []
     with connection.cursor() as cursor:
         for table in sorted(set(connection.introspection.table_names(cursor)) - NOT_ROWS):

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: pg_dump in its custom format, and back by pg_restore through psql in one transaction."""
+"""PostgreSQL's own programs: pg_dump in its custom format, and pg_restore through psql in one transaction."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ NAME: Final = "database.dump"
 _PROGRAMS: Final = ("pg_dump", "pg_restore", "psql")
 _LOCK_SECONDS: Final = 10
 _TOLD_AT_MOST: Final = 600
-# Tables (with their indexes, sequences and triggers), then functions, but for those of extensions.
+# Tables (with their indexes, sequences, and triggers), then functions, except those of extensions.
 _DROP_ALL: Final = """
 DO $$
 DECLARE
@@ -53,9 +53,9 @@ END $$;
 
 
 def dump(path: Path) -> dict[str, int]:
-    """Write the database there as it is at one moment; returns the rows of each table at that moment.
+    """Write the database there as it is at one moment; return the rows of each table at that moment.
 
-    Raises ProgramMissing, NotThroughAPool and BackupFailed.
+    Raises ProgramMissing, NotThroughAPool, and BackupFailed.
     """
     check_programs()
     with transaction.atomic(durable=True), connection.cursor() as cursor:
@@ -84,11 +84,11 @@ def dump(path: Path) -> dict[str, int]:
 
 
 def restore(path: Path, rows: Mapping[str, int]) -> None:
-    """Replace the tables by those of the dump and see that all rows are there, in one transaction.
+    """Replace the tables by those of the dump and check that all rows are there, in one transaction.
 
-    Raises RestoreFailed, and then the database is as it was.
+    Raises RestoreFailed, in which case the database is as it was.
 
-    pg_restore alone would not do: what the dump does not have would stay, and half of it too if it is cut off.
+    pg_restore alone would not do: tables missing from the dump would stay, and so would half of an interrupted dump.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_schema()")
@@ -106,7 +106,7 @@ def restore(path: Path, rows: Mapping[str, int]) -> None:
 
 
 def check_dump(path: Path) -> None:
-    """Unpack all of it, and keep nothing. Raises BackupDamaged."""
+    """Unpack all of it without keeping anything. Raises BackupDamaged."""
     unpack = [_find("pg_restore"), f"--file={os.devnull}", str(path)]
     done = subprocess.run(unpack, stderr=subprocess.PIPE, check=False)  # noqa: S603
     if done.returncode:
@@ -114,7 +114,7 @@ def check_dump(path: Path) -> None:
 
 
 def check_programs() -> None:
-    """Raises ProgramMissing and NotThroughAPool."""
+    """Check the programs. Raises ProgramMissing and NotThroughAPool."""
     for name in _PROGRAMS:
         _find(name)
     if connection.settings_dict["OPTIONS"].get("prepare_threshold", 0) is None:
@@ -125,7 +125,7 @@ def check_programs() -> None:
 
 
 def _run_script(begin: str, dump: Path, *, schema: str, end: str, told: IO[bytes]) -> bool:
-    """Whether psql did all of it. It does not commit unless it has been told to at the very end."""
+    """Return whether psql did all of it. It does not commit unless it is told to at the very end."""
     unpack = [_find("pg_restore"), "--no-owner", "--no-privileges", f"--schema={schema}", "--file=-", str(dump)]
     settings = ["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", f"--output={os.devnull}"]
     command = [_find("psql"), "--no-psqlrc", "--quiet", *settings]
@@ -137,13 +137,15 @@ def _run_script(begin: str, dump: Path, *, schema: str, end: str, told: IO[bytes
             is_unpacked = subprocess.run(unpack, stdout=script, stderr=told, check=False).returncode == 0  # noqa: S603
             if is_unpacked:
                 script.write(end.encode())
-    except BrokenPipeError:  # psql has ended at an error, and has said at which
+    except BrokenPipeError:  # psql has stopped at an error, which it has reported
         return False
     return is_unpacked and psql.returncode == 0
 
 
 def _environment() -> dict[str, str]:
-    """By which PostgreSQL's programs find the database, without its password on a command line."""
+    """Return the environment by which PostgreSQL's programs find the database, without its password on a
+    command line.
+    """
     given = connection.get_connection_params()
     known = {
         option.envvar.decode(): str(given[keyword])

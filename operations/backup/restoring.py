@@ -1,6 +1,6 @@
-"""Restore a backup: all of it is looked at first, then the database is replaced at once, then the files.
+"""Restores a backup: all of it is checked first, then the database is replaced at once, then the files.
 
-Whoever was erased after the backup was made is erased again by a list that is kept apart from it.
+People who were erased after the backup was made are erased again, from a list that is kept separately.
 """
 
 import datetime as dt
@@ -34,12 +34,12 @@ class Plan:
 
     folder: Path
     manifest: Manifest
-    migrations: tuple[str, ...]  # what the code has and the backup has not been through
+    migrations: tuple[str, ...]  # what the code has and the backup has not applied
     erasures: ErasureList | None
 
     @property
     def knows_of_erasures_until(self) -> dt.datetime:
-        """Whoever was erased later is in the database again."""
+        """People who were erased later are in the database again."""
         made = [self.manifest.made_at, *([self.erasures.made_at] if self.erasures else [])]
         return max(made)
 
@@ -56,10 +56,10 @@ class Restored:
 
 
 def plan_restore(*, folder: Path, erasures: Path | None, is_replacing: bool) -> Plan:
-    """Look at all of it and change nothing.
+    """Check all of it and change nothing.
 
-    Raises Invalid for a list of erasures that is none, BackupDamaged, BackupDoesNotFit, ProgramMissing,
-    NotThroughAPool, DatabaseNotEmpty and ErasuresWouldBeLost.
+    Raises Invalid for a file that is not a list of erasures, BackupDamaged, BackupDoesNotFit, ProgramMissing,
+    NotThroughAPool, DatabaseNotEmpty, and ErasuresWouldBeLost.
     """
     known = read_erasures(erasures) if erasures else None
     verify_checksums(folder)
@@ -85,11 +85,11 @@ def plan_restore(*, folder: Path, erasures: Path | None, is_replacing: bool) -> 
 
 
 def restore_backup(*, folder: Path, erasures: Path | None, is_replacing: bool) -> Restored:
-    """Bring rows and files back as they were, migrate them if they are of an older version, and erase again whom the
-    list names. All sessions end: some had ended since. Cut off after the rows, it can be done again with
-    `is_replacing`.
+    """Bring rows and files back as they were, migrate them if they are from an older version, and erase again everybody
+    on the list. All sessions end, because some had ended since. If it is interrupted after the rows, it can be repeated
+    with `is_replacing`.
 
-    Raises what `plan_restore` raises, and RestoreFailed: nothing is changed by then.
+    Raises what `plan_restore` raises, and RestoreFailed: in these cases nothing has changed.
     """
     plan = plan_restore(folder=folder, erasures=erasures, is_replacing=is_replacing)
     way().restore(folder / way().NAME, plan.manifest.rows)
@@ -112,7 +112,7 @@ def _refuse_to_replace() -> None:
 
 
 def _refuse_to_lose_erasures(manifest: Manifest, known: ErasureList | None) -> None:
-    """As far as the database that is to be replaced can still tell."""
+    """Refuse, as far as the database to be replaced can still tell."""
     try:
         with transaction.atomic():
             since = Erasure.objects.filter(erased_at__gt=manifest.made_at)

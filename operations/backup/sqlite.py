@@ -1,4 +1,4 @@
-"""SQLite's own backup: a copy of the file as it is at one moment, taken while others write."""
+"""SQLite's own backup: a copy of the file as it is at one moment, made while others write."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -11,22 +11,22 @@ from django.db import connection
 from .errors import BackupDamaged, BackupFailed, RestoreFailed
 
 NAME: Final = "database.sqlite3"
-_TRIES: Final = 2  # each waits for as long as a connection of ours waits for a lock
+_TRIES: Final = 2  # each waits as long as one of our connections waits for a lock
 
 
 def dump(path: Path) -> dict[str, int]:
-    """Write the database there; returns the rows of each table. Raises BackupFailed."""
+    """Write the database there; return the rows of each table. Raises BackupFailed."""
     with closing(sqlite3.connect(path)) as copy:
         try:
             _ours().backup(copy, progress=_give_up_after(_TRIES))
         except TimeoutError as error:
             raise BackupFailed("Others write to the database without a pause: try again.") from error
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, and none beside it
+        copy.execute("PRAGMA journal_mode = DELETE")  # a single file, with none beside it
         return _count(copy)
 
 
 def restore(path: Path, rows: Mapping[str, int]) -> None:
-    """Replace the database by this one, at once or not at all. Raises BackupDamaged and RestoreFailed."""
+    """Replace the database by this one, atomically. Raises BackupDamaged and RestoreFailed."""
     with _open(path) as kept:
         if not (_is_sound(kept) and _count(kept) == rows):
             raise BackupDamaged(f"{path} does not hold what the manifest says.")
@@ -45,11 +45,11 @@ def check_dump(path: Path) -> None:
 
 
 def check_programs() -> None:
-    """It takes none."""
+    """Do nothing: SQLite needs no programs."""
 
 
 def _open(path: Path) -> closing[sqlite3.Connection]:
-    """To be read and never written."""
+    """Open it read-only."""
     return closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True))
 
 
@@ -75,7 +75,7 @@ def _count(copy: sqlite3.Connection) -> dict[str, int]:
 
 
 def _give_up_after(tries: int) -> Any:
-    """SQLite waits for others for as long as they write."""
+    """Give up after a while: SQLite waits for others as long as they write."""
     waits = iter(range(tries))
 
     def progress(status: int, remaining: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Who was erased, and the sentences of the button that does it (on the learner's page)."""
+"""Who was erased, and the texts of the erase button (on the learner's page)."""
 
 from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -21,7 +21,7 @@ from ..wishes import decline_deletion, is_asked
 
 
 def preview_erasure(learner: Learner) -> Preview:
-    """What would go, or what stands against it."""
+    """Return what would be erased, or what prevents it."""
     forecast = foresee_erasure(workspace_id=learner.workspace_id, learner_cuid=learner.cuid, now=utc_now())
     if forecast.obstacles:
         return Preview(("It can't be done yet.", *forecast.obstacles))
@@ -69,7 +69,7 @@ register_eraser(Eraser(ErasureReason.choices, preview_erasure, _erase, is_asked,
 
 @admin.register(Erasure)
 class ErasureAdmin(WorkspaceScopedAdmin):
-    """Nobody can be told from an erasure. It stays, so that it can be repeated after a backup was restored."""
+    """An erasure identifies nobody. It stays, so that it can be repeated after a backup was restored."""
 
     view_power = Power.MANAGE
     list_display = ("learner_cuid", "why", "rows", "actor", "workspace", "erased_at", "papers_until")

@@ -1,4 +1,4 @@
-"""For how long a workspace keeps what, what is past its time now, and how much went already: counts, never names."""
+"""How long a workspace keeps what, what has expired, and how much was already removed: counts, never names."""
 
 import datetime as dt
 from typing import Any
@@ -23,7 +23,7 @@ SHOWN_DAYS = 30
 
 @admin.register(Retention)
 class RetentionAdmin(WorkspaceScopedAdmin):
-    """A day passes from a change until it is followed, so that whoever reads what would go can take it back."""
+    """A change takes effect after a day, so that a person who sees what would be removed can take it back."""
 
     view_power = Power.MANAGE
     add_power = change_power = Power.GOVERN

@@ -76,7 +76,7 @@ class Command(UseCaseCommand):
         return workspace_id
 
     def _repair(self, invariant: str, row: str, *, dry_run: bool) -> dict[str, str]:
-        """What became of one row; a refusal is told, and the others go on."""
+        """Return what happened to one row; a refusal is reported, and the others continue."""
         told = {"invariant": invariant, "row": row}
         found = repair_of(invariant=invariant, row=row)
         if found is None:

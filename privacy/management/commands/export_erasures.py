@@ -10,7 +10,7 @@ from privacy.erasure_list import list_erasures, write_erasures
 
 
 def file_in_folder(text: str) -> Path:
-    """An argument type: a file, new or to be replaced, in a folder that there is."""
+    """Return an argument type: a file, new or to be replaced, in an existing folder."""
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
         raise ArgumentTypeError(f"{text!r} is a folder, or its folder is not there: name a file in a folder")
