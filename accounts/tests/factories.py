@@ -1,4 +1,4 @@
-"""People, workspaces and keys for every app's tests."""
+"""People, workspaces, and keys for every app's tests."""
 
 from collections.abc import Iterable
 
@@ -86,7 +86,7 @@ class GuardianshipFactory(RowFactory[Guardianship]):
 
 
 def proven_user(email: str) -> User:
-    """Somebody who has entered the code that was mailed to this address."""
+    """Return somebody who has entered the code that was mailed to this address."""
     user = find_or_open_account(email=email)
     assert user is not None
     EmailAddress.objects.filter(user=user).update(verified=True)
@@ -94,17 +94,17 @@ def proven_user(email: str) -> User:
 
 
 def forget_proof(user: User) -> None:
-    """Their address is no longer known to be theirs."""
+    """Make their address unproven again."""
     EmailAddress.objects.filter(user=user).update(verified=False)
 
 
 def api_key_text(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) -> str:
-    """The text of a new key to the workspace, with every scope unless told otherwise."""
+    """Return the text of a new key to the workspace, with every scope unless told otherwise."""
     return create_api_key(workspace_id=workspace.pk, name="Tests", scopes=scopes, now=utc_now())[1]
 
 
 def bearer(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) -> dict[str, str]:
-    """Headers for Django's or DRF's test client: `client.get(url, headers=bearer(workspace=w))`."""
+    """Return headers for Django's or DRF's test client: `client.get(url, headers=bearer(workspace=w))`."""
     return {"Authorization": f"Bearer {api_key_text(workspace=workspace, scopes=scopes)}"}
 
 

@@ -105,7 +105,7 @@ class TestACompiledQuery:
 
 @pytest.mark.django_db
 def test_a_compiled_query_locks_nothing_outside_of_a_transaction(monkeypatch):
-    assert _learner_to_change.first(0) is None  # which compiles it
+    assert _learner_to_change.first(0) is None  # compiles it
     monkeypatch.setattr(connections["default"], "in_atomic_block", False)
 
     with pytest.raises(TransactionManagementError):

@@ -34,7 +34,7 @@ def guardian(workspace: Workspace) -> Guardian:
 
 
 class Integrator:
-    """Calls by a key of the workspace."""
+    """Calls with a key of the workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.client = Client()

@@ -275,7 +275,7 @@ class TestAccepting:
 
 
 class TestTheLink:
-    """What it shows, to whom."""
+    """What the link shows, and to whom."""
 
     def test_asks_for_a_code_and_shows_no_child(self, client: Client, guardian: Guardian) -> None:
         answer = client.get(page(invite(guardian)))

@@ -1,4 +1,4 @@
-"""In which language somebody reads us: by their account, else by their browser, else in English."""
+"""The language of a page: the account's, else the browser's, else English."""
 
 import pytest
 from django.test import Client
@@ -20,7 +20,7 @@ def signed_in(user: User) -> Client:
 
 
 def language_of(client: Client, path: str = "/courses", **headers: str) -> str:
-    """What the page says it is in, having looked that it is."""
+    """Return the language the page declares, after checking that it is in it."""
     page = client.get(path, headers=headers).content.decode()
     language = page.split('<html lang="')[1][:2]
     assert {"es": ES, "pl": PL, "en": EN}[language] in page

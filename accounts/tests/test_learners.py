@@ -22,7 +22,7 @@ class TestALearnerWithoutAnId:
     def test_is_made_in_two_statements(self, django_assert_num_queries):
         workspace = WorkspaceFactory()
 
-        with django_assert_num_queries(2):  # the learner, and a look for possible twins
+        with django_assert_num_queries(2):  # the learner, and a search for possible twins
             learner, created = find_or_create_learner(workspace_id=workspace.pk, grade_level="3rd", **JANE)
 
         assert created
@@ -34,7 +34,7 @@ class TestALearnerWithoutAnId:
         workspace = WorkspaceFactory()
         first, _ = ask(workspace)
 
-        with django_assert_num_queries(3):  # an insert that does nothing, a look who it is, a lock
+        with django_assert_num_queries(3):  # an insert that does nothing, a lookup of who it is, a lock
             again, created = find_or_create_learner(workspace_id=workspace.pk, **JANE)
 
         assert (again, created) == (first, False)
@@ -111,7 +111,7 @@ class TestALearnerWithAnId:
     def test_is_made_with_it_as_external_id_in_three_statements(self, django_assert_num_queries):
         workspace = WorkspaceFactory()
 
-        with django_assert_num_queries(3):  # a look who it is, the learner, a look for possible twins
+        with django_assert_num_queries(3):  # a lookup of who it is, the learner, a search for possible twins
             learner, created = find_or_create_learner(workspace_id=workspace.pk, learner_id="S-1", **JANE)
 
         assert created

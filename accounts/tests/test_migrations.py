@@ -1,4 +1,4 @@
-"""What was stored before addresses and names had one spelling each."""
+"""Data stored before addresses and names had one spelling each."""
 
 from importlib import import_module
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def store(table: str, pk: int, **values: str) -> None:
-    """Past the model, which would spell them anew."""
+    """Bypass the model, which would normalize them."""
     columns = ", ".join(f"{name} = %s" for name in values)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {columns} WHERE id = %s", [*values.values(), pk])

@@ -1,4 +1,4 @@
-"""A family corrects a learner's name: at once where it is the same child, by asking staff where it may not be."""
+"""A family corrects a learner's name: at once if it is the same child, by asking staff if it may not be."""
 
 from typing import Any
 

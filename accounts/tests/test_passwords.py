@@ -43,7 +43,7 @@ def is_in(answer: HttpResponse) -> bool:
 
 @pytest.fixture
 def at(time_machine: Any) -> Any:
-    """Moves the clock to so many seconds after noon."""
+    """Set the clock to this many seconds after noon."""
 
     def move(seconds: int) -> None:
         time_machine.move_to(NOON + dt.timedelta(seconds=seconds), tick=False)

@@ -1,4 +1,4 @@
-"""Refusals of what names nothing, or names two; nothing has changed after them."""
+"""Refusals of references to nothing, or to two things; nothing has changed after them."""
 
 import datetime as dt
 

@@ -180,7 +180,7 @@ class TestHowManyCodesAreSent:
         answer = self.ask(address=HOME)
 
         assert answer.status_code == 302
-        assert len(mail.outbox) == 4 * 6 + 1  # in an hour, of 60
+        assert len(mail.outbox) == 4 * 6 + 1  # in an hour, of 60 allowed
 
     def test_is_limited_for_strangers_together_and_comes_back(self) -> None:
         for number in range(20):

@@ -1,4 +1,4 @@
-"""Learners that may be one person: staff are asked, once, and are not asked about siblings."""
+"""Learners who may be one person: staff are asked, once, and are not asked about siblings."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def ask(workspace: Workspace, **profile: Any) -> Learner:
 
 
 def asked_about() -> list[tuple[int, int]]:
-    """The pairs that open tasks are about."""
+    """Return the pairs that open tasks are about."""
     return [pair_of(task) for task in StaffTask.objects.filter(kind="possible_twins", status="open").order_by("pk")]
 
 

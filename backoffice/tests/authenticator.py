@@ -1,4 +1,4 @@
-"""A device that holds a passkey, in software: answers as a browser hands its answers on."""
+"""A software device that holds a passkey, and answers as a browser passes its answers on."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ class Authenticator:
         self.counter = 0
 
     def make(self, options: dict[str, Any]) -> str:
-        """Its answer to being asked for a passkey."""
+        """Return its answer to a request to create a passkey."""
         public = AttestedCredentialData.create(Aaguid.NONE, self.id, ES256.from_cryptography_key(self.key.public_key()))
         data = self._data(options["rp"]["id"], FLAG.UP | FLAG.AT, public)
         said = AttestationObject.create("none", data, {})
@@ -34,7 +34,7 @@ class Authenticator:
         return self._answer({"clientDataJSON": client, "attestationObject": said})
 
     def use(self, options: dict[str, Any]) -> str:
-        """Its answer to being asked who it is."""
+        """Return its answer to a request to identify itself."""
         self.counter += 1
         data = self._data(options["rpId"], FLAG.UP)
         client = self._client("webauthn.get", options)

@@ -26,7 +26,7 @@ class StaffClient(Client):
         self.force_login(self.user, backend=SIGNED_IN_BY_PASSWORD)
 
     def confirm(self, url: str, answers: dict[str, Any] | None = None) -> Any:
-        """Answer a question, look at the preview, and press the button."""
+        """Answer a question, view the preview, and press the button."""
         return self.post(url, {**(answers or {}), "_confirm": "1"})
 
 
@@ -38,7 +38,7 @@ def member_with_password(role: Role = Role.ADMIN) -> Membership:
 
 
 def sign_in(user: User, client: Client | None = None, *, then: str = "/admin/") -> Client:
-    """Through the form, as a person does. However many sign in on this machine at the same moment, none has to wait."""
+    """Sign in through the form, like a person. However many sign in on this machine at once, none has to wait."""
     client = client or Client()
     with mock.patch.object(passwords, "STRANGERS_AT_ONCE", 100):
         answer = client.post(f"/admin/login/?next={then}", {"username": user.email, "password": PASSWORD})
@@ -47,7 +47,7 @@ def sign_in(user: User, client: Client | None = None, *, then: str = "/admin/") 
 
 
 def staff_request(user: User) -> HttpRequest:
-    """A request of somebody signed in to the back office, for what needs no more of a page than that."""
+    """Return a request of somebody signed in to the back office, for code that needs no full page."""
     request = RequestFactory().get("/admin/")
     request.user = user
     request.session = SessionStore()
@@ -56,5 +56,5 @@ def staff_request(user: User) -> HttpRequest:
 
 
 def said(response: Any) -> list[str]:
-    """The messages a page leaves for the next one."""
+    """Return the messages a page leaves for the next one."""
     return [str(message) for message in get_messages(response.wsgi_request)]

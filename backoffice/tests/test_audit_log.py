@@ -1,4 +1,4 @@
-"""What staff do is written down with it, once, and stays as it was written."""
+"""Staff actions are recorded in the same transaction, once, and the record never changes."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""Exports of lists: what they show to whom, how they are written, and when they go."""
+"""Exports of lists: what they show to whom, how they are written, and when they expire."""
 
 import csv
 import datetime as dt
@@ -57,7 +57,7 @@ def signed_in(user: Any) -> Client:
 
 
 def ask_for(user: Any, *, format: str = "csv", query: str = "", selected: list[Learner] | None = None) -> Export:
-    """What staff do on the list of learners: choose rows or all, and the action."""
+    """Do what staff do on the list of learners: choose rows or all, and the action."""
     first = Learner.objects.order_by("pk").first()
     keys = [learner.pk for learner in (selected or [first])]
     chosen = {"action": f"export_{format}", "select_across": "0" if selected else "1", "_selected_action": keys}

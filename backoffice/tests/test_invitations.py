@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 PASSWORD = "correct horse battery"
 PARENT = "parent@example.test"
-CSRF_TOKEN = re.compile(r'(?<=name="csrfmiddlewaretoken" value=")\w+')  # another one each time
+CSRF_TOKEN = re.compile(r'(?<=name="csrfmiddlewaretoken" value=")\w+')  # a new one each time
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Staff decide whether two learners are one person, knowing what that moves and what stands in its way."""
+"""Staff decide whether two learners are one person, knowing what the merge moves and what prevents it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A passkey answers for its owner in place of a code: this site's challenge, once, and nobody else's."""
+"""A passkey answers for its owner instead of a code: only this site's challenge, only once, and for nobody else."""
 
 import json
 from typing import Any
@@ -99,7 +99,7 @@ class TestAPasskey:
         add(sign_in(member.user), device)
         first = sign_in(member.user)
         first.post(ASK, {"answer": device.use(asked(first, ASK))})
-        device.counter = 0  # as the copy still has it
+        device.counter = 0  # the copy still has the old counter
         client = sign_in(member.user)
 
         refused = client.post(ASK, {"answer": device.use(asked(client, ASK))})

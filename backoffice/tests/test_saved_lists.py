@@ -1,4 +1,4 @@
-"""Columns and filters of a list, as each member of staff keeps them."""
+"""A list's columns and filters, as each staff member saves them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""After the password, staff show a code that nobody else has, once."""
+"""After the password, staff enter a code that nobody else has, once."""
 
 import datetime as dt
 import re
@@ -43,7 +43,7 @@ def present_code(user: User) -> str:
 
 
 def set_up(user: User) -> list[str]:
-    """Shown the code before the present one, so that the present one is left."""
+    """Set up with the previous code, so that the current one is left."""
     secret = new_app_secret()
     return set_app(user=user, secret=secret, code=code_of(secret, steps=-1), now=utc_now())
 
@@ -65,7 +65,7 @@ def deeds(member: Membership) -> list[str]:
 
 
 def doors() -> set[str]:
-    """An address of every page and button of the back office, of rows that are not there."""
+    """Return a URL of every page and button of the back office, with rows that do not exist."""
     found = (route for route, _ in routes(get_resolver()) if route.startswith("admin/"))
     named = {re.sub(r"<[^>]+>", "1", route) for route in found if "(" not in route}
     return {f"/{route}" for route in named} - {"/admin/login/", "/admin/logout/", "/admin/jsi18n/"}
@@ -141,7 +141,7 @@ class TestSigningIn:
         assert int(fresh["Retry-After"]) > 0
 
     def test_from_a_known_browser_waits_for_no_stranger(self, member: Membership) -> None:
-        owners = sign_in(member.user)  # remembers the browser
+        owners = sign_in(member.user)  # this browser is remembered
         set_up(member.user)
         stranger = sign_in(member.user)
         for _ in range(6):

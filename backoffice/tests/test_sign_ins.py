@@ -1,4 +1,4 @@
-"""Staff see where they are signed in, and end it: the next request of such a browser is a stranger's."""
+"""Staff see where they are signed in, and can end it: the browser's next request is anonymous."""
 
 import datetime as dt
 from typing import Any
@@ -124,7 +124,7 @@ class TestSigningOut:
 
     def test_everywhere_else_leaves_this_one(self, member: Membership) -> None:
         here, there = sign_in_here(member), sign_in_here(member)
-        unnoted = Client()  # signed in before sign-ins were kept
+        unnoted = Client()  # signed in before sign-ins were recorded
         unnoted.force_login(member.user, backend=SIGNED_IN_BY_PASSWORD)
 
         here.post(f"{PAGE}/end")

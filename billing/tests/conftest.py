@@ -19,7 +19,7 @@ def sandbox_process() -> Iterator[SandboxProcess]:
 
 @pytest.fixture(autouse=True)
 def _purpose() -> None:
-    """Something that is paid for and needs no lock of its own."""
+    """Register a purpose that needs no lock of its own."""
     register_purpose(
         Purpose(name=PURPOSE, lock_subject=lambda subject: None, describe=lambda subject: (f"Tuition {subject}", ""))
     )
@@ -27,11 +27,11 @@ def _purpose() -> None:
 
 @pytest.fixture
 def world(sandbox_process: SandboxProcess, settings: Settings) -> StripeWorld:
-    """Stripe, empty and without faults, asked once and not again by the client."""
+    """Return an empty Stripe without faults; the client does not retry."""
     sandbox_process.reset()
     settings.STRIPE_API_BASE = sandbox_process.url
     settings.STRIPE_SECRET_KEY = sandbox_process.api_key
     settings.STRIPE_WEBHOOK_SECRET = sandbox_process.secret
     settings.STRIPE_MAX_RETRIES = 0
-    stripe_gateway._connect.cache_clear()  # with what its breaker remembers of the last test's faults
+    stripe_gateway._connect.cache_clear()  # together with what its breaker remembers of the last test's faults
     return StripeWorld(sandbox_process)

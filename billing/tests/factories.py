@@ -1,4 +1,6 @@
-"""Money for every app's tests. What Stripe decides is reached through the use cases; these make what comes before."""
+"""Money for every app's tests. Stripe's decisions are reached through the use cases; these factories create what comes
+before.
+"""
 
 import datetime as dt
 from decimal import Decimal
@@ -65,18 +67,18 @@ class PaymentFactory(RowFactory[Payment]):
 
 
 def paid(**fields: Any) -> Payment:
-    """A payment that came."""
+    """Return a received payment."""
     payment = PaymentFactory(paid_at=utc_now(), **fields)
     payment.receive()
     payment.save()
     return payment
 
 
-FEE_MINOR = 172  # of 49.00 USD, as Stripe takes it in the United States
+FEE_MINOR = 172  # Stripe's fee for 49.00 USD in the United States
 
 
 def paid_out(payment: Payment, *, off_by: int = 0) -> PayoutLine:
-    """Stripe has sent the payment to the bank, alone, less its fee; `off_by` makes the payout another amount."""
+    """Return a payout of this payment alone, minus its fee; `off_by` changes the payout's amount."""
     number = Payout.objects.count()
     now = utc_now()
     payout = Payout.objects.create(
@@ -105,7 +107,7 @@ def paid_out(payment: Payment, *, off_by: int = 0) -> PayoutLine:
 
 
 def closed_month(workspace: Workspace) -> MonthClose:
-    """July 2026, in which one payment came."""
+    """Close July 2026, in which one payment came."""
     payment = paid(checkout__price__workspace=workspace)
     Payment.objects.filter(pk=payment.pk).update(paid_at=dt.datetime(2026, 7, 20, 12, tzinfo=dt.UTC))
     now = dt.datetime(2026, 8, 2, 12, tzinfo=dt.UTC)
@@ -113,7 +115,7 @@ def closed_month(workspace: Workspace) -> MonthClose:
 
 
 def statuses(*rows: Checkout | Payment | Refund) -> list[str]:
-    """Where each of these rows stands in the database."""
+    """Return each row's state in the database."""
     return [type(row)._default_manager.get(pk=row.pk).status for row in rows]
 
 
@@ -130,7 +132,7 @@ class VoucherFactory(RowFactory[Voucher]):
 
 
 def session_of(checkout: Checkout, **more: Any) -> SessionSnapshot:
-    """What Stripe would say of this checkout: that it was paid, unless it is told otherwise."""
+    """Return what Stripe would say about this checkout: by default, that it was paid."""
     told: dict[str, Any] = {
         "id": f"cs_rows_{checkout.pk}",
         "reference": checkout.reference,

@@ -1,4 +1,4 @@
-"""What Stripe says of refunds and disputes, for tests that need no Stripe to say it."""
+"""Stripe's refunds and disputes, for tests that need no Stripe."""
 
 import datetime as dt
 from dataclasses import replace
@@ -27,7 +27,7 @@ def refund(minor: int, *, status: str = "succeeded", number: int = 1) -> RefundS
 
 
 def dispute(minor: int, *, status: str, number: int = 1, **more: Any) -> DisputeSnapshot:
-    """As Stripe has it in this status, which is one of Stripe's."""
+    """Return a dispute with this status, which is one of Stripe's."""
     more.setdefault("is_charge_refundable", status.startswith("warning_"))
     return DisputeSnapshot(
         id=f"du_{number}",
@@ -41,7 +41,7 @@ def dispute(minor: int, *, status: str, number: int = 1, **more: Any) -> Dispute
 
 
 def arrive(payment: Payment, *things: RefundSnapshot | DisputeSnapshot, now: dt.datetime = NOW) -> Payment:
-    """Record what Stripe says, in this order; the payment as it is then."""
+    """Record what Stripe says, in this order; return the payment as it is then."""
     for snapshot in things:
         thing = replace(snapshot, id=f"{snapshot.id}_of_{payment.pk}")
         if isinstance(thing, RefundSnapshot):
@@ -52,7 +52,7 @@ def arrive(payment: Payment, *things: RefundSnapshot | DisputeSnapshot, now: dt.
 
 
 def session(checkout: Checkout, **changes: Any) -> SessionSnapshot:
-    """The session of a checkout, paid by card unless told otherwise."""
+    """Return a checkout's session, paid by card by default."""
     fields: dict[str, Any] = {
         "id": f"cs_{checkout.pk}",
         "reference": checkout.reference,
@@ -71,7 +71,7 @@ def session(checkout: Checkout, **changes: Any) -> SessionSnapshot:
 
 
 def tell(checkout: Checkout, **changes: Any) -> Checkout:
-    """Record what Stripe says of a checkout."""
+    """Record what Stripe says about a checkout."""
     return record_session(checkout_id=checkout.pk, session=session(checkout, **changes), now=dt.datetime.now(dt.UTC))
 
 
@@ -81,7 +81,7 @@ REFUSED_BY_THE_BANK = {"payment_status": "unpaid", "payment_intent_status": "req
 
 
 class Deaf:
-    """A Stripe that must not be asked, but for what a test gives it."""
+    """A Stripe that must not be called, except for what a test provides."""
 
     def __init__(self, **answers: Any) -> None:
         self.__dict__.update({name: self._answering(answer) for name, answer in answers.items()})

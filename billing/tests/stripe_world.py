@@ -18,7 +18,7 @@ from .factories import CheckoutFactory
 
 
 class StripeWorld:
-    """The sandbox, with shortcuts. Webhooks are delivered by hand, when a test says so."""
+    """The sandbox, with shortcuts. Webhooks are delivered by hand when a test asks for it."""
 
     def __init__(self, sandbox: SandboxProcess) -> None:
         self.sandbox = sandbox
@@ -41,7 +41,7 @@ class StripeWorld:
         self.sandbox.settle(submitted.url, outcome=outcome).raise_for_status()
 
     def events(self, *types: str) -> list[dict[str, Any]]:
-        """What Stripe has to tell, oldest first."""
+        """Return Stripe's events, oldest first."""
         listed = self.client.v1.events.list({"limit": 100}).data
         bodies = [event.to_dict() for event in reversed(listed)]
         return [body for body in bodies if not types or body["type"] in types]
@@ -61,7 +61,7 @@ class StripeWorld:
 
 
 def signed(raw: bytes, *, at: int | None = None, secret: str = "") -> str:
-    """The Stripe-Signature header for these bytes."""
+    """Return the Stripe-Signature header for these bytes."""
     return stripe.WebhookSignature.generate_signature_header(
         raw.decode(), secret or settings.STRIPE_WEBHOOK_SECRET, at or int(time.time())
     )
@@ -73,5 +73,5 @@ def post_signed(raw: bytes, *, signature: str | None = None) -> Any:
 
 
 def published() -> list[str]:
-    """The types of all events in the outbox, in their order."""
+    """Return the types of all events in the outbox, in order."""
     return list(OutboxEvent.objects.order_by("id").values_list("type", flat=True))

@@ -1,4 +1,4 @@
-"""What is done about one checkout leaves every other as it is: of another subject or purpose, ended, or paid."""
+"""Actions on one checkout leave every other unchanged: of another subject or purpose, ended, or paid."""
 
 import datetime as dt
 from typing import Any, ClassVar

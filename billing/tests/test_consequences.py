@@ -1,4 +1,4 @@
-"""What staff are told before they act on books, invoices and codes is what then happens."""
+"""What staff are told before they act on books, invoices, and codes is what then happens."""
 
 import datetime as dt
 from types import SimpleNamespace

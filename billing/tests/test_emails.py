@@ -1,4 +1,4 @@
-"""The emails about money: to whom, what they say, and that nothing is said twice."""
+"""The emails about money: their recipients and content, and that nothing is sent twice."""
 
 from io import BytesIO
 from typing import Any
@@ -27,7 +27,7 @@ def refund(payment: Payment, amount: int | None, reason: RefundReason = RefundRe
 
 
 def delivered() -> Any:
-    """The newest mail, after everything due was sent."""
+    """Return the newest mail after everything due was sent."""
     send_due_notifications(now=utc_now())
     return mail.outbox[-1]
 

@@ -1,4 +1,4 @@
-"""Invoices that Fakturownia issues, by the sandbox's stand-in: each once, in order, whatever happens on the way."""
+"""Invoices issued by Fakturownia, through the sandbox's stand-in: each once, in order, whatever happens on the way."""
 
 import datetime as dt
 from decimal import Decimal
@@ -36,7 +36,7 @@ PATH = "/fakturownia/acme/invoices.json"
 
 
 class Account:
-    """A workspace's account at Fakturownia, and the payments that come to it."""
+    """A workspace's account at Fakturownia, and the payments it receives."""
 
     def __init__(self, sandbox: SandboxProcess) -> None:
         sandbox.reset()
@@ -71,7 +71,7 @@ class Account:
         return correct_invoice(payment=payment, now=self.now)
 
     def work(self, *, after: dt.timedelta = dt.timedelta(0)) -> int:
-        """Let the worker go on, `after` so much time."""
+        """Let the worker continue, `after` this much time."""
         self.now += after
         return issue_requested(workspace_id=self.workspace.pk, now=self.now)
 

@@ -30,7 +30,7 @@ class TestTheGateway:
         settings.STRIPE_TIMEOUT_SECONDS = 0.2
         world.sandbox.faults(latency_ms=5_000)
 
-        with pytest.raises(PaymentProviderDown):  # whoever waited would hear that there is no such session
+        with pytest.raises(PaymentProviderDown):  # the caller would be told that there is no such session
             get_gateway().retrieve_session("cs_1")
 
     @pytest.mark.django_db

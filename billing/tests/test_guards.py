@@ -1,4 +1,4 @@
-"""What keeps money right when Stripe's words come late, twice or without what they are about; on rows alone."""
+"""What keeps money right when Stripe's messages come late, twice, or without their objects; on rows alone."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an invoice says of tax and seller, and how one to the wrong buyer is replaced."""
+"""What an invoice says about tax and seller, and how one to the wrong buyer is replaced."""
 
 import datetime as dt
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Invoices: their numbers, their corrections, their paper and who may have it."""
+"""Invoices: their numbers, their corrections, their PDFs, and who may read them."""
 
 import datetime as dt
 import unicodedata
@@ -336,7 +336,7 @@ class TestThePaper:
         pages = PdfReader(BytesIO(render_invoice(invoice_of(address=address)))).pages
 
         texts = [page.extract_text() for page in pages]
-        assert texts[1].startswith("From\nTo\n")  # the heads are repeated
+        assert texts[1].startswith("From\nTo\n")  # the headings are repeated
         assert "".join(texts).count(address[-1]) >= address.count(address[-1])
         assert "Total\n49.00 USD" in "".join(texts)
 

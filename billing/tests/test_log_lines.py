@@ -1,4 +1,4 @@
-"""What logs say of money: each fact once, after it is committed, with ids and amounts and nobody's name."""
+"""What logs say about money: each fact once, after it is committed, with ids and amounts and nobody's name."""
 
 import logging
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def checkout() -> Checkout:
 
 
 def told(checkout: Checkout, **changes: Any) -> None:
-    """Stripe's session of the checkout is recorded."""
+    """Record Stripe's session of the checkout."""
     record_session(checkout_id=checkout.pk, session=session(checkout, payer_email=PAYER, **changes), now=NOW)
 
 

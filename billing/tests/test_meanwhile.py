@@ -1,4 +1,4 @@
-"""While Stripe is asked no lock is held: what another worker records in the meantime stays as it recorded it."""
+"""No lock is held during calls to Stripe: whatever another worker records in the meantime stays."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -20,7 +20,7 @@ FINANCE = Actor("user", 7)
 
 
 def look(workspace: Workspace) -> list[tuple[str, str]]:
-    """What stands: kind and subject."""
+    """Return the standing mismatches: kind and subject."""
     look_for_mismatches(workspace_id=workspace.pk, now=utc_now())
     standing = Mismatch.objects.standing().filter(workspace=workspace).order_by("kind")
     return list(standing.values_list("kind", "subject"))

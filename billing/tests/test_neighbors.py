@@ -1,4 +1,4 @@
-"""What is done about one sum of money leaves the money beside it as it is: payments, refunds, invoices, events."""
+"""Actions on one sum of money leave its neighbors unchanged: payments, refunds, invoices, events."""
 
 import datetime as dt
 from dataclasses import replace
@@ -28,7 +28,7 @@ EARLIER = NOW - dt.timedelta(hours=1)
 
 
 def asked(amount_minor: int | None = None) -> Refund:
-    """A refund that we want, of which Stripe does not know yet."""
+    """Return a refund that we want and Stripe does not know yet."""
     return refunds.request_refund(
         payment_id=paid().pk, amount_minor=amount_minor, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
     )

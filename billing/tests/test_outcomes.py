@@ -1,4 +1,4 @@
-"""How a purchase stands for its payer, by rows alone."""
+"""How a purchase stands for its payer, on rows alone."""
 
 import datetime as dt
 from typing import Any

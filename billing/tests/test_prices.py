@@ -1,4 +1,6 @@
-"""Our table of currencies against Stripe's published rules, and against the sandbox, which has them from elsewhere."""
+"""Our table of currencies against Stripe's published rules, and against the sandbox, which has them from another
+source.
+"""
 
 from importlib import import_module
 

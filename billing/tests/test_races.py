@@ -1,4 +1,4 @@
-"""What happens at once: real threads on PostgreSQL. A guard's test has a control that shows the race without it."""
+"""Concurrency: real threads on PostgreSQL. Each guard's test has a control that shows the race without it."""
 
 import contextlib
 import datetime as dt
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:
-    """Run the calls at once, each in a thread with a connection of its own; their answers or errors, in order."""
+    """Run the calls at once, each in a thread with its own connection; return their answers or errors, in order."""
     start = threading.Barrier(len(calls))
     answers: list[Any] = [None] * len(calls)
 

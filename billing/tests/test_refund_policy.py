@@ -1,4 +1,4 @@
-"""What comes back by a refund policy, to the smallest unit."""
+"""How much comes back under a refund policy, to the smallest unit."""
 
 import datetime as dt
 

@@ -107,7 +107,7 @@ def told_to_end() -> list[bool]:
 
 
 def refundable_by_staff(payment: Payment) -> int:
-    """What a refund of all that is left comes to; 0 where it is refused."""
+    """Return the amount of a refund of everything left; 0 if it is refused."""
     try:
         return request_refund(
             payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
@@ -258,5 +258,5 @@ class TestTheDoctor:
 
 
 def miscounted() -> list[str]:
-    """The rows that the doctor names."""
+    """Return the rows that the doctor names."""
     return [breach.row for breach in payments_count_their_refunds(Extent(now=NOW))]

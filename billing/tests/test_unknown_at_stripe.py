@@ -1,4 +1,4 @@
-"""What Stripe has no record of: another account's objects, or those of data that was made anew."""
+"""Objects that Stripe does not know: another account's, or those of recreated data."""
 
 import datetime as dt
 

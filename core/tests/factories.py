@@ -1,4 +1,4 @@
-"""What the factories of every app stand on."""
+"""The base of every app's factories."""
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,7 +9,7 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 class RowFactory(DjangoModelFactory[Row]):
-    """A factory whose calls give a saved row of its model, which factory_boy does but does not say."""
+    """A factory whose calls return a saved row of its model, which factory_boy does but does not declare."""
 
     class Meta:
         abstract = True

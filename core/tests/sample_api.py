@@ -38,7 +38,7 @@ class ValidatedView(EchoView):
 
 
 class CountedView(EchoView):
-    """Each effect is a row of its own; `fail` asks for a refusal after the effect."""
+    """Each effect is its own row; `fail` asks for a refusal after the effect."""
 
     @idempotent
     def post(self, request: Request) -> Response:

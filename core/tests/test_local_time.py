@@ -1,4 +1,4 @@
-"""What a clock on a wall shows and the moment that is, for every zone there is."""
+"""Local times and the moments they mean, for every zone there is."""
 
 import datetime as dt
 
@@ -95,7 +95,7 @@ class TestALocalTime:
             assert wall_clock(instant.at - (shown - said), zone) < said
         else:
             assert shown == said
-        if instant.clock == Clock.REPEATED:  # it was not shown before, so this is the first time
+        if instant.clock == Clock.REPEATED:  # it was not shown before, so this is the first occurrence
             assert all(wall_clock(instant.at - dt.timedelta(minutes=ago), zone) != said for ago in (20, 30, 60, 120))
 
 

@@ -8,7 +8,7 @@ from core.migrating import migrate_under_load
 
 
 class Met(Exception):
-    """What psycopg says, with the state by which it is told apart."""
+    """The error psycopg raises, with the state that identifies it."""
 
     def __init__(self, sqlstate: str | None) -> None:
         super().__init__(sqlstate)
@@ -17,7 +17,7 @@ class Met(Exception):
 
 @pytest.fixture
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """The states that the next migrations fail with; then one goes through."""
+    """The states with which the next migrations fail; after them, one succeeds."""
     states: list[str | None] = []
 
     def call(*arguments: Any, **options: Any) -> None:

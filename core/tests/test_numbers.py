@@ -133,7 +133,7 @@ class TestAColumn:
 
 
 def readings_of_its_own(source: str) -> list[str]:
-    """Where a module reads whole numbers by a rule of its own: Django's form field, argparse's `int`, `isdigit`."""
+    """Find modules that read whole numbers by their own rule: Django's form field, argparse's `int`, `isdigit`."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in ("isdigit", "isdecimal", "isnumeric"):

@@ -1,4 +1,4 @@
-"""Asking systems at addresses that somebody typed: what is refused, and how an answer may fail."""
+"""Calling systems whose URL somebody typed: what is refused, and how an answer may fail."""
 
 import ipaddress
 import socket
@@ -17,7 +17,7 @@ from core.outbound import NoAnswer, NotSent, ask, is_public
 
 
 class Other:
-    """A system that answers what it is told to, on the loopback interface, and keeps what it was asked."""
+    """A system on the loopback interface that answers as told, and records its requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
@@ -51,7 +51,7 @@ class Other:
             do_GET = do_POST
 
             def log_message(self, *args: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 
@@ -68,7 +68,7 @@ def send(url: str, method: str = "GET", seconds: float = 5, **more: Any) -> outb
 
 
 def stands_for(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Let every name resolve to these."""
+    """Make every name resolve to these addresses."""
 
     def resolve(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
         named = [host] if host[0].isdigit() else addresses
@@ -148,7 +148,7 @@ class TestWhatIsNotSent:
             send("https://lms.example.test/")
 
     def test_goes_to_the_address_that_was_looked_at(self, other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The name is not resolved again: it might stand for something else by then."""
+        """The name is not resolved again: by then it might stand for something else."""
         stands_for(monkeypatch, "127.0.0.1")
 
         assert send(f"http://lms.example.test:{other.port}/").status == 200
@@ -196,7 +196,7 @@ class TestAnAddressOfOurs:
 
 class TestAnAnswerThatTrickles:
     def test_is_cut_off_in_time(self) -> None:
-        """A byte now and then keeps every timeout of a single wait from ending it."""
+        """A byte now and then prevents every timeout of a single wait."""
         server = socket.create_server(("127.0.0.1", 0))
         is_over = threading.Event()
 
@@ -212,7 +212,7 @@ class TestAnAnswerThatTrickles:
                     """Cut off, as it should be."""
 
         threading.Thread(target=trickle, daemon=True).start()
-        # So that a client that waits for ever ends in an answer that is broken off, and another message.
+        # So that a client that waits forever ends with an interrupted answer, and a different message.
         threading.Timer(5, is_over.set).start()
         try:
             with pytest.raises(NoAnswer):

@@ -4,7 +4,7 @@ from core.paper import Line, lay_out, spell_out
 
 
 def drawn(text: str, width: float = 500) -> list[str]:
-    """Each line as it is drawn, from left to right."""
+    """Return each line as it is drawn, from left to right."""
     return ["".join(piece for piece, _ in line.runs) for line in lay_out(text, width=width)]
 
 

@@ -1,4 +1,4 @@
-"""Names that are looked up in time, or not at all."""
+"""Names that are resolved within a deadline, or not at all."""
 
 import socket
 import threading
@@ -15,7 +15,7 @@ FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", 443))]
 
 
 class NameServer:
-    """Answers once it may, and counts what it was asked."""
+    """Answers once it is allowed to, and counts its queries."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -188,7 +188,7 @@ def from_another_connection(call):
 
 
 def change_what_is_free() -> list[str]:
-    """The keys of the rows that nobody holds."""
+    """Change the rows that nobody has locked; return their keys."""
     with transaction.atomic():
         found = IdempotencyRecord.objects.select_for_update(skip_locked=True, no_key=True).order_by("key")
         return list(found.values_list("key", flat=True))

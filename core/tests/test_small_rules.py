@@ -89,7 +89,7 @@ class TestTheNetworkInATestsOwnTransaction:
 
 @shared_task
 def sample_task(number: int) -> None:
-    """Only ever rung, never run."""
+    """This task is only triggered, never run."""
 
 
 @pytest.mark.django_db(transaction=True)
@@ -133,7 +133,7 @@ class TestANudge:
 
 
 class Dice:
-    """Falls on the one or the other end."""
+    """Rolls either the lowest or the highest value."""
 
     def __init__(self, pick):
         self.uniform = pick

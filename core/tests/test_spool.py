@@ -1,4 +1,4 @@
-"""The queue that is a folder, as a worker meets it after crashes, upgrades and curious people."""
+"""The folder queue as a worker finds it after crashes, upgrades, and curious people."""
 
 import base64
 import json
@@ -38,16 +38,16 @@ def send(channel: spool.Channel, number: int) -> None:
 
 
 def receive(channel: spool.Channel) -> int | None:
-    """The number in the next message, None if there is none."""
+    """Return the number in the next message, None if there is none."""
     message = channel.basic_get("celery")
     if message is None:
         return None
-    message.ack()  # what is not acknowledged goes back into the queue when its reader ends
+    message.ack()  # an unacknowledged message returns to the queue when its reader ends
     return json.loads(message.body)["n"]
 
 
 def well_formed(**changes: object) -> dict[str, object]:
-    """A message as it stands in a file, with these members of it or of its properties replaced."""
+    """Return a message as it is stored in a file, with these members of it or of its properties replaced."""
     message: dict[str, object] = {
         "body": base64.b64encode(b"{}").decode(),
         "content-type": "application/json",
@@ -175,7 +175,7 @@ class TestAMessageNobodyCanRead:
                 raise PermissionError(path)
             return really_open(path, *args)
 
-        monkeypatch.setattr(Path, "open", refuse)  # tests may run as root, whom no mode stops
+        monkeypatch.setattr(Path, "open", refuse)  # tests may run as root, to whom file modes do not apply
 
         assert receive(channel) == 7
         assert list(folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What will go says so, in time."""
+"""Operations that will end announce it early enough."""
 
 import datetime as dt
 

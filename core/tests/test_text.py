@@ -28,7 +28,7 @@ class TestShortening:
     @pytest.mark.parametrize(
         ("text", "limit", "short"),
         [
-            ("Cafe\N{COMBINING ACUTE ACCENT}s", 5, "Caf…"),  # the accent would be cut from its letter
+            ("Cafe\N{COMBINING ACUTE ACCENT}s", 5, "Caf…"),  # the accent would be separated from its letter
             ("ab" + FAMILY + "cd", 6, "ab…"),
             ("a\N{REGIONAL INDICATOR SYMBOL LETTER U}\N{REGIONAL INDICATOR SYMBOL LETTER S}bc", 3, "a…"),
             ("한국어", 2, "한…"),

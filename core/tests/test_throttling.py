@@ -70,7 +70,7 @@ class TestTheRateLimit:
         settings.COUNT_IN_CACHE = False
         answers = []
         for _ in range(4):
-            throttling._packets.clear()  # as in a process that has not met this caller
+            throttling._packets.clear()  # like a process that has not seen this caller
             cache.clear()
             answers.append(client.get("/api/echo").status_code)
 

@@ -39,7 +39,7 @@ class ThingMade(ThingHappened):
 
 
 def happen(*, workspace: Workspace, times: int = 1, thing: str = "1", body: dict[str, Any] | None = None) -> list[int]:
-    """Publish ThingHappened, each in a transaction of its own; the ids of the outbox rows."""
+    """Publish ThingHappened, each in its own transaction; return the ids of the outbox rows."""
     for _ in range(times):
         with transaction.atomic():
             publish(ThingHappened(workspace_id=workspace.pk, thing=thing, body=body or {}))
@@ -47,14 +47,14 @@ def happen(*, workspace: Workspace, times: int = 1, thing: str = "1", body: dict
 
 
 def listen(workspace: Workspace, *, now: dt.datetime, url: str = "", **fields: Any) -> WebhookEndpoint:
-    """An endpoint that is told everything that happens from `now` on."""
+    """Return an endpoint that receives everything that happens from `now` on."""
     fields.setdefault("event_types", ["*"])
     url = url or "https://receiver.example.test/hooks"
     return create_endpoint(workspace_id=workspace.pk, url=url, now=now, **fields)
 
 
 def tell(workspace: Workspace, *things: str, now: dt.datetime, **body: Any) -> list[WebhookDelivery]:
-    """Publish ThingHappened of each of these, and make its deliveries; those that are new, in their order."""
+    """Publish ThingHappened for each of these, and create its deliveries; return the new ones, in order."""
     known = list(WebhookDelivery.objects.order_by("pk").values_list("pk", flat=True))
     for thing in things:
         with transaction.atomic():

@@ -1,6 +1,6 @@
-"""A receiver of its own process that trusts nothing but the public library of Standard Webhooks.
+"""A receiver in a separate process that relies only on the public library of Standard Webhooks.
 
-python receiver.py whsec_...        # says its port, then a line of JSON for each message: its id, and its verdict
+python receiver.py whsec_...        # prints its port, then a line of JSON for each message: its id, and its verdict
 """
 
 import json
@@ -25,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
         sys.stdout.flush()
 
     def log_message(self, *args: object) -> None:
-        """Say nothing else."""
+        """Log nothing else."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The other side of webhooks, in this process: it answers what a test says, at moments that a test says."""
+"""The other side of webhooks, in this process: the test sets its answers and their moments."""
 
 import datetime as dt
 import json
@@ -16,7 +16,7 @@ DAY = dt.timedelta(days=1)
 
 
 class Receiver:
-    """What the other side answers: `status` to everything, or what `judge` says of a body; None is no answer."""
+    """The other side's answers: `status` to everything, or what `judge` returns for a body; None means no answer."""
 
     def __init__(self) -> None:
         self.status: int | None = 200
@@ -34,12 +34,12 @@ class Receiver:
 
     @property
     def told(self) -> list[str]:
-        """The `data.thing` of all that was sent, in its order."""
+        """The `data.thing` of everything that was sent, in order."""
         return [str(json.loads(text)["data"].get("n", "ping")) for _, _, text in self.asked]
 
 
 def send_all(endpoint: WebhookEndpoint, now: dt.datetime) -> int:
-    """All that is due at this moment, and becomes due by it; each a second after the other."""
+    """Send everything that is due now or becomes due meanwhile, one second apart."""
     sent = 0
     while deliver_next(endpoint_id=endpoint.pk, now=now + sent * SECOND):
         sent += 1

@@ -1,4 +1,4 @@
-"""The consumer that docs/events.md shows does what it says."""
+"""The consumer that docs/events.md shows does what the page says."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "events.md"
 
 
 def shown() -> Any:
-    """The class, as the page has it."""
+    """Return the class as the page shows it."""
     (source,) = re.findall(r"```python\n(.+?)```", PAGE.read_text(), flags=re.DOTALL)
     names: dict[str, Any] = {}
     exec(source, names)

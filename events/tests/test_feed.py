@@ -124,7 +124,7 @@ class TestOverHttp:
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
 class TestASlowTransaction:
-    """It takes its id first and commits last."""
+    """The transaction takes its id first and commits last."""
 
     def _overtaken(self, workspace: Workspace) -> tuple[threading.Thread, threading.Event]:
         published, may_commit = threading.Event(), threading.Event()

@@ -36,7 +36,7 @@ from .factories import ThingHappened, happen
 
 
 class ListStream:
-    """A stream that keeps what it is given, and refuses or fails on request."""
+    """A stream that stores what it is given, and refuses or fails on request."""
 
     def __init__(self, *, refuse=frozenset(), down=False):
         self.events, self.refuse, self.down = [], refuse, down
@@ -49,7 +49,7 @@ class ListStream:
 
 
 class RedisServer:
-    """A real Redis on a port of its own, which can be killed and started again with its data."""
+    """A real Redis on its own port, which can be killed and restarted with its data."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="redis-"))
@@ -301,7 +301,7 @@ class TestARedisStream:
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
 class TestATransactionSlowerThanItsNeighbors:
-    """Ids are given out when rows are inserted, not when they become visible."""
+    """Ids are assigned when rows are inserted, not when they become visible."""
 
     @pytest.fixture
     def slow_transaction(self):

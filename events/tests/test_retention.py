@@ -1,4 +1,4 @@
-"""Events are kept for 30 days, with what is still needed of older ones."""
+"""Events are kept for 30 days, and older ones as long as they are needed."""
 
 import datetime as dt
 from typing import Any
@@ -55,7 +55,7 @@ class TestOldEvents:
         assert [list(invariant(Extent(now=LATER))) for invariant in INVARIANTS] == [[], [], []]
 
     def test_whose_newest_is_gone_as_well_are_a_breach(self, workspace: Workspace) -> None:
-        """Negative control: the doctor still misses what should be there."""
+        """Negative control: the doctor still reports what is missing."""
         happened(workspace, "a", "a", "a")
         happened(workspace, "a", "a", at=NOON + 2 * SECOND)
         forget_old_events(limit=10, now=LATER)

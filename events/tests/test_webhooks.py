@@ -1,4 +1,4 @@
-"""Webhooks: what is sent to whom, in which order, and what becomes of it where the receiver does not take it."""
+"""Webhooks: what is sent to whom, in which order, and what happens if the receiver does not accept it."""
 
 import datetime as dt
 import json
@@ -164,7 +164,7 @@ class TestTheOrder:
     def test_comes_to_nothing_without_the_wait(
         self, workspace: Workspace, receiver: Receiver, monkeypatch: Any
     ) -> None:
-        """Negative control: due is due, whatever else waits."""
+        """Negative control: without the wait, due deliveries are sent whatever else waits."""
         endpoint = listen(workspace, now=NOON)
         tell(workspace, "a", now=NOON, n="a1")
         tell(workspace, "a", now=NOON, n="a2")

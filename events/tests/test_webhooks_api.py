@@ -1,4 +1,4 @@
-"""Webhook endpoints over HTTP: what integrators set up, see and ask for again."""
+"""Webhook endpoints over HTTP: what integrators set up, view, and request again."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is asked of webhooks: to switch an endpoint off and on, to send again, and what is refused."""
+"""Requests about webhooks: disabling and enabling an endpoint, sending again, and refusals."""
 
 import json
 from typing import Any

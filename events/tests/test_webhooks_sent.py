@@ -1,4 +1,4 @@
-"""Webhooks over the network: a receiver of its own process, one that is slow, and addresses that are not asked."""
+"""Webhooks over the network: a receiver in a separate process, a slow one, and URLs that are never called."""
 
 import datetime as dt
 import ipaddress
@@ -41,7 +41,7 @@ class ReceiverProcess:
         self.url = f"http://127.0.0.1:{int(self._out.readline())}/"
 
     def heard(self) -> list[str]:
-        """The id of the next message, and what it was, or why it was refused."""
+        """Return the id of the next message, and its type, or why it was refused."""
         return list(json.loads(self._out.readline()))
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class TestAReceiverOfItsOwnProcess:
 
         try:
             send(now)
-            rotate_secret(endpoint_id=endpoint.pk, now=now)  # the receiver still has the one before
+            rotate_secret(endpoint_id=endpoint.pk, now=now)  # the receiver still has the previous one
             send(now)
             send(now - 0.2 * HOUR)
             signed = signed_headers
@@ -114,7 +114,7 @@ class TestAReceiverOfItsOwnProcess:
 
 
 class Slow:
-    """A receiver that answers once it may."""
+    """A receiver that answers once it is allowed to."""
 
     def __init__(self) -> None:
         self.asked, self.may_answer = threading.Event(), threading.Event()
@@ -129,7 +129,7 @@ class Slow:
                 self.end_headers()
 
             def log_message(self, *args: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -152,7 +152,7 @@ def slow() -> Iterator[Slow]:
 @pytest.mark.django_db(transaction=True)
 class TestASlowReceiver:
     def test_delays_no_other(self, workspace: Workspace, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The quick one is told everything while the slow one has not answered its first message."""
+        """The quick one receives everything while the slow one has not answered its first message."""
         now = utc_now()
         quick = Slow()
         quick.may_answer.set()
@@ -185,7 +185,7 @@ class TestASlowReceiver:
     def test_holds_none_of_the_senders_of_quick_ones(
         self, workspace: Workspace, slow: Slow, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """There is one sender for each kind: the slow one has the other."""
+        """There is one sender of each kind: the slow endpoint occupies the other."""
         now = utc_now()
         monkeypatch.setattr(sending, "_pool", ThreadPoolExecutor(1))
         monkeypatch.setattr(sending, "_pool_of_slow", ThreadPoolExecutor(1))
@@ -194,7 +194,7 @@ class TestASlowReceiver:
         quick.may_answer.set()
         known = listen(workspace, now=now, url=quick.url)
         tell(workspace, "a", now=now)
-        sending.start_sending()  # it shows that it is quick
+        sending.start_sending()  # shows that it is quick
         sending.wait_until_idle()
         listen(workspace, now=now, url=slow.url)
         tell(workspace, *"bcd", now=now)
@@ -202,7 +202,7 @@ class TestASlowReceiver:
         sending.start_sending()
 
         assert slow.asked.wait(10)
-        sending._pool.shutdown()  # waits for the quick one's turn, and not for the slow one
+        sending._pool.shutdown()  # waits for the quick one's turn, not for the slow one
         delivered = WebhookDelivery.objects.filter(status=DeliveryStatus.DELIVERED)
         assert list(delivered.values_list("endpoint", flat=True)) == [known.pk] * 4
         slow.may_answer.set()
@@ -268,7 +268,7 @@ class TestAnAddressOfOurs:
 
     @pytest.mark.parametrize("address", ["169.254.169.254", "10.1.2.3", "fd00:ec2::254"])
     def test_is_not_asked_by_a_name_that_stands_for_it_by_now(self, workspace: Workspace, address: str) -> None:
-        """Whatever the name stood for when the endpoint was made: it is looked up for each message, and once."""
+        """Whatever the name stood for when the endpoint was created: it is looked up once for each message."""
         tried = self._send(workspace, "https://metadata.google.internal/", stands_for=address)
 
         assert tried.error == "metadata.google.internal is not a public address."

@@ -9,7 +9,7 @@ from .factories import KIND, Letters
 
 @pytest.fixture
 def written() -> Iterator[Letters]:
-    """An app that registered one kind of email; what it is asked to write is remembered."""
+    """Register one kind of email, and record what it is asked to render."""
     app = Letters()
     letters.register_email(KIND, app)
     yield app

@@ -1,4 +1,4 @@
-"""A kind of email for tests, and mail servers in every mood."""
+"""A kind of email for tests, and mail servers that work or fail."""
 
 from notifications.letters import Attachment, Email
 from notifications.models import Notification

@@ -71,7 +71,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> "MailServer":
 
 
 class MailServer:
-    """Takes mails, unless `trouble` is what it has."""
+    """Accepts mails, unless it has `trouble`."""
 
     def __init__(self) -> None:
         self.trouble: Exception | None = None

@@ -1,4 +1,4 @@
-"""What the tests of backups share: files on disk, PostgreSQL's programs, and all there is to compare."""
+"""What the tests of backups share: files on disk, PostgreSQL's programs, and everything to compare."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page on which staff see what is broken, and put it right."""
+"""The page on which staff see what is broken, and repair it."""
 
 import pytest
 from django.urls import reverse
@@ -19,7 +19,7 @@ LIST = reverse("admin:operations_finding_changelist")
 
 @pytest.fixture
 def allocation(db):
-    """One that has forgotten the seat it gave away."""
+    """Return an allocation that has lost count of the seat it gave away."""
     workspace = InstanceFactory().workspace
     allocation = seats(workspace, total=5)
     route(workspace, email="ana@school.test")

@@ -1,4 +1,4 @@
-"""A backup brings rows and files back as they were, and one that is not whole changes nothing."""
+"""A backup restores rows and files as they were, and a damaged one changes nothing."""
 
 import errno
 import os

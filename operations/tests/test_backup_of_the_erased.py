@@ -1,4 +1,4 @@
-"""Whoever was erased after a backup was made is nowhere once it is restored, and no row of it is missing."""
+"""People erased after a backup was made are gone again after restoring it, and no row is missing."""
 
 import logging
 from dataclasses import replace

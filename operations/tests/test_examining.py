@@ -1,4 +1,4 @@
-"""What the doctor finds by the clock: kept from the examination that named it first to the one that no longer did."""
+"""The scheduled doctor's findings: stored from the examination that named them first to the one that no longer did."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""Backups by the clock: the oldest goes once the newest was read again, and not before."""
+"""Scheduled backups: the oldest is removed once the newest was read again, and not before."""
 
 import datetime as dt
 import errno
@@ -51,7 +51,7 @@ def shelf(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class TestKeepingBackups:
     def test_makes_room_for_the_newest_once_it_was_read_again(self, shelf: Path) -> None:
         pretend(shelf, "2026-11-26-031700", "2026-11-27-0317", "2026-11-28-031700")
-        (shelf / "2026-11-28-120000").mkdir()  # cut off
+        (shelf / "2026-11-28-120000").mkdir()  # interrupted
         (shelf / "by-hand").mkdir()
 
         kept = keep_backup(shelf=shelf, keep=3, now=NOW)

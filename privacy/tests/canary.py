@@ -1,4 +1,4 @@
-"""A learner whose names and addresses stand nowhere else, and the search for them in everything that is kept."""
+"""A learner whose names and addresses appear nowhere else, and the search for them in everything that is stored."""
 
 import json
 from collections.abc import Iterator
@@ -122,7 +122,7 @@ def _sign_in(learner: Learner) -> None:
 
 
 def _write_about(workspace: Workspace, learner: Learner) -> None:
-    """What staff type, and what the back office keeps of it."""
+    """Write what staff type, and what the back office stores of it."""
     staff = MembershipFactory(workspace=workspace).user
     now = utc_now()
     enrollment = Enrollment.objects.filter(learner=learner).order_by("pk")[0]
@@ -171,7 +171,7 @@ def _write_about(workspace: Workspace, learner: Learner) -> None:
 
 
 def places_of_canary(*, more: str = "") -> set[str]:
-    """The tables and folders in which any of the canaries stands, in whatever column and however it is written."""
+    """Return the tables and folders in which a canary appears, in any column and any spelling."""
     found = {table for table in connection.introspection.table_names() if _is_in(_dump(table))}
     found |= {f"file in {place}" for place, told in _files() if _is_in(told)}
     if _is_in(more):

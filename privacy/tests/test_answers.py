@@ -51,7 +51,7 @@ def erase(learner: Learner, reason: ErasureReason = ErasureReason.ASKED) -> None
 
 
 def mailed() -> list[str]:
-    """What arrives of what was recorded: the subjects, oldest first."""
+    """Return the subjects of the mails that arrive, oldest first."""
     mail.outbox.clear()
     send_due_notifications(now=utc_now())
     assert {tuple(sent.to) for sent in mail.outbox} <= {(PARENT,)}

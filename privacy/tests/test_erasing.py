@@ -1,4 +1,4 @@
-"""Somebody who is erased is found nowhere any more, and what was counted and paid stays."""
+"""An erased person is found nowhere any more, and what was counted and paid stays."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""What is past the time of a workspace's settings goes, the way an erasure takes it out, and nothing else does."""
+"""Data older than a workspace's settings is removed the way an erasure removes it, and nothing else is."""
 
 import datetime as dt
 from collections.abc import Callable

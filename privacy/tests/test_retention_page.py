@@ -1,4 +1,4 @@
-"""The page on which owners say what is kept for how long."""
+"""The page on which owners set how long data is kept."""
 
 import datetime as dt
 from io import StringIO
