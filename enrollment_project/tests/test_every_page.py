@@ -1,0 +1,130 @@
+"""Every page outside of the back office that the URL configuration knows, with the longest texts people may enter,
+looked at in a browser: axe finds nothing, and nothing is cut or wider than its screen. A page that nobody lists is
+looked at anyway; one that nobody knows how to find fails (`places.py`)."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.db import DatabaseError, connection, models, transaction
+from django.urls import get_resolver, reverse
+from playwright.sync_api import Browser, Page, expect
+
+from core.errors import DomainError
+from tests.architecture.own_code import own_models
+from tests.contracts.routes import routes
+from tests.journeys.axe import cut_by_large_text, seen
+from tests.journeys.conftest import PHONE
+from tests.journeys.showing import Show, a_show
+
+from .matrix import Caller, add_callers, add_rows
+from .matrix import browser as signed_in
+from .places import BY_VISITORS, NO_PAGES, PLACES, Places, site_pages
+from .small_demo import small_demo
+
+pytestmark = [pytest.mark.browser, pytest.mark.walk]
+
+WORD = "Nordwestdeutsche-Weiterbildungsgesellschaft "
+# Columns that people write into. Children of a family keep their first names, by which they are told apart; where the
+# database wants each value once, only what fits is as long.
+WRITTEN = {"name", "last_name", "title", "label", "description", "summary", "reason", "note", "question"}
+WRITTEN |= {"answer", "text", "resolution", "school", "location", "help_text", "recipient", "last_error", "detail"}
+LONG_TEXT = 300  # of a column without a limit
+OK = 200
+
+
+def lengthen() -> None:
+    """Make everything that people write as long as it may be."""
+    for model in own_models():
+        for field in model._meta.concrete_fields:
+            if field.name in WRITTEN and isinstance(field, models.CharField | models.TextField) and not field.choices:
+                limit = field.max_length or LONG_TEXT
+                try:
+                    with transaction.atomic():
+                        model._default_manager.update(**{field.name: (WORD * limit)[:limit].strip()})
+                except (DatabaseError, DomainError):  # it has to be unique, of another form, or never changes
+                    continue
+
+
+@pytest.fixture(scope="module")
+def places(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Path) -> Iterator[Places]:
+    with small_demo(django_db_blocker, folder_of_the_demo):
+        if connection.vendor == "postgresql":  # while a browser draws, nothing is asked
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        add_callers()
+        add_rows()
+        made = Places()
+        lengthen()
+        yield made
+    with django_db_blocker.unblock():
+        connection.close()  # it is Playwright's loop's: nobody else would, and the database is dropped at the end
+
+
+@pytest.fixture(scope="module")
+def show() -> Iterator[Show]:
+    with a_show() as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+class TestAPageOfTheSite:
+    @pytest.mark.parametrize("name", site_pages())
+    def test_is_accessible_and_fits_in_large_text(
+        self, name: str, places: Places, db: None, show: Show, page: Page
+    ) -> None:
+        address = places.address_of(name)
+        answer = places.who_opens(name).get(address)
+        assert answer.status_code == OK, f"{name} at {address} answers {answer.status_code}: see places.py"
+
+        page.goto(show.put(address, answer))
+
+        assert [*cut_by_large_text(page), *seen(page)] == []
+
+
+@pytest.fixture
+def last_list(places: Places, db: None, show: Show, page: Page) -> str:
+    """The list of the last of many tabs, on a phone."""
+    address = reverse("admin:enrollments_enrollmenttransition_changelist")
+    page.set_viewport_size(PHONE)
+    return show.put(address, signed_in(Caller.VIEWER).get(address))
+
+
+class TestTheTabOfThePageOneIsOn:
+    def test_is_in_sight(self, last_list: str, page: Page) -> None:
+        page.goto(last_list)
+
+        expect(page.locator("#tabs-items .active")).to_have_text(re.compile("History"))
+        expect(page.locator("#tabs-items .active")).to_be_in_viewport(ratio=0.9)
+
+    def test_would_be_out_of_sight_without_the_script(self, last_list: str, page: Page) -> None:
+        """Control."""
+        page.route("**/landmarks*.js", lambda route: route.abort())
+
+        page.goto(last_list)
+
+        expect(page.locator("#tabs-items .active")).to_have_text(re.compile("History"))
+        expect(page.locator("#tabs-items .active")).not_to_be_in_viewport(ratio=0.1)
+        page.unroute_all()
+
+
+class TestThisWalk:
+    def test_knows_no_page_that_is_gone(self) -> None:
+        names = {pattern.name for _, pattern in routes(get_resolver())}
+
+        assert (PLACES.keys() | NO_PAGES.keys() | BY_VISITORS) - names == set()
+
+    def test_says_what_to_do_about_a_page_that_nobody_knows(self, places: Places) -> None:
+        others = {name: place for name, place in PLACES.items() if name != "leave"}
+
+        with patch.dict(PLACES, others, clear=True), pytest.raises(AssertionError, match=r"say in .* where one is"):
+            places.address_of("leave")
