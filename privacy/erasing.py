@@ -7,12 +7,12 @@ issued. See docs/privacy.md and docs/decisions/0147-what-erasing-leaves.md.
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 
-from accounts.learners import lock_live_learner
 from accounts.models import Learner
 from accounts.staff_tasks import raise_staff_task, settle_staff_tasks
 from billing.models import Checkout, Invoice
@@ -28,6 +28,7 @@ from partners.models import EnrollmentStep
 from .emails import languages_of_family, tell_erased
 from .errors import ErasureRefused
 from .events import LearnerErased
+from .locks import lock_person
 from .models import Erasure
 from .person import find_learner, find_person
 from .registry import OBSTACLES, PERSONAL
@@ -70,7 +71,7 @@ def erase_learner(
     would also delete files that others are waiting for.
 
     Raises NotFound, and ErasureRefused while money is on its way or an enrollment is still running: its detail says
-    which, and what to do about it.
+    which, and what to do about it. Raises Unavailable if something of theirs changes at the same moment.
     """
     cuid = find_learner(workspace_id=workspace_id, learner_cuid=learner_cuid).cuid
     known = Erasure.objects.filter(learner_cuid=cuid).first()
@@ -87,7 +88,7 @@ def erase_learner(
 
 def erase_part(part: Person) -> int:
     """Erase the data about a part of somebody who stays, except rows that expire by themselves; return in how many
-    rows. Joins the caller's transaction."""
+    rows. Joins the caller's transaction, which has locked the part (`locks.lock_person`)."""
     return _erase_rows(part, spare_what_passes=True)
 
 
@@ -133,9 +134,8 @@ def _erase(
     whatever_goes_on: bool,
     spare_what_passes: bool = False,
 ) -> Erasure:
-    found = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
-    learner = lock_live_learner(found.learners[0])
-    person = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
+    person = lock_person(partial(find_person, workspace_id=workspace_id, learner_cuid=learner_cuid, now=now))
+    learner = Learner.objects.get(pk=person.learners[0])
     obstacles = () if whatever_goes_on else _obstacles(person)
     if obstacles:
         raise ErasureRefused(" ".join(obstacles))

@@ -8,27 +8,27 @@ docs/decisions/0152-what-is-kept-for-some-time.md.
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from accounts.leads import lock_lead
-from accounts.learners import lock_live_learner
 from accounts.models import Consent, Lead, Learner, StaffTask
 from core.actors import SYSTEM
 from core.errors import DomainError, require
 from core.local_time import local_date
-from enrollments.locks import lock_enrollment, lock_learner_of
+from core.personal import Person
 from enrollments.models import Application, Enrollment
 from enrollments.personal import end_what_waits
 from notifications.models import Notification
 
 from .erasing import erase_learner, erase_part
+from .locks import lock_person
 from .models import Forgotten, Retention
 from .overdue import find_overdue
-from .person import part_of
+from .person import find_person, part_of
 from .registry import entry_of
 from .states import ErasureReason, RetentionKind
 
@@ -119,7 +119,7 @@ def _forget_one(retention: Retention, kind: RetentionKind, overdue: QuerySet[Any
 
 
 def _forget_candidate(learner: Learner, overdue: QuerySet[Learner], now: dt.datetime) -> bool:
-    lock_live_learner(learner.pk)
+    lock_person(partial(find_person, workspace_id=learner.workspace_id, learner_cuid=learner.cuid, now=now))
     if not overdue.exists():
         return False
     erase_learner(
@@ -136,20 +136,21 @@ def _forget_candidate(learner: Learner, overdue: QuerySet[Learner], now: dt.date
 def _forget_application(application: Application, overdue: QuerySet[Application], now: dt.datetime) -> bool:
     """Empty the enrollment that came of the application too: it holds the form's content."""
     enrollment_id = require(application.enrollment_id, "a confirmed application has its enrollment")
-    lock_learner_of(enrollment_id)
-    lock_enrollment(enrollment_id)
+    part = lock_person(partial(part_of, workspace_id=application.workspace_id, enrollments=(enrollment_id,), now=now))
     if not overdue.exists():
         return False
-    erase_part(part_of(workspace_id=application.workspace_id, enrollments=(enrollment_id,), now=now))
+    erase_part(part)
     return True
 
 
 def _forget_prospect(lead: Lead, overdue: QuerySet[Lead], now: dt.datetime) -> bool:
-    lock_lead(lead.pk)
+    def find() -> Person:
+        enrollments = tuple(Enrollment.objects.filter(lead=lead).order_by("pk").values_list("pk", flat=True))
+        return part_of(workspace_id=lead.workspace_id, enrollments=enrollments, leads=(lead.pk,), now=now)
+
+    part = lock_person(find)
     if not overdue.exists():
         return False
-    enrollments = tuple(Enrollment.objects.filter(lead=lead).order_by("pk").values_list("pk", flat=True))
-    part = part_of(workspace_id=lead.workspace_id, enrollments=enrollments, leads=(lead.pk,), now=now)
     end_what_waits(part, actor=SYSTEM)
     erase_part(part)
     return True

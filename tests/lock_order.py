@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from django.apps import apps
 from django.db import connection
+from django.db.models import Model
 from django.db.transaction import Atomic
 
 _PAGE = Path(__file__).parents[1] / "docs" / "concurrency.md"
@@ -47,6 +48,11 @@ def written_order() -> dict[str, int]:
     """Return the rank of each name in the order on the page; names between commas share one."""
     (line,) = re.findall(r"^    (mismatch < .*)$", _PAGE.read_text(), re.MULTILINE)
     return {name: rank for rank, names in enumerate(line.split(" < ")) for name in names.split(", ")}
+
+
+def name_of(model: type[Model]) -> str | None:
+    """What the page calls the locks on rows of this model; None where it has no place in the order."""
+    return _NAMES.get(model._meta.label)
 
 
 class Recorder:

@@ -30,14 +30,16 @@ from notifications.sending import send_due_notifications
 from privacy.document import table
 from privacy.erasing import erase_learner, foresee_erasure, forget_papers, repeat_erasures
 from privacy.errors import ErasureRefused
+from privacy.locks import AFTER_ENROLLMENTS, BEFORE_ENROLLMENTS
 from privacy.models import Erasure
 from privacy.registry import PERSONAL, personal_columns
 from privacy.states import ErasureReason
+from tests.lock_order import name_of, written_order
 
 from .canary import CANARIES, FIRST, GUARDIAN, LAST, LEARNER, build_canary, forget_files, places_of_canary
 from .impersonal import IMPERSONAL
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 # A column that is unique, or leads to what else is known.
 BY_WHICH_THEY_ARE_FOUND = {"identity", "external_id", "email"}
@@ -83,6 +85,17 @@ def canary(tmp_path: Any, settings: Any, caplog: Any, django_capture_on_commit_c
     caplog.set_level(logging.INFO)
     with django_capture_on_commit_callbacks(execute=True):
         return build_canary()
+
+
+class TestTheLocks:
+    def test_are_taken_in_the_written_order_on_every_model_that_is_erased_and_locked(self) -> None:
+        ranks = written_order()
+        locked: list[type[models.Model]] = [*BEFORE_ENROLLMENTS, Enrollment, *AFTER_ENROLLMENTS]
+        names = [name_of(model) for model in locked]
+
+        assert [ranks[str(name)] for name in names] == sorted(ranks[str(name)] for name in names)
+        emptied = {each.model for each in PERSONAL if each.fate is not Fate.KEPT and name_of(each.model)}
+        assert emptied - set(locked) == set()
 
 
 class TestErasing:

@@ -32,7 +32,7 @@ from privacy.states import LEAST_DAYS, RetentionKind
 
 from .canary import FIRST, LAST, forget_files, places_of_canary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 NOTHING: dict[RetentionKind, int] = {}
 Planted = tuple[Any, Callable[[], bool]]  # a workspace, and whether the thing is still there
@@ -207,7 +207,7 @@ class TestSomebodyWho:
         """The look behind the lock sees what the first one could not."""
         learner = CandidateFactory().learner
         setting(learner.workspace, RetentionKind.CANDIDATES)
-        monkeypatch.setattr(forgetting, "lock_live_learner", lambda pk: in_review(learner))
+        monkeypatch.setattr(forgetting, "lock_person", lambda find: in_review(learner))
 
         assert sweep(days=91) == NOTHING
         assert Enrollment.objects.get().deleted_at is None

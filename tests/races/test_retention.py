@@ -51,7 +51,7 @@ class TestALearnerWhoComesBackWhileTheyAreErased:
 
     def test_without_the_lock_loses_the_enrollment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: the sweep looks before the enrollment exists, and erases after it."""
-        monkeypatch.setattr(forgetting, "lock_live_learner", lambda pk: None)
+        monkeypatch.setattr(forgetting, "lock_person", lambda find: None)
 
         erased, enrolled = self.sweep_and_enroll(monkeypatch, patience=10)
 

@@ -1,0 +1,91 @@
+"""Every row lock of this app, in the one order that all transactions keep (docs/concurrency.md, section 3).
+
+An erasure changes rows of all apps, and reads them from the top down: partner steps before enrollments, enrollments
+before learners. So it locks them first, from the bottom up.
+"""
+
+from collections.abc import Callable
+
+from django.db.models import Model
+
+from accounts.models import Guardian, GuardianInvitation, Lead, Learner, User
+from billing.models import Checkout, Mismatch, Payment, Refund
+from cohorts.models import CohortPlace, StudentPackage
+from core.errors import Unavailable
+from core.personal import Person
+from core.rows import lock_rows
+from enrollments.locks import (
+    find_allocations_of,
+    lock_allocations_of,
+    lock_enrollments,
+    lock_learner_of,
+    lock_unlocked,
+)
+from enrollments.models import Application, Enrollment, EnrollmentDecision
+from enrollments.sellers import lock_holdings
+from partners.models import EnrollmentStep
+
+from .registry import entry_of
+
+BEFORE_ENROLLMENTS: tuple[type[Model], ...] = (Mismatch, Application, Learner, User, Guardian, GuardianInvitation)
+AFTER_ENROLLMENTS: tuple[type[Model], ...] = (
+    EnrollmentDecision,
+    CohortPlace,
+    Checkout,
+    Payment,
+    Refund,
+    StudentPackage,
+    EnrollmentStep,
+)
+
+
+def lock_person(find: Callable[[], Person]) -> Person:
+    """Lock every row of `find()` that others lock as well; return what it finds once they are locked.
+
+    Raises Unavailable if something was added or taken away between the two looks, or if somebody else has a row that
+    can't be waited for. Raises what `find` raises.
+    """
+    found = find()
+    _lock(BEFORE_ENROLLMENTS, found)
+    _lock_enrollments(found.enrollments)
+    _lock_leads(found.leads)
+    _lock(AFTER_ENROLLMENTS, found)
+    person = find()
+    if person != found:
+        raise _busy()
+    return person
+
+
+def _lock(models: tuple[type[Model], ...], person: Person) -> None:
+    for model in models:
+        rows_of = entry_of(model).rows_of
+        if rows_of is not None:
+            lock_rows(model, *rows_of(person).order_by().values_list("pk", flat=True))
+
+
+def _lock_enrollments(enrollment_ids: tuple[int, ...]) -> None:
+    """The learners, allocations, and cohorts of the enrollments, then the enrollments themselves.
+
+    Enrollments of a lead are not waited for: whoever approves one locks it before the learner that the lead becomes.
+    """
+    lock_learner_of(*enrollment_ids)
+    allocations = lock_allocations_of(enrollment_ids)
+    lock_holdings(*enrollment_ids)
+    of_leads = Enrollment.objects.filter(pk__in=enrollment_ids, learner__isnull=True).values_list("pk", flat=True)
+    prospective = set(of_leads)
+    lock_enrollments([pk for pk in enrollment_ids if pk not in prospective])
+    if set(lock_unlocked(sorted(prospective))) != prospective:
+        raise _busy()
+    if find_allocations_of(enrollment_ids) - allocations:  # a seat was transferred in between
+        raise _busy()
+
+
+def _lock_leads(lead_ids: tuple[int, ...]) -> None:
+    """Leads are not waited for: some lock a lead before its enrollment, some after."""
+    free = Lead.objects.filter(pk__in=lead_ids).select_for_update(no_key=True, skip_locked=True).order_by("pk")
+    if len(free.values_list("pk", flat=True)) != len(lead_ids):
+        raise _busy()
+
+
+def _busy() -> Unavailable:
+    return Unavailable("Something about this person is being changed right now; repeat the request.")

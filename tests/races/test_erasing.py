@@ -1,0 +1,194 @@
+"""A learner who is erased in the moment in which a partner tells of them, or in which they are approved."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from accounts.models import Lead, Learner
+from accounts.tests.factories import LeadFactory
+from core.actors import SYSTEM, Actor
+from core.clock import utc_now
+from core.personal import Person, Personal
+from enrollments import lifecycle
+from enrollments.lifecycle import evaluate_enrollment, submit_enrollment, unenroll_enrollment
+from enrollments.locks import lock_enrollment_with_seat, lock_enrollments, lock_learner_of, lock_together
+from enrollments.models import Enrollment
+from enrollments.personal import end_what_waits
+from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
+from operations.doctor import examine
+from partners import locks as partner_locks
+from partners.inbox import handle_event
+from partners.models import EnrollmentStep, PartnerEvent
+from partners.tests.factories import accept, approved, steps_of
+from privacy import erasing
+from privacy import locks as privacy_locks
+from privacy.erasing import erase_learner
+from privacy.states import ErasureReason
+from tests.processes import Failure, Meeting, at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+DEADLOCK = "deadlock detected"
+
+
+def erase(learner: Learner) -> str:
+    erased = erase_learner(
+        workspace_id=learner.workspace_id,
+        learner_cuid=learner.cuid,
+        reason=ErasureReason.ASKED,
+        actor=SYSTEM,
+        now=utc_now(),
+    )
+    return f"erased {erased.learner_cuid}"
+
+
+def submit(enrollment: Enrollment) -> str:
+    submitted = submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+    return str(submitted.eligibility_status)
+
+
+def eligible(**more: Any) -> Enrollment:
+    """What the automatic review approves as soon as it is submitted."""
+    instance = more.pop("instance", None) or InstanceFactory(price=None)
+    candidate = CandidateFactory(instance=instance, workspace=instance.workspace, **more)
+    return evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
+
+
+def lock_the_learner_alone(find: Callable[[], Person]) -> Person:
+    Learner.objects.select_for_update(no_key=True).get(pk=find().learners[0])
+    return find()
+
+
+class TestAnErasureAgainstAPartnersEvent:
+    def test_waits_for_it_and_erases_what_it_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        learner, event = self.somebody_who_left()
+
+        erased, handled = self.meet(monkeypatch, learner, event, patience=0.5)
+
+        assert (erased, handled) == (f"erased {learner.cuid}", "")
+        assert EnrollmentStep.objects.filter(certificate__isnull=False).count() == 0
+        assert examine() == {}
+
+    def test_without_the_locks_deadlocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: the erasure changes the step first, as the event does behind the lock of the enrollment."""
+        learner, event = self.somebody_who_left()
+        monkeypatch.setattr(erasing, "lock_person", lock_the_learner_alone)
+
+        erased, handled = self.meet(monkeypatch, learner, event, patience=10)
+
+        refused = erased.message if isinstance(erased, Failure) else handled
+        assert DEADLOCK in refused
+
+    def somebody_who_left(self) -> tuple[Learner, PartnerEvent]:
+        enrollment = approved(steps=1)
+        step = accept(steps_of(enrollment)[0])
+        unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
+        event = PartnerEvent.objects.create(
+            provider=step.provider,
+            event_id="msg-1",
+            type="certificate.issued",
+            external_enrollment_id=step.external_enrollment_id,
+            payload={"certificateId": "c-1"},
+            next_attempt_at=utc_now(),
+        )
+        assert enrollment.learner is not None
+        return enrollment.learner, event
+
+    def meet(
+        self, monkeypatch: pytest.MonkeyPatch, learner: Learner, event: PartnerEvent, *, patience: float
+    ) -> list[Any]:
+        """The event goes on once it has the enrollment, the erasure once it has changed the step."""
+        meeting = Meeting(lambda answer: answer, patience=patience)
+        erase_of = Personal.erase_of
+
+        def erase_and_meet(self: Personal, person: Person) -> int:
+            rows = erase_of(self, person)
+            return meeting(rows) if self.model is EnrollmentStep else rows
+
+        monkeypatch.setattr(Personal, "erase_of", erase_and_meet)
+        monkeypatch.setattr(partner_locks, "lock_together", lambda *ids, **how: meeting(lock_together(*ids, **how)))
+        return at_once(partial(erase, learner), lambda: handle_event(event_id=event.pk, now=utc_now()).last_error)
+
+
+class TestAnErasureAgainstAnApproval:
+    def test_has_one_winner(self) -> None:
+        enrollment = eligible()
+        assert enrollment.learner is not None
+
+        erased, submitted = at_once(partial(erase, enrollment.learner), partial(submit, enrollment))
+
+        enrollment.refresh_from_db()
+        if isinstance(erased, Failure):
+            assert (erased.kind, submitted) == ("ErasureRefused", "approved")
+            assert enrollment.deleted_at is None
+        else:
+            assert submitted.kind == "NotFound"
+            assert enrollment.deleted_at is not None
+        assert examine() == {}
+
+    def test_without_the_locks_leaves_an_enrollment_that_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: the erasure looks for obstacles before the approval, and erases after it."""
+        enrollment = eligible()
+        assert enrollment.learner is not None
+        begin, end = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=10)
+
+        def end_after_the_approval(person: Person, *, actor: Actor) -> None:
+            begin()
+            end()
+            end_what_waits(person, actor=actor)
+
+        def submit_in_between() -> str:
+            begin()
+            answer = submit(enrollment)
+            end()
+            return answer
+
+        monkeypatch.setattr(erasing, "lock_person", lock_the_learner_alone)
+        monkeypatch.setattr(erasing, "end_what_waits", end_after_the_approval)
+
+        answers = at_once(partial(erase, enrollment.learner), submit_in_between)
+
+        assert answers == [f"erased {enrollment.learner.cuid}", "approved"]
+        assert Enrollment.objects.current().filter(pk=enrollment.pk, learner__erased_at__isnull=False).exists()
+
+
+class TestAnErasureAgainstTheApprovalOfALead:
+    """The learner was a prospect once, and an enrollment is still about the lead they were."""
+
+    def test_does_not_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        learner, enrollment = self.somebody_who_was_a_lead()
+
+        erased, submitted = self.meet(monkeypatch, learner, enrollment)
+
+        assert (erased.kind, submitted) == ("Unavailable", "approved")
+        assert Learner.objects.get(pk=learner.pk).erased_at is None
+        assert examine() == {}
+
+    def test_that_waited_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: the approval has the enrollment and wants the learner, the erasure the other way round."""
+        learner, enrollment = self.somebody_who_was_a_lead()
+        monkeypatch.setattr(privacy_locks, "lock_unlocked", lambda ids: [each.pk for each in lock_enrollments(ids)])
+
+        answers = self.meet(monkeypatch, learner, enrollment)
+
+        assert [DEADLOCK in answer.message for answer in answers if isinstance(answer, Failure)] == [True]
+
+    def somebody_who_was_a_lead(self) -> tuple[Learner, Enrollment]:
+        instance = InstanceFactory(price=None)
+        lead = LeadFactory(workspace=instance.workspace)
+        first = eligible(instance=instance, learner=None, lead=lead)
+        submit(first)
+        learner = Lead.objects.get(pk=lead.pk).converted_to
+        assert learner is not None
+        unenroll_enrollment(enrollment_id=first.pk, actor=STAFF, reason="Moved away", now=utc_now())
+        other = InstanceFactory(workspace=instance.workspace, price=None, is_default=False)
+        return learner, eligible(instance=other, learner=None, lead=lead)
+
+    def meet(self, monkeypatch: pytest.MonkeyPatch, learner: Learner, enrollment: Enrollment) -> list[Any]:
+        """The approval goes on once it has the enrollment, the erasure once it has the learner."""
+        meeting = Meeting(lambda answer: answer, patience=10)
+        monkeypatch.setattr(privacy_locks, "lock_learner_of", lambda *ids: meeting(lock_learner_of(*ids)))
+        monkeypatch.setattr(lifecycle, "lock_enrollment_with_seat", lambda pk: meeting(lock_enrollment_with_seat(pk)))
+        return at_once(partial(erase, learner), partial(submit, enrollment))
