@@ -21,6 +21,7 @@ from core.local_time import local_date, to_instant
 from core.text import fit
 
 from .errors import MonthNotClosable, MonthNotClosed
+from .invoicing import name_sources
 from .mismatches import look_for_mismatches
 from .models import Dispute, Invoice, LedgerLine, Mismatch, MonthClose, Payment, PayoutLine, Refund
 from .purposes import find_matters
@@ -177,6 +178,8 @@ def _lines_due(workspace: Workspace, month: dt.date) -> list[LedgerLine]:
     corrections: dict[int, list[Invoice]] = defaultdict(list)
     for correction in issued.exclude(corrects=None).order_by("id"):
         corrections[correction.payment_id].append(correction)
+    for payment_id, made in corrections.items():
+        name_sources(made, payments[payment_id])
     payers = find_payers(payments)
     lines = []
     for each in due:

@@ -11,6 +11,7 @@ from notifications.sending import notify
 from .events import MoneyEvent, PaymentFailed, PaymentRefunded, PaymentSucceeded
 from .invoice_files import file_name, is_kept_by_vendor
 from .invoice_pdf import render_invoice
+from .invoicing import name_sources
 from .letters import write_failure, write_invoice, write_refund
 from .models import Checkout, Invoice, Payment, Refund
 from .states import InvoiceStatus, PaymentStatus, RefundReason, RefundStatus
@@ -78,8 +79,11 @@ def render_refund_mail(notification: Notification) -> Email | None:
     payment = refund.payment
     if refund.status != RefundStatus.SUCCEEDED or refund.settled_at is None or payment.checkout is None:
         return None
-    corrections = Invoice.objects.filter(payment=payment, corrects__isnull=False).order_by("-id")
-    correction = next((each for each in corrections if each.states(refund.source, -refund.amount_minor)), None)
+    corrections = list(Invoice.objects.filter(payment=payment, corrects__isnull=False).order_by("id"))
+    name_sources(corrections, payment)
+    correction = next(
+        (each for each in reversed(corrections) if each.states(refund.source, -refund.amount_minor)), None
+    )
     return write_refund(
         payment=payment,
         amount=refund.money,

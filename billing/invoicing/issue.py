@@ -6,7 +6,6 @@ without its document. Where a vendor issues it, the vendor is asked once the tra
 """
 
 import datetime as dt
-from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,11 +20,12 @@ from core.text import fit
 from core.work import nudge
 
 from ..discounts import discount_of
-from ..models import Dispute, Invoice, Payment, Price, Refund
+from ..models import Invoice, Payment, Price
 from ..purposes import describe_subject, find_price_ids, find_service
 from ..states import InvoiceProvider
 from .lines import InvoiceLine, change_of, line_of
 from .numbering import Series, take_number
+from .sources import moved_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +93,9 @@ def correct_invoice(*, payment: Payment, now: dt.datetime) -> Invoice | None:
         buyer_tax_id=invoice.buyer_tax_id,
         buyer_email=invoice.buyer_email,
         buyer_address=invoice.buyer_address,
-        sources=_moved_since(documents, payment),
+        sources=moved_since(documents, payment),
     )
     return record(correction, change_of(f"{why}: {before[0].description}", before, left), now=now)
-
-
-def _moved_since(documents: list[Invoice], payment: Payment) -> dict[str, int]:
-    """Return what the payment's refunds and disputes amount to beyond what the documents already state."""
-    stated: Counter[str] = Counter()
-    for document in documents:
-        stated.update(document.sources)
-    movers: list[Refund | Dispute] = [*payment.refunds.order_by("id"), *payment.disputes.order_by("id")]
-    moved = {each.source: -each.returned_minor - stated[each.source] for each in movers}
-    return {source: minor for source, minor in moved.items() if minor}
 
 
 def record(invoice: Invoice, line: InvoiceLine, *, now: dt.datetime) -> Invoice:

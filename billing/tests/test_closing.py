@@ -17,7 +17,7 @@ from backoffice.tests.staff_client import StaffClient
 from billing.closing import close_month, reopen_month
 from billing.errors import MonthNotClosable, MonthNotClosed
 from billing.invoicing import Buyer, correct_invoice, issue_invoice
-from billing.models import Checkout, LedgerLine, MonthClose, Payment, Refund
+from billing.models import Checkout, Invoice, LedgerLine, MonthClose, Payment, Refund
 from core.actors import Actor
 from core.errors import require
 from core.money import Money
@@ -106,6 +106,15 @@ class TestClosingAMonth:
         close(payment)
 
         assert corrections_in_the_ledger() == numbers
+
+    def test_names_a_correction_that_the_release_before_wrote_without_its_sources(self, payment: Payment) -> None:
+        a_refund_that_came_to_be_known(payment, at=IN_JULY)
+        number = corrected(payment, returned=900)
+        Invoice.objects.update(sources={})
+
+        close(payment)
+
+        assert corrections_in_the_ledger() == [number]
 
     @pytest.mark.sqlite
     def test_leaves_lines_that_nobody_can_change_or_delete(self, payment: Payment) -> None:
