@@ -117,11 +117,12 @@ def _codes_of(secret: str) -> TOTP:
 
 
 def _step_of(secret: str, code: str, now: dt.datetime) -> int | None:
-    """Return the half minute that a code belongs to: the current one or, because clocks differ, one next to it."""
+    """Return the half minute that a code belongs to: the current one, or the one before if somebody types while it
+    changes. Return None for any other code."""
     present = int(now.timestamp()) // STEP_SECONDS
     digits = code.replace(" ", "").encode()
-    beside = (present, present - 1, present + 1)
-    return next((step for step in beside if hmac.compare_digest(code_at(secret, step).encode(), digits)), None)
+    accepted = (present, present - 1)
+    return next((step for step in accepted if hmac.compare_digest(code_at(secret, step).encode(), digits)), None)
 
 
 def _use_code(user: User, code: str, now: dt.datetime) -> bool:

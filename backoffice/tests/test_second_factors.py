@@ -94,6 +94,19 @@ class TestACode:
 
         assert not has_second_factor(member.user)
 
+    @pytest.mark.parametrize(("steps", "is_accepted"), [(-2, False), (-1, True), (0, True), (1, False)])
+    def test_counts_in_its_half_minute_and_the_next(self, member: Membership, steps: int, is_accepted: bool) -> None:
+        """For somebody who types while it changes. A code that the app does not show yet counts for nothing."""
+        secret = new_app_secret()
+        now = utc_now()
+        code = code_at(secret, int(now.timestamp()) // STEP_SECONDS + steps)
+
+        try:
+            set_app(user=member.user, secret=secret, code=code, now=now)
+        except Invalid:
+            assert not is_accepted
+        assert has_second_factor(member.user) is is_accepted
+
     def test_and_its_secret_are_not_readable_in_the_database(self, member: Membership) -> None:
         codes = set_up(member.user)
         factor = SecondFactor.objects.get()
