@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from core.clock import utc_now
 from core.errors import DomainError
+from core.http.mailed_links import opened_by_link
 
 from .guardian_invitations import Acceptance, accept_guardian_invitation, children_of
 from .invitation_links import InvitationOver, find_invitation
@@ -19,6 +20,7 @@ from .sign_in import proven_address
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_link
 def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Show who sent the invitation; show the children only to people who have proven the invited address."""
     invitation = find_invitation(GuardianInvitation, token=token)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from core.addresses import AddressFormField
 from core.clock import utc_now
 from core.errors import DomainError, Unavailable
+from core.http.mailed_links import opened_by_link
 
 from .account_deeds import tell_deed
 from .code_limits import CodesPaused, count_code_request
@@ -48,6 +49,7 @@ class EmailForm(forms.Form):
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_link
 def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Join a workspace's staff: with a new password, or with one's staff password from another workspace."""
     invitation = find_invitation(StaffInvitation, token=token)
@@ -109,7 +111,8 @@ def ask_for_password(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def set_password(request: HttpRequest, user_id: int, token: str) -> HttpResponse:
+@opened_by_link
+def set_password(request: HttpRequest, token: str, user_id: int) -> HttpResponse:
     """Set a password from that link: it works for an hour and until the password has changed."""
     user = User.objects.filter(pk=user_id, is_active=True, is_staff=True, is_superuser=False).first()
     if user is None or not default_token_generator.check_token(user, token):

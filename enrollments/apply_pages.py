@@ -28,6 +28,7 @@ from core.clock import utc_now
 from core.counters import count_in_database
 from core.errors import DomainError
 from core.http.client_address import client_network
+from core.http.mailed_links import opened_by_link
 
 from .application.confirm import confirm_application
 from .application.opening import find_form, form_state
@@ -103,6 +104,7 @@ def show_sent(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_link
 def show_application(request: HttpRequest, token: str) -> HttpResponse:
     """Confirm an application, or report that it was not yours; afterwards, show its state and what is left to pay."""
     application = find_application(token=token)
@@ -151,14 +153,14 @@ def _act(request: HttpRequest, application: Application, token: str) -> HttpResp
     except DomainError as refusal:
         return _ask_to_confirm(request, application, refusal=refusal)
     if application.confirmed_at is None:
-        return redirect("application", token=token)
-    return _open_payment(request, application, token)
+        return redirect(request.path)
+    return _open_payment(request, application)
 
 
-def _open_payment(request: HttpRequest, application: Application, token: str) -> HttpResponse:
+def _open_payment(request: HttpRequest, application: Application) -> HttpResponse:
     """Prepare the payment page if one is needed. The application stands whether or not that works."""
     if application.enrollment is None or application.enrollment.payment_status not in UNPAID:
-        return redirect("application", token=token)
+        return redirect(request.path)
     form = VoucherForm(request.POST)
     if not form.is_valid():
         return _show_standing(request, application, form=form, status=422)
@@ -172,7 +174,7 @@ def _open_payment(request: HttpRequest, application: Application, token: str) ->
     except DomainError as refusal:
         log.warning("payment_page_not_opened", application=application.pk, code=refusal.code)
         return _show_standing(request, application, form=form, refusal=refusal, status=refusal.status)
-    return redirect("application", token=token)
+    return redirect(request.path)
 
 
 def _form_or_404(code: str, cuid: str) -> ProgramInstance:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from core.clock import utc_now
 from core.errors import NotFound
+from core.http.mailed_links import opened_by_link
 
 from .allocations.contact import find_linked_district, resume_mails, stop_mails
 
@@ -15,6 +16,7 @@ from .allocations.contact import find_linked_district, resume_mails, stop_mails
 @csrf_exempt  # mail clients send the POST by themselves (RFC 8058), and the URL alone authorizes it
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_link
 def show_district_emails(request: HttpRequest, token: str) -> HttpResponse:
     """Show the page or change the setting. A GET changes nothing, because mail scanners open every link. Any POST stops
     the mails, unless it asks to resume them.

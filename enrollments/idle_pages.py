@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from core.clock import utc_now
 from core.errors import DomainError, NotFound
+from core.http.mailed_links import opened_by_link
 
 from .allocations.idle.asking import FAMILY, keep_seat
 from .allocations.idle.links import find_linked_seat
@@ -19,6 +20,7 @@ from .states import IdleSeatStatus
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_link
 def show_idle_seat(request: HttpRequest, token: str) -> HttpResponse:
     """Ask whether the family is still coming, record the answer, and show it."""
     try:
@@ -31,7 +33,7 @@ def show_idle_seat(request: HttpRequest, token: str) -> HttpResponse:
         keep_seat(idle_seat_id=idle.pk, actor=FAMILY, now=utc_now())
     except DomainError as refusal:
         return _show(request, find_linked_seat(token), status=refusal.status)
-    return redirect("idle-seat", token=token)
+    return redirect(request.path)
 
 
 def _show(request: HttpRequest, idle: IdleSeat, *, status: int = 200) -> HttpResponse:

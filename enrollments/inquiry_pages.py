@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from core.clock import utc_now
 from core.errors import DomainError, NotFound
 from core.forms import check_texts
+from core.http.mailed_links import opened_by_link
 
 from .models import Inquiry
 from .review.inquiries import ANSWER_LENGTH, answer_inquiry
@@ -36,6 +37,7 @@ class AnswerForm(forms.Form):
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@opened_by_link
 def show_inquiry(request: HttpRequest, token: str) -> HttpResponse:
     """Show the question, record the answer, and show it."""
     try:
@@ -51,7 +53,7 @@ def show_inquiry(request: HttpRequest, token: str) -> HttpResponse:
         answer_inquiry(inquiry_id=inquiry.pk, answer=form.cleaned_data["answer"], now=utc_now())
     except DomainError as refusal:
         return _show(request, find_linked_inquiry(token), form, status=refusal.status)
-    return redirect("inquiry", token=token)
+    return redirect(request.path)
 
 
 def _show(request: HttpRequest, inquiry: Inquiry, form: AnswerForm, *, status: int = 200) -> HttpResponse:

@@ -256,7 +256,7 @@ class TestAccepting:
         parent = proven()
         client.force_login(parent, backend=BY_CODE)
 
-        asked, answer = client.get(link), client.post(link, follow=True)
+        asked, answer = client.get(link, follow=True), client.post(link, follow=True)
         child_of(early, "Ada")
 
         assert "has not linked a child to you yet" in body(asked)
@@ -278,7 +278,7 @@ class TestTheLink:
     """What the link shows, and to whom."""
 
     def test_asks_for_a_code_and_shows_no_child(self, client: Client, guardian: Guardian) -> None:
-        answer = client.get(page(invite(guardian)))
+        answer = client.get(page(invite(guardian)), follow=True)
 
         assert answer.status_code == 200
         assert "North invites you" in body(answer)
@@ -292,7 +292,7 @@ class TestTheLink:
         client.post(reverse("account_request_login_code"), {"email": PARENT, "next": link})
         code = str(mail.outbox[-1].body).splitlines()[2]
         entered = client.post(reverse("account_confirm_login_code"), {"code": code, "next": link})
-        asked = client.get(link)
+        asked = client.get(link, follow=True)
         accepted = client.post(link)
 
         assert entered["Location"] == link
@@ -305,7 +305,7 @@ class TestTheLink:
     def test_shows_no_child_to_somebody_else(self, client: Client, guardian: Guardian, method: str) -> None:
         client.force_login(proven("stranger@home.test"), backend=BY_CODE)
 
-        answer = getattr(client, method)(page(invite(guardian)))
+        answer = getattr(client, method)(page(invite(guardian)), follow=True)
 
         assert answer.status_code == (200 if method == "get" else 403)
         assert "This invitation is for another address" in body(answer)
@@ -328,7 +328,7 @@ class TestTheLink:
         answer = client.post(reverse("account_logout"), {"next": link})
 
         assert answer["Location"] == link
-        assert "Mail me a code" in body(client.get(link))
+        assert "Mail me a code" in body(client.get(link, follow=True))
 
     def test_is_accepted_by_a_form_of_the_site_only(self, guardian: Guardian) -> None:
         browser = Client(enforce_csrf_checks=True)
@@ -378,7 +378,7 @@ class TestTheLink:
         _, new = renew_invitation(GuardianInvitation, invitation_id=GuardianInvitation.objects.get().pk, now=utc_now())
 
         assert client.get(page(old)).status_code == 404
-        assert client.get(page(new)).status_code == 200
+        assert client.get(page(new), follow=True).status_code == 200
 
     def test_of_a_guardian_who_was_given_another_address_is_over(self, client: Client, guardian: Guardian) -> None:
         token = invite(guardian)

@@ -146,7 +146,7 @@ class TestAccepting:
         )
         link = link_in(mail.outbox[0])
 
-        asked = client.get(link)
+        asked = client.get(link, follow=True)
         answer = client.post(link, {"new_password1": PASSWORD, "new_password2": PASSWORD})
 
         assert "Join the staff of North" in asked.content.decode()

@@ -161,6 +161,7 @@ else:
 # lags by no more than this many seconds.
 DATABASE_REPLICA_LAG_SECONDS = env.int("DATABASE_REPLICA_LAG_SECONDS", default=5)
 CHANGED_COOKIE_NAME = "changed"  # core/http/own_changes.py
+LINK_COOKIE_NAME = "link-"  # core/http/mailed_links.py, which adds a digest
 if _replica_url := env.str("DATABASE_REPLICA_URL", default=""):
     if _database["ENGINE"].endswith("sqlite3"):
         raise ImproperlyConfigured("DATABASE_REPLICA_URL is set, and DATABASE_URL names no PostgreSQL to replicate.")

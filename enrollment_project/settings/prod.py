@@ -85,5 +85,6 @@ if SECURE_SSL_REDIRECT:  # cookie names that a browser accepts from this host on
     LANGUAGE_COOKIE_NAME = "__Host-language"
     DEVICE_COOKIE_NAME = "__Host-device"
     CHANGED_COOKIE_NAME = "__Host-changed"
+    LINK_COOKIE_NAME = "__Host-link-"
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 configure_logging(level=LOG_LEVEL, style=LOG_FORMAT)

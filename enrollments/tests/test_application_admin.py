@@ -98,7 +98,7 @@ class TestAReviewer:
         staff(instance.workspace).post(page_of(Application.objects.get(), "send_link_again"))
 
         assert len(mail.outbox) == 2
-        assert (Client().get(first).status_code, Client().get(mailed_link()).status_code) == (404, 200)
+        assert (Client().get(first).status_code, Client().get(mailed_link(), follow=True).status_code) == (404, 200)
 
 
 class TestAFile:

@@ -50,7 +50,7 @@ class TestOpeningTheLink:
     def test_confirms_nothing(self, method: str) -> None:
         fill_in(instance_with_form())
 
-        response = getattr(Client(), method)(mailed_link())
+        response = getattr(Client(), method)(mailed_link(), follow=True)
 
         assert response.status_code == 200
         assert Application.objects.get().confirmed_at is None
@@ -59,7 +59,7 @@ class TestOpeningTheLink:
     def test_names_nobody(self) -> None:
         fill_in(instance_with_form())
 
-        shown = page(Client().get(mailed_link()))
+        shown = page(Client().get(mailed_link(), follow=True))
 
         assert not [name for name in ("Mia", "Doe", "Hill School", "ann@home.test") if name in shown]
 
@@ -79,7 +79,7 @@ class TestPressingTheButton:
         enrollment = Enrollment.objects.get()
         assert (enrollment.eligibility_status, enrollment.instance) == ("submitted", instance)
         assert enrollment.metadata == {"answers": {question.key: "Robots!"}}
-        assert "Your application was sent" in page(Client().get(response["Location"]))
+        assert "Your application was sent" in page(Client().get(response["Location"], follow=True))
 
     def test_makes_the_parent_a_guardian_of_the_child(self) -> None:
         apply(instance_with_form())
@@ -168,7 +168,7 @@ class TestPressingTheButton:
         response = apply(instance_with_form(review_mode=ReviewMode.AUTOMATIC))
 
         assert status() == "approved"
-        assert "Enrolled" in page(Client().get(response["Location"]))
+        assert "Enrolled" in page(Client().get(response["Location"], follow=True))
 
     @pytest.mark.sqlite
     def test_tells_the_reason_to_who_is_not_eligible(self) -> None:
@@ -178,7 +178,7 @@ class TestPressingTheButton:
         response = apply(instance)
 
         assert status() == "ineligible"
-        assert "For grade 8 only" in page(Client().get(response["Location"]))
+        assert "For grade 8 only" in page(Client().get(response["Location"], follow=True))
 
     def test_lets_criteria_read_the_answers(self) -> None:
         instance = instance_with_form()
@@ -244,7 +244,7 @@ class TestTheLinkOfADeletedEnrollment:
         apply(instance_with_form())
         delete_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, now=utc_now())
 
-        answers = [Client().get(mailed_link()), press(mailed_link())]
+        answers = [Client().get(mailed_link(), follow=True), press(mailed_link())]
 
         assert [answer.status_code for answer in answers] == [410, 410]
         assert Enrollment.objects.count() == 1
@@ -357,7 +357,7 @@ class TestAnUnconfirmedApplication:
         fill_in(instance_with_form())
         Application.objects.update(expires_at=utc_now() - dt.timedelta(seconds=1))
 
-        opened = Client().get(mailed_link())
+        opened = Client().get(mailed_link(), follow=True)
         pressed = press(mailed_link())
 
         assert (opened.status_code, pressed.status_code) == (410, 410)
@@ -425,7 +425,7 @@ class TestAProgramWithAPrice:
 
         decision = Enrollment.objects.get().decisions.get()
         assert (decision.status, decision.reason) == ("checkout_required", "no_district")
-        shown = page(Client().get(response["Location"]))
+        shown = page(Client().get(response["Location"], follow=True))
         assert f'href="{decision.checkout.url}"' in shown
         assert "49.00" in shown
 

@@ -142,7 +142,7 @@ class TestTheDistrictsContact:
         page = stop_url(District.objects.get()).removeprefix(settings.PUBLIC_URL)
         take(workspace, 3)
 
-        looked = Client().get(page)
+        looked = Client().get(page, follow=True)
         Client().post(page)
         stopped = self.sent(mailoutbox)
         Client().post(page, {"do": "resume"})

@@ -123,13 +123,13 @@ class TestACodeOfAnApplication:
     ) -> None:
         voucher_for(instance)
 
-        asks = Client().get(link).content.decode()
+        asks = Client().get(link, follow=True).content.decode()
         answer = press(link, voucher=" spring-25 ")
         too_late = press(link, "pay", voucher="OTHER-CODE")
 
         assert 'name="voucher"' in asks
         assert 'Voucher code <span class="optional">(optional)</span>' in asks
-        assert "36.75 USD" in Client().get(answer["Location"]).content.decode()
+        assert "36.75 USD" in Client().get(answer["Location"], follow=True).content.decode()
         assert stripe.ledger()["sessions"][0]["amount"] == 3675
         assert too_late.status_code == 409
         assert "Continue to payment" in too_late.content.decode()

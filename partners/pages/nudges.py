@@ -7,6 +7,7 @@ from django.views.decorators.http import require_http_methods
 
 from core.clock import utc_now
 from core.errors import NotFound
+from core.http.mailed_links import opened_by_link
 
 from ..models import Nudge
 from ..nudges.links import find_linked_nudge
@@ -19,6 +20,7 @@ UNKNOWN = "partners/nudge_unknown.html"
 @csrf_exempt  # mail clients send the POST by themselves (RFC 8058), and the URL alone authorizes it
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_strangers(unknown=UNKNOWN)
+@opened_by_link
 def show_nudges(request: HttpRequest, token: str) -> HttpResponse:
     """Show the page or change the setting. A GET changes nothing, because mail scanners open every link. Any POST stops
     the nudges, unless it asks to resume them.

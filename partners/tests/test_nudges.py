@@ -245,7 +245,7 @@ class TestTheLinkInTheMail:
         return "/nudges/" + stop_url(Nudge.objects.get()).rpartition("/")[2]
 
     def test_shows_a_button_and_changes_nothing(self, client: Client, address: str, step: EnrollmentStep) -> None:
-        answer = client.get(address)
+        answer = client.get(address, follow=True)
 
         shown = answer.content.decode()
         assert "Stop these emails?" in shown

@@ -64,7 +64,7 @@ class TestTheKeyThatSigns:
 
         replaced(fallbacks=fallbacks)
 
-        assert Client().get(link).status_code == status
+        assert Client().get(link, follow=True).status_code == status
 
     def test_signs_what_is_new(self, replaced: Any, settings: Any) -> None:
         replaced(fallbacks=[OLD])
