@@ -161,7 +161,7 @@ def write_by_sql(*, mark: str, count: int) -> dict[str, Any]:
     return {"rate": count / seconds, "rows": _since(before)}
 
 
-# --- Dying, going on, undoing -----------------------------------------------------------------------------------------
+# --- Dying, continuing, and undoing -----------------------------------------------------------------------------------
 
 
 def receive(*, mark: str, count: int) -> dict[str, Any]:

@@ -153,7 +153,7 @@ class RunningStack:
         """Return what a process has written so far."""
         return (self.folder / f"{name}.log").read_text()
 
-    # --- Asking it ----------------------------------------------------------------------------------------------------
+    # --- Calling it ---------------------------------------------------------------------------------------------------
 
     def manage(self, *arguments: str) -> str:
         """Run a management command in the stack's environment; return its output. Raise CalledProcessError."""

@@ -237,7 +237,7 @@ WAITLIST_OFFER_HOURS = env.int("WAITLIST_OFFER_HOURS", default=24)
 # Hosts besides our own (PUBLIC_URL) that the payment page may send a student back to, each with its port if it has one.
 CHECKOUT_RETURN_HOSTS: list[str] = env.list("CHECKOUT_RETURN_HOSTS", default=[])
 
-# --- Secrets that can be read again -----------------------------------------------------------------------------------
+# --- Secrets stored reversibly ----------------------------------------------------------------------------------------
 # Keys that seal partners' API keys in the database (core/sealing.py): the first seals, and every one of them opens.
 SEALING_KEYS: list[str] = env.list("SEALING_KEYS", default=[])
 DEVELOPMENT_SEALING_KEY = "ZGV2ZWxvcG1lbnQtb25seS1rZXktbmV2ZXItdXNlLWk="

@@ -25,7 +25,7 @@ def _ours() -> Workspace:
     return Workspace.objects.get(slug=MINE)
 
 
-# --- Answers to a form, by its button, of the row that it is about ----------------------------------------------------
+# --- Answers to a form, by its button, about the given row ------------------------------------------------------------
 
 
 def another_allocation(seat: SeatAssignment | None) -> dict[str, Any]:
@@ -66,7 +66,7 @@ ANSWERS: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 
-# --- What has to be there, by the page --------------------------------------------------------------------------------
+# --- Preconditions, by the page ---------------------------------------------------------------------------------------
 
 
 def a_step_that_nobody_has_booked() -> None:

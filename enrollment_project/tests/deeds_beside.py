@@ -119,7 +119,7 @@ def forgotten() -> tuple[Client, Deed]:
     return sent("list-settings", "accounts.learner", form={"do": "forget", "filter": kept.pk})
 
 
-# --- One's own account ------------------------------------------------------------------------------------------------
+# --- The caller's own account -----------------------------------------------------------------------------------------
 
 
 def own_password() -> tuple[Client, Deed]:

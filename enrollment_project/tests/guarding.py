@@ -79,7 +79,7 @@ def _compiled(source: str, function: FunctionType) -> CodeType:
     return code.replace(co_firstlineno=function.__code__.co_firstlineno)
 
 
-# --- What notices -----------------------------------------------------------------------------------------------------
+# --- Detecting a removed guard ----------------------------------------------------------------------------------------
 
 
 @functools.cache

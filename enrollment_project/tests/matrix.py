@@ -292,7 +292,7 @@ def browser(caller: Caller) -> Client:
     return client
 
 
-# --- What they get ----------------------------------------------------------------------------------------------------
+# --- Answers ----------------------------------------------------------------------------------------------------------
 
 FORM = {"_confirm": "1", "reason": "Guessed", "note": "Guessed", "resolution": "Guessed", "do": "approve"}
 _WRITES = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"(\w+)\"")

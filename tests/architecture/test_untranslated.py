@@ -64,7 +64,7 @@ def words_in(text: str) -> list[str]:
     return _WORD.findall(_ABBREVIATION.sub(" ", text.replace(BRAND, " ")))
 
 
-# --- In the source ----------------------------------------------------------------------------------------------------
+# --- Template sources -------------------------------------------------------------------------------------------------
 
 
 def families_templates() -> Iterator[Path]:
@@ -105,7 +105,7 @@ class TestATemplateOfFamilies:
         assert unwrapped(source) == words
 
 
-# --- As it is rendered ------------------------------------------------------------------------------------------------
+# --- Rendered pages and mails -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def stated(kind: type[DomainEvent] = DomainEvent) -> Iterator[type[DomainEvent]]
 TYPES = {event.type for event in stated()}
 
 
-# --- What happens ----------------------------------------------------------------------------------------------------
+# --- Scenarios -------------------------------------------------------------------------------------------------------
 
 
 def a_district_learner_comes_and_goes() -> None:
@@ -284,7 +284,7 @@ def staff() -> User:
     return user
 
 
-# --- How it is told --------------------------------------------------------------------------------------------------
+# --- Publishing ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ class Journeys:
         booked = [name for name in self.arrived["purchase"] for _ in range(3)]
         return {journey: sorted(people) for journey, people in (self.arrived | {"purchase": booked}).items()}
 
-    # --- The first half; what each returns is the second --------------------------------------------------------------
+    # --- The first half; each returns the second ----------------------------------------------------------------------
 
     def _buy(self, name: str) -> Callable[[], None]:
         page, email = self._new_visitor(), f"parent-of-{name.lower()}@families.test"

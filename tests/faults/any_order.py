@@ -234,7 +234,7 @@ class AnyOrder(RuleBasedStateMachine):
         for row in self.pick(StepProgress.objects.filter(status="BOOKED"), which):
             self.attempt(cancel_booking, package_id=row.package_id, step_id=row.step_id)
 
-    # --- How --------------------------------------------------------------------------------------------------------
+    # --- Helpers ----------------------------------------------------------------------------------------------------
 
     def pick(self, rows: "models.QuerySet[Any]", which: int) -> list[Any]:
         """Return the row with this number, the newest first, or the oldest; None if there is none."""

@@ -59,7 +59,7 @@ class Scenario:
     def check(self) -> None:
         raise NotImplementedError
 
-    # --- What several of them need ---
+    # --- Shared by several scenarios ---
 
     def ask_parent(self, **asked: Any) -> EnrollmentDecision:
         return route(self.instance.workspace, tenant_id=None, guardian_id="guardian_456", **asked).decision

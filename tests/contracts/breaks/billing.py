@@ -364,7 +364,7 @@ def an_event_nobody_handles(world: World) -> str:
     return f"stripe event {event.pk}"
 
 
-# --- Rows beside those of the world -----------------------------------------------------------------------------------
+# --- Rows in addition to the world's ----------------------------------------------------------------------------------
 
 
 def a_payment_beside(world: World, **changes: object) -> Payment:

@@ -369,7 +369,7 @@ def a_learner_on_the_last_day(world: World) -> None:
     Enrollment.objects.filter(pk=world.used.enrollment_id).update(end_date=today)
 
 
-# --- Rows beside those of the world -----------------------------------------------------------------------------------
+# --- Rows in addition to the world's ----------------------------------------------------------------------------------
 
 
 def long_since(world: World) -> None:
