@@ -91,8 +91,8 @@ def foresee_renewals(allocations: Sequence[DistrictSeatAllocation], form: StaffF
         if (price := plan.allocation.seat_price) is not None
     ]
     sentences = [
-        *tell_number("Seats that are made", sum(plan.total_seats for plan in plans)),
-        *tell_sums("They cost the districts", costs),
+        *tell_number("Seats to create", sum(plan.total_seats for plan in plans)),
+        *tell_sums("Cost for the districts", costs),
     ]
     return Preview(tuple(sentences), refused=tuple(refused))
 
@@ -106,4 +106,4 @@ def _tell_mails(enrollments: Sequence[Enrollment], kind: str, status: Eligibilit
         not is_off[each.workspace_id] and bool(known.get(each.learner_id) if each.learner_id else each.person.email)
         for each in hearing
     )
-    return f"Families that get a mail: {reached} of {len(enrollments)}."
+    return f"Families who get a mail: {reached} of {len(enrollments)}."
