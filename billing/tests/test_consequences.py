@@ -118,7 +118,7 @@ class TestCodes:
         made = make_vouchers(**asked, now=utc_now())
 
         assert told == (
-            "Codes that are made: 3, all different.",
+            "Codes to create: 3, all different.",
             "Each takes off: 5.00 USD.",
             "They can be used 6 times in all.",
             "At most 30.00 USD are taken off in all.",
