@@ -73,7 +73,7 @@ class TestALinkThatOpensSomething:
         browser = Client()
         clean = browser.get(of_an_application())["Location"]
 
-        press(clean, "discard", client=browser)
+        press(clean, "discard_for_good", client=browser)
 
         assert not Application.objects.exists()
 
