@@ -429,24 +429,3 @@ class TestCancelingACheckout:
         assert response.status_code == 200
         assert response.context["form"].non_field_errors()
         assert EnrollmentDecision.objects.get(pk=decision.pk).status == "checkout_required"
-
-
-class TestProgramInstanceForm:
-    def test_refuses_an_end_before_the_start(self, workspace: Workspace, instance: ProgramInstance) -> None:
-        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
-
-        response = manager.post(
-            reverse("admin:enrollments_programinstance_change", args=[instance.pk]),
-            {
-                "program": instance.program_id,
-                "name": "Backwards",
-                "review_mode": "manual",
-                "start_date": "2026-09-01",
-                "end_date": "2026-08-01",
-                "active": "on",
-            },
-        )
-
-        assert list(response.context["adminform"].form.errors) == ["end_date"]
-        instance.refresh_from_db()
-        assert instance.name != "Backwards"

@@ -1,10 +1,10 @@
-"""The mailed link: how whoever it does not concern deletes the application."""
+"""Discarding an application by its mailed link, for a recipient who never applied."""
 
 from typing import Any
 
 import pytest
 
-from enrollments.models import Application, ApplicationFile, Enrollment
+from enrollments.models import Application, ApplicationFile
 from enrollments.models.forms import files_of_applications
 from enrollments.states import QuestionKind
 from enrollments.tests.applicants import (
@@ -25,12 +25,10 @@ def page(response: Any) -> str:
     return " ".join(response.content.decode().split())
 
 
-def status() -> str:
-    return str(Enrollment.objects.get().eligibility_status)
-
-
 class TestAnApplicationOfSomebodyElse:
-    def test_is_deleted_with_its_files_by_who_reads_its_mail(self, django_capture_on_commit_callbacks: Any) -> None:
+    def test_is_deleted_with_its_files_by_the_recipient_of_its_mail(
+        self, django_capture_on_commit_callbacks: Any
+    ) -> None:
         instance = instance_with_form()
         fill_in(instance, **answer_to(ask(instance, kind=QuestionKind.FILE), pdf()))
         stored = ApplicationFile.objects.get().content.name

@@ -152,7 +152,7 @@ class TestAList:
     FAULTS = (
         "",
         "",
-        "Nobody is known by this. For a new learner, give email, first_name, last_name as well.",
+        "There is no learner with this. For a new learner, also give email, first_name, last_name.",
         "",
         "The same as line 3.",
     )

@@ -54,7 +54,7 @@ class TestThePage:
 
         assert (retention.workspace, retention.days) == (workspace, {"mails": 90})
         assert ("Would be removed now" in before, "Nothing." in before, "Not yet" in before) == (True, True, True)
-        assert ("Goes with the next runs" in after, "Went in the last 30 days" in after) == (True, True)
+        assert ("Removed by the next runs" in after, "Removed in the last 30 days" in after) == (True, True)
         assert Forgotten.objects.get().rows == 1
         assert AuditEntry.objects.get(model="privacy.retention").actor == f"user:{owner.user.pk}"
 
