@@ -8,7 +8,7 @@ know as much.
 import datetime as dt
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -25,6 +25,7 @@ from core.rows import insert_unless_present
 from core.text import fit
 from core.vendors import Misread
 from core.work import nudge
+from enrollments.models import Enrollment
 
 from .effects import EFFECTS
 from .errors import BadPartnerSignature, UnreadableEvent
@@ -43,6 +44,7 @@ RETRY = retries.Retry(first_pause_seconds=5, longest_pause_seconds=3600, lease=N
 # How long an event waits for a learner whom nobody knows by that id.
 MATCHED_WITHIN = dt.timedelta(days=7)
 UNMATCHED = "unmatched"
+OF_THE_ERASED = "the learner was erased"
 # A batch is one transaction, unless it has several events about one learner.
 BATCH = 500
 # The certificate of an ending participation is written singly, with its mail; a batch would hold locks for seconds.
@@ -194,6 +196,7 @@ def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> _Left:
     about = {event_id: step_id for event_id, (step_id, _) in _find_steps(events).items()}
     ways = {step.pk: (step, steps) for step, steps in lock_ways([*about.values()], wait=len(events) == 1)}
     unhandled = set(_unhandled(events).values_list("pk", flat=True))
+    erased = _erased_among(step for step, _ in ways.values())
     advance = Advance(now)
     outcomes: dict[str, list[PartnerEvent]] = defaultdict(list)
     left = _Left([], [])
@@ -207,15 +210,26 @@ def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> _Left:
             left.too_many.append(event)
         elif about[event.pk] in ways:
             step, steps = ways[about[event.pk]]
+            if step.enrollment_id in erased:
+                outcomes[OF_THE_ERASED].append(event)
+                continue
             outcomes[IGNORED if effect is None else effect(advance, step, steps, event)].append(event)
             if step.status == PartnerStepStatus.IN_PROGRESS:  # the partner need not be polled for a while
                 advance.journal.note(step, next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours))
     advance.write()
     for outcome, alike in outcomes.items():
         handled = {"handled_at": now, "outcome": fit(PartnerEvent, "outcome", outcome), "last_error": ""}
+        if outcome == OF_THE_ERASED:
+            handled["payload"] = {}
         _unhandled(alike).update(**handled, step=_STEP_OF_EVENT)
         after_commit(log.info, "partner_events_handled", partner_events=[event.pk for event in alike], outcome=outcome)
     return left
+
+
+def _erased_among(steps: Iterable[EnrollmentStep]) -> set[int]:
+    """Return the enrollments of learners who were erased: what a partner still reports about them is not stored."""
+    enrollments = Enrollment.objects.filter(pk__among=list({step.enrollment_id for step in steps}))
+    return set(enrollments.filter(learner__erased_at__isnull=False).values_list("pk", flat=True))
 
 
 def _unhandled(events: Sequence[PartnerEvent]) -> QuerySet[PartnerEvent]:

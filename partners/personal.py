@@ -1,6 +1,6 @@
 """The personal data that this app stores, and what erasing a person does to it (`core.personal`)."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from core.personal import ERASED, Fate, Kind, Person, Personal, kept, unless_empty, words
 
@@ -12,22 +12,24 @@ def _steps(person: Person) -> QuerySet[EnrollmentStep]:
 
 
 def _events(person: Person) -> QuerySet[PartnerEvent]:
-    """Return the events about their steps. An event that could not be read yet may be about anybody, by any partner of
-    the workspace.
+    """Return the events about their steps, handled or not. An event that could not be read yet may be about anybody, by
+    any partner of the workspace.
     """
+    steps = _steps(person)
+    known = steps.filter(provider=OuterRef("provider"), external_enrollment_id=OuterRef("external_enrollment_id"))
     unread = Q(provider__workspace=person.workspace) & ~Q(unread="")
-    return PartnerEvent.objects.filter(Q(step__in=_steps(person).values("pk")) | unread)
+    return PartnerEvent.objects.filter(Q(step__in=steps.values("pk")) | Exists(known) | unread)
 
 
 def _erase_events(person: Person) -> int:
-    """Delete, of the unreadable messages, those that contain an address or an id of theirs."""
-    needles = {*person.addresses, *person.cuids, *_steps(person).values_list("cuid", flat=True)}
-    needles |= {known for known in _steps(person).values_list("external_enrollment_id", flat=True) if known}
-    erased = PartnerEvent.objects.filter(step__in=_steps(person).values("pk")).update(unread="")
-    for event in _events(person).exclude(unread=""):
-        if any(needle in event.unread for needle in needles):
-            erased += PartnerEvent.objects.filter(pk=event.pk).update(unread="")
-    return erased
+    """Empty the events about their steps, and the unreadable messages that contain an address or an id of theirs."""
+    steps = _steps(person)
+    needles = {*person.addresses, *person.cuids, *steps.values_list("cuid", flat=True)}
+    needles |= {known for known in steps.values_list("external_enrollment_id", flat=True) if known}
+    unreadable = _events(person).exclude(unread="")
+    named = [event.pk for event in unreadable if any(needle in event.unread for needle in needles)]
+    theirs = _events(person).filter(Q(unread="") | Q(step__in=steps.values("pk")) | Q(pk__in=named))
+    return theirs.exclude(payload={}, unread="").update(payload={}, unread="")
 
 
 PERSONAL = (
@@ -52,7 +54,6 @@ PERSONAL = (
         Fate.REPLACED,
         _events,
         erase=_erase_events,
-        why="the payload keeps ids and states alone",
     ),
     Personal(
         Nudge,
