@@ -221,7 +221,7 @@ class TestStaff:
         foreseen = staff.post(reverse("admin:enrollments_idleseat_reclaim", args=[idle.pk]), {})
         done = staff.confirm(reverse("admin:enrollments_idleseat_reclaim", args=[idle.pk]))
 
-        assert "asked within six hours: 1." in preview.content.decode()
+        assert "Families to ask within six hours: 1." in preview.content.decode()
         assert said(set_to) == ["District 1 seats: idle after 35 days."]
         assert "Nobody is waiting for the seat: it becomes free." in foreseen.content.decode()
         assert (said(done), status_of(idle)) == (["The seat of Ana Doe is free."], "reclaimed")

@@ -263,8 +263,8 @@ class TestRenewingInTheBackOffice:
 
         assert shown.context["previews"][0][1].sentences == (
             "2 can be done.",
-            "Seats that are made: 2.",
-            "They cost the districts: 18.00 USD.",
+            "Seats to create: 2.",
+            "Cost for the districts: 18.00 USD.",
         )
         assert "from Dec 21, 2026 to Apr 27, 2027, named S" in shown.content.decode()
         assert said(done) == ["Renew for next term: 2 done."]

@@ -141,7 +141,7 @@ SAID_IN_WORDS = re.compile(
             "Give the nextCursor of the page before",
             "Give today, ",
             "not an upcoming session",
-            "on this site or on a host that is allowed",
+            "on this site or on an allowed host",
         ]
     )
 )
