@@ -59,7 +59,7 @@ class TestLoadDemo:
     def test_refuses_a_database_in_use(self) -> None:
         WorkspaceFactory(slug="real")
 
-        with pytest.raises(CommandError, match="data already"):
+        with pytest.raises(CommandError, match="only be loaded into an empty database"):
             call_command("load_demo")
 
         assert [workspace.slug for workspace in Workspace.objects.all()] == ["real"]

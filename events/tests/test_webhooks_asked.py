@@ -157,9 +157,9 @@ class TestAnEndpoint:
         [
             ("url", "receiver", "Give an address as in"),
             ("url", "http://receiver.example.test/", "begin with https"),
-            ("url", "https://user:word@receiver.example.test/", "name no user"),
+            ("url", "https://user:word@receiver.example.test/", "must not contain a user name"),
             ("url", "https://127.0.0.1/", "not a public address"),
-            ("event_types", [], "Name the types"),
+            ("event_types", [], "Name the event types"),
             ("event_types", ["seat.lost"], "There is no event seat.lost"),
             ("event_types", ["se*"], "There is no event se*"),
         ],
