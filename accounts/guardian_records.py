@@ -74,7 +74,7 @@ def register_guardian(
 @transaction.atomic
 def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, Any], now: dt.datetime) -> Guardian:
     """Change the fields passed among `external_id`, `email`, `first_name`, `last_name`, and `learner_ids`, which
-    replaces the guardian's whole list. Repeating the same changes changes nothing.
+    replaces the guardian's whole list. Repeating the same changes has no effect.
 
     A removed address or learner loses access at once. Raises NotFound, Invalid, GuardianExists, AddressOfAnother.
     """

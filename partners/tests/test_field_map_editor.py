@@ -138,7 +138,7 @@ class TestAPreview:
         after = text(staff.post(address(provider), typed(event_event="kind")))
 
         assert "Of the latest 2, the present map can read 0." in before
-        assert "By the map on this page, 1 of the latest 2 can be read." in after
+        assert "With the map on this page, 1 of the latest 2 can be read." in after
         assert "kind is missing, where we read event." in after
         assert "<code>data.who</code>" in after
         assert "Jane Roe" not in after
