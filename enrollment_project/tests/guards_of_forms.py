@@ -191,7 +191,7 @@ FORMS = [
     ),
     Guard(
         "backoffice.actions:_for_each",
-        "model_admin.may(request, button.power, row) and ",
+        "model_admin.may(request, bulk.power, row) and ",
         "",
         told(completed_for_many),
     ),
