@@ -267,10 +267,11 @@ class TestEveryBulkAction:
         mine, theirs = my_row(page), their_row(page)
         acted: list[int] = []
         monkeypatch.setattr(button, "perform", lambda admin, request, row, form: acted.append(row.pk) or "Done.")
-        monkeypatch.setattr(button, "possible", lambda row: True)
         monkeypatch.setattr(button, "form", ConfirmForm)
         monkeypatch.setattr(button, "preview", None)
-        monkeypatch.setattr(getattr(type(page), name), "preview_all", None)
+        bulk = getattr(type(page), name)
+        monkeypatch.setattr(bulk, "possible", lambda row: True)
+        monkeypatch.setattr(bulk, "preview_all", None)
         selected = {"action": name, "_selected_action": [mine.pk, theirs.pk], "_confirmed": "1"}
 
         counts = []
