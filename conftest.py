@@ -144,9 +144,7 @@ def _quickly_emptied_database() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _trust_store_read_once() -> Iterator[None]:
-    """Load the certificate authorities once: each `httpx.get` would read them again, even for a local address without
-    TLS.
-    """
+    """Load the certificate authorities once: each `httpx.get` would read them again, even for a local address."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield
@@ -170,9 +168,7 @@ def _clean_cache() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _locks_in_order(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check that a test marked `ordered_locks` takes its locks, in every transaction of its process, in the order of
-    docs/concurrency.md.
-    """
+    """Check that a test marked `ordered_locks` locks in the order of docs/concurrency.md in all of its transactions."""
     marked = request.node.get_closest_marker
     if connection.vendor != "postgresql" or not marked("ordered_locks") or marked("unordered_locks"):
         yield

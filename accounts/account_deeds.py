@@ -1,6 +1,4 @@
-"""Reports what staff do about their own accounts at the accounts' sign-in pages to the app above that keeps the audit
-log.
-"""
+"""Reports what staff do about their own accounts on the accounts' sign-in pages to the app that keeps the audit log."""
 
 from collections.abc import Callable
 

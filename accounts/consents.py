@@ -83,9 +83,7 @@ def stop_asking(*, text_id: int, now: dt.datetime) -> None:
 
 
 def list_asked(*, workspace_id: int, now: dt.datetime) -> list[ConsentText]:
-    """Return what families are asked to agree to now: the newest version in force for each purpose, required ones
-    first.
-    """
+    """Return what families are asked to agree to now: each purpose's newest version in force, required ones first."""
     in_force: dict[str, ConsentText] = {}
     for text in ConsentText.objects.filter(workspace=workspace_id, from_at__lte=now).order_by("version"):
         in_force[text.purpose] = text

@@ -23,9 +23,7 @@ class AddressUnproven(DomainError):
 
 
 def find_family(user: object) -> User | None:
-    """Return the signed-in person if their address is proven; None for everybody else, including visitors and
-    API keys.
-    """
+    """Return the signed-in person if their address is proven; None for others, including visitors and API keys."""
     return user if isinstance(user, User) and proven_address(user=user) is not None else None
 
 

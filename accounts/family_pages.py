@@ -22,9 +22,7 @@ Answer = TypeVar("Answer", bound=HttpResponseBase)
 def for_families(
     view: Callable[Concatenate[HttpRequest, User, P], Answer],
 ) -> Callable[Concatenate[HttpRequest, P], Answer | HttpResponse]:
-    """Pass the signed-in person to the view; ask others to sign in, and ask people with an unproven address to prove
-    it.
-    """
+    """Pass the signed-in person to the view; ask others to sign in, and people with an unproven address to prove it."""
 
     @functools.wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Answer | HttpResponse:

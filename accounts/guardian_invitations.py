@@ -99,9 +99,7 @@ def invite_guardian(
 def invite_or_renew(
     *, guardian_id: int, email: str, invited_by: User | None, now: dt.datetime
 ) -> tuple[GuardianInvitation, str]:
-    """Invite, or give an open invitation of the same address a new link. Raises the same errors as
-    `invite_guardian`.
-    """
+    """Invite, or give an open invitation to this address a new link. Raises the same errors as `invite_guardian`."""
     guardian = lock_guardian(guardian_id)
     waiting = guardian.invitations.filter(OPEN, email=canonical_address(email)).first()
     if waiting is not None:

@@ -23,9 +23,7 @@ class GuardianExists(DomainError):
 
 
 def list_guardians(*, workspace_id: int) -> QuerySet[Guardian]:
-    """Return the workspace's guardians with their learners, whether their address is proven, and any open
-    invitation.
-    """
+    """Return the workspace's guardians with their learners, whether their address is proven, and open invitations."""
     waiting = GuardianInvitation.objects.filter(OPEN)
     return with_proof(Guardian.objects.filter(workspace_id=workspace_id)).prefetch_related(
         Prefetch("learners", queryset=Learner.objects.order_by("pk")),
@@ -101,9 +99,7 @@ def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, A
 
 
 def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learner]:
-    """Return the learners, each once, locked as all code that links them locks them. Raises Invalid naming unknown
-    ones.
-    """
+    """Return the learners, each once, locked as all linking code locks them. Raises Invalid naming unknown ones."""
     by_either = Q(cuid__in=learner_ids) | Q(external_id__in=learner_ids)
     named = Learner.objects.filter(by_either, workspace_id=workspace_id).select_related("merged_into")
     known: dict[str, Learner] = {}

@@ -95,8 +95,7 @@ def address_of_another(other: Guardian | None) -> AddressOfAnother:
 
 
 def lock_guardian(guardian_id: int) -> Guardian:
-    """Return the guardian, locked so that nobody else can change their address; new links to them don't wait. Raises
-    NotFound."""
+    """Return the guardian, locked so that nobody can change their address; new links don't wait. Raises NotFound."""
     guardian = Guardian.objects.select_for_update(no_key=True).filter(pk=guardian_id).first()
     if guardian is None:
         raise NotFound("There is no such guardian.")

@@ -35,8 +35,7 @@ MAILS_FROM_WORKSPACE = 100  # a day
 def invite_member(
     *, workspace_id: int, email: str, role: str, invited_by: User | None, now: dt.datetime
 ) -> tuple[StaffInvitation, str]:
-    """Record an invitation and return it with the secret of its link, which can't be retrieved again. `mail_invitation`
-    sends it.
+    """Record an invitation; return it with its link's secret, which is shown only now. `mail_invitation` sends it.
 
     Raises NotFound, Invalid for an unknown role, AlreadyMember, AlreadyInvited while another one is open.
     """
@@ -105,8 +104,7 @@ def invitation_url(token: str) -> str:
 
 
 def mail_invitation(*, invitation: StaffInvitation, token: str) -> None:
-    """Mail the link. Raises TooManyInvitations, and Unavailable if the mail server does not accept it; the invitation
-    stays open."""
+    """Mail it. Raises TooManyInvitations, or Unavailable if the mail server refuses; the invitation stays open."""
     mail_link(
         template="account/email/staff_invitation",
         to=invitation.email,

@@ -27,9 +27,7 @@ IN_ENGLISH = (
 
 
 class LanguageMiddleware:
-    """Answers each request in its reader's language. A signed-in person's choice takes precedence over the
-    browser's.
-    """
+    """Answers each request in its reader's language. A signed-in person's choice overrides the browser's."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -46,9 +46,7 @@ def missing_of(lead: Lead) -> list[str]:
 
 @transaction.atomic
 def create_lead(*, workspace_id: int, **known: Any) -> Lead:
-    """Create a prospect with the known details: first and last name, email, phone, address. Raises Invalid if nothing
-    is known.
-    """
+    """Create a prospect with the known details: names, email, phone, address. Raises Invalid if nothing is known."""
     lead = Lead(workspace_id=workspace_id, **_checked(known))
     _refuse_unknown(lead)
     lead.save()

@@ -1,6 +1,4 @@
-"""Recognizes the learner a request is about, or creates one: never two for one person, however many requests arrive at
-once.
-"""
+"""Recognizes the learner a request is about, or creates one: never two for one person, even for concurrent requests."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar

@@ -1,5 +1,4 @@
-"""Recognizes or creates the learners of a batch, as `learners.find_or_create_learner` does for one who comes without an
-id."""
+"""Recognizes or creates the learners of a batch, as `learners.find_or_create_learner` does for one without an id."""
 
 from collections.abc import Sequence
 
@@ -26,8 +25,7 @@ def find_or_create_learners(*, workspace_id: int, asked: Sequence[Learner]) -> l
 
 
 def lock_learners(*, workspace_id: int, cuids: Sequence[str]) -> dict[str, Learner]:
-    """Return the live learners with these CUIDs, or those they were merged into, by the requested CUID; locked. Raises
-    LearnerMerged."""
+    """Return the live learners by the requested CUIDs, following merges, and lock them. Raises LearnerMerged."""
     found = Learner.objects.filter(workspace=workspace_id, cuid__among=cuids)
     return _locked({cuid: merged or pk for cuid, pk, merged in found.values_list("cuid", "pk", "merged_into")})
 

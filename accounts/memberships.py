@@ -40,8 +40,7 @@ def change_role(*, membership_id: int, role: str, now: dt.datetime) -> Membershi
 
 @transaction.atomic
 def remove_member(*, membership_id: int, now: dt.datetime) -> User:
-    """End a membership. A person without any is no longer staff, and their open invitations are revoked. Raises
-    NotFound, LastOwner."""
+    """End a membership. The last one also ends staff access and open invitations. Raises NotFound, LastOwner."""
     membership = _locked(membership_id)
     _keep_an_owner(membership)
     user = membership.user
@@ -75,9 +74,7 @@ def check_role(role: str) -> None:
 
 
 def _revoke_invitations_of(membership: Membership, now: dt.datetime) -> None:
-    """Revoke a former owner's invitations, so that nobody gets back in, or keeps a power, by one they sent
-    beforehand.
-    """
+    """Revoke a former owner's invitations, so that nobody gets back in, or keeps a power, by one they sent before."""
     theirs = StaffInvitation.objects.filter(workspace_id=membership.workspace_id, invited_by=membership.user_id)
     theirs.filter(OPEN).update(revoked_at=now)
 

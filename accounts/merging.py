@@ -1,5 +1,4 @@
-"""Merges two learners who turn out to be one person: staff say which row stays, and everything of the other moves to
-it.
+"""Merges two learners who turn out to be one person: staff choose the row that stays, and the other's data moves to it.
 
 The other row stays as a tombstone. Its CUID, external id, address, and names lead to the learner who stays.
 """
@@ -40,9 +39,7 @@ class LearnersClash(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a merge would do: how many rows of each kind move, and which fields are filled in; or why it can't
-    be done.
-    """
+    """What a merge would do: how many rows of each kind move, and which fields it fills in; or why it can't be done."""
 
     keep: Learner
     drop: Learner
@@ -99,9 +96,7 @@ def merge_learners(*, keep_id: int, drop_id: int, actor: Actor, reason: str, now
 
 
 def _lock_both(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
-    """Lock both in id order, with the same lock as elsewhere, so that other transactions may still add rows that point
-    at them.
-    """
+    """Lock both in id order, with the same lock as elsewhere, so that others may still add rows that point at them."""
     return _get_both(keep_id, drop_id, Learner.objects.select_for_update(no_key=True))
 
 

@@ -1,6 +1,4 @@
-"""Signing in and out. allauth provides the code and its mail; `sign_in.py` and `code_limits.py` decide who gets one and
-how many.
-"""
+"""Signing in and out. allauth mails the codes; `sign_in.py` and `code_limits.py` decide who gets one and how many."""
 
 from allauth.account import views as allauth_views
 from allauth.account.forms import RequestLoginCodeForm

@@ -1,5 +1,4 @@
-"""Only the parts of allauth that sign-in by code needs (no address book, no second way in), invitations, and staff
-passwords."""
+"""The parts of allauth that sign-in by code needs (no address book, no second way in), invitations, staff passwords."""
 
 from allauth.account import views as allauth_views
 from django.urls import path

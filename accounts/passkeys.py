@@ -93,9 +93,7 @@ def begin_passkey_check(user: User) -> tuple[dict[str, Any], dict[str, Any]] | N
 def check_passkey(
     *, user: User, answer: str, kept: Mapping[str, Any] | None, request: HttpRequest, now: dt.datetime
 ) -> bool:
-    """Return whether one of the person's passkeys has answered what was kept. Raises SignInPaused for tries that come
-    too fast.
-    """
+    """Return whether one of the person's passkeys answered the challenge. Raises SignInPaused if tries are too fast."""
     count_second_factor_try(user_id=user.pk, request=request, now=now)
     try:
         parsed = AuthenticationResponse.from_dict(_parsed(answer))

@@ -37,8 +37,7 @@ LETTERS_BESIDES = 5
 
 
 class ForeseeableWordsValidator:
-    """Refuses a password that has few letters left once the words of this platform and of the person's workspaces are
-    removed."""
+    """Refuses a password with few letters left once words of this platform and of the person's workspaces are gone."""
 
     def validate(self, password: str, user: AbstractBaseUser | AnonymousUser | None = None) -> None:
         """Raise ValidationError for such a password."""

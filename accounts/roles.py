@@ -51,9 +51,7 @@ class StaffAccess:
     zones: frozenset[str] = frozenset()  # those of their workspaces
 
     def may(self, power: Power, workspace_id: int | None) -> bool:
-        """Return whether the person has this power in that workspace (None: on the platform, which only superusers
-        have).
-        """
+        """Return whether the person has this power in that workspace (None: on the platform, as only superusers do)."""
         return self.everywhere or (workspace_id is not None and power in self.powers.get(workspace_id, ()))
 
     def may_anywhere(self, power: Power) -> bool:

@@ -45,9 +45,7 @@ def begin_session(session: SessionBase, user: User) -> bool:
 
 
 def new_app_secret() -> str:
-    """Return a new secret to share with an app; it counts for nothing until `set_app` has received a code made
-    with it.
-    """
+    """Return a new secret to share with an app; it is unused until `set_app` has received a code made with it."""
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
@@ -70,8 +68,7 @@ def set_app(*, user: User, secret: str, code: str, now: dt.datetime) -> list[str
 
 
 def open_second_factor(user: User) -> tuple[SecondFactor, list[str]]:
-    """Return a person's second factor, locked until the transaction ends; if there is none, create it and return its
-    recovery codes."""
+    """Return a person's second factor, locked until the transaction ends; create one with recovery codes if needed."""
     codes, digests = _new_recovery_codes()
     locked = SecondFactor.objects.select_for_update()
     factor, is_new = locked.get_or_create(user=user, defaults={"recovery_digests": digests})
@@ -150,9 +147,7 @@ def _use_recovery_code(user: User, code: str, request: HttpRequest) -> bool:
 
 
 def _new_recovery_codes() -> tuple[list[str], list[str]]:
-    """Return the codes as people keep them, and the digests that we store: with 120 bits, nobody can guess
-    them back.
-    """
+    """Return the codes as people keep them, and the digests that we store: with 120 bits, nobody can guess them."""
     plain = [base64.b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODES)]
     shown = ["-".join(code[at : at + 4] for at in range(0, 24, 4)) for code in plain]
     return shown, [_digest(code) for code in shown]

@@ -61,9 +61,7 @@ def raise_staff_tasks(*, workspace_id: int, kind: TaskKind, summaries: Mapping[s
 
 
 def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.datetime) -> StaffTask:
-    """Complete a task with a note on how it was resolved. Raises Invalid without a resolution, NotFound,
-    TaskAlreadyDone.
-    """
+    """Complete a task with a note on how it was resolved. Raises Invalid without one, NotFound, TaskAlreadyDone."""
     if not resolution.strip():
         raise invalid_field("resolution", "blank", "Say how the task was resolved.")
     closed = StaffTask.objects.filter(pk=task_id, status=TaskStatus.OPEN).update(

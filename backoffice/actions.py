@@ -66,9 +66,7 @@ class StaffForm(forms.Form):
 
     @property
     def workspace_id(self) -> int | None:
-        """Return the workspace of the selected object: the object itself, or the workspace its district, program, etc.
-        belongs to.
-        """
+        """Return the workspace of the selected object: itself, or the one its district, program, etc. belongs to."""
         chosen = [value for value in self.cleaned_data.values() if isinstance(value, models.Model)]
         for value in chosen:
             if isinstance(value, Workspace):
@@ -162,9 +160,7 @@ class RowButton:
         return self if model_admin is None else OnPage(self, model_admin)
 
     def find_row(self, model_admin: Any, request: HttpRequest, object_id: str) -> Any:
-        """Return the row whose button was pressed. Raises Http404, and PermissionDenied for people without
-        the power.
-        """
+        """Return the row whose button was pressed. Raises Http404, or PermissionDenied for people without the power."""
         row = model_admin.get_visible(request, object_id)
         if row is None:
             raise Http404(f"There is no such {model_admin.opts.verbose_name}.")
@@ -173,8 +169,7 @@ class RowButton:
         return row
 
     def carry_out(self, model_admin: Any, request: HttpRequest, row: Any, form: StaffForm) -> str | HttpResponse:
-        """Do it and record it, both or neither. Calls to outside systems can't be undone, so the request for them is
-        recorded first."""
+        """Do it and record it, both or neither. A request to another system is recorded first: it can't be undone."""
         if self.reaches_out:
             with one_deed(request, form):
                 model_admin.log_change(request, row, self.description)
@@ -213,9 +208,7 @@ class RowButton:
 
 @dataclass(kw_only=True)
 class ListButton:
-    """A button above a list that creates something through its use case. With a `preview`, it describes the
-    form alone.
-    """
+    """A button above a list that creates something through its use case. With `preview`, it only describes the form."""
 
     perform: Perform
     description: str
@@ -231,9 +224,7 @@ class ListButton:
         return self if model_admin is None else OnPage(self, model_admin)
 
     def carry_out(self, model_admin: Any, request: HttpRequest, form: StaffForm) -> str | HttpResponse:
-        """Do it and record it, like a row's button. If the form has no workspace, the result belongs to the
-        platform.
-        """
+        """Do it and record it, as a row's button does. If the form has no workspace, the result is the platform's."""
         entry: dict[str, Any] = {
             "action": self.description,
             "model": model_admin.opts.label_lower,

@@ -146,9 +146,7 @@ def json_column(field_name: str, description: str = "") -> Callable[[Any, Any], 
 
 
 def moment(at: dt.datetime | None) -> str:
-    """Return a time as staff read it, in their page's zone; it includes the time of day only within the
-    current year.
-    """
+    """Return a time as staff read it, in their page's zone; it has the time of day only within the current year."""
     if at is None:
         return ""
     local = timezone.localtime(at)
@@ -181,9 +179,7 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A titled list of neighbors next to an object; `more_url` leads to all of them if only the first ones
-    are shown.
-    """
+    """A titled list of neighbors next to an object; `more_url` leads to all of them if only the first are shown."""
 
     title: str
     rows: list[Neighbor] = field(default_factory=list)

@@ -80,9 +80,7 @@ class FilterForm(StaffForm):
 
 
 def show_list_settings(request: HttpRequest, label: str) -> HttpResponse:
-    """Show the columns and filters of one list to people who may see it. Raises Http404 for everybody else and for an
-    unknown list.
-    """
+    """Show a list's columns and filters to people who may see it. Raises Http404 for others and for an unknown list."""
     page = _page_of(label)
     if page is None or not page.has_view_permission(request):
         raise Http404("There is no such list.")
@@ -122,9 +120,7 @@ def every_column(page: WorkspaceScopedAdmin, request: HttpRequest) -> list[str]:
 
 
 def keep_known(page: WorkspaceScopedAdmin, request: HttpRequest, query: str) -> str:
-    """Return the filters and the order in a list's URL. Raises ValidationError for parameters that the list does not
-    offer.
-    """
+    """Return the filters and the order in a list's URL. Raises ValidationError for parameters the list lacks."""
     told = QueryDict(query, mutable=True)
     for name in NOT_KEPT:
         told.pop(name, None)

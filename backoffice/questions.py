@@ -109,9 +109,7 @@ class Question:
         return self.model_admin.describe(self.row) if self.row is not None else ""
 
     def _foresee_all(self, rows: Sequence[Any], form: Any) -> Preview:
-        """Return how many can be done, why the others stay, and the consequences of all, in as many queries as
-        for one.
-        """
+        """Return how many can be done, why others stay, and the consequences of all, in as many queries as for one."""
         told = self.preview_all(rows, form) if self.preview_all is not None and rows else Preview(mails="")
         return Preview((*self._count(rows, told.refused), *told.sentences), told.letters, told.mails)
 

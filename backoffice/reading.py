@@ -14,9 +14,7 @@ Found = TypeVar("Found")
 
 
 def read_for(request: HttpRequest, read: Callable[[], Found]) -> Found:
-    """Return what `read` finds for the person behind the request; `read` may be called twice, and must change
-    nothing.
-    """
+    """Return what `read` finds for the person behind the request; `read` may run twice, and must change nothing."""
     return read() if has_just_changed_something(request) else from_replica(read)
 
 

@@ -43,8 +43,7 @@ FILTER_CAP = 200
 
 
 def access_of(request: HttpRequest) -> StaffAccess:
-    """Return the access of the person behind a request, looked up once per request; a session opened by an emailed code
-    has none."""
+    """Return the requester's access, looked up once per request; a session opened by an emailed code has none."""
     known = getattr(request, "staff_access", None)
     if known is None:
         known = NOBODY
@@ -232,8 +231,7 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         return cast(int | None, getattr(row, last if last == "id" else f"{last}_id"))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return the row behind a URL. Django reads 1_2 and the digits of all scripts as 12, and would show one row at
-        many URLs."""
+        """Return the row behind a URL. Django reads 1_2 and all scripts' digits as 12: one row would have many URLs."""
         return super().get_object(request, object_id, from_field) if parse_whole_number(object_id) else None
 
     def get_visible(self, request: HttpRequest, object_id: str) -> Any:
@@ -370,8 +368,7 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         return [*super().get_inlines(request, obj), *_inlines[self.model]]
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Guard against two things Django ignores: tampered hidden fields, and what others have saved in the
-        meantime."""
+        """Guard against two things Django ignores: tampered hidden fields, and changes that others saved meanwhile."""
         self._refuse_made_up_choices(request)
         try:
             return super().changeform_view(request, *args, **kwargs)

@@ -22,9 +22,7 @@ class FoundThroughOthers(admin.ModelAdmin):
     search_through: ClassVar[tuple[str, ...]] = ()
 
     def get_search_fields(self, request: HttpRequest) -> Any:
-        """Return at least one field even if rows are found only through others, since a list without fields shows no
-        search.
-        """
+        """Return at least one field even if rows are found through others: a list without fields shows no search."""
         return super().get_search_fields(request) or self.search_through
 
     def get_search_results(

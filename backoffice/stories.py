@@ -135,9 +135,7 @@ def _place_of(request: HttpRequest) -> tuple[dt.datetime | None, int]:
 
 
 def _older(lines: list[Line], before: dt.datetime | None, skip: int) -> str:
-    """Return the link to older events. A page may end between events of one moment: as many of them as were shown are
-    skipped.
-    """
+    """Return the link to older events. It skips as many events of the page's last moment as were already shown."""
     last = lines[-1].at
     seen = sum(line.at == last for line in lines)
     query = {BEFORE: last.isoformat(), SKIP: seen + (skip if last == before else 0)}

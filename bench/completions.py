@@ -1,5 +1,4 @@
-"""`python -m bench.completions`: from a completion in a partner's inbox to the next step, compared with one SQL
-statement.
+"""`python -m bench.completions`: from a completion in a partner's inbox to the next step, compared with one SQL query.
 
 Our code and SQL alternate, and the share is the median over the rounds, so other load on the machine slows both alike.
 """

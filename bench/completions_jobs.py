@@ -24,9 +24,7 @@ WARM_UP = 100
 
 
 def seed(*, mark: str, count: int) -> dict[str, Any]:
-    """Create a program at two partners in order, with `count` learners who have finished at the first; its reports are
-    stored.
-    """
+    """Create a program at two partners in order, with `count` learners whose completion at the first is reported."""
     now = utc_now()
     workspace = Workspace.objects.create(slug=f"completions-{mark}", name="Completions")
     program = Program.objects.create(workspace=workspace, code="bench", title="Bench")

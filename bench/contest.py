@@ -34,9 +34,7 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Medians over the rounds; rates per second, latencies in milliseconds. `oversold` counts seats given that did not
-    exist.
-    """
+    """Medians over the rounds; rates per second, latencies in milliseconds. `oversold` counts nonexistent seats."""
 
     requests_per_second: float
     enrollments_per_second: float

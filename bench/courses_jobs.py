@@ -40,9 +40,7 @@ def seed(*, purchases: dict[str, int]) -> dict[str, Any]:
 
 
 def analyze() -> None:
-    """Update the planner's statistics: tables grow too fast here for autovacuum, and plans made for empty tables
-    persist.
-    """
+    """Update the planner's statistics: tables grow too fast for autovacuum, and plans made for empty tables persist."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

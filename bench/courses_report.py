@@ -13,9 +13,7 @@ PAGE_MS = 30.0
 
 
 def failed_course_gates(courses: Courses, *, speed: bool) -> list[str]:
-    """Return the gates that the courses rounds failed; without `speed`, only the invariants and query counts are
-    checked.
-    """
+    """Return the gates that the courses rounds failed; without `speed`, only invariants and query counts matter."""
     failures = [f"courses: {breach}" for breach in courses.breaches]
     for page, figures in courses.many.items():
         if figures["queries"] != courses.few[page]["queries"]:

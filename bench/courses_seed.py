@@ -108,9 +108,7 @@ def _options(course: Program) -> list[list[tuple[int, int]]]:
 
 @transaction.atomic
 def _sell(cohorts: Sequence[Cohort], name: str, count: int) -> None:
-    """Write what `start_checkout` leaves behind: a held place, an enrollment that waits for money, and an open
-    checkout.
-    """
+    """Write what `start_checkout` leaves behind: a held place, an enrollment awaiting money, and an open checkout."""
     now = utc_now()
     instance = cohorts[0].instance
     workspace, price = instance.workspace, instance.price

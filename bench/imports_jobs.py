@@ -99,9 +99,7 @@ def _since(before: dict[str, int]) -> dict[str, int]:
 
 
 def import_file(*, mark: str, count: int) -> dict[str, Any]:
-    """Import as web and worker do, including reading the upload; return the rate, and the megabytes this took above the
-    process's own.
-    """
+    """Import as web and worker do, including the upload; return the rate, and the megabytes that this added."""
     keep_for_good()
     with quietly():
         _work_on(_receive(f"{mark}warm", 50))  # connections and compiled criteria

@@ -19,9 +19,7 @@ CLIENTS = os.cpu_count() or 1
 
 
 def run_limit(servers: Servers, *, ids: Mapping[str, Any], seconds: float) -> dict[str, float]:
-    """Return enrollments per second and their latencies in milliseconds. Raise CalledProcessError when pgbench
-    fails.
-    """
+    """Return enrollments per second and their latencies in milliseconds. Raise CalledProcessError if pgbench fails."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(str(POSTGRES_BIN_PATH / "pgbench"), "--no-vacuum", "--protocol", "prepared", "--file", str(SCRIPT)),

@@ -1,5 +1,4 @@
-"""`python -m bench.lists`: what a page of an instance's enrollments costs, at the front and deep in a list of a
-million.
+"""`python -m bench.lists`: what a page of an instance's enrollments costs, early and late in a list of a million.
 
 SQL creates the rows, on a PostgreSQL of its own. Every filter is timed for its first page and for one deep in the list.
 The two alternate, and the median of the ratios may be at most DEEP_IN_FIRST; other load on the machine slows both

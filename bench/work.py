@@ -57,9 +57,7 @@ def ask(servers: Servers, jobs: str, **job: Any) -> Any:
 
 
 def migrate(servers: Servers) -> None:
-    """Create the tables of a database that was just started: from the tests' kept copy, or else by running every
-    migration.
-    """
+    """Create the tables of a database that just started: from the tests' kept copy, or by running every migration."""
     if copied_from_kept(host=servers.postgres_folder, user="postgres", name="postgres"):
         return
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]

@@ -46,9 +46,7 @@ def _weighed(
 
 
 def refundable_minor(payment: Payment) -> int:
-    """Return what may be sent back through Stripe, in minor units: everything that is here and neither on its way nor
-    withheld.
-    """
+    """Return what may be sent back through Stripe, in minor units: everything not on its way back and not withheld."""
     return standing_of(payment).refundable_minor if _can_go_back(payment) else 0
 
 

@@ -1,6 +1,4 @@
-"""A payer's bank inquires about a payment or contests it: staff get a task, access stays, and the money follows the
-bank.
-"""
+"""A payer's bank asks about a payment or contests it: staff get a task, access stays, and money follows the bank."""
 
 import datetime as dt
 
@@ -74,9 +72,7 @@ def status_of(snapshot: DisputeSnapshot) -> DisputeStatus:
 
 
 def _withdrawn(status: DisputeStatus, snapshot: DisputeSnapshot) -> int:
-    """Return what the bank holds or keeps. If Stripe does not list what moved: everything for a dispute, nothing
-    otherwise.
-    """
+    """Return what the bank holds or keeps. If Stripe lists no movement: everything for a dispute, nothing otherwise."""
     if status not in (DisputeStatus.OPEN, DisputeStatus.LOST):
         return 0
     known = snapshot.withdrawn_minor

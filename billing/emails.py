@@ -29,9 +29,7 @@ def send_invoice(event: PaymentSucceeded) -> None:
 
 @handles(PaymentRefunded)
 def tell_of_refunds(event: PaymentRefunded) -> None:
-    """Send one mail for each refund; refunds of earlier events already have theirs. A bank's chargeback needs none: the
-    payer knows.
-    """
+    """Send one mail for each refund that has none yet. A bank's chargeback needs none, because the payer knows."""
     refunds = Refund.objects.filter(payment=event.payment_id, status=RefundStatus.SUCCEEDED)
     for refund_id in refunds.values_list("pk", flat=True):
         _notify_payer(REFUND, event, f"refund:{refund_id}", refund=refund_id)
@@ -101,9 +99,7 @@ def render_failure_mail(notification: Notification) -> Email | None:
 
 
 def _attached(invoice: Invoice) -> tuple[Attachment, ...]:
-    """Return the attachment: our own PDF. A vendor's PDF is fetched when the reader opens the link: no mail waits for a
-    vendor.
-    """
+    """Return the attachment: our own PDF. The reader's link fetches a vendor's PDF, so no mail waits for a vendor."""
     if invoice.status != InvoiceStatus.ISSUED or is_kept_by_vendor(invoice):
         return ()
     return (Attachment(file_name(invoice), render_invoice(invoice), "application/pdf"),)

@@ -80,9 +80,7 @@ class PaymentNotRefundable(DomainError):
 
 
 class InvoicingDown(Unavailable):
-    """The invoicing vendor does not answer, or can't at the moment. The outcome of the call is unknown, unless it was
-    not sent.
-    """
+    """The invoicing vendor does not answer, or can't now. The call's outcome is unknown unless it was not sent."""
 
     code = "invoicing_down"
     title = "The invoicing service is not available"
@@ -119,9 +117,7 @@ class InvoiceNotOpen(DomainError):
 
 
 class VoucherNotAccepted(Invalid):
-    """The code can't be used for this purchase. All reasons get the same answer, so that it reveals nothing about
-    codes.
-    """
+    """The code can't be used for this purchase. Every reason gets the same answer, to reveal nothing about codes."""
 
     code = "voucher_not_accepted"
     title = gettext_noop("This code can't be used")

@@ -65,9 +65,7 @@ def receive_event(*, raw: bytes, signature_header: str, now: dt.datetime) -> Str
 
 
 def store_event(*, snapshot: EventSnapshot, source: EventSource, now: dt.datetime) -> bool:
-    """Add an event to the inbox unless it is already there. Storing it is all the handling that types without an effect
-    need.
-    """
+    """Add an event to the inbox unless it is already there. Types without an effect count as handled once stored."""
     is_ignored = snapshot.type not in _PREPARATIONS
     event = StripeEvent(
         event_id=snapshot.id,
@@ -84,8 +82,7 @@ def store_event(*, snapshot: EventSnapshot, source: EventSource, now: dt.datetim
 
 
 def handle_event(*, event_id: str, now: dt.datetime) -> StripeEvent | None:
-    """Bring us up to date with the object of an event. An event that is handled, or being handled by another worker, is
-    left alone.
+    """Bring us up to date with an event's object. Skips events that are handled or that another worker is handling.
 
     Its effects and the mark that it is handled are one commit. An error is stored on the row, which is retried later.
     """

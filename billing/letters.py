@@ -77,9 +77,7 @@ def write_failure(*, payment: Payment) -> Email:
 
 
 def _learner(payment: Payment) -> str:
-    """Return the first name of the person the money was for. The payer knows it; the full name belongs to the family
-    alone.
-    """
+    """Return the first name of the person the money was for. The payer knows it; only the family has the full name."""
     learner_id = find_learner_id(payment.purpose, payment.subject)
     if learner_id is None:
         return ""

@@ -77,8 +77,7 @@ class Purchase:
 
 
 def view_purchase(*, checkout: Checkout, now: dt.datetime, is_confirmed: bool = True) -> Purchase:
-    """Return how a purchase stands, by its payments and refunds, which were fetched with the checkout or are fetched
-    now.
+    """Return how a purchase stands, by its payments and refunds, which are fetched now unless the checkout has them.
 
     `is_confirmed` says whether Stripe has confirmed that an open checkout is open.
     """

@@ -40,8 +40,7 @@ _KINDS = {
 
 
 def list_new_payouts(*, now: dt.datetime) -> int:
-    """Store the payouts that Stripe made lately; return how many it listed. Raises PaymentProviderDown,
-    PaymentRejected."""
+    """Store the payouts that Stripe made lately; return their number. Raises PaymentProviderDown, PaymentRejected."""
     newest = Payout.objects.order_by("-made_at").values_list("made_at", flat=True).first()
     since = newest - STILL_CHANGES if newest else now - FIRST_WINDOW
     count = 0

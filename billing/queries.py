@@ -17,8 +17,7 @@ from .states import PaymentStatus
 
 
 def get_invoice_for(*, user: User, cuid: str) -> Invoice:
-    """Return one invoice, for the person who paid it and for the family of the learner it was paid for, by their
-    address.
+    """Return one invoice, for the person who paid it and for the learner's family, identified by their address.
 
     Raises NotFound, also for other people's.
     """
@@ -51,8 +50,7 @@ PAYMENTS_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class PaymentMade:
-    """A payment as its payer sees it: the money, its invoices, and for whom, by first name. Nothing else about the
-    learner."""
+    """A payment as its payer sees it: the money, its invoices, and for whom, by first name. No more of the learner."""
 
     payment: Payment
     learner: str

@@ -177,9 +177,7 @@ def submit_due_refunds(*, limit: int = 100, now: dt.datetime) -> int:
 
 
 def _advance(refund: Refund, now: dt.datetime) -> bool:
-    """Return False if Stripe does not answer. Any other error concerns this refund alone and must not hold up the
-    others.
-    """
+    """Return False if Stripe does not answer. Any other error concerns this refund alone and must not delay others."""
     try:
         if refund.status == RefundStatus.PENDING:
             settle_refunds(payment_id=refund.payment_id, now=now)

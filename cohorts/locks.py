@@ -73,9 +73,7 @@ def lock_cohort(cohort_id: int) -> Cohort:
 
 
 def lock_cohorts_where_learner_waits(keep_id: int, drop_id: int) -> None:
-    """Lock the cohorts in whose lines the dropped learner waits, which may offer either one a place. Both learners are
-    locked.
-    """
+    """Lock the cohorts whose lines the dropped learner waits in; each may offer either one a place. Both are locked."""
     lines = WaitlistEntry.objects.in_line().filter(learner=drop_id)
     lock_rows(Cohort, *lines.values_list("cohort_id", flat=True))
 

@@ -74,11 +74,7 @@ def get_cohort(*, course_code: str, cohort_id: int) -> Cohort:
 
 
 def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = False) -> QuerySet[Program]:
-    """Return the catalog with its cards' data: `step_count`, `price_minor`, `currency`, `available_cohorts`,
-    `next_start`.
-
-    `price_minor` is the lowest among the open cohorts' instances.
-    """
+    """Return the catalog and its cards: `step_count`, `price_minor`, `currency`, `available_cohorts`, `next_start`."""
     offered = Cohort.objects.taking_enrollments(now=now)
     of_course = offered.filter(instance__program=OuterRef("pk"))
     mine = of_course.values("instance__program")

@@ -1,6 +1,4 @@
-"""Who did something: recorded with every transition, and kept as text so that the trail outlives the person's
-account.
-"""
+"""Who did something: recorded with each transition, and kept as text so the trail outlives the person's account."""
 
 from dataclasses import dataclass
 

@@ -76,9 +76,7 @@ class AddressFormField(forms.EmailField):
 
 
 class AddressField(models.EmailField):  # type: ignore[type-arg]  # generic for the type checker only
-    """A column of email addresses. Every value stored in it or looked up in it is converted to its canonical spelling
-    first.
-    """
+    """A column of email addresses. Values stored or looked up in it are first converted to canonical spelling."""
 
     default_validators = [validate_address]
     description = "Email address"

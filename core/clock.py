@@ -22,9 +22,7 @@ def utc_text(moment: dt.datetime) -> str:
 
 @contextmanager
 def time_is(moment: dt.datetime) -> Iterator[None]:
-    """Make `moment` the current time within this block of this thread, for rows written after the fact as if it were
-    then.
-    """
+    """Make `moment` the current time within this block of this thread, for rows written as if they dated from then."""
     token = _said.set(moment)
     try:
         yield

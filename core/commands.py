@@ -1,6 +1,4 @@
-"""What the management commands share: they call one use case, report to people or (with --json) to programs, and set
-exit codes.
-"""
+"""What the management commands share: they call a use case, report to people or programs, and set exit codes."""
 
 import json
 import re
@@ -48,9 +46,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 def refused(refusal: DomainError) -> CommandError:
-    """Return a refusal as a command reports it. The operator can correct the address at which we looked for a
-    service.
-    """
+    """Return a refusal as a command reports it. The operator can correct the address where we looked for a service."""
     name = refusal.address_setting if isinstance(refusal, Unavailable) else ""
     if not name:
         return CommandError(refusal.detail)

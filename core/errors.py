@@ -21,9 +21,7 @@ class FieldError:
 
 
 def item_of(field: str, position: int, name: str = "") -> str:
-    """Return how errors name one item of a list (counted from 0) or a field of that item: `tags[0]`,
-    `steps[1].partner`.
-    """
+    """Return how errors name an item of a list (counted from 0) or a field of it: `tags[0]`, `steps[1].partner`."""
     return f"{field}[{position}].{name}" if name else f"{field}[{position}]"
 
 

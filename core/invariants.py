@@ -14,9 +14,7 @@ from django.db.models import QuerySet
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One row that breaks an invariant, e.g. "allocation 12", and how. Ids and numbers only, because it ends up in
-    tickets.
-    """
+    """One row that breaks an invariant, e.g. "allocation 12", and how. Only ids and numbers: it ends up in tickets."""
 
     row: str
     fact: str

@@ -77,9 +77,7 @@ def _what_every_line_has(style: str) -> list[Any]:
 
 
 def _hide_secrets(logger: Any, method: str, line: Line) -> Line:
-    """Hide secret paths: Django names the path of a request that fails or is refused, and some paths are as good as a
-    password.
-    """
+    """Hide secret paths: Django names the path of a failed or refused request, and some paths work like passwords."""
     request = getattr(line["_record"], "request", None)
     if isinstance(request, HttpRequest):
         for part in ("event", "exception"):

@@ -20,9 +20,7 @@ class Money:
 
     @classmethod
     def of(cls, units: Decimal, currency: str) -> "Money":
-        """Return an amount from how people write it: 49.00. Raises ValueError for more decimals than the
-        currency has.
-        """
+        """Return an amount as people write it: 49.00. Raises ValueError for more decimals than the currency has."""
         minor = units.scaleb(currency_of(currency).decimals)
         if minor != minor.to_integral_value():
             raise ValueError(f"{currency} has no such fraction")

@@ -1,5 +1,4 @@
-"""When two spellings of a name are the same name: comparison ignores what keyboards, forms, and copying change, and
-nothing else.
+"""When two spellings are the same name: comparison ignores only what keyboards, forms, and copying change.
 
 Names are stored and shown as they were typed. Only comparison folds them: letter case, composition and width, every
 kind of apostrophe, dash, and space, and invisible characters. Accents are kept: Jose and José may be two people, and
@@ -70,9 +69,7 @@ def _words(name: FullName) -> list[str]:
 
 
 def _is_a_slip(one: str, other: str) -> bool:
-    """Return whether one letter was added, dropped, or changed, or two swapped, between matching first and last
-    letters.
-    """
+    """Return whether one letter was added, dropped, or changed, or two swapped, between equal outer letters."""
     if min(len(one), len(other)) < _SHORTEST_WITH_A_SLIP:
         return False
     start = _alike_at_the_start(one, other)

@@ -34,9 +34,7 @@ class CannotPartition(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One partition of a table. `until` is where it ends, None for the default one, which receives rows that fit no
-    other.
-    """
+    """One partition of a table. `until` is its end; None marks the default one, for rows that fit no other."""
 
     name: str
     until: Bound | None
@@ -44,8 +42,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Partitioning:
-    """How a model's table is partitioned: by `width` ids of the parent that `column` points at, or by day where it is a
-    time.
+    """How a model's table is partitioned: by `width` ids of the parent in `column`, or by day if it is a time.
 
     `unique` names columns that are unique together and do not include `column`: PostgreSQL guarantees that within a
     partition, and a trigger across them.
@@ -102,9 +99,7 @@ class Partitioning:
         return any(part.until is not None and part.until >= needed for part in self.parts())  # type: ignore[operator]
 
     def stray_rows(self) -> int:
-        """Return how many rows are in the default partition: eventually they would prevent a proper partition from
-        being created.
-        """
+        """Return how many rows are in the default partition, where they would block creating a proper partition."""
         count: int = _values(f"SELECT count(*) FROM {_quoted(_default_of(self.table))}")[0]  # noqa: S608  (a name)
         return count
 
@@ -117,8 +112,7 @@ ANSWERS = Partitioning(IdempotencyRecord, "created_at", unique=("scope", "key"))
 
 
 def convert(partitioning: Partitioning, *, now: dt.datetime) -> None:
-    """Convert this model's table to a partitioned one, whose first partition is the table as it was. Raises
-    CannotPartition.
+    """Convert this model's table to a partitioned one; the old table is its first partition. Raises CannotPartition.
 
     Checking that the rows fit runs alongside writers. Then the table is locked for some milliseconds.
     """
@@ -182,9 +176,7 @@ def _refuse_what_cannot_be(partitioning: Partitioning) -> None:
 
 
 def _put_parent_above(partitioning: Partitioning) -> None:
-    """Rename the table and everything that belongs to it, and create an empty partitioned one with the old name and
-    shape.
-    """
+    """Rename the table and everything that belongs to it, and create an empty partitioned one under the old name."""
     table = partitioning.table
     old = _quoted(_first_of(table))
     new = _quoted(table)
@@ -224,9 +216,7 @@ def _put_parent_above(partitioning: Partitioning) -> None:
 
 
 def _make(partitioning: Partitioning, name: str, bounds: str) -> None:
-    """Create a partition with its own primary key, since a key on the whole table would have to include the range
-    column.
-    """
+    """Create a partition with its own primary key: a key on the whole table would have to include the range column."""
     _run(f"CREATE TABLE {_quoted(name)} PARTITION OF {_quoted(partitioning.table)} {bounds}")
     key = _quoted(str(partitioning.model._meta.pk.column))
     _run(f"ALTER TABLE {_quoted(name)} ADD PRIMARY KEY ({key})")

@@ -19,8 +19,7 @@ FORGOTTEN_AFTER = dt.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The first `free` tries need not wait; each later one waits twice as long as the one before, up to `longest`
-    seconds."""
+    """The first `free` tries need not wait; each later one waits twice as long as the last, up to `longest` seconds."""
 
     free: int
     longest: int
@@ -31,9 +30,7 @@ class Growth:
 
 @transaction.atomic
 def count_try(subjects: Mapping[str, Growth], *, now: dt.datetime) -> int:
-    """Count a try for all subjects, or for none while one of them has to wait; return the seconds until the next is
-    allowed.
-    """
+    """Count a try for all subjects, or for none while one must wait; return the seconds until the next is allowed."""
     keys = sorted(subjects)
     SharedCounter.objects.bulk_create(
         [SharedCounter(key=key, value=0, ends_at=now + FORGOTTEN_AFTER) for key in keys], ignore_conflicts=True
@@ -68,9 +65,7 @@ def take_back(subject: str) -> None:
 
 
 def _seconds_left(row: SharedCounter, growth: Growth, now: dt.datetime) -> int:
-    """Return 0 while tries are free, even if another try is counted with a later `now`: the two come at the same
-    moment.
-    """
+    """Return 0 while tries are free, even if another was counted with a later `now`: both come at the same moment."""
     pause = growth.seconds_after(row.value)
     last = row.ends_at - FORGOTTEN_AFTER
     ends = last + dt.timedelta(seconds=pause)

@@ -88,8 +88,7 @@ class Personal:
         return self.empty(self.rows_of(person).order_by())
 
     def empty(self, rows: QuerySet[Any]) -> int:
-        """Clear from these rows of the model what one statement can; return from how many. Joins the caller's
-        transaction."""
+        """Clear from these rows what one statement can; return from how many. Joins the caller's transaction."""
         if self.fate is Fate.DELETED:
             return QuerySet.delete(rows)[0]
         return QuerySet.update(rows, **(self.values or {}))

@@ -1,6 +1,4 @@
-"""Rehearse an action: do it for real, look at it, and undo it, so that what is shown can't differ from what will
-happen.
-"""
+"""Rehearse an action: do it for real, look at it, and undo it, so that what is shown is exactly what will happen."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,8 +10,7 @@ Seen = TypeVar("Seen")
 
 
 def rehearse(make: Callable[[], Made], *, look: Callable[[Made], Seen]) -> Seen:
-    """Return what `look` sees of what `make` did. Nothing of it stays: no row, no event, no mail. Refusals pass
-    through.
+    """Return what `look` sees of what `make` did, and undo all of it: rows, events, mails. Refusals pass through.
 
     `look` must return plain values: rows read later are gone by then.
     """

@@ -28,9 +28,7 @@ class Retry:
     attempts: int  # after this many failures a row is given up, or staff are told: the caller decides which
 
     def next_attempt_at(self, *, attempts: int, now: dt.datetime, retry_after: float = 0.0) -> dt.datetime:
-        """Return when to retry after `attempts` failures, and not before `retry_after` seconds if a vendor asked for
-        that.
-        """
+        """Return when to retry after `attempts` failures, but not before a vendor's `retry_after` seconds."""
         pause = jittered(self.first_pause_seconds, attempts, cap_seconds=self.longest_pause_seconds, random=random)
         return now + dt.timedelta(seconds=max(pause, retry_after))
 
@@ -84,8 +82,6 @@ def record_failure(
 
 
 def jittered(base_seconds: float, attempt: int, *, cap_seconds: float, random: Any) -> float:
-    """Return an exponential backoff with jitter: between half and all of the seconds to wait before try `attempt` (from
-    1).
-    """
+    """Return an exponential backoff with jitter: half to all of the seconds to wait before try `attempt` (from 1)."""
     longest = min(cap_seconds, base_seconds * 2.0 ** min(attempt - 1, 60))
     return float(random.uniform(0.5, 1.0)) * longest

@@ -99,9 +99,7 @@ class Channel(virtual.Channel):
         return message
 
     def _check(self, message: Any) -> None:
-        """Raise whatever error occurs unless kombu can handle this message later, including when it returns it to the
-        queue.
-        """
+        """Raise any error unless kombu can handle this message later, also when it returns the message to the queue."""
         self.Message(message, channel=self)
         properties = message["properties"]
         way = properties["delivery_info"]

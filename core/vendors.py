@@ -65,8 +65,7 @@ class Vendor:
         body: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> T:
-        """Send one request and `read` its answer; an unreadable answer counts as none. Raises VendorDown,
-        VendorRefuses."""
+        """Send a request and `read` its answer; an unreadable one counts as none. Raises VendorDown, VendorRefuses."""
         if wait := self._breaker.seconds_left():
             raise VendorDown(
                 f"{self._name} kept failing and is left alone for a while.", wait_seconds=wait, was_asked=False

@@ -20,9 +20,7 @@ ELSEWHERE_MINOR = 2500  # charged by somebody in Stripe's dashboard, for somethi
 
 
 def keep_books(workspace: Workspace, *, now: dt.datetime) -> None:
-    """Pay out what families paid lately, each day as one payout, and close the past months, which finds the
-    mismatches.
-    """
+    """Pay out what families paid lately, one payout a day, and close the past months, which finds the mismatches."""
     _pay_out(workspace, now)
     first = local_date(now, workspace.timezone).replace(day=1)
     began = Payment.objects.filter(workspace=workspace, paid_at__isnull=False).order_by("paid_at").first()

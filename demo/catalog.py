@@ -245,9 +245,7 @@ def find_or_build_staff() -> dict[str, User]:
 def build_scene(
     organization: Organization, staff: dict[str, User], *, now: dt.datetime, chance: random.Random
 ) -> Scene:
-    """Build the workspace with its members, programs, seats, and families; the first staff member makes the
-    decisions.
-    """
+    """Build the workspace with its members, programs, seats, and families; the first staff member decides."""
     workspace = Workspace.objects.create(slug=organization.slug, name=organization.name, timezone=organization.timezone)
     for name, role in organization.staff.items():
         Membership.objects.create(workspace=workspace, user=staff[name], role=role)

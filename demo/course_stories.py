@@ -1,6 +1,4 @@
-"""What happens to learners in courses, told like the stories of `stories.py`: buying, booking, attending, and
-waiting.
-"""
+"""What happens to learners in courses, told like the stories in `stories.py`: buying, booking, attending, waiting."""
 
 import contextlib
 import datetime as dt
@@ -173,9 +171,7 @@ def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Chec
 
 
 def _has_flyer(scene: Scene, family: Family, child: Child, course_code: str) -> bool:
-    """Return whether the family has the code, as every sixth does; it uses the code for its first child in the first
-    course.
-    """
+    """Return whether the family has the code, as every sixth does; its first child uses it in the first course."""
     if family is scene.organization.known_family:
         return False
     first_course = COURSES[scene.organization.slug][0]

@@ -90,9 +90,7 @@ def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> Non
 @quietly()
 @transaction.atomic
 def load_organization(organization: Organization, *, progress: Progress = lambda share: None) -> Workspace:
-    """Create one organization and its history, all or nothing; the first organization also creates the staff
-    accounts.
-    """
+    """Create one organization and its history, all or nothing; the first one also creates the staff accounts."""
     now = utc_now()
     chance = random.Random(f"{SEED} {organization.slug}")  # noqa: S311  the same demo everywhere
     with time_is(now - HISTORY):
@@ -187,9 +185,7 @@ def _relay_the_past(workspace: Workspace, now: dt.datetime) -> None:
 
 
 def _send_the_past(workspace: Workspace, now: dt.datetime) -> None:
-    """Mark emails as sent when they were due; those the known family got today are sent now and appear in the
-    mailbox.
-    """
+    """Mark emails as sent when they were due; those the known family got today are sent now and reach the mailbox."""
     fresh = Q(recipient=GUARDIAN_EMAIL, created_at__gt=now - dt.timedelta(days=1))
     emails = Notification.objects.filter(workspace=workspace)
     emails.filter(fresh).update(next_attempt_at=now)

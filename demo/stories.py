@@ -172,9 +172,7 @@ def _decide(scene: Scene, family: Family, child: Child, instance: ProgramInstanc
 
 @transaction.atomic
 def enter_learner(scene: Scene, child: Child) -> Learner:
-    """Return the child as a learner: the existing one if there is one, even from an approved lead without the school's
-    id.
-    """
+    """Return the child as a learner: an existing one if any, even from an approved lead without the school's id."""
     learner, _ = find_or_create_learner(
         workspace_id=scene.workspace.pk,
         learner_id=child.external_id,

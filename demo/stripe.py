@@ -106,9 +106,7 @@ def dispute(payment: Payment, number: int, status: str) -> None:
 
 
 def leave_unhandled(checkout: Checkout) -> None:
-    """Store a notice from Stripe that we repeatedly failed to look up: it waits in the inbox, and the checkout is
-    stuck.
-    """
+    """Store a notice from Stripe that we repeatedly failed to look up: it stays in the inbox; its checkout is stuck."""
     event = _event("checkout.session.expired", {"object": "checkout.session", "id": _session_id(checkout)})
     StripeEvent.objects.filter(event_id=event.id).update(attempts=3, last_error="Stripe did not answer")
 

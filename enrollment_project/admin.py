@@ -9,9 +9,7 @@ from core.models import IdempotencyRecord
 
 @admin.register(IdempotencyRecord)
 class IdempotencyRecordAdmin(WorkspaceScopedAdmin):
-    """Shows which keys were used and with what status they were answered, but not the answers, which may name
-    people.
-    """
+    """Shows which keys were used and with which status they were answered, not the answers, which may name people."""
 
     workspace_path = ""
     view_power = Power.OPERATE

@@ -54,9 +54,7 @@ FIGURES: tuple[Figure, ...] = (
 @require_safe
 @never_cache
 def show_metrics(request: HttpRequest) -> HttpResponse:
-    """Show the metrics to callers with METRICS_TOKEN as a bearer token and to signed-in superusers; all others get a
-    404.
-    """
+    """Show the metrics to callers with METRICS_TOKEN as a bearer token and signed-in superusers; others get a 404."""
     if not (_has_token(request) or access_of(request).everywhere):
         raise Http404("You don't have access to this page.")
     told = from_replica(lambda: generate_latest(Database())) + generate_latest(processes())

@@ -33,9 +33,7 @@ WORKS = {
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One kind of background work: how much waits, how long it is overdue, and how much of it only a person can
-    resolve.
-    """
+    """One kind of background work: how much waits, how long it is overdue, and how much needs a person to solve it."""
 
     label: str
     load: Load

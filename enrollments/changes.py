@@ -16,8 +16,7 @@ from .models import Enrollment
 
 @transaction.atomic
 def change_enrollment(*, enrollment_id: int, changes: dict[str, Any], actor: Actor, now: dt.datetime) -> Enrollment:
-    """Change the details that `changes` names (see `details.SPELLING`); a value equal to the current one changes
-    nothing.
+    """Change the details that `changes` names (see `details.SPELLING`); a value equal to the present one has no effect.
 
     Metadata is merged: a key with a value is set, one with None is removed, and the others stay (RFC 7396, on the top
     level). Raises Invalid naming the fields as the API spells them, and NotFound for a deleted enrollment.

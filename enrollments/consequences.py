@@ -36,9 +36,7 @@ NO_MAIL_TO_FAMILY = "The family gets no mail about the end."
 def tell_end(
     enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime, held: Iterable[SeatAssignment] | None = None
 ) -> list[str]:
-    """Return what ends with it: what is freed, and what happens to the money. `is_refunded`: it is refunded
-    automatically.
-    """
+    """Return what ends with it: what is freed, and what happens to the money (`is_refunded`: automatic refund)."""
     return [*tell_freed(enrollment, now=now, held=held), *_tell_money(enrollment, is_refunded=is_refunded, now=now)]
 
 

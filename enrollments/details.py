@@ -50,9 +50,7 @@ class EnrollmentDetails:
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def checked(self) -> "EnrollmentDetails":
-        """Return the same details in the spelling in which they are stored. Raises Invalid naming every faulty
-        field.
-        """
+        """Return the same details in the spelling that is stored. Raises Invalid naming every faulty field."""
         return EnrollmentDetails(**check_details(asdict(self)))
 
 

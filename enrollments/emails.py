@@ -57,9 +57,7 @@ _STEPS = {
 
 @handles(EnrollmentStatusChanged)
 def tell_family(event: EnrollmentStatusChanged) -> None:
-    """Tell the family about a change. Router requests have their steps in the response, so nothing is looked up
-    for them.
-    """
+    """Tell the family about a change. Router responses contain the steps, so nothing is looked up for them."""
     if event.to_status in GIVEN_BACK:
         _tell_of_end(event)
     elif event.to_status in _STEPS and (_is_paid_approval(event) or _is_told_step_by_step(event)):
@@ -187,9 +185,7 @@ def _params_of(event: EnrollmentStatusChanged) -> dict[str, int | str]:
 
 @handles(ExitPlanned)
 def tell_of_planned_exit(event: ExitPlanned) -> None:
-    """Mail the family when the exit is planned, so that nobody is surprised; the mail about the end follows on
-    the day.
-    """
+    """Mail the family when the exit is planned, so nobody is surprised; the mail about the end follows on the day."""
     _tell_of_exit(EXIT_PLANNED, event)
 
 

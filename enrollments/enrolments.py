@@ -1,6 +1,4 @@
-"""Enrollments as the enrolment service's clients know them: a number, an external id, three statuses, an invoice
-URL.
-"""
+"""Enrollments as the enrolment service's clients see them: a number, an external id, three statuses, an invoice URL."""
 
 import datetime as dt
 from collections.abc import Sequence

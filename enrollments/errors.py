@@ -88,9 +88,7 @@ class NotEvaluated(Invalid):
 
 
 class AlreadyEnrolled(DomainError):
-    """The learner or lead has a current enrollment in this program instance, which the response may name as
-    `enrollmentId`.
-    """
+    """The learner or lead has a current enrollment in this instance, which the response may name as `enrollmentId`."""
 
     code = "already_enrolled"
     title = _("The learner is already enrolled in this program")

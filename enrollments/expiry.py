@@ -34,9 +34,7 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The outcome of a batch: the ids that it completed, those that can't be completed, and the last one it
-    looked at.
-    """
+    """The outcome of a batch: the ids that it completed, those that can't be completed, and the last one it read."""
 
     completed: list[int]
     failed: list[int]

@@ -50,9 +50,7 @@ def find_open_checkouts(enrollment_id: int) -> list[int]:
 
 
 def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, is_refunded: bool) -> list[DomainEvent]:
-    """Give back the seat, end the live decision, and settle the money; an open checkout is canceled after the
-    commit.
-    """
+    """Give back the seat, end the live decision, and settle the money; an open checkout ends after the commit."""
     enrollment = journal.enrollment
     now = journal.now
     events: list[DomainEvent] = []

@@ -264,9 +264,7 @@ def change_alike(
 def _save_alike(
     keys: Sequence[int], states: Mapping[str, Any], values: Mapping[str, Any], *, changes: int, now: dt.datetime
 ) -> None:
-    """Save enrollments that change alike with one UPDATE, on the condition that they are in the states that were
-    read.
-    """
+    """Save enrollments that change alike with one UPDATE, if they are still in the states that were read."""
     unmoved = Enrollment.objects.filter(pk__among=keys, **states)
     saved = unmoved.update(**values, transition_count=F("transition_count") + changes, updated_at=now)
     if saved != len(keys):

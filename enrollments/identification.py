@@ -1,5 +1,4 @@
-"""Whom a new enrollment is for: a lead, a learner, the person of an earlier enrollment, or a person described by the
-request.
+"""Whom a new enrollment is for: a lead, a learner, an earlier enrollment's person, or one whom the request describes.
 
 Each way needs exactly its own fields. Everything it names is looked up in one workspace.
 """

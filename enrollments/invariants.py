@@ -129,9 +129,7 @@ def one_live_decision_per_enrollment(extent: Extent) -> Iterator[Breach]:
 
 
 def completed_decisions_are_funded(extent: Extent) -> Iterator[Breach]:
-    """A completed decision is funded by its own enrollment's seat, by a payment, or by a discount that covers
-    everything.
-    """
+    """A completed decision is funded by its enrollment's seat, by a payment, or by a discount that covers it all."""
     by_seat = Q(provision_source=ProvisionSource.DISTRICT, seat__status__in=HELD_SEATS)
     by_seat &= Q(seat__enrollment=F("enrollment"))
     by_money = Q(provision_source=ProvisionSource.PARENT, payment__paid_at__isnull=False)
@@ -150,9 +148,7 @@ def waiting_decisions_can_be_paid(extent: Extent) -> Iterator[Breach]:
 
 
 def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
-    """Money is requested only while a decision waits for it, or may be resumed; other live checkouts are to be
-    ended.
-    """
+    """Money is requested only while a decision waits for it, or may be resumed; other live checkouts should end."""
     others = EnrollmentDecision.objects.filter(enrollment=OuterRef("enrollment"), status__in=LIVE_DECISIONS)
     wanting = EnrollmentDecision.objects.filter(
         Q(status=DecisionStatus.CHECKOUT_REQUIRED) | Q(status=DecisionStatus.FAILED) & ~Exists(others),

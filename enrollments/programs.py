@@ -55,9 +55,7 @@ def create_program(
     provider: str = "",
     audience: str = "",
 ) -> Program:
-    """Create a program. Raises ProgramExists, and Invalid for a code that is not fit for a URL, or for the
-    catalog's.
-    """
+    """Create a program. Raises ProgramExists, and Invalid for a code that does not fit a URL, or the catalog's."""
     if not _code.fullmatch(code):
         raise invalid_field(
             "code", "invalid", "Use letters, digits and . _ - only; a code begins and ends with a letter or digit."

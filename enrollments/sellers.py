@@ -1,5 +1,4 @@
-"""The apps above that sell ways into a program, without knowing them: what they hold for an enrollment, and what was
-bought.
+"""The apps above that sell ways into a program, without knowing them: what they hold for an enrollment and sold.
 
 What they hold (a place, a course) is locked before an enrollment that ends: allocation < cohort < class session <
 enrollment. Releasing it is up to that app's reaction to EnrollmentStatusChanged. What was bought is read here, so that

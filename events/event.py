@@ -36,9 +36,7 @@ class DomainEvent(ABC):
         """Return what the event is about, as `kind:id`: consumers order by `sequence` within it."""
 
     def payload(self) -> dict[str, Any]:
-        """Return what consumers receive: the fields that a class adds to these, as `docs/events/<type>.json` lists
-        them.
-        """
+        """Return what consumers receive: these fields and those of the class, as in `docs/events/<type>.json`."""
         return {key: _json_value(getattr(self, name)) for name, key in _published(type(self))}
 
 

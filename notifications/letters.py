@@ -82,15 +82,12 @@ def is_registered(kind: str) -> bool:
 
 
 def render(notification: Notification) -> Email | None:
-    """Return the email as of now, or None if it is no longer true. Raises KeyError for a kind that nobody
-    registered.
-    """
+    """Return the email as of now, or None if no longer true. Raises KeyError for a kind that nobody registered."""
     return _renderers[notification.kind](notification)
 
 
 def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Attachment, ...] = ()) -> Email:
-    """Return an email from the template `emails/<template>.txt`; spaces and line breaks inside the values become one
-    space.
+    """Return an email from the template `emails/<template>.txt`; whitespace inside a value becomes one space.
 
     `PUBLIC_URL` is available for links.
     """
@@ -101,8 +98,7 @@ def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Att
 
 
 def lay_out(subject: str, body: str, *, attachments: tuple[Attachment, ...] = (), stop_url: str = "") -> Email:
-    """Return both halves of an email with this subject and these paragraphs. With a URL that stops such mails, both end
-    with it."""
+    """Return both halves of an email with this subject and these paragraphs; a URL that stops such mails ends both."""
     subject = shorten(subject.strip(), SUBJECT_LENGTH)
     text = _EMPTY_LINES.sub("\n\n", body.strip())
     blocks = [_block(paragraph) for paragraph in text.split("\n\n")]

@@ -13,9 +13,7 @@ from .states import NotificationStatus
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def about(self, subjects: Collection[str]) -> "NotificationQuerySet":
-        """Select the mails about these subjects, or about parts of them: "package:12" includes "package:12/booked:..."
-        too.
-        """
+        """Select mails about these subjects, or parts of them: "package:12" also includes "package:12/booked:..."."""
         found = models.Q(subject_key__in=subjects)
         for subject in subjects:
             found |= models.Q(subject_key__startswith=f"{subject}/")

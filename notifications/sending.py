@@ -155,8 +155,7 @@ def send_due_notifications(*, limit: int = 100, now: dt.datetime) -> int:
 
 @transaction.atomic
 def resend_notification(*, notification_id: int, now: dt.datetime) -> Notification:
-    """Make an email due again, with all its tries. Raises NotFound, NotificationOnItsWay while it is pending, and
-    AddressForgotten."""
+    """Make an email due again with all its tries. Raises NotFound, NotificationOnItsWay (pending), AddressForgotten."""
     again = Notification.objects.filter(pk=notification_id).exclude(status=NotificationStatus.PENDING)
     again = again.exclude(recipient__endswith=NOWHERE)
     revived = again.update(
@@ -267,9 +266,7 @@ def _recipient_kept(notification: Notification) -> str:
 
 
 def _describe(error: Exception) -> str:
-    """Return the kind of error and the server's code. The error's text may contain the address, which must not be
-    logged.
-    """
+    """Return the error's kind and the server's code. Its text may name the address, which must not be logged."""
     code = getattr(error, "smtp_code", "")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next((answer[0] for answer in error.recipients.values()), "")

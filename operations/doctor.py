@@ -1,6 +1,4 @@
-"""All invariants of all apps, examined at once: `manage.py doctor` reports them, and race and fault tests end with
-them.
-"""
+"""All invariants of all apps, examined at once. `manage.py doctor` reports them; race and fault tests end with them."""
 
 import datetime as dt
 

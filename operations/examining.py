@@ -1,6 +1,4 @@
-"""The doctor on a schedule: its findings are stored, so that staff see since when a row is wrong, and whether it still
-is.
-"""
+"""The doctor on a schedule: it stores its findings, so that staff see since when a row is wrong, and if it still is."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -52,9 +50,7 @@ def examine_again(*, finding: Finding, now: dt.datetime) -> bool:
 
 @transaction.atomic
 def forget_old_findings(*, limit: int, now: dt.datetime) -> int:
-    """Delete up to `limit` findings that have been closed for 90 days, and examinations of that age; return
-    how many.
-    """
+    """Delete up to `limit` findings that were closed 90 days ago, and examinations of that age; return how many."""
     gone = Finding.objects.filter(gone_at__lt=now - KEPT).order_by("pk").values_list("pk", flat=True)[:limit]
     deleted, _ = Finding.objects.filter(pk__in=list(gone)).delete()
     old = Examination.objects.filter(began_at__lt=now - KEPT).order_by("pk").values_list("pk", flat=True)[:limit]

@@ -59,9 +59,7 @@ class FindingQuerySet(models.QuerySet["Finding"]):
         return self.filter(gone_at__isnull=True)
 
     def confirmed(self) -> "FindingQuerySet":
-        """Select the open ones that two examinations named: a row named by only one may have been changing at
-        the time.
-        """
+        """Select the open ones that two examinations named: a row named by one may have been changing at the time."""
         return self.open().filter(times_seen__gt=1)
 
 

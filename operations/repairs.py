@@ -1,5 +1,4 @@
-"""The breaches that a use case can repair, and which one does. All others need a person's judgment: see
-docs/doctor.md."""
+"""The breaches that a use case can repair, and which one does. All others need judgment: see docs/doctor.md."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -38,9 +38,7 @@ _ROW = re.compile(r"(?P<word>[A-Za-z -]+) (?P<pk>\d+)")
 
 
 def find_subject(row: str) -> tuple[type[models.Model], int] | None:
-    """Return the model and the primary key that the doctor named; None for anything but a single row, such as a series
-    of events.
-    """
+    """Return the model and primary key that the doctor named; None for anything else, e.g. a series of events."""
     named = _ROW.fullmatch(row)
     model = _models().get(named["word"]) if named else None
     return (model, int(named["pk"])) if named and model else None

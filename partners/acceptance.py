@@ -18,8 +18,7 @@ from .states import LEFT, PartnerStepStatus
 def record_acceptance(
     *, step_id: int, external_enrollment_id: str, launch_url: str = "", actor: Actor, now: dt.datetime
 ) -> EnrollmentStep:
-    """Record that the partner has the learner: a queued step is in progress from now on, and due after the partner's
-    usual days.
+    """Record that the partner has the learner: a queued step is now in progress, due after the partner's usual days.
 
     The id is stored in any state, since the partner knows the learner by it; if the learner has left in the meantime,
     the partner is told. A repeated call changes nothing. Raises StepNotFound, StepHasAnotherId, ExternalIdTaken.

@@ -52,9 +52,7 @@ def follow_completion(*, enrollment_id: int, now: dt.datetime) -> Certificate | 
 
 @transaction.atomic
 def revoke_certificate(*, certificate_id: int, reason: str, actor: Actor, now: dt.datetime) -> Certificate:
-    """Revoke a live certificate permanently. Raises CertificateNotFound, CertificateRevokedAlready, and Invalid without
-    a reason.
-    """
+    """Revoke it for good. Raises CertificateNotFound, CertificateRevokedAlready, Invalid without a reason."""
     why = _required(reason, "Say why the certificate is not valid any more.")
     certificate = _lock_live(certificate_id)
     _revoke(certificate, Revocation.WITHDRAWN, reason=why, actor=actor, now=now)

@@ -1,5 +1,4 @@
-"""Asking partners to accept the learners whose turn it is: queued steps, each a row that is due until the partner
-answers.
+"""Asking partners to accept the learners whose turn it is: queued steps, each due until the partner answers.
 
 Record the intent, commit, call, commit the answer. The step is the intent, and its id is the idempotency key. Before
 the call, the step records that the partner is being asked: after a lost answer, or the death of a worker, the partner
@@ -59,17 +58,13 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
 
 
 def enroll_at_provider(*, provider_id: int, limit: int = PER_ROUND, now: dt.datetime) -> int:
-    """Enroll the learners who are due at one partner, the longest waiting first, while it answers. Returns how many
-    were tried.
-    """
+    """Enroll a partner's due learners, the longest waiting first, while it answers. Returns how many were tried."""
     to_enroll = EnrollmentStep.objects.to_enroll()
     return go_through(to_enroll, provider_id=provider_id, deal=enroll_step, task=ROUND, limit=limit, now=now)
 
 
 def ring_for_due_steps(*, now: dt.datetime, among: Sequence[str] | None = None) -> int:
-    """Queue a worker task for each partner at which a step is due, `among` these steps if given; returns how many
-    partners.
-    """
+    """Queue a worker task for each partner with a due step, `among` these steps if given; returns how many."""
     to_enroll = EnrollmentStep.objects.to_enroll()
     return ring_for(to_enroll if among is None else to_enroll.filter(cuid__among=among), task=ROUND, now=now)
 

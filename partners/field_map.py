@@ -216,9 +216,7 @@ def keep_differing(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
 
 def find_faults(given: Any) -> list[FieldError]:
-    """Return the faults in a map, each with its position: `answer.launchUrl`. What it leaves out is the same as
-    ours.
-    """
+    """Return the faults in a map, each with its position: `answer.launchUrl`. What it leaves out is as in ours."""
     if not isinstance(given, dict):
         return [FieldError("", "invalid", "Give an object.")]
     faults = [FieldError(str(part), "unknown", _UNKNOWN) for part in given if part not in (*PARTS, WORDS)]

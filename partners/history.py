@@ -98,9 +98,7 @@ class StepJournal:
 def change_step(
     step: EnrollmentStep, transition: str, *, actor: Actor, reason: str = "", now: dt.datetime, **values: Any
 ) -> None:
-    """Change one locked step and write the change. Raises TransitionNotAllowed, naming both states, if there is
-    no edge.
-    """
+    """Change one locked step and write the change. Raises TransitionNotAllowed, naming both states, without an edge."""
     journal = StepJournal(now)
     journal.change(step, transition, actor=actor, reason=reason, **values)
     journal.write()

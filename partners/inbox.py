@@ -55,8 +55,7 @@ MAX_UNREAD_LEVELS = 20
 
 
 def receive_event(*, slug: str, raw: bytes, headers: Mapping[str, str], now: dt.datetime) -> tuple[PartnerEvent, bool]:
-    """Store a message to a partner's webhook, once, and ask a worker to apply it. Returns the event, and whether it was
-    already known.
+    """Store a message to a partner's webhook once, and wake a worker. Returns the event, and whether it was known.
 
     A message that the partner's field map does not fit is stored unread. Raises BadPartnerSignature unless the partner
     with this slug provably sent exactly these bytes within five minutes, and UnreadableEvent if they are not a JSON
@@ -284,9 +283,7 @@ def _is_signed(raw: bytes, headers: Mapping[str, str], secrets: list[str]) -> bo
 
 
 def _read(provider: Provider, raw: bytes, message_id: str, now: dt.datetime) -> PartnerEvent:
-    """Return the event in a partner's message, or one that stores the message until it can be read. Raises
-    UnreadableEvent.
-    """
+    """Return the event in a partner's message, or one that keeps it until it can be read. Raises UnreadableEvent."""
     try:
         body = json.loads(raw)
     except (ArithmeticError, RecursionError, ValueError) as error:

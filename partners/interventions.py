@@ -54,9 +54,7 @@ def complete_step_by_evidence(
 
 @transaction.atomic
 def retry_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> EnrollmentStep:
-    """Ask the partner again about a failed step. Raises StepNotFound, TransitionNotAllowed, and Invalid without a
-    reason.
-    """
+    """Ask the partner again about a failed step. Raises StepNotFound, TransitionNotAllowed, Invalid (no reason)."""
     why = _required("reason", reason, "Say what has changed since it failed.")
     step, _ = lock_step(step_id)
     change_step(step, "retry", actor=actor, reason=why, now=now, attempts=0, next_attempt_at=now)

@@ -140,9 +140,7 @@ def the_partners_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
 
 
 def certificates_iff_complete(extent: Extent) -> Iterator[Breach]:
-    """An enrollment that completed its steps and owes nothing has a certificate unless staff revoked it; no other
-    has.
-    """
+    """An enrollment that finished its steps and owes nothing has a certificate unless it was revoked; no others do."""
     groups = EnrollmentStep.objects.current().filter(enrollment=OuterRef("pk")).values("item__group")
     counted = groups.annotate(done=Count("pk", filter=Q(status__in=DONE)))
     needed = Coalesce(Max("item__group__at_least"), Count("pk"))

@@ -24,9 +24,7 @@ def lock_steps(enrollment_id: int) -> list[EnrollmentStep]:
 
 
 def lock_step(step_id: int) -> tuple[EnrollmentStep, list[EnrollmentStep]]:
-    """Return one step, and all steps on its enrollment's way in order, including it unless it is retired. Raises
-    StepNotFound.
-    """
+    """Return a step, and its enrollment's steps in order, including it unless it is retired. Raises StepNotFound."""
     enrollment_id = EnrollmentStep.objects.filter(pk=step_id).values_list("enrollment_id", flat=True).first()
     if enrollment_id is None:
         raise StepNotFound

@@ -19,9 +19,7 @@ _CERTIFICATE = "certificate.issued"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A partner's message: what happened to whom, and only those other fields that we act on, since the rest may name
-    people.
-    """
+    """A partner's message: what happened to whom, and only other fields we act on, since the rest may name people."""
 
     kind: str
     external_id: str

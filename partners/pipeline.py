@@ -1,5 +1,4 @@
-"""The progress of learners at the partners of workspaces: the figures that the API, the back office, and the command
-show.
+"""The progress of learners at the partners of workspaces: the figures for the API, the back office, and the command.
 
 A handful of statements over all steps, none of them per partner or per learner.
 """

@@ -94,9 +94,7 @@ def change_field_map(*, provider_id: int, field_map: dict[str, Any], replaces: s
 
 @transaction.atomic
 def rotate_webhook_secret(*, provider_id: int, now: dt.datetime) -> str:
-    """Give the partner a new signing secret, shown this one time; the previous one stays valid for a day. Raises
-    ProviderNotFound.
-    """
+    """Give the partner a new signing secret, shown once; the old one stays valid for a day. Raises ProviderNotFound."""
     provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
     if provider is None:
         raise ProviderNotFound

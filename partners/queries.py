@@ -60,9 +60,7 @@ def list_items(sequence: PartnerSequence) -> list[SequenceItem]:
 
 
 def count_under_way(*, program_id: int) -> dict[int, int]:
-    """Return how many of a program's active learners are in each version of its sequence; versions without any are left
-    out.
-    """
+    """Return how many of a program's active learners are in each version of its sequence, without unused versions."""
     found = with_learners_under_way(PartnerSequence.objects.filter(program=program_id)).order_by("version")
     return {each.version: each.under_way for each in found if each.under_way}  # type: ignore[attr-defined]
 

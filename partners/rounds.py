@@ -104,9 +104,7 @@ def _next(steps: EnrollmentStepQuerySet, tried: Sequence[str], *, limit: int, no
 
 
 def _find_likely(steps: EnrollmentStepQuerySet, now: dt.datetime) -> list[str]:
-    """Return the due step, if any, that best tests a silent partner; the longest waiting one may itself be the
-    problem.
-    """
+    """Return the due step, if any, that best tests a silent partner; the longest waiting may itself be the problem."""
     return list(retries.due(steps, now=now).order_by("attempts", "pk").values_list("cuid", flat=True)[:1])
 
 

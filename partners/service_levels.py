@@ -21,9 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def raise_breaches(*, limit: int, now: dt.datetime) -> int:
-    """Ask staff to look at steps whose partner takes longer than agreed, the oldest first, each once. Returns how many
-    were handled.
-    """
+    """Ask staff once about each step whose partner exceeds its terms, oldest first. Returns how many were handled."""
     breach = is_breach(now)
     found = EnrollmentStep.objects.filter(breach, breached_at=None).order_by("changed_at", "pk")
     step_ids = list(found.values_list("pk", flat=True)[:limit])

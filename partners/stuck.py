@@ -31,8 +31,7 @@ class StuckStep:
 
 
 def whose_turn(step: EnrollmentStep) -> Turn | None:
-    """Return who has to act now; None before the step's turn and after its end. Reads the step and its provider, no
-    rows.
+    """Return who has to act now; None before the step's turn and after its end. Reads only the step and its provider.
 
     An accepted learner works on the course. Until then the partner has to accept, or staff if they have paused it or
     enroll by hand. A failed step is for staff.

@@ -1,5 +1,4 @@
-"""The worklist of a partner without an API: a file of its learners is exported, and imported with the partner's
-answers.
+"""The worklist of a partner without an API: a file of learners is exported, and imported with the partner's answers.
 
 The exported file has empty columns for the results, which the partner, or staff, fill in. Each line is a transaction of
 its own: a line with a mistake is reported and changes nothing, and the others count. The same file may be imported

@@ -34,9 +34,7 @@ class ErasureList:
 
 
 def list_erasures(*, now: dt.datetime) -> ErasureList:
-    """List the erasures, including those of learners merged into somebody erased: a backup from before the merge knows
-    them separately.
-    """
+    """List the erasures, including learners merged into somebody erased: older backups know them separately."""
     own = list(Erasure.objects.order_by("erased_at", "pk"))
     merged = Learner.objects.filter(erased_at__isnull=False, merged_into__isnull=False).order_by("pk")
     by_cuid = {erasure.learner_cuid: erasure for erasure in own}

@@ -8,9 +8,7 @@ from events.event import DomainEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerErased(DomainEvent):
-    """Nothing is known of the learner any more. Integrators who have read their data through the API should delete it
-    too.
-    """
+    """Nothing is known of the learner anymore. Integrators who read their data through the API should delete it too."""
 
     learner_cuid: str
     merged_learner_cuids: list[str]

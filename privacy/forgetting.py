@@ -104,9 +104,7 @@ def _forget_rows(
 
 
 def _forget_one(retention: Retention, kind: RetentionKind, overdue: QuerySet[Any], now: dt.datetime) -> bool:
-    """Return whether the row was removed. A row that is needed by now stays, and so does one whose erasure is
-    refused.
-    """
+    """Return whether the row was removed. A row that is needed now stays, and so does one whose erasure is refused."""
     try:
         with transaction.atomic():
             row = overdue.first()

@@ -111,9 +111,7 @@ class Retention(models.Model):
 
 
 class Forgotten(models.Model):
-    """How many rows of a kind a workspace's retention settings removed on a day. Invariant: one row per kind
-    and day.
-    """
+    """How many rows of a kind a workspace's retention rules removed on a day. Invariant: one row per kind and day."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=12, choices=RetentionKind.choices)

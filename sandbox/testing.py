@@ -197,9 +197,7 @@ class SandboxProcess:
         return released
 
     def invoicing(self, slug: str, **settings: Any) -> Body:
-        """Set up an account at Fakturownia (`api_token`, `reports`); return its books: every document it ever
-        issued.
-        """
+        """Set up an account at Fakturownia (`api_token`, `reports`); return its books: every document it issued."""
         return self.control(f"fakturownia/{slug}", settings)
 
     def reset(self) -> None:

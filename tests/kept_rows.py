@@ -52,9 +52,7 @@ def _dump(folder: Path) -> None:
 
 
 def _restore(folder: Path) -> None:
-    """Insert the rows in any order: Django's foreign keys are checked when the transaction ends. New rows get their own
-    keys.
-    """
+    """Insert the rows in any order: Django checks foreign keys when the transaction ends. New rows get new keys."""
     with connection.cursor() as cursor:
         for table in sorted(tables_of_rows()):
             if rows := (folder / table).read_bytes():

@@ -81,9 +81,7 @@ class Recorder:
         return execute(sql, params, many, context)
 
     def _ends_a_hold(self, sql: str) -> bool:
-        """The exception of docs/concurrency.md: a transaction that has locked the learner may count a held
-        place late.
-        """
+        """The exception of docs/concurrency.md: a transaction that locked the learner may count a held place late."""
         return "learner" in self.transactions[-1] and _ENDING_A_HOLD.match(sql) is not None
 
     def _locked_by(self, sql: str) -> str | None:

@@ -95,9 +95,7 @@ def _kept(vendor: str) -> Path:
 
 
 def digest_of(root: Path) -> str:
-    """Return a digest of everything that determines a migrated database: the migrations, their imports, and what is
-    installed.
-    """
+    """Return a digest of what determines a migrated database: the migrations, their imports, and what is installed."""
     migrations = sorted(root.glob("*/migrations/*.py"))
     text = "\n".join(path.read_text() for path in migrations)
     names = set(re.findall(r"^(?:from|import) ([\w.]+)", text, re.MULTILINE))
@@ -114,9 +112,7 @@ def _migrate_to(kept: Path) -> None:
 
 
 def _is_kept() -> bool:
-    """Return whether databases of this server are kept: not if conftest.py did not start it, as its programs may
-    differ.
-    """
+    """Return whether this server's databases are kept: not if conftest.py did not start it: its programs may differ."""
     return connection.vendor == "sqlite" or is_own_server()
 
 

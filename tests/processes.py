@@ -1,6 +1,4 @@
-"""Do things at once, in separate processes, which are forked from the test and so have its settings, patches, and
-fixtures.
-"""
+"""Do things at once, in processes forked from the test, which share its settings, patches, and fixtures."""
 
 import contextlib
 import multiprocessing

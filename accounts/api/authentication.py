@@ -38,8 +38,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class StudentSession(SessionAuthentication):
-    """Makes the Person to whom the session cookie belongs `request.user`. Requests that change something need the CSRF
-    token too.
+    """Makes the session cookie's Person `request.user`. Requests that change something need the CSRF token too.
 
     API keys are ignored: an integrator's key must not open a family's own data.
     """

@@ -44,8 +44,7 @@ class Invitation(models.Model):
 
 
 class StaffInvitation(Invitation):
-    """An address that may join a workspace's staff once the reader of its mail accepts. Until then it changes nobody's
-    account.
+    """An address that may join a workspace's staff once its owner accepts. Until then it changes nobody's account.
 
     Invariant: at most one per workspace and address is neither accepted nor revoked.
     """

@@ -35,9 +35,7 @@ def identity_by_person(person: str) -> str:
 
 
 def identity_of_twin(cuid: str) -> str:
-    """Return the identity of a learner who shares email and names with another, until staff say whether they
-    are one.
-    """
+    """Return the identity of a learner who shares email and names with another, until staff say if they are one."""
     return f"{_TWIN}{cuid}"
 
 

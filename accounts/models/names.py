@@ -7,8 +7,7 @@ from .workspaces import Workspace
 
 
 class NameChange(models.Model):
-    """A learner's change of name, made or requested by the family: the names before and after, who wanted it, and who
-    decided.
+    """A learner's change of name, made or requested by the family: names before and after, its author, who decided.
 
     Invariant: a learner has at most one undecided change; a change that was applied was decided; a decided row never
     changes.

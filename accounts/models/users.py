@@ -52,9 +52,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return str(self.email)
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
-        """Return what Django compares a session with on each request; in the first epoch it equals Django's
-        own value.
-        """
+        """Return what Django compares a session with on each request; in the first epoch it is Django's own value."""
         of_password = str(super()._get_session_auth_hash(secret=secret))  # type: ignore[misc]  # not in the stubs
         return f"{of_password}.{self.session_epoch}" if self.session_epoch else of_password
 

@@ -361,9 +361,7 @@ class GuardianAdmin(WorkspaceScopedAdmin):
         return counted
 
     def save_model(self, request: HttpRequest, obj: Guardian, form: Any, change: bool) -> None:
-        """Set the address. An address entered here counts at once, without an invitation, replacing the
-        previous one.
-        """
+        """Set the address. An address entered here counts at once, without an invitation, replacing the old one."""
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data:
             set_guardian_address(guardian_id=obj.pk, email=obj.email, now=utc_now())

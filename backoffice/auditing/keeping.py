@@ -16,9 +16,7 @@ log = structlog.get_logger(__name__)
 
 @transaction.atomic
 def forget_old_entries(*, limit: int, now: dt.datetime) -> int:
-    """Delete up to `limit` expired entries; return how many. The database refuses to delete entries younger than a
-    year.
-    """
+    """Delete up to `limit` expired entries; return how many. The database refuses to delete any younger than a year."""
     old = AuditEntry.objects.filter(at__lt=now - dt.timedelta(days=settings.AUDIT_LOG_KEPT_DAYS))
     found = list(old.order_by("pk").values_list("pk", flat=True)[:limit])
     if found:

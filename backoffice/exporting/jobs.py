@@ -36,9 +36,7 @@ def request_export(
     actor: Actor,
     now: dt.datetime,
 ) -> Export:
-    """Request a file of a list, written in the background. `options` say which part of it, in the source's
-    own terms.
-    """
+    """Request a list's file, written in the background. `options` say which part of it, in the source's own terms."""
     export = Export.objects.create(
         source=source,
         format=format,
@@ -105,9 +103,7 @@ def _write_batch(export: Export, now: dt.datetime) -> bool:
 
 
 def _give_up(export: Export) -> None:
-    """Give up. A person in the back office sees on its page that it failed; if an API key requested it, staff
-    are told.
-    """
+    """Give up. Back-office users see on its page that it failed; if an API key requested it, staff are told."""
     delete_files(export)
     if export.workspace_id is not None:
         raise_staff_task(

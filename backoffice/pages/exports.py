@@ -39,9 +39,7 @@ def show_export_file(request: HttpRequest, token: str) -> FileResponse:
 
 
 def _staff_of(request: HttpRequest) -> User | None:
-    """Return the signed-in staff member, unless one of their workspaces waits for their second factor: the file may be
-    that workspace's.
-    """
+    """Return the signed-in staff member unless a workspace of theirs, maybe the file's, awaits their second factor."""
     user = staff_signed_in(request)
     if user is None or not (has_passed_second_factor(request) or not is_kept_out_without_second_factor(user)):
         return None

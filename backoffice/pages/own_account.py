@@ -30,9 +30,7 @@ def for_staff(
 
 
 def staff_signed_in(request: HttpRequest) -> User | None:
-    """Return the person signed in as staff, by password and with their second factor if they have one; None for
-    everybody else.
-    """
+    """Return the person signed in as staff, by password and any second factor they have; None for everybody else."""
     user = request.user
     if isinstance(user, User) and user.is_active and user.is_staff and is_signed_in_by_password(request):
         return user

@@ -19,8 +19,7 @@ SECONDS_BETWEEN_QUESTIONS = 2
 
 
 def catch_up_with_stripe(*, checkout: Checkout | None, visit: str, now: dt.datetime) -> bool:
-    """Settle a checkout that somebody is viewing, if it may still bring money; return whether what we know is up to
-    date.
+    """Settle a checkout that somebody is viewing, if it may still bring money; return whether our data is up to date.
 
     Repeats of the same `visit` within seconds reuse Stripe's answer to the first: leaving the payment page, going back,
     paying, and returning are two visits. Never raises if the payment provider is down: the sweep asks again, and the

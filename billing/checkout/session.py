@@ -25,8 +25,7 @@ REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we
 
 
 def submit_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
-    """Create the Stripe session of a recorded intent and store its id and URL. A checkout that has them is returned
-    unchanged.
+    """Create the Stripe session of a recorded intent and store its id and URL. A checkout that has them is left alone.
 
     However often it is called, and whichever answers are lost, one session is created. Raises NotFound,
     PaymentProviderDown (call it again later), or PaymentRejected: nothing was created, the checkout is over, what was
@@ -68,9 +67,7 @@ def adopt_session(*, session: SessionSnapshot, now: dt.datetime) -> int | None:
 
 
 def learn_session(checkout: Checkout, now: dt.datetime) -> Checkout:
-    """Return the checkout with its session, which only Stripe may know; without one if there is none and can
-    be none.
-    """
+    """Return the checkout with its session, which only Stripe may know; without it if there is and can be none."""
     if checkout.stripe_session_id or not checkout.is_live:
         return checkout
     if now >= checkout.expires_at + EXPIRY_SLACK:

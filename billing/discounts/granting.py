@@ -34,9 +34,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A discount that the sale gets if it is made now. `family` lists the learners who count together for its voucher's
-    limit.
-    """
+    """The discount the sale would get now. `family` lists the learners who share the limit of its voucher."""
 
     price: Money
     minor: int

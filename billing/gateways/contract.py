@@ -181,7 +181,5 @@ class PaymentGateway(Protocol):
         ...
 
     def list_payout_lines(self, payout_id: str, *, after: str = "") -> Iterator[PayoutLineSnapshot]:
-        """Return what an automatic payout included, without the payout itself; `after` is one of its lines, from which
-        to continue.
-        """
+        """Return what an automatic payout included, without the payout itself; `after` is the last line read."""
         ...

@@ -297,9 +297,7 @@ def _session(session: stripe.checkout.Session) -> SessionSnapshot:
 
 
 def _address_or_nothing(email: str | None) -> str:
-    """Return the address, or nothing if we can't store it whole or write to it: part of an address is somebody
-    else's.
-    """
+    """Return the address, or nothing if we can't store it whole or write to it: a part of it is somebody else's."""
     return canonical_address(email) if email and not address_fault(email) else ""
 
 
@@ -364,9 +362,7 @@ def _payout(payout: stripe.Payout) -> PayoutSnapshot:
 
 
 def _payout_line(moved: stripe.BalanceTransaction) -> PayoutLineSnapshot:
-    """Return a payout line. We store the net amount that Stripe pays out, so the fee is the rest of the amount, in our
-    minor units.
-    """
+    """Return a payout line. We store the net amount Stripe pays out, so the fee is the rest in our minor units."""
     source: Any = moved.source
     amount = from_stripe(moved.amount, moved.currency)
     return PayoutLineSnapshot(
@@ -387,9 +383,7 @@ def _metadata(thing: Any) -> Mapping[str, str]:
 
 
 def event_snapshot(body: Mapping[str, Any]) -> EventSnapshot:
-    """Return an event from its JSON body. Raises KeyError, TypeError, or ValueError if it does not have
-    Stripe's shape.
-    """
+    """Return an event from its JSON. Raises KeyError, TypeError, or ValueError if it does not have Stripe's shape."""
     thing = body["data"]["object"]
     return EventSnapshot(
         id=_text(body["id"]),

@@ -30,8 +30,7 @@ from .sources import moved_since
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who paid, as they told the payment provider; `address` has a line for each of its lines. Companies have a
-    tax id."""
+    """Who paid, as they told the payment provider; `address` keeps its lines. Companies have a tax id."""
 
     email: str
     name: str = ""
@@ -113,9 +112,7 @@ def record(invoice: Invoice, line: InvoiceLine, *, now: dt.datetime) -> Invoice:
 
 
 def number_it(invoice: Invoice, *, now: dt.datetime) -> None:
-    """Issue one of our documents, not saved yet: with today's date in the workspace's time zone, and the next
-    number.
-    """
+    """Issue one of our documents, unsaved: with today's date in the workspace's time zone, and the next number."""
     invoice.issued_at = now
     invoice.issued_on = local_date(now, invoice.workspace.timezone)
     series = Series.CORRECTIONS if invoice.corrects else Series.INVOICES

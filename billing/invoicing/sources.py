@@ -20,8 +20,7 @@ class _Mover(NamedTuple):
 
 
 def moved_since(documents: Sequence[Invoice], payment: Payment) -> dict[str, int]:
-    """What the payment's refunds and disputes add up to, where the documents, in the order they were made, do not state
-    it already."""
+    """What the payment's refunds and disputes add up to, as far as the documents, in their order, don't state it."""
     name_sources(documents, payment)
     return _unstated(_movers_of(payment), _stated_by(documents))
 

@@ -46,8 +46,7 @@ ASK_AFTER = dt.timedelta(minutes=10)
 
 
 def issue_requested(*, workspace_id: int, limit: int = 100, now: dt.datetime) -> int:
-    """Issue a workspace's documents in order; stop at the first that the vendor has not answered. Return how many were
-    dealt with."""
+    """Issue a workspace's documents in order; stop at the first one the vendor leaves open. Return how many it did."""
     done = 0
     while done < limit and (invoice := _next(workspace_id)) is not None:
         if not _claim(invoice, now) or not _issue(invoice, now):
@@ -84,9 +83,7 @@ def retry_invoice(*, invoice_id: int, actor: Actor, now: dt.datetime) -> Invoice
 
 @transaction.atomic
 def record_issued_by_hand(*, invoice_id: int, number: str, date: dt.date, actor: Actor, now: dt.datetime) -> Invoice:
-    """Record that staff have issued a document themselves that the vendor's API refused. Raises InvoiceNotFound,
-    InvoiceNotOpen.
-    """
+    """Record that staff issued a document that the vendor's API had refused. Raises InvoiceNotFound, InvoiceNotOpen."""
     invoice = _lock(invoice_id)
     if invoice.status != InvoiceStatus.FAILED:
         raise InvoiceNotOpen(f"It is {invoice.get_status_display().lower()}; only a failed one is issued by hand.")

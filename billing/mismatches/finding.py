@@ -17,8 +17,7 @@ from .kinds import MismatchKind, list_mismatch_kinds
 
 
 def look_for_mismatches(*, workspace_id: int, kinds: Collection[MismatchKind] | None = None, now: dt.datetime) -> int:
-    """Compare a workspace's records; return how many mismatches stand. Repeating this changes only what has appeared or
-    disappeared."""
+    """Compare a workspace's records; return how many mismatches stand. Repeating it changes only what came or went."""
     adopt_payout_lines(workspace_id=workspace_id)
     for kind in list_mismatch_kinds() if kinds is None else kinds:
         _look(workspace_id, kind, now)

@@ -191,9 +191,7 @@ class Invoice(models.Model):
         return Money(self.amount_minor, self.currency)
 
     def states(self, source: str, minor: int) -> bool:
-        """Return whether it states that money of this refund or dispute is gone, or with `minor` above zero that it is
-        back.
-        """
+        """Return whether it states that this refund's or dispute's money is gone, or, with `minor` above zero, back."""
         return source in self.sources and (self.sources[source] < 0) == (minor < 0)
 
     @property

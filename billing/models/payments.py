@@ -180,9 +180,7 @@ class Refund(models.Model):
 
     @property
     def reference(self) -> str:
-        """The name of this row at Stripe, like `Checkout.reference`: the idempotency key, and in the refund's
-        metadata.
-        """
+        """This row's name at Stripe, like `Checkout.reference`: the idempotency key, and in the refund's metadata."""
         return f"refund-{self.pk}-{int(self.created_at.timestamp())}"
 
     @transition(field=status, source=RefundStatus.REQUESTED, target=RefundStatus.PENDING)

@@ -193,6 +193,4 @@ class Discount(models.Model):
 
     @transition(field=status, source=DiscountStatus.RELEASED, target=DiscountStatus.HONORED)
     def honor(self) -> None:
-        """The money came late, and somebody else has the last use by now: the discount is honored, and counts as no
-        use.
-        """
+        """The money came late, and somebody else has the last use by now: the discount is honored without a use."""

@@ -1,6 +1,4 @@
-"""Money for every app's tests. Stripe's decisions are reached through the use cases; these factories create what comes
-before.
-"""
+"""Money for every app's tests. Use cases reach Stripe's decisions; these factories create what comes before."""
 
 import datetime as dt
 from decimal import Decimal

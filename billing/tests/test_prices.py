@@ -1,6 +1,4 @@
-"""Our table of currencies against Stripe's published rules, and against the sandbox, which has them from another
-source.
-"""
+"""Our table of currencies against Stripe's published rules and against the sandbox, which has its own source."""
 
 from importlib import import_module
 

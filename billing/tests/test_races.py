@@ -49,8 +49,7 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
 
 class Meeting:
-    """Wraps a function so that two callers leave it together; one that is kept out by a lock is waited for `patience`
-    seconds."""
+    """Wraps a function so that two callers leave it together; waits `patience` seconds for one that a lock stops."""
 
     def __init__(self, function: Callable[..., Any], *, patience: float = 0.5) -> None:
         self._function, self._barrier, self._patience = function, threading.Barrier(2), patience

@@ -1,6 +1,4 @@
-"""The course events on the pages of learners, enrollments, and payments: places, packages, sessions, the line,
-mails.
-"""
+"""Course events on the pages of learners, enrollments, and payments: places, packages, sessions, the line, mails."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

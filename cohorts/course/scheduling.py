@@ -190,9 +190,7 @@ def _below_bookings(session: ClassSession) -> SeatsBelowBookings:
 
 
 def times_asked(session: ClassSession, date: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:
-    """Return the requested times as moments, recalculating only what was changed. Raises Invalid for times out of
-    order.
-    """
+    """Return the requested times, recalculating only those that were changed. Raises Invalid for times out of order."""
     zone = session.group_class.timezone
     begins, ends = (_to_the_minute(wall_clock(at, zone)) for at in (session.starts_at, session.ends_at))
     start = start.replace(second=0, microsecond=0)

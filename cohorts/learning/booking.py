@@ -82,8 +82,7 @@ def plan_booking(*, package: StudentPackage, selections: Sequence[Selection], no
 
 @transaction.atomic
 def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.datetime) -> Booked:
-    """Book the chosen sessions, and those of unbooked steps that leave no choice, if they have a free seat and no
-    overlap.
+    """Book the chosen sessions, and the only possible ones of other steps, if they have a free seat and no overlap.
 
     Raises PackageNotFound (also for a revoked one), Invalid naming the selection that is not an option of its step in
     this cohort, StepAlreadyBooked, SessionFull, TimeConflict; then nothing was booked.

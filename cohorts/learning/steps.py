@@ -76,9 +76,7 @@ def close_steps(*, package: StudentPackage, now: dt.datetime) -> None:
 
 
 def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.datetime) -> None:
-    """Give back every session that has not been attended yet, leaving its step in `status`. Package and sessions are
-    locked.
-    """
+    """Give back every session not attended yet, leaving its step in `status`. Package and sessions are locked."""
     rows = list(_progress(package, StepStatus.BOOKED).select_related("class_session"))
     give_back_seats(rows)
     for row in rows:

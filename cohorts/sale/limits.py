@@ -55,9 +55,7 @@ def refuse_hoarding(*, learner: Learner, actor: Actor) -> None:
 
 
 def refuse_more_learners(*, user: User, workspace_id: int) -> None:
-    """Raise TooManyLearners if an account has recently named more learners than it may. It stays locked until they can
-    be counted.
-    """
+    """Raise TooManyLearners if an account recently named more learners than it may; locks it until they are counted."""
     lock_account(user.pk)
     most = settings.LEARNERS_PER_ACCOUNT
     if learners_of(user).filter(workspace=workspace_id).count() > most:

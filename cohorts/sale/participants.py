@@ -66,8 +66,7 @@ class Participant:
 
 
 def find_participant(*, user: User, workspace_id: int, participant: Participant) -> Learner | None:
-    """Return the participant if the workspace knows them. Raises NotFound for a CUID that is not one of the user's
-    learners.
+    """Return the participant if the workspace knows them. Raises NotFound for a CUID outside the user's learners.
 
     Without a CUID it is the learner with these names and the user's address. Without names it is the learner who has
     this account, or else the only one known by its address.

@@ -1,6 +1,4 @@
-"""Courses, cohorts, and learners' actions in them, for every app's tests. Later states are reached through use
-cases.
-"""
+"""Courses, cohorts, and learners' actions in them for every app's tests. Later states are reached through use cases."""
 
 import datetime as dt
 from typing import Any

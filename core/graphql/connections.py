@@ -54,9 +54,7 @@ class _Page:
 
 
 def by_moment(find: Callable[[Asked], Found], *, first: int, after: str | None) -> Connection[Any]:
-    """Return the page that `find` finds of a list ordered by moment and number. Raises Invalid naming `first` or
-    `after`.
-    """
+    """Return the page that `find` returns, ordered by moment and number. Raises Invalid naming `first` or `after`."""
     position = None if after is None else parse_position(after)
     if after is not None and position is None:
         raise _foreign_cursor()

@@ -92,9 +92,7 @@ def given(value: Any) -> Any:
 
 
 def checked(serializer: type[Body], sent: Any) -> Body:
-    """Return the serializer after checking what was sent as its body. Raises ValidationError naming the fields at
-    fault.
-    """
+    """Return the serializer after checking the body that was sent. Raises ValidationError naming the faulty fields."""
     asked = serializer(data=given(sent) or {})
     asked.is_valid(raise_exception=True)
     return asked

@@ -35,9 +35,7 @@ def client_network(request: HttpRequest | Request) -> str:
 
 
 def client_range(request: HttpRequest | Request) -> str:
-    """Return roughly where the caller is, for people to read: 256 IPv4 addresses, or the /48 network of their IPv6
-    address.
-    """
+    """Return roughly where the caller is, for people to read: 256 IPv4 addresses, or the /48 network of IPv6."""
     address = _forwarded(request) or _parse(request.META.get("REMOTE_ADDR", ""))
     if address is None:
         return UNKNOWN

@@ -26,8 +26,7 @@ class PhoneField(TextField):
 
 
 class PostalAddressField(serializers.Serializer[Any]):
-    """A postal address, whose parts are all optional. The country is told by its ISO 3166 code, and kept as the one of
-    three letters."""
+    """A postal address, whose parts are all optional. Its country is a code of ISO 3166, stored with three letters."""
 
     streetOne = TextField(max_length=LENGTHS["streetOne"], required=False, allow_null=True, allow_blank=True)
     streetTwo = TextField(max_length=LENGTHS["streetTwo"], required=False, allow_null=True, allow_blank=True)

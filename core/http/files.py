@@ -28,9 +28,7 @@ class ReceivedFile:
 
 
 def received_file(request: Request) -> ReceivedFile:
-    """Return the body of a request to a view whose parsers are FileParsers; DRF does not call a parser for an empty
-    body.
-    """
+    """Return the body of a request to a view with FileParsers; DRF does not call a parser for an empty body."""
     if isinstance(request.data, ReceivedFile):
         return request.data
     return ReceivedFile(_new_file(), request.content_type.partition(";")[0], "")

@@ -59,8 +59,7 @@ class KeyReused(Invalid):
 
 
 class TooManyKeys(DomainError):
-    """A caller's keys are kept for 24 hours, and only a limited number of them. Keys already in use are still
-    answered."""
+    """A caller's keys are kept for 24 hours, in a limited number. Requests with keys in use are still answered."""
 
     status = 429
     code = "too_many_idempotency_keys"
@@ -190,8 +189,7 @@ def forget_old_answers(*, now: dt.datetime) -> int:
 
 
 def claim_for(request: Request) -> Claim:
-    """Return the claim for a request's Idempotency-Key header. It belongs to the caller alone, whatever keys others
-    choose.
+    """Return the claim for a request's Idempotency-Key header. It is the caller's alone, whatever keys others choose.
 
     Raises Invalid for an unusable key.
     """

@@ -1,6 +1,4 @@
-"""People see their own changes at once: for a few seconds after a change, their browser asks us to read from the
-primary.
-"""
+"""People see their own changes at once: for a few seconds after one, their browser has us read from the primary."""
 
 from collections.abc import Callable
 

@@ -11,8 +11,7 @@ CREDENTIALS = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_COOKIE")
 
 
 class PrivateAnswersMiddleware:
-    """Marks every answer as private to the caller unless it provably is not. A new page is therefore private by
-    default."""
+    """Marks every answer as private to the caller unless it provably is not, so a new page is private by default."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -34,9 +34,7 @@ def problem(
     retry_after: int | None = None,
     **extra: object,
 ) -> Response:
-    """Return a problem document as a DRF response; `retry_after` is in seconds, `extra` become members of the
-    document.
-    """
+    """Return a problem document as a DRF response; `retry_after` is in seconds, `extra` become its members."""
     body = _document(current_request_id(), status, code, title, detail, errors) | extra
     headers = {"Retry-After": str(retry_after)} if retry_after is not None else None
     return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)

@@ -105,9 +105,7 @@ def _task_tile(name: str, count: int, since: dt.datetime, scope: Scope, now: dt.
 
 
 def _may_deal_with(access: StaffAccess, kind: TaskKind) -> bool:
-    """Return whether the person has, in some workspace, all powers of the least role that can resolve this kind of
-    task.
-    """
+    """Return whether the person has, in some workspace, all powers of the least role that can resolve such tasks."""
     needed = POWERS[kind.role]
     return access.everywhere or any(needed <= held for held in access.powers.values())
 

@@ -58,9 +58,7 @@ class Belonging:
         return next((plan.effective_date for plan in self.enrollment.planned_exits.all()), None)
 
     def is_over(self, now: dt.datetime) -> bool:
-        """Return whether the enrollment is finished. One that lapsed in the last few days and can still be bought is
-        not.
-        """
+        """Return whether the enrollment is finished. One that lapsed in recent days and is still for sale is not."""
         if self.course is not None and self.course.is_complete:
             return True
         if self.view.standing in (Outcome.EXPIRED, Outcome.FAILED) and self.view.again_url and self.view.checkout:

@@ -1,6 +1,4 @@
-"""All that is stored about a learner, as a zip: a page to read, a JSON file for each kind of data, and the
-documents.
-"""
+"""All data stored about a learner, as a zip: a page to read, a JSON file for each kind of data, and the documents."""
 
 import datetime as dt
 import json
@@ -64,8 +62,7 @@ def list_parts(learner: Learner) -> list[Part]:
 
 
 def export_learner(*, learner: Learner, reader: str, actor: Actor, now: dt.datetime) -> IO[bytes]:
-    """Write the zip to a temporary file and rewind it; closing the file deletes it. Only one row at a time is in
-    memory.
+    """Write the zip to a temporary file and rewind it; closing the file deletes it. Holds one row at a time in memory.
 
     `reader` is the recipient's address: the zip contains invoices issued to that address and no others. Documents kept
     by an invoicing service are not fetched; families find them beside the enrollment. The audit log records who took

@@ -1,6 +1,4 @@
-"""Content-Security-Policy: what a page may load, run, and send to. Nothing comes from other hosts, and nothing is
-inline.
-"""
+"""Content-Security-Policy: what a page may load, run, and send to. Nothing is from other hosts, nothing is inline."""
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 

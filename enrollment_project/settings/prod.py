@@ -28,9 +28,7 @@ def unguessable(name: str, value: str) -> str:
 
 
 def vendors(name: str, *starts: str) -> str:
-    """Return a vendor's secret, recognized by its prefix; where the sandbox is allowed, its own secret is
-    accepted too.
-    """
+    """Return a vendor's secret, recognized by its prefix; where the sandbox is allowed, its secret is accepted too."""
     value = required(name)
     if not value.startswith(starts) or ("sandbox" in value and not SANDBOX):
         raise ImproperlyConfigured(f"{name} must be Stripe's in production: it starts with {' or '.join(starts)}")

@@ -55,9 +55,7 @@ def function_at(where: str) -> FunctionType:
 
 
 def take_away(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the function without the guard, for everybody who already holds it: routes keep the function objects they
-    got.
-    """
+    """Run the function without the guard, for everybody who already holds it: routes keep the functions they got."""
     function = function_at(guard.where)
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(guard.guard) != 1:

@@ -98,9 +98,7 @@ class Way:
 
 
 def holds(caller: Caller, needed: Needed, *, is_ours: bool) -> bool:
-    """Return whether somebody should get in. An address that names none of our rows requires the power in any
-    workspace.
-    """
+    """Return whether somebody should get in. An address that names no row requires the power in any workspace."""
     if needed is None or caller in OUTSIDE:
         return False
     if needed == ANYBODY or caller is Caller.SUPERUSER:

@@ -157,9 +157,7 @@ class TestEveryPage:
 
     @pytest.mark.parametrize("page", ADDED)
     def test_adds_only_where_that_power_is_held(self, page: WorkspaceScopedAdmin) -> None:
-        """A row belongs to its workspace through one field, which offers and accepts only what belongs to those
-        workspaces.
-        """
+        """A row belongs to its workspace through one field, which offers and accepts only rows of those workspaces."""
         owner: Any = page.model._meta.get_field(page.owner_field).related_model
         path = "__".join([*page.workspace_path.split("__")[1:], "slug"])
         theirs = owner.objects.filter(**{path: OTHERS}).first()

@@ -96,9 +96,7 @@ def is_held(seat: SeatAssignment) -> bool:
 
 
 def has_elsewhere(seat: SeatAssignment) -> bool:
-    """Return whether the seat is held and its district has another allocation for it; the preview says if that is
-    full.
-    """
+    """Return whether the seat is held and its district has another allocation for it, which may be full."""
     return is_held(seat) and suited_allocations(seat).exists()
 
 

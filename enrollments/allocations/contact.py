@@ -29,9 +29,7 @@ def hears_of_seats(district: District) -> bool:
 
 
 def stop_url(district: District) -> str:
-    """Return the URL where the contact stops these mails. It contains the address, so it never affects a new
-    contact.
-    """
+    """Return the URL where the contact stops these mails. It contains the address, so it can't affect a new contact."""
     token = _signer.sign(f"{district.pk}:{district.contact_email}")
     return f"{settings.PUBLIC_URL}{reverse('district-emails', args=[token])}"
 

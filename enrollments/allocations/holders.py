@@ -194,9 +194,7 @@ def why_unsuited(
 
 
 def suited_allocations(seat: SeatAssignment) -> QuerySet[DistrictSeatAllocation]:
-    """Return where a held seat may be moved if a seat is free: allocations of its district for its program, or
-    for any.
-    """
+    """Return where a held seat may move if a seat is free: allocations of its district for its program, or for any."""
     same = DistrictSeatAllocation.objects.filter(district=seat.allocation.district_id, is_active=True)
     fitting = Q(instance__isnull=True) | Q(instance=seat.enrollment.instance_id)
     return same.filter(fitting).exclude(pk=seat.allocation_id).order_by("-valid_until", "id")

@@ -47,8 +47,7 @@ def plan_renewal(
     valid_until: dt.date | None = None,
     total_seats: int | None = None,
 ) -> RenewalPlan:
-    """Plan the allocation's successor. Unless they are given, its days follow this one's and are as many; the total is
-    derived likewise.
+    """Plan the allocation's successor. Its days follow this one's and are as many unless given; the total is derived.
 
     Raises Invalid if this allocation never ends, or if the program has no instance on those days yet.
     """

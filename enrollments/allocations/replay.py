@@ -1,5 +1,4 @@
-"""Replaying past requests to the router against other seats: in chronological order, by the router's own choice, in
-memory.
+"""Replaying past requests to the router against other seats: in order, by the router's own choice, in memory.
 
 Nothing is locked, written, published, or mailed: the seats are rows that are never saved.
 """

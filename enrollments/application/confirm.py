@@ -1,5 +1,4 @@
-"""Confirming an application: the button behind the mailed link proves the address, and the application becomes an
-enrollment.
+"""Confirming an application: the mailed link's button proves the address, and the application becomes an enrollment.
 
 It is evaluated, and submitted if it is eligible, which takes a place of the instance. If there is a price, payment
 comes next and review after it, as with the router (docs/decisions/0058).
@@ -109,9 +108,7 @@ def _enroll(application: Application, learner: Learner, now: dt.datetime) -> Enr
 
 
 def _take_up(found: Enrollment, told: dict[str, Any], actor: Actor, now: dt.datetime) -> Enrollment:
-    """Return the learner's current enrollment if the application can continue it: nobody has been asked for
-    anything.
-    """
+    """Return the learner's current enrollment if the application can continue it: nobody was asked for anything."""
     enrollment = lock_enrollment(found.pk)
     if enrollment.eligibility_status not in EVALUATED:
         raise AlreadyEnrolled(enrollment_id=enrollment.cuid)

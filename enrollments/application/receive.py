@@ -64,8 +64,7 @@ class FilledForm:
 def receive_application(
     *, instance_id: int, submission: str, filled: FilledForm, now: dt.datetime
 ) -> tuple[Application, str]:
-    """Store a filled-in form; returns the application with the secret for the link to mail, which can't be retrieved
-    again.
+    """Store a filled-in form; return the application with its link's secret, which can't be retrieved again.
 
     The same `submission` again is the same application: its secret is empty once a link has been mailed, and until then
     its contents are replaced. Raises ApplicationsClosed, InstanceFull, ConsentMissing, and Invalid for answers that are
@@ -121,9 +120,7 @@ def mail_link(*, application: Application, token: str, now: dt.datetime) -> None
 
 @transaction.atomic
 def renew_link(*, application_id: int, now: dt.datetime) -> tuple[Application, str]:
-    """Give an unconfirmed application a new link, valid for a week; the old one ends. Raises NotFound,
-    ApplicationOver.
-    """
+    """Give an unconfirmed application a new link for a week; the old one ends. Raises NotFound, ApplicationOver."""
     application = _lock(pk=application_id)
     token = give_link(application, now=now)
     application.save(update_fields=["token_digest", "expires_at"])

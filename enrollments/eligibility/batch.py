@@ -11,9 +11,7 @@ from .verdicts import CriteriaSet, Verdict
 
 
 def judge_many(enrollments: Sequence[Enrollment], *, criteria: CriteriaSet, now: dt.datetime) -> list[Verdict]:
-    """Return the verdicts on these enrollments of one instance, fetched with learner and lead. They need not be
-    saved.
-    """
+    """Return the verdicts on these enrollments of one instance, fetched with learner and lead; they may be unsaved."""
     if not enrollments:
         return []
     others = _others(enrollments) if "enrollments" in criteria.reads else None

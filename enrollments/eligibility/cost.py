@@ -90,9 +90,7 @@ SCALAR = Size()
 
 
 def check_cost(root: Node) -> list[Constant]:
-    """Return the patterns that `root` matches against. Raises UnknownField, and TooCostly if it might cost more than
-    LIMIT.
-    """
+    """Return the patterns that `root` matches against. Raises UnknownField, or TooCostly if it might exceed LIMIT."""
     cost = _Cost()
     cost.add(root, 1, {name: _size_of(variable) for name, variable in VARIABLES.items()}, 0)
     if cost.units > LIMIT:
@@ -114,9 +112,7 @@ def _size_of(variable: Variable) -> Size:
 
 
 class _Cost:
-    """Adds up the cost of a tree. `times` is how often a node is evaluated, `sizes` what the names in scope can
-    hold.
-    """
+    """Adds up the cost of a tree. `times` is how often a node is evaluated, `sizes` what names in scope can hold."""
 
     def __init__(self) -> None:
         self.units = 0

@@ -75,9 +75,7 @@ def change_criteria(
 
 
 def check_criteria(drafts: Sequence[CriterionDraft]) -> list[CriterionDraft]:
-    """Return the drafts as they are stored, without surrounding whitespace. Raises Invalid naming every faulty
-    field.
-    """
+    """Return the drafts as they are stored, without outer whitespace. Raises Invalid naming every faulty field."""
     if len(drafts) > MAX_CRITERIA:
         raise Invalid(errors=(FieldError("criteria", "too_many", f"At most {MAX_CRITERIA} criteria, please."),))
     kept = [

@@ -1,5 +1,4 @@
-"""CEL, the Common Expression Language, through the one library that compiles and evaluates it. Only this module imports
-the library.
+"""CEL, the Common Expression Language, compiled and evaluated by a library that only this module imports.
 
 An expression is compiled once per process and text. It is type-checked against the variables, must evaluate to true or
 false, and is refused if evaluating it could take too long: see docs/decisions/0053-expressions.md.

@@ -47,9 +47,7 @@ def verdicts_are_by_criteria_that_exist(extent: Extent) -> Iterator[Breach]:
 
 
 def verdicts_follow_from_their_answers(extent: Extent) -> Iterator[Breach]:
-    """The first criterion that does not hold decides; a verdict without answers came from a person or had no
-    criteria.
-    """
+    """The first criterion that does not hold decides; verdicts without answers are a person's or had no criteria."""
     rows = extent.of(EligibilityVerdict.objects.all(), "enrollment__workspace")
     for pk, outcome, answers in rows.values_list("pk", "outcome", "answers").iterator():
         if outcome not in _outcomes_of(answers):

@@ -13,8 +13,7 @@ from .verdicts import NOTHING_TO_MEET, Verdict
 
 
 def keep_verdict(journal: Journal, verdict: Verdict, *, reason: str = "") -> None:
-    """Store the verdict with the enrollment: the outcome, the reason, and the version of the criteria. Call `follow_up`
-    afterwards.
+    """Store the verdict with the enrollment: outcome, reason, version of the criteria. Call `follow_up` afterwards.
 
     Only a decision counts as the last evaluation. An instance without criteria gives a verdict that needs no
     explanation, so no row is stored.

@@ -60,9 +60,7 @@ class Items(Node):
 
 @dataclass(frozen=True, slots=True)
 class Loop(Node):
-    """The form of `all`, `exists`, `exists_one`, `map`, and `filter`: one variable over a range, and a growing
-    result.
-    """
+    """The form of `all`, `exists`, `exists_one`, `map`, and `filter`: a variable over a range, a growing result."""
 
     variable: str
     range: Node

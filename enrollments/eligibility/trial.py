@@ -52,9 +52,7 @@ class Prospect:
 
 @dataclass(slots=True)
 class Trial:
-    """The verdicts on current enrollments: `tried` of `total`, counted by outcome, those that would change listed
-    first.
-    """
+    """The verdicts on current enrollments: `tried` of `total`, counted by outcome, the ones that would change first."""
 
     total: int
     tried: int = 0

@@ -48,9 +48,7 @@ _BY_ELIGIBILITY = {
 
 @dataclass(frozen=True, slots=True)
 class FamilyView:
-    """One enrollment as its family sees it: its `purchase` if a payment was requested, its `sale` if it was not
-    routed.
-    """
+    """One enrollment as its family sees it: its `purchase` if a payment was requested, its `sale` if not routed."""
 
     enrollment: Enrollment
     decision: EnrollmentDecision | None

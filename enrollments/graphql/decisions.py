@@ -1,6 +1,4 @@
-"""Routing decisions in GraphQL. Learners are routed only through REST, whose responses the router's document
-defines.
-"""
+"""Routing decisions in GraphQL. Learners are routed only by REST, whose responses the router's document defines."""
 
 from typing import Any
 

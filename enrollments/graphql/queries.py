@@ -23,9 +23,7 @@ class EnrollmentFilter:
 
 @body(TrialBody)
 class CriteriaToTry:
-    """Criteria that do not apply yet, or no longer apply, and one person described under the names that criteria
-    use.
-    """
+    """Criteria that do not apply yet, or no longer apply, and one person described by the names that criteria use."""
 
 
 @shape(TrialSerializer)

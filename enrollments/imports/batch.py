@@ -1,6 +1,4 @@
-"""One batch of an import: new and enrolled people are processed set by set, others by the use case of a single
-request.
-"""
+"""One batch of an import: new and enrolled people are processed in sets, others by the use case of a single request."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,9 +64,7 @@ def _read(batch: Batch, records: Sequence[Record]) -> Iterator[Candidate]:
 
 
 def _enroll_new(batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Enroll those who need only a new enrollment, apply the policy to those already enrolled, and return the
-    others.
-    """
+    """Enroll those who need only a new enrollment, apply the policy to those already enrolled, and return the rest."""
     learners = _learners_of(batch, candidates)
     enrolled = _known_people(batch, learners)
     repeated = _repeated_people(batch, learners)

@@ -31,9 +31,7 @@ _OBJECTS = ("address", "metadata")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The contents of one record. `details` are validated; `told` are the names of its fields as the code spells
-    them.
-    """
+    """The contents of one record. `details` are validated; `told` are its fields' names as the code spells them."""
 
     line: int
     identification: Identification
@@ -75,9 +73,7 @@ def _type_fault(name: str, value: Any) -> FieldError | None:
 
 
 def _kind_of(given: Mapping[str, Any]) -> IdentificationType:
-    """Return the type that the record names, or that its fields imply: exactly one id, or a person's full
-    description.
-    """
+    """Return the type that the record names, or that its fields imply: exactly one id, or a full description."""
     said = given.get("identificationType")
     if said is None:
         return next((kind for kind, name in IDENTITIES.items() if name in given), IdentificationType.CUSTOMER_INFO)

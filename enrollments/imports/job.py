@@ -54,9 +54,7 @@ def receive_import(
 def receive_roster(
     *, workspace_id: int, file: IO[bytes], options: Options, actor: Actor, now: dt.datetime
 ) -> ImportJob:
-    """Accept a OneRoster archive, which names districts, people, and classes itself. Raises UnreadableFile,
-    Unavailable.
-    """
+    """Accept a OneRoster archive, which names districts, people, and classes. Raises UnreadableFile, Unavailable."""
     job = ImportJob(workspace_id=workspace_id)
     with open_roster(file) as roster:
         keep_records(job, roster.records())
@@ -193,9 +191,7 @@ def _do_batch(job: ImportJob, now: dt.datetime) -> bool:
 
 
 def _has_more_stages(job: ImportJob, now: dt.datetime) -> bool:
-    """Move to the next stage after the file's end: carry out what was rehearsed for the brake, unless the brake
-    holds it.
-    """
+    """Move to the next stage after the file's end: carry out what was rehearsed, unless the brake holds it."""
     if job.stage == ImportStage.IMPORT:
         drop_file(job, now=now)
         return False

@@ -80,9 +80,7 @@ def _is_untouched(row: ImportedRow, enrollments: dict[int, Enrollment]) -> bool:
 
 
 def _delete(enrollments: Sequence[Enrollment], actor: Actor, now: dt.datetime) -> None:
-    """Delete enrollments as `delete_enrollment` does. Nothing was decided about them: they hold no seat and no
-    money.
-    """
+    """Delete enrollments as `delete_enrollment` does. Nothing was decided about them; they hold no seat or money."""
     journals = [Journal(enrollment, actor, now, is_answered=True) for enrollment in enrollments]
     for journal in journals:
         journal.change("withdraw", reason=DELETED)

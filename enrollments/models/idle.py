@@ -6,8 +6,7 @@ from .seats import SeatAssignment
 
 
 class IdleSeat(models.Model):
-    """A used seat whose learner shows no activity, the question to the family whether they are still coming, and the
-    outcome.
+    """A used seat whose learner shows no activity, the question whether the family is still coming, and the outcome.
 
     Invariant: at most one per seat waits for an answer; it is settled by the family, by staff, by activity, by the end
     of the enrollment, or by its deadline. Rows are never deleted. `passed_on_to` is the decision that has the seat now.

@@ -41,8 +41,7 @@ def hold_review(
     note: str = "",
     now: dt.datetime,
 ) -> HeldReview:
-    """Hold an answer to a submitted enrollment, to be carried out in ten seconds; the same answer by the same reviewer
-    changes nothing.
+    """Hold an answer to a submitted enrollment for ten seconds; a repeated one by the same reviewer changes nothing.
 
     Raises Invalid for a rejection without a reason, ReviewHeld if another answer is held, StatusMoved if the enrollment
     was already decided, NotFound.
@@ -79,9 +78,7 @@ def undo_review(*, held_review_id: int, actor: Actor, now: dt.datetime) -> HeldR
 
 
 def release_review(*, held_review_id: int, actor: Actor, now: dt.datetime) -> HeldReview:
-    """Undo anybody's answer: the case waits for a reviewer again. Raises NotFound, and ReviewSettled if it is too
-    late.
-    """
+    """Undo anybody's answer: the case waits for a reviewer again. Raises NotFound, or ReviewSettled if it is late."""
     review = HeldReview.objects.filter(pk=held_review_id).first()
     if review is None:
         raise NotFound("There is no such answer.")

@@ -1,6 +1,4 @@
-"""Who has which case open: not a lock, but a mark for colleagues, renewed by opening the case, that expires by
-itself.
-"""
+"""Who has which case open: not a lock, but a mark for colleagues that opening the case renews and that expires."""
 
 import datetime as dt
 from collections import defaultdict

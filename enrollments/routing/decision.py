@@ -10,8 +10,7 @@ from ..states import DecisionStatus
 
 
 def cancel_decision(*, decision_id: int, now: dt.datetime) -> EnrollmentDecision:
-    """End the checkout that a decision waits for. If Stripe says that it was paid first, the decision is completed
-    instead.
+    """End the checkout that a decision waits for. If Stripe says it was paid first, the decision is completed instead.
 
     Raises TransitionNotAllowed if the decision waits for no checkout, PaymentProviderDown.
     """

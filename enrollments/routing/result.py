@@ -54,9 +54,7 @@ class Routed:
 
 
 def routing_answer(decision: EnrollmentDecision, *, seats_available: int | None) -> dict[str, Any]:
-    """Return the response of `POST /api/enroll` for a decision that stands, for the first and every repeated
-    request.
-    """
+    """Return the response of `POST /api/enroll` for a decision that stands, for the first and each repeated request."""
     if decision.provision_source == ProvisionSource.DISTRICT:
         specific: dict[str, Any] = {
             "tenant_id": decision.tenant_id,

@@ -1,6 +1,4 @@
-"""OneRoster archives that can't be imported: each with the code, the named file or property, and words of the
-remedy.
-"""
+"""OneRoster archives that can't be imported: each with the code, named file or property, and words of the remedy."""
 
 import zipfile
 from dataclasses import dataclass

@@ -191,9 +191,7 @@ class ReplayView(APIView):
     )
     @idempotent
     def post(self, request: Request, endpoint_id: str) -> Response:
-        """Send everything that happened in a range, whether it was sent before or not, at most 10,000 events at
-        a time.
-        """
+        """Send everything that happened in a range, whether or not sent before, at most 10,000 events at a time."""
         body = ReplayBody(data=request.data)
         body.is_valid(raise_exception=True)
         asked = body.validated_data

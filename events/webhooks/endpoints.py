@@ -82,8 +82,7 @@ def change_endpoint(*, endpoint_id: int, **changes: Any) -> WebhookEndpoint:
 
 @transaction.atomic
 def rotate_secret(*, endpoint_id: int, now: dt.datetime) -> WebhookEndpoint:
-    """Give it a new secret, to be shown once. For a day both sign, so the receiver can switch in between. Raises
-    EndpointNotFound."""
+    """Give it a new secret, shown once. Both sign for a day, so the receiver can switch. Raises EndpointNotFound."""
     endpoint = lock_endpoint(endpoint_id)
     endpoint.previous_secret = endpoint.secret
     endpoint.previous_secret_until = now + BOTH_HOLD

@@ -1,5 +1,4 @@
-"""Makes deliveries due: those of new events, by the feed; repeated ones, one or all that failed; and those of a
-replayed range.
+"""Makes deliveries due: those of new events, from the feed; repeated ones, one or all failed; and replayed ranges.
 
 A delivery is a row, one for each endpoint and event, so a repeated request sends it at most once more.
 """
@@ -129,8 +128,7 @@ def ping(*, endpoint_id: int, now: dt.datetime) -> WebhookDelivery:
 
 @transaction.atomic
 def redeliver(*, delivery_id: int, now: dt.datetime) -> WebhookDelivery:
-    """Send a delivery once more, with all its tries; one that is waiting becomes due at once. Raises DeliveryNotFound,
-    EndpointDisabled."""
+    """Send a delivery again with all its tries; if pending, now. Raises DeliveryNotFound, EndpointDisabled."""
     delivery = WebhookDelivery.objects.filter(pk=delivery_id).first()
     if delivery is None:
         raise DeliveryNotFound

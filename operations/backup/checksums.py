@@ -1,6 +1,4 @@
-"""Verifies that a folder is as it was written: `SHA256SUMS` names every other file in it, in the format of `sha256sum
---check`.
-"""
+"""Verifies that a folder is as written: `SHA256SUMS` names every other file, in the format of `sha256sum --check`."""
 
 import hashlib
 from pathlib import Path

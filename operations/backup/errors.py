@@ -60,9 +60,7 @@ class RestoreFailed(DomainError):
 
 @contextmanager
 def refusals_of_the_disk(folder: Path) -> Iterator[None]:
-    """Raise BackupFailed if the system refuses to write or read inside this block: no space, no permission, no such
-    device.
-    """
+    """Raise BackupFailed if the system refuses to write or read inside this block: no space, permission, or device."""
     try:
         yield
     except OSError as error:

@@ -1,6 +1,4 @@
-"""A backup's description of itself: when it was made, of which database, how far that was migrated, and what it
-contains.
-"""
+"""A backup's description of itself: when it was made, from which database, how far migrated, and what it contains."""
 
 import datetime as dt
 import json

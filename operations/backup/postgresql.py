@@ -143,9 +143,7 @@ def _run_script(begin: str, dump: Path, *, schema: str, end: str, told: IO[bytes
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment by which PostgreSQL's programs find the database, without its password on a
-    command line.
-    """
+    """Return the environment by which PostgreSQL's programs find the database, without a password on a command line."""
     given = connection.get_connection_params()
     known = {
         option.envvar.decode(): str(given[keyword])

@@ -163,9 +163,7 @@ class PipelineView(APIView):
 
     @extend_schema(tags=TAGS, operation_id="get_partner_pipeline", responses=PipelineSerializer)
     def get(self, request: Request) -> Response:
-        """Return for each partner how many learners are at each stage, how many complete, how long it takes, who
-        is stuck.
-        """
+        """Return each partner's learners at each stage, how many complete, how long it takes, and who is stuck."""
         figures = pipeline_of(workspace_id=principal_of(request).workspace_id, now=utc_now())
         return Response(PipelineSerializer({"partners": figures}).data)
 

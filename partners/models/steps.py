@@ -56,9 +56,7 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
         return taught.filter(provider__in=_partners_to_ask())
 
     def to_end(self) -> "EnrollmentStepQuerySet":
-        """Return those whose learner left a partner with an API that may have them, is not paused, and was not
-        told yet.
-        """
+        """Return those whose learner left a partner with an API that may have them, is not paused, and was not told."""
         left = self.filter(status__in=LEFT, ended_at=None, next_attempt_at__isnull=False)
         known = left.filter(Q(external_enrollment_id__isnull=False) | Q(asked_at__isnull=False))
         return known.filter(provider__in=_partners_to_ask())

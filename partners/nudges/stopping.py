@@ -31,9 +31,7 @@ def stop_nudges(*, nudge_id: int, actor: Actor, now: dt.datetime) -> None:
 
 @transaction.atomic
 def resume_nudges(*, nudge_id: int, actor: Actor, now: dt.datetime) -> None:
-    """Resume nudging this recipient, but not within a week of the last nudge. A repeated call changes nothing. Raises
-    NotFound.
-    """
+    """Resume nudging this recipient, but not within a week of the last nudge. Repeats are harmless. Raises NotFound."""
     nudge = _lock(nudge_id)
     if nudge.stopped_at is None and nudge.given_up_at is None:
         return

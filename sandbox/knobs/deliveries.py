@@ -45,9 +45,7 @@ def decide(*, type: str, path: str = "") -> Fate:
 
 
 def outcome(*, status: int | None, attempts: int) -> dict[str, object]:
-    """Return the columns of a copy after its attempt number `attempts`, given the response's status, if there was a
-    response.
-    """
+    """Return the columns of a copy after `attempts` attempts, given the status of the response, if there was one."""
     is_good = status is not None and 200 <= status < 300
     return {
         "state": "delivered" if is_good else "failed" if attempts >= MOST_ATTEMPTS else "pending",

@@ -1,6 +1,4 @@
-"""The faults that can affect any stand-in's HTTP API: slowness, overload, internal errors, refusals, and lost
-responses.
-"""
+"""The faults that can affect any stand-in's HTTP API: slowness, overload, errors, refusals, and lost responses."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -38,9 +36,7 @@ def strike_before(request: HttpRequest) -> Blow | None:
 def strike_after(
     request: HttpRequest, answer: HttpResponseBase, spoil: Callable[[str], HttpResponseBase]
 ) -> HttpResponseBase:
-    """Apply the faults that strike the response once the operation is done; `spoil` writes an error as the vendor
-    does.
-    """
+    """Apply the faults that hit the response after the operation; `spoil` writes an error as the vendor does."""
     if faults.strike("garbage", path=request.path, method=str(request.method)):
         return HttpResponse("<html>Welcome!</html>", content_type="application/json")
     fault = faults.strike("lost_answer", path=request.path, method=str(request.method))

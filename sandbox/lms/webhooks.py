@@ -1,6 +1,4 @@
-"""A partner's messages to the platform: signed (https://www.standardwebhooks.com), and sent until the response is
-2xx.
-"""
+"""A partner's messages to the platform: signed (https://www.standardwebhooks.com) and sent until answered with 2xx."""
 
 import datetime as dt
 import json

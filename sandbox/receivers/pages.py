@@ -19,9 +19,7 @@ ANSWERS = {Mode.DOWN: 503, Mode.GONE: 410}
 
 
 def receive(request: HttpRequest, slug: str) -> HttpResponse:
-    """Receive a message. Without a valid signature the response is 401, unless the mode sets a different one for
-    all.
-    """
+    """Receive a message. Without a valid signature the response is 401, unless the mode sets another one for all."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     receiver = Receiver.objects.filter(slug=slug).first()

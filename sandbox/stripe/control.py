@@ -113,9 +113,7 @@ def close_dispute(request: HttpRequest, body: Body) -> Body:
 
 @control("POST")
 def make_payouts(request: HttpRequest, body: Body) -> Body:
-    """`{"until": ..., "arrives": ..., "off_by": 500}`: pay out everything that moved up to a second; by default,
-    everything.
-    """
+    """`{"until": ..., "arrives": ..., "off_by": 500}`: pay out what moved up to a second; by default, everything."""
     until, arrives = (_amount(body, name) for name in ("until", "arrives"))
     made = payouts.make_payouts(until=until, arrives=arrives, off_by=_amount(body, "off_by") or 0)
     return {"payouts": [render(payout) for payout in made]}

@@ -30,9 +30,7 @@ SMALLEST_AMOUNT = {
 
 
 def largest_of(currency: str) -> int:
-    """Return the largest amount that Stripe accepts for any payment method: 12 digits for IDR, 9 for INR, 8 for
-    others.
-    """
+    """Return the largest amount Stripe accepts for any payment method: 12 digits for IDR, 9 for INR, 8 for the rest."""
     return {"idr": 999_999_999_999, "inr": 999_999_999}.get(currency, 99_999_999)
 
 

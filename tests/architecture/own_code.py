@@ -1,6 +1,4 @@
-"""The code that rules are checked against: the apps that the settings install, so that a new one is covered from its
-first day.
-"""
+"""The code that rules are checked against: the apps that the settings install, so that a new one is always covered."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""The schedule in enrollment_project/celery.py: a task name that no worker knows would fail silently, every few
-seconds.
-"""
+"""The schedule in enrollment_project/celery.py: an unknown task name would fail silently, every few seconds."""
 
 import pytest
 

@@ -46,9 +46,7 @@ def crowded_assignments(tree: ast.AST) -> Iterator[int]:
 
 
 def unreachable(tree: ast.AST) -> Iterator[int]:
-    """Return statements that follow a return or raise in its block: often the second half of a text that a line break
-    cut off.
-    """
+    """Return statements that follow a return or raise in its block: often the rest of a text that a break cut off."""
     for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)

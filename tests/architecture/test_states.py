@@ -64,9 +64,7 @@ def groups_listed(source: str, *, own: Collection[str] = ()) -> Iterator[tuple[s
 
 
 def lookups_written(source: str) -> set[str]:
-    """Return the LOOKUPS that a module spells out, as keywords or in a dictionary; compared with a number, they mean
-    something else.
-    """
+    """Return the LOOKUPS that a module spells out, as keywords or in a dict; with numbers, they mean something else."""
     written: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.keyword) and node.arg and not _is_number(node.value):

@@ -1,6 +1,4 @@
-"""Texts are fitted into columns by `core.text`: a slice cuts words and accents apart, and a composed text may be too
-long.
-"""
+"""`core.text` fits texts into columns: a slice cuts words and accents apart, and a composed text may be too long."""
 
 import ast
 from collections.abc import Iterator

@@ -102,8 +102,6 @@ def for_all(
 
 
 def for_families(route: str, *, stranger: int, address: str = "") -> Row:
-    """A page that sends everybody else to sign in first, and requires a confirmed mailbox; `stranger` is what another
-    family gets.
-    """
+    """A page that asks others to sign in, and requires a confirmed mailbox; `stranger` is what another family gets."""
     answers = dict.fromkeys(Caller, 302) | dict.fromkeys(SIGNED_IN, stranger) | {Caller.UNPROVEN: 403}
     return Row(route, "GET", address or f"/{route}", answers)

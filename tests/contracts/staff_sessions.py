@@ -12,9 +12,7 @@ from .callers import MEMBERS, Caller
 
 
 def staff_client(caller: Caller, *, ours: Workspace, theirs: Workspace) -> Client:
-    """Return a new client of this kind. Its mailbox is confirmed as well, so it has every right that a person
-    can have.
-    """
+    """Return a new client of this kind. Its mailbox is confirmed as well, so it has every right a person can have."""
     user = StaffFactory(is_superuser=caller is Caller.SUPERUSER)
     EmailAddress.objects.create(user=user, email=user.email, verified=True)
     if caller in MEMBERS:

@@ -264,9 +264,7 @@ class TestThePlaceWhilePaying:
 
 
 class TestARefundInsideTheTransaction:
-    """Hole: the money is sent back while the transaction is open; if it is rolled back, nobody knows about the
-    refund.
-    """
+    """Hole: money is sent back while the transaction is open; if it is rolled back, nobody knows about the refund."""
 
     def refund_in_a_transaction_that_fails(self, stripe: SandboxProcess) -> None:
         refund = ask_for_refund(stripe, amount_minor=None)

@@ -106,18 +106,14 @@ def _checks_are_made_again() -> Iterator[None]:
 
 
 def found(names: Iterable[str]) -> Rows:
-    """Return every row that these invariants name. What other invariants say follows from the rows: `make walk` runs
-    all.
-    """
+    """Return every row that these invariants name. `make walk` runs all others, whose findings follow from the rows."""
     extent = Extent(now=utc_now(), workspace_id=None)
     named = {name: [breach.row for breach in INVARIANTS[name](extent)] for name in names}
     return in_order({name: rows for name, rows in named.items() if rows})
 
 
 def found_by_workspace(names: Iterable[str]) -> Rows:
-    """Return what these invariants name when each workspace is examined separately: each row is named in one of
-    them.
-    """
+    """Return what these invariants name when each workspace is examined separately: each row is named in one."""
     extents = [Extent(now=utc_now(), workspace_id=pk) for pk in Workspace.objects.values_list("pk", flat=True)]
     named = {name: [breach.row for extent in extents for breach in INVARIANTS[name](extent)] for name in names}
     return in_order({name: rows for name, rows in named.items() if rows})

@@ -67,9 +67,7 @@ def expected(row: FieldRow, caller: Caller) -> str:
 
 
 def calls() -> list[Any]:
-    """Return every field with every caller. In `make test`, an owner represents all staff, at the first field of each
-    door.
-    """
+    """Return every field with every caller. In `make test`, an owner is all staff, at each door's first field."""
     first = {(row.field.partition(".")[0], row.door): row for row in reversed(ROWS)}.values()
 
     def is_near(row: FieldRow, caller: Caller) -> bool:

@@ -31,9 +31,7 @@ def owner(workspace: Workspace) -> StaffClient:
 
 
 def served(method: str, address: str, body: bytes, content_type: str) -> tuple[int, str]:
-    """Return the status and content type that a server would send: Django's test client makes its requests
-    differently.
-    """
+    """Return the status and content type that a server would send: Django's test client makes requests differently."""
     environ = RequestFactory().generic(method, address, body, content_type="text/plain").environ
     request = application.request_class(environ | {"CONTENT_TYPE": content_type})
 

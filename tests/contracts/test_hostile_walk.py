@@ -1,6 +1,4 @@
-"""Every route with hostile values in every place that accepts one: whatever arrives, it never causes an error
-of ours.
-"""
+"""Every route with hostile values in every place that accepts one: whatever arrives never causes an error of ours."""
 
 import functools
 import itertools
@@ -371,9 +369,7 @@ def _admin_of(label: str) -> Any:
 
 
 def _fill_in(walker: Walker, address: str, values: list[str]) -> None:
-    """Send the page's form with each value in all of its fields at once, and with one of the values alone in each
-    field.
-    """
+    """Send the page's form with each value in all of its fields at once, and with one value alone in each field."""
     shown = walker.send("GET", address)
     text = shown.content.decode(errors="replace") if shown is not None and not shown.streaming else ""
     fields = {name: value for name, value in hostile.form_fields(text).items() if name != "csrfmiddlewaretoken"}

@@ -1,5 +1,4 @@
-"""Every text at its column's maximum length, through everything composed of it: nothing breaks, and every limit is
-kept.
+"""Every text at its column's maximum length, through all that is composed of it: nothing breaks, no limit is exceeded.
 
 The texts are found from the models, so a column that is widened tomorrow is tested with its new length.
 """

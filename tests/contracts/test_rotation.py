@@ -1,5 +1,4 @@
-"""Every secret can be replaced while people and programs keep working: docs/security.md, "Secrets and how they are
-replaced".
+"""Every secret can be replaced without downtime: docs/security.md, "Secrets and how they are replaced".
 
 API keys, webhook secrets, and partners' secrets are rotated in their own apps' tests; this module covers the secrets of
 the installation.

@@ -1,6 +1,4 @@
-"""What the Dockerfile, .dockerignore, and compose.yaml of a source tree say about the image, read instead of
-repeated.
-"""
+"""What the Dockerfile, .dockerignore, and compose.yaml of a source tree say about the image, read, not repeated."""
 
 import json
 import re
@@ -33,9 +31,7 @@ class Image:
         return [str(word) for word in command]
 
     def environment(self, service: str, values: dict[str, str]) -> dict[str, str]:
-        """Return what the image sets, and the service with these values in its `.env`. Raise KeyError for a missing
-        one.
-        """
+        """Return what the image sets, and the service with these values in `.env`. Raise KeyError if one is absent."""
         set_by_image = dict(
             pair.split("=", 1) for line in self.instructions("ENV") for pair in line.split() if "=" in pair
         )
@@ -61,9 +57,7 @@ class Image:
 
 
 def files_of_image(tree: Path = ROOT) -> list[str]:
-    """Return which of the tree's files `COPY . .` takes, as .dockerignore specifies. Files that git ignores are
-    missing.
-    """
+    """Return the files of the tree that `COPY . .` takes, as .dockerignore says, without those that git ignores."""
     asked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(asked, cwd=tree, check=True, capture_output=True, text=True).stdout.split("\0")
     lines = (tree / ".dockerignore").read_text().splitlines()

@@ -67,9 +67,7 @@ class Load:
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        """Finish the enrollments under way and start no others meanwhile, so that the worker's backlog does not
-        grow.
-        """
+        """Finish the enrollments under way and start no others meanwhile, so that the worker's backlog doesn't grow."""
         self._rest.set()
         try:
             yield

@@ -111,9 +111,7 @@ class Deployment:
         process.wait()
 
     def manage(self, *arguments: str, tree: Path = ROOT, service: str = "migrate") -> str:
-        """Run a management command of a tree as a service would; return its output. Raise RuntimeError with its error
-        output.
-        """
+        """Run a tree's management command as a service would; return its output. Raise RuntimeError with its errors."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=self._place(tree),

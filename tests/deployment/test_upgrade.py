@@ -51,9 +51,7 @@ def schema(deployment: Deployment) -> dict[str, str]:
 
 
 def narrowed(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Return the columns and rules of the old schema that differ in the new one: on the way back, rows may violate
-    them.
-    """
+    """Return the old schema's columns and rules that differ in the new one: on the way back, rows may violate them."""
     return sorted(name for name, definition in old.items() if new.get(name) != definition)
 
 

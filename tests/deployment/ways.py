@@ -15,9 +15,7 @@ PASSWORD = "a-desk-that-stays-open"
 
 
 def build() -> dict[str, Any]:
-    """Create the workspaces of the journeys: the key and instance of one, the cohorts of the other, and a staff member
-    of both.
-    """
+    """Create the journeys' workspaces: the key and instance of one, the cohorts of the other, and staff of both."""
     cohorts, found = courses.build(), town.build()
     staff = StaffFactory(email="owner@riverbend.test")
     staff.set_password(PASSWORD)

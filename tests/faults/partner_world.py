@@ -79,9 +79,7 @@ class World:
                     pass
 
     def bring_to_the_end(self) -> None:
-        """Take courses and run the sweeps until every learner has come through, which takes a round or two for each
-        partner.
-        """
+        """Take courses and run the sweeps until every learner is through, which takes a round or two per partner."""
         for _ in range(3 * self.partners):
             self.run_sweeps()
             self.take_courses()

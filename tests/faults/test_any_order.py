@@ -1,6 +1,4 @@
-"""Seats, places, money, and reviews in any order, with the doctor after each step. `make stateful` runs it at
-length.
-"""
+"""Seats, places, money, and reviews in any order, with the doctor after each step. `make stateful` runs it longer."""
 
 import os
 from typing import Any

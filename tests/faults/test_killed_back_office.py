@@ -47,9 +47,7 @@ pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transac
 
 
 class SendingAMail(Scenario):
-    """Twice rather than never: if the sender dies before recording it, the mail is sent again under the same
-    Message-ID.
-    """
+    """Twice rather than never: if the sender dies before recording it, the mail goes out again with its Message-ID."""
 
     steps = ["update notifications_notification", "mail", "update notifications_notification"]
 

@@ -1,6 +1,4 @@
-"""SIGKILL for a worker that imports candidates, or undoes an import, before each of its writes; then the sweep
-continues.
-"""
+"""SIGKILL for a worker that imports candidates, or undoes an import, before each write; then the sweep continues."""
 
 import pytest
 

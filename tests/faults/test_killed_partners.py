@@ -28,9 +28,7 @@ pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transac
 
 
 class Scenario:
-    """Something that a process is doing when it is killed (`act`). However it ends, the learner completes the
-    program.
-    """
+    """Something a process is doing when it is killed (`act`). However it ends, the learner completes the program."""
 
     steps: ClassVar[list[str]]
 

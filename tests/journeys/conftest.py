@@ -118,9 +118,7 @@ def _stripe_behaves(stack: RunningStack) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def complaints() -> Iterator[list[str]]:
-    """Collect the browser's complaints about our pages. None may violate the Content-Security-Policy or throw: it must
-    stay empty.
-    """
+    """Collect the browser's complaints about our pages, which must be none: no CSP violation and no exception."""
     said: list[str] = []
     yield said
     assert said == []

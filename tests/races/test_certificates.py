@@ -34,9 +34,7 @@ def completed_by_evidence(step: EnrollmentStep) -> Callable[[], str]:
 
 
 def paid_after_completion() -> Enrollment:
-    """Create a learner who has completed the program, and whose payment has just arrived, so that a certificate
-    is due.
-    """
+    """Create a learner who completed the program and whose payment just arrived, so that a certificate is due."""
     enrollment = approved(steps=1)
     Enrollment.objects.filter(pk=enrollment.pk).update(payment_status="pending")
     complete(accept(steps_of(enrollment)[0]))

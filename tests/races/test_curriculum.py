@@ -162,9 +162,7 @@ def said(call: Callable[[], object]) -> str:
 
 
 class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
-    """Of two required steps, one is marked attended and the other made optional: together, this completes the
-    course.
-    """
+    """Of two required steps, one is marked attended and the other made optional: together, they complete the course."""
 
     @four_times_in_walks
     def test_completes_the_course(self, attempt: int) -> None:

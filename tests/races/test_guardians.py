@@ -1,6 +1,4 @@
-"""Two people who accept at the same moment, and a child who is added while the guardian turns out to be known
-already.
-"""
+"""Two people who accept at the same moment, and a child who is added while the guardian turns out to be known."""
 
 from typing import Any
 

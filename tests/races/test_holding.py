@@ -141,9 +141,7 @@ def wait(cohort: Cohort, learner: Learner, account: User) -> str:
 
 
 def family_of(cohort: Cohort, count: int) -> tuple[list[Learner], list[User]]:
-    """Create a number of children, and accounts, with one guardian in common; none of the accounts belongs to another
-    child.
-    """
+    """Create a number of children, and accounts, with one guardian in common; no account belongs to another child."""
     workspace = cohort.instance.workspace
     children, guardian = LearnerFactory.create_batch(count, workspace=workspace), GuardianFactory(workspace=workspace)
     for child in children:

@@ -31,9 +31,7 @@ TIMES = 8
 
 
 def enroll_at_once(workspace: Workspace, context: dict[str, Any], *, names: list[str]) -> list[tuple[int, str, Any]]:
-    """Send POST /api/enroll for learners with these names, all with one key; return each status, Idempotent-Replayed,
-    and body.
-    """
+    """Send POST /api/enroll for learners of these names, all with one key; return status, Idempotent-Replayed, body."""
     headers = bearer(workspace=workspace) | {"Idempotency-Key": "one-key"}
 
     def post(name: str) -> tuple[int, str, Any]:

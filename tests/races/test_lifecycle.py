@@ -211,9 +211,7 @@ class TestTwoAtOnceWithoutGuards:
 
 
 class TestAnApprovalThatComesAfterTheExit:
-    """A reviewer read it in review; before they approve it, somebody else has approved it and the learner has left
-    again.
-    """
+    """A reviewer read it in review; before they approve it, somebody else approved it and the learner left again."""
 
     def test_is_refused(self) -> None:
         enrollment = submitted()

@@ -1,6 +1,4 @@
-"""Facts about one aggregate, published by many transactions at once, and relayed while others are still being
-written.
-"""
+"""Facts about one aggregate, published by many transactions at once, and relayed while others are being written."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

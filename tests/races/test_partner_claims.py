@@ -45,9 +45,7 @@ def at_the_same_time(claim: Claim) -> list[bool]:
 
 
 def somebody_waits() -> bool:
-    """Return whether another session of this database waits for a lock; those of tests running beside it don't
-    count.
-    """
+    """Return whether another session of this database waits for a lock; those of other tests don't count."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_locks waiting JOIN pg_locks held USING (pid) JOIN pg_database here"

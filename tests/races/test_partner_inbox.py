@@ -1,6 +1,4 @@
-"""Partners' messages about many learners at once, applied by several workers at the same moment, or while staff
-decide.
-"""
+"""Partners' messages about many learners at once, applied by several workers at the same time, or as staff decide."""
 
 import datetime as dt
 from collections import Counter

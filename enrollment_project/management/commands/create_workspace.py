@@ -72,9 +72,7 @@ def _invite(workspace: Workspace, owner: str) -> dict[str, Any]:
 
 
 def _invite_again(workspace: Workspace, owner: str) -> dict[str, Any]:
-    """Return the link again on a second run: members remain members, and an open invitation gets a link that can be
-    shown.
-    """
+    """Return the link again on a second run: members remain, and an open invitation gets a link that can be shown."""
     try:
         return _invite(workspace, owner)
     except AlreadyMember:

@@ -1,6 +1,4 @@
-"""The list of enrollments that wait for a reviewer: columns in which they differ, and a link to each case at the
-desk.
-"""
+"""The list of enrollments that wait for a reviewer: columns where they differ, and a link to each case at the desk."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -90,9 +90,7 @@ class CriterionSerializer(serializers.Serializer[Any]):
 
 
 class RefundTierSerializer(serializers.Serializer[Any]):
-    """How long it applies, by `daysBeforeStart` (negative: after the start) or `untilDate`, and what is kept of
-    the price.
-    """
+    """How long it applies, by `daysBeforeStart` (negative: after the start) or `untilDate`, and which part is kept."""
 
     daysBeforeStart = WholeNumberField(
         source="days_before_start", min_value=-3650, max_value=3650, required=False, allow_null=True

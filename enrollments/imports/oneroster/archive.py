@@ -194,9 +194,7 @@ def _is_aside(entry: zipfile.ZipInfo) -> bool:
 
 
 def _name_of(entry: zipfile.ZipInfo) -> str:
-    """Return the name as the manifest spells it. Nothing is extracted, but a name that points outside is still
-    invalid.
-    """
+    """Return the name as the manifest spells it. Nothing is extracted, but a name pointing outside is still invalid."""
     name = entry.filename.lower()
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or ":" in name or not parts[0]:

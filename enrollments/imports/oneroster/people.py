@@ -128,9 +128,7 @@ def _write_learner(batch: RosterBatch, record: Record, known: _Known) -> str:
 
 
 def _agents_of(batch: RosterBatch, record: Record, known: _Known) -> list[int]:
-    """Return the learner's guardians. Raises Invalid for unknown ones; a rehearsal has not created the archive's
-    own.
-    """
+    """Return the learner's guardians. Raises Invalid for unknown ones; rehearsals have not created the archive's."""
     found = []
     for agent, is_in_archive in record.document["agents"]:
         guardian = known.guardians.get(agent)

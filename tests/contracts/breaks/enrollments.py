@@ -378,9 +378,7 @@ def long_since(world: World) -> None:
 
 
 def money_for_nothing(world: World) -> Payment:
-    """Create a payment as large as the world's refund, made long ago for the world's decision, which another payment
-    funds.
-    """
+    """Create a payment as large as the world's refund, made long ago for its decision, which another payment funds."""
     payment = a_payment_beside(world, checkout_id=None, amount_minor=900, paid_at=LONG_AGO)
     issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
     return payment
