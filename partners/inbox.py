@@ -1,7 +1,7 @@
 """Partners' messages: stored once, acknowledged at once, and applied afterwards, in whatever order they arrive.
 
-A message is authenticated by its signature (Standard Webhooks), with the partner's own secret. A message about a
-learner of whom the partner knows more than we do (it accepted, and its answer to us is late or lost) waits until we
+A signature (Standard Webhooks) with the partner's own secret authenticates each message. If the partner knows more
+about a learner than we do, because it accepted the learner and its answer is late or lost, its message waits until we
 know as much.
 """
 
@@ -47,7 +47,7 @@ UNMATCHED = "unmatched"
 OF_THE_ERASED = "the learner was erased"
 # A batch is one transaction, unless it has several events about one learner.
 BATCH = 500
-# The certificate of an ending participation is written singly, with its mail; a batch would hold locks for seconds.
+# A finished participation gets its certificate and mail one by one; a batch would hold locks for seconds.
 ENDS_AT_ONCE = 25
 # Unreadable messages beyond this size and depth are not stored.
 MAX_UNREAD_BYTES = 65_536
@@ -80,7 +80,7 @@ def receive_event(*, slug: str, raw: bytes, headers: Mapping[str, str], now: dt.
 def store_found(
     *, step: EnrollmentStep, kind: str, message_id: str, data: Mapping[str, Any], now: dt.datetime
 ) -> PartnerEvent:
-    """Store the result of a request to a partner as if the partner had sent it; once under this id."""
+    """Store the result of a request to a partner as if the partner had sent it, once for this id."""
     event = PartnerEvent(
         provider=step.provider,
         event_id=message_id,
@@ -106,7 +106,7 @@ def handle_due_events(*, limit: int = BATCH, now: dt.datetime) -> int:
     """Apply events whose nudge was lost, whose last attempt failed, or whose learner was unknown, the longest due
     first, many in one transaction; returns how many were tried.
 
-    Events about learners whom another process is handling at the moment are due again after the lease.
+    Events about learners whom another process is handling become due again after the lease.
     """
     unhandled = PartnerEvent.objects.filter(handled_at=None)
     claimed = retries.claim_batch(unhandled, now=now, lease=RETRY.lease, limit=limit)
@@ -132,7 +132,7 @@ def find_step_id(event: PartnerEvent) -> int | None:
 
 
 def _find_steps(events: Sequence[PartnerEvent]) -> dict[int, tuple[int, int]]:
-    """Return the step and the enrollment of each event by the event's id; some may be about nobody we know."""
+    """Return the step and enrollment of each event by the event's id; events about unknown learners are missing."""
     about = {event.pk: (event.provider_id, event.external_enrollment_id) for event in events}
     steps = EnrollmentStep.objects.filter(
         provider__in={provider_id for provider_id, _ in about.values()},
@@ -144,7 +144,7 @@ def _find_steps(events: Sequence[PartnerEvent]) -> dict[int, tuple[int, int]]:
 
 
 def _one_of_each(events: Sequence[PartnerEvent]) -> list[list[PartnerEvent]]:
-    """Group the events so that a group has at most one per enrollment: its first one, its second, and so on. So each is
+    """Put the first event of each enrollment into one group, the second into the next, and so on, so that each is
     applied after all earlier ones about the same enrollment.
     """
     about = _find_steps(events)
@@ -181,7 +181,7 @@ def _apply_what_can_be(events: Sequence[PartnerEvent], now: dt.datetime) -> None
 
 
 class _Left(NamedTuple):
-    """The events that a batch leaves: those whose learner is unknown, and those beyond its limit."""
+    """The events that a batch skips: those whose learner is unknown, and those beyond its limit."""
 
     unmatched: list[PartnerEvent]
     too_many: list[PartnerEvent]
@@ -270,8 +270,8 @@ def _secrets(provider: Provider, now: dt.datetime) -> list[str]:
 
 
 def _is_signed(raw: bytes, headers: Mapping[str, str], secrets: list[str]) -> bool:
-    """Return whether it is signed. The library raises many errors for invalid signatures: bytes that are no text, a
-    missing comma, bad base64.
+    """Return whether the message is signed. For invalid signatures the library raises many errors: for bytes that are
+    not text, a missing comma, or bad base64.
     """
     for secret in secrets:
         try:

@@ -1,7 +1,7 @@
-"""Every row lock of this app, in the one order that all transactions keep (docs/concurrency.md, section 3).
+"""Every row lock of this app, in the order that all transactions follow (docs/concurrency.md, section 3).
 
-An erasure changes rows of all apps, and reads them from the top down: partner steps before enrollments, enrollments
-before learners. So it locks them first, from the bottom up.
+An erasure reads and changes the rows of all apps from the top down: partner steps before enrollments, enrollments
+before learners. It therefore locks them beforehand, from the bottom up.
 """
 
 from collections.abc import Callable
@@ -40,10 +40,10 @@ AFTER_ENROLLMENTS: tuple[type[Model], ...] = (
 
 
 def lock_person(find: Callable[[], Person]) -> Person:
-    """Lock every row of `find()` that others lock as well; return what it finds once they are locked.
+    """Lock every row that `find()` returns and that others lock too; return what it finds once they are locked.
 
-    Raises Unavailable if something was added or taken away between the two looks, or if somebody else has a row that
-    can't be waited for. Raises what `find` raises.
+    Raises Unavailable if a row was added or removed between the two calls, or if another transaction holds a row that
+    this one can't wait for. Raises what `find` raises.
     """
     found = find()
     _lock(BEFORE_ENROLLMENTS, found)
@@ -64,9 +64,9 @@ def _lock(models: tuple[type[Model], ...], person: Person) -> None:
 
 
 def _lock_enrollments(enrollment_ids: tuple[int, ...]) -> None:
-    """The learners, allocations, and cohorts of the enrollments, then the enrollments themselves.
+    """Lock the learners, allocations, and cohorts of the enrollments, then the enrollments themselves.
 
-    Enrollments of a lead are not waited for: whoever approves one locks it before the learner that the lead becomes.
+    This does not wait for a lead's enrollments: an approval locks one before the learner that the lead becomes.
     """
     lock_learner_of(*enrollment_ids)
     allocations = lock_allocations_of(enrollment_ids)
@@ -81,7 +81,7 @@ def _lock_enrollments(enrollment_ids: tuple[int, ...]) -> None:
 
 
 def _lock_leads(lead_ids: tuple[int, ...]) -> None:
-    """Leads are not waited for: some lock a lead before its enrollment, some after."""
+    """This does not wait for leads: some transactions lock a lead before its enrollment, others after it."""
     free = Lead.objects.filter(pk__in=lead_ids).select_for_update(no_key=True, skip_locked=True).order_by("pk")
     if len(free.values_list("pk", flat=True)) != len(lead_ids):
         raise _busy()

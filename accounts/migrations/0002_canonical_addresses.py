@@ -1,8 +1,8 @@
-"""Spell every address in the one way, and fold names as they are compared now.
+"""Convert every address to its canonical spelling, and fold names as comparisons now do.
 
-Rows that become alike stay two rows: nobody's records are joined without staff. A guardian whose address another has
-already keeps their other id only; of two learners the younger gets an identity of its own and a task for staff.
-Accounts whose address another has already keep the old spelling, by which nobody can sign in.
+Rows that become equal remain separate, because only staff may merge people's records. A guardian whose address is
+already taken keeps only their other id; the younger of two learners gets its own identity, and staff get a task.
+An account whose address is already taken keeps the old spelling, with which nobody can sign in.
 """
 
 from django.db import migrations
@@ -67,7 +67,7 @@ def recognize_learners(apps, schema_editor):
 
 
 def _store(model, learners):
-    """In two rounds: in one, an identity could meet that of a row which is still to change."""
+    """Use two rounds: in a single one, an identity could collide with that of a row that has not changed yet."""
     identities = [learner.identity for learner in learners]
     for learner in learners:
         learner.identity = f"moving:{learner.cuid}"

@@ -1,4 +1,4 @@
-"""Fold the external ids there are, for comparison, and let each task about possible twins name both learners."""
+"""Fold the existing external ids for comparison, and make each task about possible duplicates name both learners."""
 
 import re
 

@@ -16,7 +16,7 @@ def drop(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    """They let nobody in anywhere: a key without them may do what it could."""
+    """Remove scopes that never granted anything: a key can do the same without them."""
 
     dependencies = [("accounts", "0008_ask_once_about_twins")]
 

@@ -1,5 +1,5 @@
-"""Indexes for people whose last name or address begins with some letters. Only PostgreSQL needs them: SQLite, which
-serves what fits one machine, compares text in another way."""
+"""Add indexes to find people by the first letters of their last name or address. Only PostgreSQL needs them: SQLite,
+which serves a single machine, compares text in another way."""
 
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor

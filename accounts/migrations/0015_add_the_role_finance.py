@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Refunds, payments and invoices without the power to decide enrollments."""
+    """Add a role for refunds, payments, and invoices that can't decide enrollments."""
 
     dependencies = [
         ('accounts', '0014_languages'),

@@ -43,7 +43,7 @@ def leave_unguarded(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    """The database itself refuses to change an entry, and to delete one that is younger than a year."""
+    """Make the database refuse to change an entry, or to delete one younger than a year."""
 
     dependencies = [("backoffice", "0002_audit_log")]
 

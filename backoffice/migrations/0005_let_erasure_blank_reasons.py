@@ -51,7 +51,7 @@ def _put(schema_editor, on_postgresql, on_sqlite):
 
 
 class Migration(migrations.Migration):
-    """When a person is erased, what staff wrote as their reason goes, and the entry stays."""
+    """When a person is erased, the reasons that staff wrote are blanked, and the entries remain."""
 
     dependencies = [("backoffice", "0004_saved_lists")]
 

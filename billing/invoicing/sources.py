@@ -1,7 +1,7 @@
 """Which refunds and disputes each correction of a payment states.
 
-A release before `Invoice.sources` writes corrections without them, and it still serves while an upgrade rolls out. What
-such a correction states follows from what had moved when it was made.
+A release before `Invoice.sources` writes corrections without them, and still serves while an upgrade rolls out. What
+such a correction states is derived from the money that had moved when it was created.
 """
 
 import datetime as dt
@@ -34,7 +34,7 @@ def name_sources(documents: Sequence[Invoice], payment: Payment) -> None:
     movers = _movers_of(payment)
     for correction in unnamed:
         stated = _stated_by(documents)
-        # Usually what was recorded with it, in the same transaction; otherwise all that was known by then.
+        # Usually the money recorded in the same transaction; otherwise everything known at that time.
         moment = correction.requested_at
         at_once = _unstated([each for each in movers if each.at == moment], stated)
         by_then = _unstated([each for each in movers if not each.minor or (each.at and each.at <= moment)], stated)

@@ -1,4 +1,4 @@
-"""Krónur are counted whole, as they are charged: what was stored with two decimals (which were always 00) loses them."""
+"""Store krónur as whole units, as they are charged: amounts lose their two decimals, which were always 00."""
 
 from typing import Any
 

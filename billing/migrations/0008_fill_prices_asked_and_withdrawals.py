@@ -3,8 +3,8 @@ from django.db.models import F, OuterRef, Subquery
 
 
 def fill(apps, schema_editor):
-    """What was open when the columns came was asked by its price as that is kept now. Until then every dispute was taken
-    for one of all its amount, and an open one for one that stops refunds."""
+    """Fill the new columns: open checkouts asked for their price as stored now. Until now, every dispute counted as one
+    of its whole amount, and every open dispute as one that stops refunds."""
     checkouts = apps.get_model("billing", "Checkout").objects.filter(status="open", price__isnull=False)
     prices = apps.get_model("billing", "Price").objects.filter(pk=OuterRef("price"))
     checkouts.update(stripe_price_id=Subquery(prices.values("stripe_price_id")[:1]))

@@ -1,4 +1,4 @@
-"""Every invoice of before was issued in the moment in which it was asked for."""
+"""Every earlier invoice was issued at the moment it was requested."""
 
 from django.db import migrations
 from django.db.models import F

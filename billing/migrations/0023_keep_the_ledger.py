@@ -38,7 +38,7 @@ def leave_unguarded(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    """The database itself refuses to change or delete a line of a closed month."""
+    """Make the database refuse to change or delete a line of a closed month."""
 
     dependencies = [("billing", "0022_ledger_says_payer_and_correction")]
 

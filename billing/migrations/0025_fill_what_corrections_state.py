@@ -1,4 +1,4 @@
-"""A correction of before states the money that was recorded in the same moment, and so in the same transaction."""
+"""An earlier correction states the money recorded at the same moment, and therefore in the same transaction."""
 
 from collections import defaultdict
 

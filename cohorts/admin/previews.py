@@ -1,4 +1,4 @@
-"""Previews, with figures, of what the buttons on cohorts, waiting lists, courses, and steps are about to do."""
+"""Previews with the figures of what the buttons on cohorts, waiting lists, courses, and steps will do."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -55,7 +55,7 @@ OFFERS = "Families who are offered a place get a mail; nobody else does."
 
 
 def foresee_places(cohort: Cohort, form: Any) -> Preview:
-    """Preview how many places there would be, and who would be offered one."""
+    """Preview how many places the cohort would have, and who would be offered one."""
     places = form.cleaned_data["max_enrollment"]
     more = places - cohort.max_enrollment
     if more + cohort.places_left < 0:
@@ -71,7 +71,7 @@ def foresee_places(cohort: Cohort, form: Any) -> Preview:
 
 
 def foresee_opening(cohort: Cohort, form: Any) -> Preview:
-    """Preview who in the line would be offered a place, or what is still missing."""
+    """Preview who on the waiting list would be offered a place, or what is still missing."""
     now = utc_now()
     if gaps := find_gaps(cohort=cohort, now=now):
         return Preview(tuple(f"Not possible yet: {gap.text}" for gap in gaps))
@@ -81,7 +81,7 @@ def foresee_opening(cohort: Cohort, form: Any) -> Preview:
 
 
 def foresee_closing(cohort: Cohort, form: Any) -> Preview:
-    """Preview who can still finish, and who would wait in vain."""
+    """Preview which learners can still finish, and which ones would wait in vain."""
     paying = CohortPlace.objects.in_checkout().filter(cohort=cohort).count()
     waiting = WaitlistEntry.objects.waiting().filter(cohort=cohort).count()
     return Preview(
@@ -94,7 +94,7 @@ def foresee_closing(cohort: Cohort, form: Any) -> Preview:
 
 
 def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
-    """Preview who is next, if a place was held for the learner who leaves."""
+    """Preview who gets the place that is held for the leaving learner, if there is one."""
     told = [f"{entry.learner} is no longer in the line for {entry.cohort}."]
     if entry.status != WaitStatus.OFFERED or entry.place is None:
         return Preview(tuple(told))
@@ -106,7 +106,7 @@ def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
 
 
 def foresee_new_position(entry: WaitlistEntry, form: Any) -> Preview:
-    """Preview the old and new positions, and how many others move because of it."""
+    """Preview the old and new positions, and how many other learners move."""
     if entry.status != WaitStatus.WAITING:
         raise NotInLine("Only a learner who is waiting can be moved in the line.")
     waiting = WaitlistEntry.objects.waiting().filter(cohort=entry.cohort).count()
@@ -154,7 +154,7 @@ def foresee_excuse(row: StepProgress, form: Any) -> Preview:
 
 
 def foresee_withdrawn_excuse(row: StepProgress, form: Any) -> Preview:
-    """Preview how much would be left to attend."""
+    """Preview how many required steps would be left to attend."""
     required = StepProgress.objects.filter(package=row.package_id, step__required=True)
     left = required.exclude(status__in=DONE).exclude(pk=row.pk).count() + row.step.required
     told = [f"Required steps that {row.package.learner} has to attend then: {left:,}."]
@@ -173,12 +173,12 @@ def foresee_choice(row: StepProgress, form: Any) -> Preview:
 
 
 def foresee_schedule(cohort: Cohort, form: Any) -> Preview:
-    """Which sessions come on the calendar. Raises TermTooShort."""
+    """Preview which sessions would be added to the calendar. Raises TermTooShort."""
     return Preview(tuple(_tell_meetings(plan_meetings(cohort, unscheduled_options(cohort)))))
 
 
 def foresee_clone(cohort: Cohort, form: Any) -> Preview:
-    """What the new cohort is like, and which sessions it gets. Raises what cloning raises."""
+    """Preview the new cohort and the sessions it would get. Raises what cloning raises."""
     clone = draft_clone(cohort, **form.cleaned_data)
     options = CourseStepOption.objects.filter(step__program=clone.instance.program_id)
     price = clone.instance.price
@@ -194,7 +194,7 @@ def foresee_clone(cohort: Cohort, form: Any) -> Preview:
 
 
 def _tell_meetings(meetings: Sequence[Meeting]) -> list[str]:
-    """How many sessions come on the calendar and when, how many of them other cohorts have already, and which times
+    """Say how many sessions are added to the calendar and when, how many other cohorts already have, and which times
     the clock skips or shows twice."""
     if not meetings:
         return ["No session is put on the calendar: the course has no classes."]
@@ -211,7 +211,7 @@ def _tell_meetings(meetings: Sequence[Meeting]) -> list[str]:
 
 
 def foresee_bookings(package: StudentPackage, form: Any) -> Preview:
-    """Which seats are taken: the chosen ones, and those of steps that leave no choice. Raises what booking raises."""
+    """Preview which seats are taken: the chosen ones, and the only ones of other steps. Raises what booking raises."""
     plan = plan_booking(package=package, selections=form.selections(), now=utc_now())
     refuse_full([step for step, each in plan.chosen.items() if not each.class_session.seats_left])
     along = [each.class_session for each in plan.along.values()]
@@ -235,7 +235,7 @@ def foresee_removed_step(step: CourseStep, form: Any) -> Preview:
 
 
 def foresee_new_time(session: ClassSession, form: Any) -> Preview:
-    """Preview when it would meet, for whom, and with how many seats. Raises what moving it raises."""
+    """Preview when the session would meet, for whom, and with how many seats. Raises what moving it raises."""
     chosen = form.cleaned_data
     starts_at, ends_at = times_asked(session, chosen["date"], chosen["start_time"], chosen["end_time"])
     check_seats(session, chosen["max_students"])

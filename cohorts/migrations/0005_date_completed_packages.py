@@ -1,4 +1,4 @@
-"""Packages whose participation is completed were completed when the last of their steps was."""
+"""A package whose participation is completed was completed when the last of its steps was."""
 
 from django.db import migrations
 from django.db.models import F, Max, OuterRef, Subquery

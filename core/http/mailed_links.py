@@ -1,7 +1,7 @@
-"""Links that are mailed and open something by themselves: the secret leaves the address bar as soon as it is used.
+"""Mailed links that open something by themselves: the secret leaves the address bar on first use.
 
-What stands in the address bar is kept in histories, copied along, and shown over shoulders. So the first answer to a
-link that opens something is a redirect to an address without the secret, which a cookie of this browser holds.
+Histories keep the address bar's contents, people copy them, and bystanders see them. The first response to a valid link
+is therefore a redirect to an address without the secret, which a cookie in this browser holds.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ View = Callable[..., HttpResponse]
 def opened_by_link(view: View) -> View:
     """Redirect a browser that shows the view the right `token` to the same page without it.
 
-    The address that follows has a digest in place of the token: two links that are open at once stay apart, and the
-    digest opens nothing in another browser. Where the cookie is missing, the view is given the digest, which it doesn't
-    know. A link that opens nothing is answered by the view as it is, and so is a POST to it.
+    The new address has a digest in place of the token. Two links that are open at once stay separate, and the digest
+    opens nothing in another browser: without the cookie, the view gets the digest, which it doesn't know. Invalid
+    links, and POSTs to them, go straight to the view.
     """
 
     @wraps(view)

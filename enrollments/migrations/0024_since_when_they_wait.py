@@ -1,4 +1,4 @@
-"""Those who wait have waited since they were submitted, or since the payment for them arrived, whichever came later."""
+"""Waiting enrollments have waited since they were submitted or since their payment arrived, whichever came later."""
 
 from django.db import migrations
 from django.db.models import F, Max, OuterRef, Q, Subquery

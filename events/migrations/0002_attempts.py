@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """One name for what every retried row counts. The column keeps its name: nothing moves in the database."""
+    """Use one name for every retried row's attempts. The column keeps its name, so the database does not change."""
 
     dependencies = [("events", "0001_initial")]
 

@@ -1,4 +1,4 @@
-"""Steps know since when they have their status; those from before learn it from their history."""
+"""Store since when each step has its status; fill it for existing steps from their history."""
 
 from typing import Any
 
