@@ -168,10 +168,10 @@ class GuidedForm(StaffForm):
 
 
 class GuidedPage:
-    """The flow of a guided page: it asks for the workspace, changes the texts as the buttons say, shows what creating
-    would bring, and creates only what was seen and has not been edited since.
+    """The flow of a guided page: it asks for the workspace, edits the texts as the buttons say, previews what it would
+    create, and creates only what staff have seen and not edited since.
 
-    A page says by its own methods how texts are read and changed, and what is foreseen, created and shown.
+    Each page's methods define how texts are read and changed, and what the page previews, creates, and shows.
     """
 
     noun = ""  # what is set up: "course"
@@ -183,7 +183,7 @@ class GuidedPage:
         self.request = request
 
     def answer(self) -> HttpResponse:
-        """Return the page, or lead to what its button has created."""
+        """Return the page, or redirect to what its button has created."""
         workspace = self.find_workspace()
         if workspace is None:
             return choose_workspace(
@@ -210,7 +210,7 @@ class GuidedPage:
         raise NotImplementedError
 
     def begin(self, workspace: Workspace) -> Any:
-        """Return the texts that the page begins with."""
+        """Return the texts that the page starts with."""
         raise NotImplementedError
 
     def read(self, workspace: Workspace) -> Any:
@@ -222,19 +222,19 @@ class GuidedPage:
         raise NotImplementedError
 
     def ask(self, workspace: Workspace, texts: Any, *, is_sent: bool = False) -> Any:
-        """Return the form about the texts, filled in with what was sent."""
+        """Return the form for the texts, filled in with what was submitted."""
         raise NotImplementedError
 
     def foresee(self, workspace: Workspace, plan: Any) -> Any:
-        """Return what creating would bring. Raises what creating raises."""
+        """Return a preview of what would be created. Raises what `create` raises."""
         raise NotImplementedError
 
     def create(self, workspace: Workspace, plan: Any) -> HttpResponse:
-        """Create it, and lead there."""
+        """Create it, and redirect to its page."""
         raise NotImplementedError
 
     def describe(self, form: Any) -> dict[str, Any]:
-        """Return what its template needs besides what every guided page has."""
+        """Return what the page's template needs beyond the context of every guided page."""
         raise NotImplementedError
 
     def _carry_out(self, workspace: Workspace, texts: Any, *, is_wanted: bool) -> HttpResponse:

@@ -22,7 +22,7 @@ ForeseeAll = Callable[[Sequence[Any], Any], Preview]  # for the rows for which i
 
 @dataclass(frozen=True, slots=True)
 class OfOne:
-    """The preview of one row that a preview of many gives. Of many rows it adds nothing to what is told of all."""
+    """Previews one row with the function that previews many. For many rows, it adds nothing to the preview of all."""
 
     foresee_all: ForeseeAll
 

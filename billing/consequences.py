@@ -65,7 +65,7 @@ def tell_lines(lines: Sequence[LedgerLine]) -> list[str]:
 
 
 def tell_limits(voucher: Voucher, *, most_uses: int | None, is_active: bool) -> list[str]:
-    """How often a code can still be used, and how much that may take off."""
+    """Say how often a code can still be used, and how much that could discount."""
     if not is_active:
         return [f"Used so far: {voucher.uses:,}. Nobody can use it from now on."]
     if most_uses is None:

@@ -235,7 +235,7 @@ def _ask_to_confirm(
 
 
 def _ask_to_discard(request: HttpRequest, application: Application) -> HttpResponse:
-    """Show how much would be deleted, without naming anybody, before anything is."""
+    """Show how much would be deleted before deleting anything, without naming anybody."""
     if application.state(utc_now()) != "waiting":
         return _over(request, application)
     answers, files = count_content(application)

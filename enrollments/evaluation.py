@@ -59,12 +59,12 @@ def request_evaluation(
 
 
 def find_going_on(instance_id: int) -> EvaluationJob | None:
-    """Return the job that evaluates the candidates of the instance now."""
+    """Return the unfinished job that evaluates the instance's candidates."""
     return EvaluationJob.objects.filter(instance=instance_id, status__in=UNFINISHED).first()
 
 
 def count_candidates(instance_id: int) -> int:
-    """Count the candidates of the instance that a job evaluates."""
+    """Count the instance's candidates that a job would evaluate."""
     return _candidates(instance_id, after=0).count()
 
 

@@ -67,7 +67,7 @@ def tell_reopening(step: EnrollmentStep) -> list[str]:
 
 
 def tell_reissue(certificate: Certificate) -> list[str]:
-    """Which certificate is replaced, and whose name and which program the new one states."""
+    """Say which certificate is replaced, and which name and program the new one states."""
     enrollment = certificate.enrollment
     return [
         f"Certificate {certificate.serial} of {certificate.learner_name} for {certificate.program_title} is replaced.",

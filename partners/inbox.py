@@ -226,7 +226,7 @@ def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> _Left:
 
 
 def _erased_among(steps: Iterable[EnrollmentStep]) -> set[int]:
-    """Return the enrollments of learners who were erased: what a partner still reports about them is not stored."""
+    """Return the enrollments of erased learners: what partners still report about them is not stored."""
     enrollments = Enrollment.objects.filter(pk__among=list({step.enrollment_id for step in steps}))
     return set(enrollments.filter(learner__erased_at__isnull=False).values_list("pk", flat=True))
 

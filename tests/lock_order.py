@@ -51,7 +51,7 @@ def written_order() -> dict[str, int]:
 
 
 def name_of(model: type[Model]) -> str | None:
-    """What the page calls the locks on rows of this model; None where it has no place in the order."""
+    """Return the page's name for locks on rows of this model; None if the order does not include them."""
     return _NAMES.get(model._meta.label)
 
 

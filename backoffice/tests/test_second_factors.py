@@ -96,7 +96,7 @@ class TestACode:
 
     @pytest.mark.parametrize(("steps", "is_accepted"), [(-2, False), (-1, True), (0, True), (1, False)])
     def test_counts_in_its_half_minute_and_the_next(self, member: Membership, steps: int, is_accepted: bool) -> None:
-        """For somebody who types while it changes. A code that the app does not show yet counts for nothing."""
+        """For a person who is typing when it changes. A code that the app does not show yet is refused."""
         secret = new_app_secret()
         now = utc_now()
         code = code_at(secret, int(now.timestamp()) // STEP_SECONDS + steps)

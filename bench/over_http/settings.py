@@ -1,4 +1,4 @@
-"""Production's settings, with the one statement in the place of the platform's paths."""
+"""Production's settings, with one statement in place of the platform's paths."""
 
 from enrollment_project.settings.prod import *  # noqa: F403
 

@@ -178,7 +178,7 @@ def foresee_codes(_: None, form: CodesForm) -> Preview:
 
 
 def foresee_limits(voucher: Voucher, form: ChangeForm) -> Preview:
-    """How many uses are left. Raises Invalid for fewer than there were."""
+    """Preview how many uses are left. Raises Invalid for a limit below the number of uses."""
     chosen = form.cleaned_data
     check_uses(voucher, chosen["most_uses"])
     return Preview(tuple(tell_limits(voucher, most_uses=chosen["most_uses"], is_active=chosen["active"])))

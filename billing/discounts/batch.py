@@ -117,7 +117,7 @@ def change_voucher(
 
 
 def check_uses(voucher: Voucher, most_uses: int | None) -> None:
-    """Raise Invalid if the code has been used more often already, as far as this row knows."""
+    """Raise Invalid if this row shows that the code has already been used more often."""
     if most_uses is not None and voucher.uses > most_uses:
         raise _below_use(voucher)
 

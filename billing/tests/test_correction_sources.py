@@ -20,7 +20,7 @@ def last_sources() -> dict[str, int]:
 
 
 def forget_sources() -> None:
-    """As old code leaves them: the database fills in the default."""
+    """Leave the rows as old code does: the database fills in the default."""
     Invoice.objects.update(sources={})
 
 

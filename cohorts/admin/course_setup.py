@@ -62,7 +62,7 @@ def course_setup_url(**query: object) -> str:
 
 
 class CoursePage(GuidedPage):
-    """The page and its buttons. It may begin with a copy of another course."""
+    """The page and its buttons. It can start from a copy of another course."""
 
     noun = "course"
     template = "admin/cohorts/course.html"

@@ -80,7 +80,7 @@ def clock_notes(rows: Iterable[CohortSession], *, days_off: Collection[dt.date] 
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A session of a cohort: the class of a step, on the day that the cohort's dates give it."""
+    """A session of a cohort: a step's class on the day that follows from the cohort's dates."""
 
     option: CourseStepOption
     day: dt.date
@@ -111,7 +111,7 @@ def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSes
 def plan_meetings(
     cohort: Cohort, options: QuerySet[CourseStepOption], *, days_off: Collection[dt.date] = ()
 ) -> list[Meeting]:
-    """List a meeting for each of these options, in the order of the steps. The cohort need not be saved.
+    """List a meeting for each of these options, in the order of the steps. The cohort may be unsaved.
 
     Raises TermTooShort.
     """
@@ -321,7 +321,7 @@ def draft_cohort(
     deadline: dt.datetime | None,
     location: str = "",
 ) -> Cohort:
-    """Return a closed cohort that is not saved. Raises Invalid as `create_cohort` does."""
+    """Return an unsaved, closed cohort. Raises Invalid as `create_cohort` does."""
     check_date(start_date, "start_date")
     check_date(end_date, "end_date")
     if end_date < start_date:
@@ -356,7 +356,7 @@ def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: Pr
 
 
 def draft_clone(model: Cohort, *, name: str, start_date: dt.date, instance: ProgramInstance | None = None) -> Cohort:
-    """Return the clone of a cohort, not saved. Raises Invalid as `clone_cohort` does."""
+    """Return an unsaved clone of a cohort. Raises Invalid as `clone_cohort` does."""
     check_date(start_date, "start_date")
     shift = start_date - model.start_date
     check_date(model.end_date + shift, "start_date")

@@ -56,7 +56,7 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class BookingPlan:
-    """What a request books if the seats are there: the chosen sessions, and those of steps that leave no choice."""
+    """What a request books if seats are free: the chosen sessions, and those of steps that offer only one."""
 
     chosen: Sessions
     along: Sessions
@@ -64,7 +64,7 @@ class BookingPlan:
 
 
 def plan_booking(*, package: StudentPackage, selections: Sequence[Selection], now: dt.datetime) -> BookingPlan:
-    """Read which sessions the request is about, without asking whether they have a seat.
+    """Return the sessions that the request is about, without checking their seats.
 
     Raises Invalid naming the selection that is not an option of its step in this cohort, StepAlreadyBooked,
     TimeConflict.

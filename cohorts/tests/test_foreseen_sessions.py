@@ -1,4 +1,4 @@
-"""Booking, scheduling, cloning and taking attendance do what staff were told they would."""
+"""Booking, scheduling, cloning, and taking attendance do what their previews said."""
 
 import datetime as dt
 from types import SimpleNamespace
@@ -136,7 +136,7 @@ class TestACalendar:
             foresee_clone(cohort, answers(**asked))
 
     def test_of_a_clone_that_is_foreseen_stays_as_it_was(self) -> None:
-        """Negative control: the cohort that the preview works out is not saved."""
+        """Negative control: the preview does not save the cohort that it builds."""
         cohort = cohort_with(options=(1,))
         asked = {
             "name": "Spring",

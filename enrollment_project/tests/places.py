@@ -1,4 +1,4 @@
-"""Where every page outside of the back office is found, and who comes there."""
+"""The address of every page outside of the back office, and who visits it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -68,13 +68,13 @@ BY_VISITORS = {"account_request_login_code", "guardian-invitation", "staff-invit
 
 
 def site_pages() -> list[str]:
-    """The names of the routes outside of the back office that show a page."""
+    """Return the names of the routes outside of the back office that show a page."""
     found = {str(pattern.name) for route, pattern in routes(get_resolver()) if not route.startswith(PREFIXES_ELSEWHERE)}
     return sorted(found - NO_PAGES.keys())
 
 
 class Places:
-    """A family with each kind of thing, and what else pages are about."""
+    """A family that has a row of each kind, and the other objects that pages are about."""
 
     def __init__(self) -> None:
         self.known = families.build()
@@ -86,7 +86,7 @@ class Places:
         self.parent.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 
     def address_of(self, name: str) -> str:
-        """Where the page of a route is. Fails where nobody has said it."""
+        """Return the address of a route's page. Fails if this module does not know it."""
         if name in PLACES:
             return _path(PLACES[name](self))
         route = next(route for route, pattern in routes(get_resolver()) if pattern.name == name)

@@ -1,6 +1,6 @@
-"""Every page outside of the back office that the URL configuration knows, with the longest texts people may enter,
-looked at in a browser: axe finds nothing, and nothing is cut or wider than its screen. A page that nobody lists is
-looked at anyway; one that nobody knows how to find fails (`places.py`)."""
+"""Every page outside of the back office in the URL configuration, shown in a browser with the longest texts that people
+can enter: axe finds nothing, and nothing is cut off or wider than the screen. Pages that no list names are tested
+too; a page whose address `places.py` does not know fails."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ OK = 200
 
 
 def lengthen() -> None:
-    """Make everything that people write as long as it may be."""
+    """Give every text that people write its maximum length."""
     for model in own_models():
         for field in model._meta.concrete_fields:
             if field.name in WRITTEN and isinstance(field, models.CharField | models.TextField) and not field.choices:
@@ -93,7 +93,7 @@ class TestAPageOfTheSite:
 
 @pytest.fixture
 def last_list(places: Places, db: None, show: Show, page: Page) -> str:
-    """The list of the last of many tabs, on a phone."""
+    """The list under the last of many tabs, on a phone."""
     address = reverse("admin:enrollments_enrollmenttransition_changelist")
     page.set_viewport_size(PHONE)
     return show.put(address, signed_in(Caller.VIEWER).get(address))

@@ -107,7 +107,7 @@ def says_nothing(button: RowButton | ListButton | BulkButton) -> bool:
 
 
 def has_preview(button: RowButton | ListButton | BulkButton) -> bool:
-    """Whether figures are told before it is pressed: of many rows, about all of them."""
+    """Return whether the button shows figures before it acts; for several rows, figures about all of them."""
     return (button.preview_all if isinstance(button, BulkButton) else button.preview) is not None
 
 

@@ -1,4 +1,4 @@
-"""The table of what other back offices show names buttons, pages and cards that are there."""
+"""The table that compares other back offices names buttons, pages, and cards that exist."""
 
 import re
 from pathlib import Path

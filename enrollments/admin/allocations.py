@@ -50,7 +50,7 @@ from .standings import standing_badge
 
 
 def can_be_renewed(allocation: DistrictSeatAllocation) -> bool:
-    """Return whether it has not been renewed yet, which list rows carry along."""
+    """Return whether it has not been renewed yet; the list's query annotates its rows with this."""
     known: bool | None = getattr(allocation, "is_renewed", None)
     return not (allocation.renewals.exists() if known is None else known)
 

@@ -97,7 +97,7 @@ class ConfirmedFilter(DropdownFilter):
 
 
 def foresee_discard(application: Application, form: StaffForm) -> Preview:
-    """Preview how much is deleted; staff may read none of it."""
+    """Preview how much is deleted, without its contents, which staff may not read."""
     answers, files = count_content(application)
     return Preview((f"Answers that are deleted: {answers:,}. Files: {files:,}.",), mails="Nobody is told.")
 

@@ -67,7 +67,7 @@ def plan_renewals(
     valid_until: dt.date | None = None,
     total_seats: int | None = None,
 ) -> list[RenewalPlan | DomainError]:
-    """Return a plan or a refusal for each allocation, in their order, with as many queries as for one."""
+    """Return a plan or refusal for each allocation, in order, with as many queries as for one."""
     days: dict[int, tuple[dt.date, dt.date]] = {}
     refused: dict[int, DomainError] = {}
     for allocation in allocations:
@@ -177,7 +177,7 @@ def count_turned_away(allocations: Sequence[DistrictSeatAllocation]) -> dict[int
 
 
 def _find_first_of_each(allocations: Sequence[DistrictSeatAllocation]) -> list[DistrictSeatAllocation]:
-    """Return the allocations that are the first of their district for the same programs and last day."""
+    """Return only the first allocation of each district, programs, and last day."""
     siblings = DistrictSeatAllocation.objects.filter(district__in={each.district_id for each in allocations})
     firsts: dict[tuple[int, int | None, dt.date | None], int] = {}
     known = siblings.order_by("pk").values_list("pk", "district", "instance", "valid_until")
@@ -226,7 +226,7 @@ def _shift(date: dt.date, days: int) -> dt.date:
 
 
 def _find_offered(allocations: Sequence[DistrictSeatAllocation]) -> list[ProgramInstance]:
-    """Return the active instances of the allocations' programs, the soonest to end first."""
+    """Return the active instances of the allocations' programs, those that end first at the front."""
     limited = [allocation.instance for allocation in allocations if allocation.instance is not None]
     if not limited:
         return []

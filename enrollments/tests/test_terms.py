@@ -185,7 +185,7 @@ class TestARenewal:
         assert plan_renewal(allocation=allocation).instance == then
 
     def test_of_many_is_planned_as_each_alone_in_as_many_queries_as_one(self) -> None:
-        """Counted with the program's own seats, general ones of other days, and a second allocation of the same."""
+        """Counts the program's own seats, general ones of other days, and a second allocation of the same kind."""
         instance = InstanceFactory(review_mode="manual")
         workspace = instance.workspace
         other = InstanceFactory(workspace=workspace, is_default=False)

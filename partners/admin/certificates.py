@@ -43,7 +43,7 @@ def is_live(certificate: Certificate) -> bool:
 
 
 def foresee_reissue(certificate: Certificate, form: WhyForm) -> Preview:
-    """What the new one states, and who gets a mail."""
+    """Preview what the new certificate states, and who gets a mail."""
     enrollment = certificate.enrollment
     is_told = hears_from_us(enrollment) and not is_switched_off(kind=ISSUED, workspace_id=enrollment.workspace_id)
     addresses = addresses_about(enrollment) if is_told else []

@@ -1,4 +1,4 @@
-"""Partners' messages about a learner who is erased, before and after the erasure."""
+"""Partners' messages about an erased learner, before and after the erasure."""
 
 import pytest
 

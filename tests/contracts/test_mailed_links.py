@@ -1,4 +1,4 @@
-"""What a browser's address bar shows once it has opened a mailed link, of every page that such a link opens."""
+"""What a browser's address bar shows after opening a mailed link, for every page that such a link opens."""
 
 import re
 from collections.abc import Callable

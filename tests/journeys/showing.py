@@ -1,4 +1,4 @@
-"""Shows a browser pages that the test's own process has made: what a page looks like needs no running stack."""
+"""Shows a browser pages that the test's own process rendered: checking a page's looks needs no running stack."""
 
 import mimetypes
 import threading
@@ -15,7 +15,7 @@ KEPT = ("Content-Security-Policy", "Content-Type")
 
 
 class Show:
-    """A server of static files, and of the answers it was given, each under its address. No request reaches Django:
+    """Serves static files, and the responses it was given, each at its address. No request reaches Django, because
     the database belongs to the test's thread and transaction."""
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
@@ -23,7 +23,7 @@ class Show:
         self._pages: dict[str, Any] = {}
 
     def put(self, address: str, answer: Any) -> str:
-        """Where a browser finds the answer."""
+        """Return the address at which a browser finds the response."""
         self._pages[address] = ({name: answer[name] for name in KEPT if name in answer}, answer.content)
         return f"{self.url}{address}"
 

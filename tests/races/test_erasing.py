@@ -1,4 +1,4 @@
-"""A learner who is erased in the moment in which a partner tells of them, or in which they are approved."""
+"""A learner is erased at the moment when a partner reports on them, or when they are approved."""
 
 from collections.abc import Callable
 from functools import partial
@@ -50,7 +50,7 @@ def submit(enrollment: Enrollment) -> str:
 
 
 def eligible(**more: Any) -> Enrollment:
-    """What the automatic review approves as soon as it is submitted."""
+    """An enrollment that the automatic review approves as soon as it is submitted."""
     instance = more.pop("instance", None) or InstanceFactory(price=None)
     candidate = CandidateFactory(instance=instance, workspace=instance.workspace, **more)
     return evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
@@ -99,7 +99,7 @@ class TestAnErasureAgainstAPartnersEvent:
     def meet(
         self, monkeypatch: pytest.MonkeyPatch, learner: Learner, event: PartnerEvent, *, patience: float
     ) -> list[Any]:
-        """The event goes on once it has the enrollment, the erasure once it has changed the step."""
+        """The event continues once it has locked the enrollment, the erasure once it has changed the step."""
         meeting = Meeting(lambda answer: answer, patience=patience)
         erase_of = Personal.erase_of
 
@@ -155,7 +155,7 @@ class TestAnErasureAgainstAnApproval:
 
 
 class TestAnErasureAgainstTheApprovalOfALead:
-    """The learner was a prospect once, and an enrollment is still about the lead they were."""
+    """The learner was once a prospect, and an enrollment still refers to the lead."""
 
     def test_does_not_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
         learner, enrollment = self.somebody_who_was_a_lead()
@@ -167,7 +167,7 @@ class TestAnErasureAgainstTheApprovalOfALead:
         assert examine() == {}
 
     def test_that_waited_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: the approval has the enrollment and wants the learner, the erasure the other way round."""
+        """Control: the approval has locked the enrollment and waits for the learner, and the erasure vice versa."""
         learner, enrollment = self.somebody_who_was_a_lead()
         monkeypatch.setattr(privacy_locks, "lock_unlocked", lambda ids: [each.pk for each in lock_enrollments(ids)])
 
@@ -187,7 +187,7 @@ class TestAnErasureAgainstTheApprovalOfALead:
         return learner, eligible(instance=other, learner=None, lead=lead)
 
     def meet(self, monkeypatch: pytest.MonkeyPatch, learner: Learner, enrollment: Enrollment) -> list[Any]:
-        """The approval goes on once it has the enrollment, the erasure once it has the learner."""
+        """The approval continues once it has locked the enrollment, the erasure once it has locked the learner."""
         meeting = Meeting(lambda answer: answer, patience=10)
         monkeypatch.setattr(privacy_locks, "lock_learner_of", lambda *ids: meeting(lock_learner_of(*ids)))
         monkeypatch.setattr(lifecycle, "lock_enrollment_with_seat", lambda pk: meeting(lock_enrollment_with_seat(pk)))

@@ -138,7 +138,7 @@ class TestACodeForOneChildOfAFamily:
 
 
 class TestLateMoney:
-    """A checkout ended unpaid and gave its use back. Its money comes just when a purchase takes that use."""
+    """A checkout ended unpaid and gave its use back. Its money arrives just as a purchase takes that use."""
 
     @four_times_in_walks
     @pytest.mark.parametrize("limits", [{"most_uses": 1}, {"most_uses_per_family": 1}], ids=["code", "family"])
@@ -203,7 +203,7 @@ class TestLateMoney:
 
 
 def late_money(workspace: Workspace, learner: Learner) -> Callable[[], None]:
-    """Let a purchase with the code end unpaid; the call by which its money comes after all."""
+    """Let a purchase with the code end unpaid; return the call that delivers its money after all."""
     place = reserve(a_course(workspace), learner, voucher=CODE)
     Checkout.objects.filter(pk=place.checkout_id).update(stripe_session_id=f"cs_rows_{place.checkout_id}")
     checkout = Checkout.objects.get(pk=place.checkout_id)
@@ -218,7 +218,7 @@ def late_money(workspace: Workspace, learner: Learner) -> Callable[[], None]:
 
 
 def meet_after(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any], meeting: Meeting) -> None:
-    """Let whoever has called a function wait for the other one."""
+    """Make each caller of a function wait for the other one."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         answer = function(*args, **kwargs)
@@ -229,7 +229,7 @@ def meet_after(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..
 
 
 def states() -> list[str]:
-    """Of the discounts, in the order in which they were granted."""
+    """Return the discounts' statuses, in the order in which they were granted."""
     return list(Discount.objects.order_by("pk").values_list("status", flat=True))
 
 
