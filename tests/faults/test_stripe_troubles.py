@@ -132,9 +132,7 @@ class TestADecisionThatFailedForAnOutage:
         stripe_gateway._connect.cache_clear()
         return EnrollmentDecision.objects.select_related("instance__workspace").get()
 
-    def test_is_completed_when_it_is_paid_all_the_same(
-        self, stripe: SandboxProcess, decision: EnrollmentDecision
-    ) -> None:
+    def test_is_still_completed_when_it_is_paid(self, stripe: SandboxProcess, decision: EnrollmentDecision) -> None:
         assert decision.status == "failed"
         check_due_checkouts(now=utc_now() + SOON)
         checkout = Checkout.objects.get()

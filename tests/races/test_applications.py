@@ -79,7 +79,7 @@ class TestOneLink:
         assert OutboxEvent.objects.filter(type="enrollment.created").count() == 1
         assert examine() == {}
 
-    def test_without_the_lock_would_be_refused_to_who_pressed_it_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_lock_would_refuse_the_second_press(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both see a waiting application."""
         token = received(instance_with_form(), 1)
         monkeypatch.setattr(Application.objects, "select_for_update", Application.objects.all)

@@ -213,7 +213,7 @@ NEEDED_BY = {
 
 class TestEveryLock:
     @pytest.mark.parametrize("module", NEEDED_BY, ids=lambda module: module.__name__)
-    def test_is_needed_by_a_test_that_is_there(self, module: object) -> None:
+    def test_is_used_by_an_existing_test(self, module: object) -> None:
         named = NEEDED_BY[module]  # type: ignore[index]
         own = {name for name, made in getmembers(module, isfunction) if made.__module__ == module.__name__}  # type: ignore[attr-defined]
 
