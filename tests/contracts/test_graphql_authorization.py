@@ -99,7 +99,7 @@ class TestTheMatrixOfFields:
 class TestAField:
     @pytest.mark.parametrize(("row", "caller"), calls())
     def test_answers_each_caller_as_the_matrix_says(self, row, caller, town):  # noqa: F811
-        before = state(town)
+        before = state()
 
         response = ask(row, caller, town)
 
@@ -112,7 +112,7 @@ class TestAField:
         assert codes == ([expected(row, caller)] if expected(row, caller) else [])
         if codes:
             assert not answer.get("data")
-            assert state(town) == before
+            assert state() == before
         if caller in (Caller.FOREIGN_KEY, *STAFF):
-            assert state(town) == before or caller is Caller.FOREIGN_KEY
+            assert state() == before or caller is Caller.FOREIGN_KEY
             assert "@school.test" not in response.content.decode()
