@@ -5,10 +5,11 @@ See docs/decisions/0148-consents.md for the reasons.
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -18,6 +19,7 @@ from core.errors import DomainError, NotFound, invalid_field
 from core.logs import after_commit
 from core.rows import insert_unless_present
 
+from .learner_records import get_learner
 from .learners import lock_live_learner
 from .models import Consent, ConsentText, Learner
 from .staff_tasks import raise_staff_task
@@ -40,6 +42,19 @@ class ConsentTextFollowed(DomainError):
 class ConsentOver(DomainError):
     code = "consent_over"
     title = gettext_noop("This consent has ended already")
+
+
+class ConsentWithdrawnSince(DomainError):
+    code = "consent_withdrawn_since"
+    title = "This person withdrew their consent after they signed this one"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """When somebody agreed in another system, and where that system keeps the proof."""
+
+    signed_at: dt.datetime
+    evidence: str
 
 
 @transaction.atomic
@@ -114,11 +129,13 @@ def give_consents(
     address: str,
     text_ids: Iterable[int],
     way: ConsentWay,
+    signature: Signature | None = None,
     actor: Actor,
     now: dt.datetime,
 ) -> list[Consent]:
     """Record what the reader of the address agreed to about the learner; return what is new. Live consents stay;
-    consent to an earlier version ends. Raises LearnerMerged, NotFound for a text of another workspace."""
+    consent to an earlier version ends. A consent that was `reported` brings its `signature`. Raises LearnerMerged,
+    NotFound for a text of another workspace, ConsentWithdrawnSince."""
     wanted = sorted(set(text_ids))
     if not wanted:
         return []
@@ -132,6 +149,8 @@ def give_consents(
         before = held.get(text.purpose)
         if before is not None and before.text.version >= text.version:
             continue
+        if signature is not None and _was_withdrawn_since(learner, address, text.purpose, signature.signed_at):
+            raise ConsentWithdrawnSince
         if before is not None:
             _end([before.pk], ConsentEnd.REPLACED, actor, now)
         held[text.purpose] = Consent.objects.create(
@@ -141,13 +160,53 @@ def give_consents(
             purpose=text.purpose,
             address=address,
             way=way,
-            given_at=now,
+            evidence=signature.evidence if signature else "",
+            given_at=signature.signed_at if signature else now,
+            reported_at=now if signature else None,
             recorded_by=str(actor),
         )
         given.append(held[text.purpose])
     if given:
         after_commit(log.info, "consents_given", learner=learner.pk, texts=[each.text_id for each in given])
     return given
+
+
+@transaction.atomic
+def report_consent(
+    *,
+    workspace_id: int,
+    learner_cuid: str,
+    purpose: str,
+    version: int,
+    address: str,
+    signature: Signature,
+    actor: Actor,
+    now: dt.datetime,
+) -> tuple[Consent, bool]:
+    """Record that the address agreed to this version in another system; return the consent that holds, and whether it
+    is new. A consent to this version or a newer one stays as it is.
+
+    Raises NotFound for the learner, Invalid for a version that doesn't exist or was not in force at the signature, or
+    for a signature in the future, and what `give_consents` raises.
+    """
+    learner = get_learner(workspace_id=workspace_id, cuid=learner_cuid)
+    text = ConsentText.objects.filter(workspace=workspace_id, purpose=purpose, version=version).first()
+    if text is None:
+        raise invalid_field("version", "unknown", "There is no such version of a text for this purpose.")
+    if signature.signed_at > now:
+        raise invalid_field("signedAt", "in_future", "Send the moment of the signature, which can't be in the future.")
+    if signature.signed_at < text.from_at:
+        raise invalid_field("signedAt", "too_early", "This version of the text was not yet in force at that moment.")
+    given = give_consents(
+        learner_id=learner.pk,
+        address=address,
+        text_ids=[text.pk],
+        way=ConsentWay.REPORTED,
+        signature=signature,
+        actor=actor,
+        now=now,
+    )
+    return (given[0], True) if given else (_read_held(learner, address)[purpose], False)
 
 
 @transaction.atomic
@@ -166,6 +225,12 @@ def withdraw_consent(*, consent_id: int, actor: Actor, now: dt.datetime) -> None
     after_commit(log.info, "consent_withdrawn", consent=consent.pk, learner=consent.learner_id, actor=str(actor))
 
 
+def list_consents(*, workspace_id: int, learner_cuid: str) -> QuerySet[Consent]:
+    """Return what anybody agreed to about the learner, with what has ended. Raises NotFound."""
+    learner = get_learner(workspace_id=workspace_id, cuid=learner_cuid)
+    return Consent.objects.filter(learner=learner).select_related("text")
+
+
 def list_live(*, learner_ids: Sequence[int], address: str) -> dict[int, list[Consent]]:
     """Return what the holder of a proven address agreed to, by learner, oldest first."""
     by_learner: dict[int, list[Consent]] = {learner_id: [] for learner_id in learner_ids}
@@ -179,6 +244,12 @@ def _read_held(learner: Learner, address: str) -> dict[str, Consent]:
     """Return what the address agreed to about the (locked) learner, by purpose."""
     live = Consent.objects.filter(learner=learner, address=canonical_address(address), ended_at=None)
     return {consent.purpose: consent for consent in live.select_related("text")}
+
+
+def _was_withdrawn_since(learner: Learner, address: str, purpose: str, moment: dt.datetime) -> bool:
+    """Return whether the address withdrew its consent about the (locked) learner after the moment."""
+    theirs = Consent.objects.filter(learner=learner, address=canonical_address(address), purpose=purpose)
+    return theirs.filter(end=ConsentEnd.WITHDRAWN, ended_at__gte=moment).exists()
 
 
 def _end(consent_ids: Sequence[int], end: ConsentEnd, actor: Actor, now: dt.datetime) -> int:

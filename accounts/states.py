@@ -48,6 +48,7 @@ class ConsentWay(models.TextChoices):
 
     FORM = "form", "On a page"
     PAPER = "paper", "On paper"  # staff have the paper, and recorded it here
+    REPORTED = "reported", "In another system"  # which keeps the evidence, and reported it through the API
 
 
 class ConsentEnd(models.TextChoices):

@@ -32,6 +32,17 @@ CHANGE_LEARNER = OpenApiExample(
     request_only=True,
     value={"phone": "+14155550123", "address": {"city": "Springfield", "state": "IL", "country": "USA"}},
 )
+REPORT_CONSENT = OpenApiExample(
+    "A guardian signed in your system",
+    request_only=True,
+    value={
+        "purpose": "photos",
+        "version": 2,
+        "email": "gail.roe@families.example",
+        "signedAt": "2026-09-01T15:30:00Z",
+        "evidence": "envelope-81f3",
+    },
+)
 CREATE_LEAD = OpenApiExample(
     "A prospect who left a phone number", request_only=True, value={"lastName": "Homeowner", "phone": "+14155550123"}
 )

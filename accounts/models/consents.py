@@ -41,8 +41,8 @@ class ConsentText(models.Model):
 class Consent(models.Model):
     """The agreement of an address's reader to a text about a learner, and until when it holds.
 
-    Invariant: at most one live row per learner, purpose, and address; a row that has ended says how. `purpose` is the
-    text's.
+    Invariant: at most one live row per learner, purpose, and address; a row that has ended says how. A consent that
+    another system reported says when, and where that system keeps the `evidence`. `purpose` is the text's.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="consents")
@@ -50,8 +50,10 @@ class Consent(models.Model):
     text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="consents")
     purpose = models.SlugField(max_length=40, db_index=False)
     address = AddressField(max_length=254)
-    way = models.CharField(max_length=5, choices=ConsentWay.choices)
+    way = models.CharField(max_length=8, choices=ConsentWay.choices)
+    evidence = models.CharField(max_length=200, blank=True, db_default="")
     given_at = models.DateTimeField(default=utc_now)
+    reported_at = models.DateTimeField(null=True, blank=True)
     recorded_by = models.CharField(max_length=64)
     ended_at = models.DateTimeField(null=True, blank=True)
     end = models.CharField(max_length=9, choices=ConsentEnd.choices, blank=True)
@@ -65,6 +67,11 @@ class Consent(models.Model):
                 name="consent_one_live",
             ),
             models.CheckConstraint(condition=models.Q(way__in=ConsentWay.values), name="consent_way_known"),
+            models.CheckConstraint(
+                condition=(models.Q(way=ConsentWay.REPORTED, reported_at__isnull=False) & ~models.Q(evidence=""))
+                | (~models.Q(way=ConsentWay.REPORTED) & models.Q(reported_at__isnull=True, evidence="")),
+                name="consent_reported_with_evidence",
+            ),
             models.CheckConstraint(
                 condition=models.Q(ended_at__isnull=True, end="")
                 | models.Q(ended_at__isnull=False, end__in=ConsentEnd.values),

@@ -154,8 +154,8 @@ class ConsentAdmin(WorkspaceScopedAdmin):
     search_fields = ("=purpose", "=learner__cuid", "address__istartswith")
     search_help_text = "Address, purpose or the learner's CUID"
     fieldsets = (
-        (None, {"fields": (("learner_link", "state"), ("text_link", "version"), ("address", "way"), "workspace")}),
-        ("When", {"fields": (("given_at", "by"), ("ended_at", "ender"))}),
+        (None, {"fields": (("learner_link", "state"), ("text_link", "version"), ("address", "way"), "evidence")}),
+        ("When", {"fields": (("given_at", "by"), "reported_at", ("ended_at", "ender"), "workspace")}),
     )
     actions_list = ("record_paper",)
     actions_detail = ("withdraw",)

@@ -84,7 +84,7 @@ KINDS = (
         _("Consents"),
         Consent,
         "learner",
-        "purpose text__version text__title text__text way given_at ended_at end",
+        "purpose text__version text__title text__text way evidence given_at reported_at ended_at end",
     ),
     StoredKind(
         "inquiries_before",

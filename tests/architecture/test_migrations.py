@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
 # It words a mail once, in English, so a wording per language is unique for it.
 # It retires no steps, so uniqueness among steps that are not retired is uniqueness for it.
 # It imports no rosters: its imports have one file without a name, and none of its rows has an external id.
+# It reports no consents, so the rule about their evidence holds for all of its rows.
 # It renews no seats and names no terms, so all of its seats have the same one.
 HARMLESS = [
     "0007_prices_asked_and_inquiries",
@@ -50,6 +51,7 @@ HARMLESS = [
     "0005_letters_by_language",
     "0015_rosters",
     "0017_dated_allocations",
+    "0023_reported_consents",
 ]
 
 

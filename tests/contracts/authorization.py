@@ -28,6 +28,15 @@ ON_ACCOUNT = {"course_id": 0, "user_id": "Ada"}  # there is no such course
 JUNE = {"firstName": "June", "lastName": "Roe", "email": "june.roe@home.test"}
 LEARNER = "/api/learners/{town.offer.learner}"
 LEARNER_ROUTE = "api/learners/<cuid:learner_id>"
+CONSENTS = f"{LEARNER}/consents"
+CONSENTS_ROUTE = f"{LEARNER_ROUTE}/consents"
+SIGNED = {
+    "purpose": "photos",
+    "version": 1,
+    "email": "gail.roe@home.test",
+    "signedAt": "2026-09-01T15:30:00Z",
+    "evidence": "envelope-81f3",
+}
 LEAD = "/api/leads/{town.offer.lead}"
 LEAD_ROUTE = "api/leads/<cuid:lead_id>"
 GUARDIAN = "/api/guardians/{town.guardian_id}"
@@ -244,6 +253,9 @@ ROWS = [
     by_key("api/learners", "POST", scope="learners:write", elsewhere=201, done=201, body=JUNE),
     by_key(LEARNER_ROUTE, "GET", scope="learners:read", elsewhere=404, address=LEARNER),
     by_key(LEARNER_ROUTE, "PATCH", scope="learners:write", elsewhere=404, address=LEARNER, body={"school": "New"}),
+    by_key(CONSENTS_ROUTE, "GET", scope="learners:read", elsewhere=404, address=CONSENTS),
+    # There is no such text, but another workspace learns even less: there is no such learner.
+    by_key(CONSENTS_ROUTE, "POST", scope="learners:write", elsewhere=404, done=422, address=CONSENTS, body=SIGNED),
     by_key("api/leads", "GET", scope="learners:read", elsewhere=200),
     by_key("api/leads", "POST", scope="learners:write", elsewhere=201, done=201, body={"lastName": "Roe"}),
     by_key(LEAD_ROUTE, "GET", scope="learners:read", elsewhere=404, address=LEAD),

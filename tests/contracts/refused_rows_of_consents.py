@@ -4,11 +4,18 @@ from typing import Any
 
 from .refused_shapes import NOW, Broken, Twice
 
-VALID: dict[str, dict[str, Any]] = {"accounts.Consent": {"way": "form", "end": "", "ended_at": None}}
+VALID: dict[str, dict[str, Any]] = {
+    "accounts.Consent": {"way": "form", "evidence": "", "reported_at": None, "end": "", "ended_at": None}
+}
 
 CHECKS = {
     "consent_text_counted_from_one": Broken("accounts.ConsentText", {"version": 0}),
     "consent_way_known": Broken("accounts.Consent", {"way": "hint"}),
+    "consent_reported_with_evidence": Broken(
+        "accounts.Consent",
+        {"way": "reported", "reported_at": NOW},
+        {"way": "reported", "reported_at": NOW, "evidence": "Envelope 1"},
+    ),
     "consent_ended_somehow": Broken("accounts.Consent", {"ended_at": NOW}, {"ended_at": NOW, "end": "withdrawn"}),
 }
 
