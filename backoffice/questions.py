@@ -137,6 +137,7 @@ class Question:
             "explanation": self.explanation,
             "form": form,
             "opts": opts,
+            "original": self.row,
             "described": self._described,
             "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
             "is_bulk": self.selected is not None,

@@ -375,10 +375,8 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         except ValidationError as error:
             raise BadRequest("The form arrived incomplete or altered. Reload the page and try again.") from error
         except IntegrityError:
-            messages.error(
-                request,
-                ("Nothing was saved, because somebody else saved a conflicting change. Look at the row again."),
-            )
+            told = "Nothing was saved, because somebody else saved a conflicting change. Look at the row again."
+            messages.error(request, told)
             return HttpResponseRedirect(request.get_full_path())
 
     def _refuse_made_up_choices(self, request: HttpRequest) -> None:
@@ -429,6 +427,7 @@ class ScopedInline(_ScopedChoices, TabularInline):
     extra = 0
     show_change_link = False
     hide_title = True
+    template_before = "admin/inline_empty.html"  # without rows: `empty`, and `empty_help` for people who may add some
 
     def _may(self, request: HttpRequest, power: Power | None, parent: Any) -> bool:
         owner = self.admin_site.get_model_admin(self.parent_model)

@@ -3,6 +3,7 @@ from django.http import HttpRequest
 
 from demo.progress import loaded_percent
 
+from .dashboard.navigation import page_of_its_own_at, path_of
 from .mailbox import may_read_mailbox
 
 
@@ -16,3 +17,9 @@ def site(request: HttpRequest) -> dict[str, object]:
         "SANDBOX_URL": settings.SANDBOX_URL,
         "API_DOCS_URL": "/api/docs",
     }
+
+
+def trail(request: HttpRequest) -> dict[str, object]:
+    """Return the name and the address under which the sidebar lists a page that is no model's list."""
+    entry = page_of_its_own_at(request.path)
+    return {"PLACE_IN_SIDEBAR": (entry.title, path_of(entry)) if entry else None}

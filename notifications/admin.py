@@ -72,6 +72,9 @@ class NotificationAdmin(WorkspaceScopedAdmin):
     about = subject_column("subject_key", "about")
     params_text = json_column("params")
 
+    def describe(self, row: Notification) -> str:
+        return f"{row.kind.replace('_', ' ').capitalize()}, to {row.recipient}"
+
     @staff_action(
         description="Send again",
         power=Power.ASSIST,

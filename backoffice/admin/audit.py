@@ -75,6 +75,9 @@ class AuditEntryAdmin(WorkspaceScopedAdmin):
         entries: QuerySet[Any] = super().get_queryset(request).annotate(email=Subquery(email[:1]))
         return entries
 
+    def describe(self, row: Any) -> str:
+        return f"{row.action}, by {self.who(row)}"
+
     @display(description="who", ordering="actor")
     def who(self, entry: Any) -> str:
         return str(entry.email or entry.actor)

@@ -17,7 +17,7 @@ from core.clock import utc_now
 from core.jobs import JobStatus
 
 from ..auditing.recording import one_deed
-from ..display import NOTHING, admin_url, register_subject, status_badge
+from ..display import NOTHING, admin_url, moment, register_subject, status_badge
 from ..exporting.jobs import request_export
 from ..exporting.links import export_url
 from ..exporting.lists import NAME, ListSource, source_name
@@ -114,6 +114,9 @@ class ExportAdmin(WorkspaceScopedAdmin):
         if export is not None:
             export.is_own = export.requested_by_id == staff_of(request).pk
         return export
+
+    def describe(self, row: Export) -> str:
+        return f"{self.name(row)}, exported {moment(row.created_at)}"
 
     @display(description="list")
     def name(self, export: Export) -> str:

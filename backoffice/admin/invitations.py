@@ -118,6 +118,10 @@ class GuardianInvitationAdmin(InvitationAdmin):
     )
     actions_detail = ("send_again", "revoke")
     guardian_link = link_column("guardian", "guardian")
+
+    def describe(self, row: GuardianInvitation) -> str:
+        return f"{row.guardian}, {row.email}"
+
     send_again = _send_again_button(GuardianInvitation, power=Power.MANAGE, mail=mail_guardian_invitation)
     revoke = _revoke_button(GuardianInvitation, power=Power.MANAGE)
 

@@ -133,6 +133,7 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
             **self.admin_site.each_context(request),
             "title": "Your new API key",
             "opts": self.opts,
+            "original": key,
             "key": key,
             "text": text,
         }

@@ -97,6 +97,9 @@ class LearnerMergeAdmin(WorkspaceScopedAdmin):
     kept_link = link_column("kept", "merged into")
     moved_rows = json_column("moved", "ids of what moved")
 
+    def describe(self, row: LearnerMerge) -> str:
+        return f"{row.dropped} merged into {row.kept}"
+
     @display(description="merged learner", ordering="dropped__last_name", header=True)
     def dropped_name(self, row: LearnerMerge) -> tuple[str, str]:
         return str(row.dropped), row.dropped.email

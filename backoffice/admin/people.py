@@ -76,7 +76,6 @@ class GuardianshipInline(ScopedInline):
     add_power = delete_power = Power.MANAGE
     change_power = Power.MANAGE
     readonly_fields = ("created_at",)
-    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).select_related("guardian", "learner")
@@ -94,13 +93,19 @@ class GuardianshipInline(ScopedInline):
 class GuardiansInline(GuardianshipInline):
     fields = ("guardian", "created_at")
     autocomplete_fields = ("guardian",)
+    verbose_name = "guardian"
     verbose_name_plural = "Guardians"
+    empty = "No guardian is known, so mail about the learner goes to the learner's own address alone."
+    empty_help = "Add one here. First add a person who is not among the guardians yet under Guardians."
 
 
 class LearnersInline(GuardianshipInline):
     fields = ("learner", "created_at")
     autocomplete_fields = ("learner",)
+    verbose_name = "learner"
     verbose_name_plural = "Learners"
+    empty = "Not the guardian of any learner, so this person gets no mail and sees nothing."
+    empty_help = "Add the learners here."
 
 
 class OtherLearnerForm(MergeReasonForm):

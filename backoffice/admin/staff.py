@@ -219,6 +219,7 @@ class EmailAddressInline(ScopedInline):
     fields = ("email", "verified", "primary")
     view_power = Power.OPERATE
     verbose_name_plural = "Addresses confirmed by sign-in"
+    empty = "None: this person has not signed in by an emailed code yet."
 
 
 @admin.register(User)

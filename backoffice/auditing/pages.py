@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 
 from .recording import Changes, changes_of, record, remember
@@ -20,6 +21,16 @@ class AuditedAdmin(ModelAdmin):
         if row is not None and request.method == "POST":
             remember(request, row)
         return row
+
+    def describe(self, row: Any) -> str:
+        raise NotImplementedError
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        """Head what was recorded with the words for the row; Django's own heading may contain an id."""
+        page = super().history_view(request, object_id, extra_context)
+        if isinstance(page, TemplateResponse) and page.context_data is not None:
+            page.context_data |= {"title": "History", "subtitle": self.describe(page.context_data["object"])}
+        return page
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self._record(request, obj, in_words(message, otherwise="Added"), changes={})

@@ -55,6 +55,8 @@ class StepInline(ScopedInline):
     change_power = Power.MANAGE
     verbose_name = "step"
     verbose_name_plural = "Course steps"
+    empty = "None, so the program is not a course: learners book no sessions."
+    empty_help = "Add the first step here to make it one."
     fields = ("order", "label", "title", "required", "offered_in")
     readonly_fields = ("offered_in",)
     ordering = ("order",)
@@ -103,6 +105,8 @@ class OptionInline(ScopedInline):
     delete_power = Power.MANAGE
     verbose_name = "class"
     verbose_name_plural = "Classes to choose from (a single class is booked automatically)"
+    empty = "None, so nobody can book this step."
+    empty_help = "Add the classes that teach it."
     fields = ("group_class", "when")
     readonly_fields = ("when",)
     extra = 1

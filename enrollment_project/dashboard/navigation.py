@@ -400,7 +400,7 @@ def _is_open(request: HttpRequest, entry: Entry) -> bool:
     path = path_of(entry)
     if not request.path.startswith(path):
         return False
-    pages = _pages_of_their_own()
+    pages = tuple(_pages_of_their_own())
     queues = _queues_of(entry.model)
     filtered = request.GET.urlencode() == entry.query.removeprefix("?")
     is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
@@ -409,10 +409,15 @@ def _is_open(request: HttpRequest, entry: Entry) -> bool:
     )
 
 
+def page_of_its_own_at(path: str) -> Entry | None:
+    """Return the entry that is not a list and whose page, or one below it, is at this path."""
+    return next((entry for own, entry in _pages_of_their_own().items() if path.startswith(own)), None)
+
+
 @cache
-def _pages_of_their_own() -> tuple[str, ...]:
-    """Return the addresses of the entries that are not lists."""
-    return tuple(path_of(entry) for entry in every_entry() if entry.page != "changelist" or entry.route)
+def _pages_of_their_own() -> dict[str, Entry]:
+    """Return the entries that are not lists by their addresses."""
+    return {path_of(entry): entry for entry in every_entry() if entry.page != "changelist" or entry.route}
 
 
 @cache

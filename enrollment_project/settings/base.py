@@ -119,6 +119,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "enrollment_project.context_processors.site",
+                "enrollment_project.context_processors.trail",
             ],
             "builtins": ["django.templatetags.i18n"],
         },

@@ -68,6 +68,8 @@ class QuestionsInline(ScopedInline):
     formset = QuestionFormSet
     verbose_name = "question"
     verbose_name_plural = "Questions of the self-enrollment form"
+    empty = "None: the form asks only who the learner is."
+    empty_help = "Add what else you need to know."
     add_power = Power.MANAGE
     change_power = Power.MANAGE
     ordering = ("position", "pk")
@@ -134,6 +136,9 @@ class ApplicationAdmin(WorkspaceScopedAdmin):
     actions_detail = ("send_link_again", "discard")
     instance_link = link_column("instance", "program")
     enrollment_link = link_column("enrollment", "enrollment")
+
+    def describe(self, row: Application) -> str:
+        return f"{row.email}: {row.instance}"
 
     @display(description="application", ordering="id")
     def number(self, application: Application) -> str:

@@ -18,6 +18,7 @@ from backoffice.display import (
     admin_url,
     json_column,
     link,
+    moment,
     neighbors_of,
     register_subject,
     status_badge,
@@ -152,6 +153,9 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
     status_label = status_badge("status")
     counts_text = json_column("counts", "outcomes")
     options_text = json_column("options", "options")
+
+    def describe(self, row: ImportJob) -> str:
+        return f"{row.instance or 'A roster'}, imported {moment(row.created_at)}"
 
     @display(description="about", ordering="instance")
     def about(self, job: ImportJob) -> str:

@@ -227,6 +227,7 @@ def _render(
         **model_admin.admin_site.each_context(request),
         "title": "Criteria",
         "opts": model_admin.opts,
+        "original": instance,
         "instance": instance,
         "described": model_admin.describe(instance),
         "form": form,

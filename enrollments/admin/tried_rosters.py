@@ -66,8 +66,10 @@ def show_tried_roster(
             shown.append(line)
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"A roster tried with {what_if}",
+        "title": "A roster tried",
+        "subtitle": str(what_if),
         "opts": model_admin.opts,
+        "original": what_if,
         "district": told["district"],
         "instance": told["instance"],
         "faults": faults,

@@ -13,6 +13,7 @@ from backoffice.display import (
     badge,
     json_column,
     link_column,
+    moment,
     neighbors_of,
     register_subject,
     status_badge,
@@ -91,6 +92,9 @@ class EvaluationJobAdmin(WorkspaceScopedAdmin):
     status_label = status_badge("status")
     instance_link = link_column("instance", "program")
     counts_text = json_column("counts", "outcomes")
+
+    def describe(self, row: EvaluationJob) -> str:
+        return f"{row.instance}, evaluated {moment(row.created_at)}"
 
     @display(description="progress", ordering="done")
     def progress(self, job: EvaluationJob) -> str:

@@ -29,6 +29,7 @@ class AttemptInline(ScopedInline):
 
     model = WebhookAttempt
     verbose_name_plural = "attempts"
+    empty = "Not tried yet. A worker sends it when it is due."
     fields = ("at", "status", "milliseconds", "error")
     readonly_fields = fields
     ordering = ("-pk",)

@@ -273,6 +273,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
             **self.admin_site.each_context(request),
             "title": "Signing secret",
             "opts": self.opts,
+            "original": endpoint,
             "endpoint": endpoint,
         }
         response = TemplateResponse(request, "admin/events/endpoint_secret.html", context)

@@ -105,6 +105,7 @@ def _page(
         "title": "Field map",
         "subtitle": str(provider),
         "opts": model_admin.opts,
+        "original": provider,
         "provider": provider,
         "form": form,
         "replaces": replaces or request.POST.get("replaces") or FieldMap(provider.field_map).digest,

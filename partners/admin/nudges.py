@@ -32,7 +32,7 @@ class NudgeAdmin(WorkspaceScopedAdmin):
         ("workspace", ScopedRelatedFilter),
         "last_sent_at",
     )
-    list_select_related = ("enrollment", "provider", "workspace")
+    list_select_related = ("enrollment__learner", "enrollment__lead", "provider", "workspace")
     search_fields = ("=enrollment__cuid", "=provider__slug", "recipient__istartswith")
     search_help_text = "CUID of the enrollment, slug of the partner, address"
     fieldsets = (
@@ -41,9 +41,13 @@ class NudgeAdmin(WorkspaceScopedAdmin):
     )
     actions_detail = ("stop", "resume")
 
+    def describe(self, row: Nudge) -> str:
+        about = row.enrollment.person if row.enrollment else row.provider
+        return f"{about}: nudges to {row.recipient}"
+
     @display(description="about")
     def about(self, nudge: Nudge) -> str:
-        return link(nudge.enrollment or nudge.provider)
+        return link(nudge.enrollment, nudge.enrollment.person) if nudge.enrollment else link(nudge.provider)
 
     @display(description="state", ordering="stopped_at")
     def state(self, nudge: Nudge) -> str:

@@ -302,7 +302,13 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         response = self._page(
             request,
             "admin/partners/secret.html",
-            {"title": "Signing secret", "provider": provider, "secret": secret, "address": address},
+            {
+                "title": "Signing secret",
+                "original": provider,
+                "provider": provider,
+                "secret": secret,
+                "address": address,
+            },
         )
         response["Cache-Control"] = "no-store"
         return response

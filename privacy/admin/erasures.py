@@ -6,6 +6,7 @@ from unfold.decorators import display
 
 from accounts.models import Learner
 from accounts.roles import Power
+from backoffice.display import moment
 from backoffice.erasing import Eraser, register_eraser
 from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
@@ -82,7 +83,7 @@ class ErasureAdmin(WorkspaceScopedAdmin):
     )
 
     def describe(self, row: Erasure) -> str:
-        return row.learner_cuid
+        return f"Learner erased {moment(row.erased_at)}"
 
     @display(description="reason", ordering="reason")
     def why(self, erasure: Erasure) -> str:

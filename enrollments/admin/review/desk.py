@@ -75,8 +75,7 @@ class ReviewDesk(Answering):
             open_case(user_id=user_id, enrollment_id=enrollment.pk, now=now)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Review",
-            "content_title": "Review",  # the last breadcrumb; "opts" would end the trail with the list
+            "title": "Review queue",
             "model_admin": self,
             "narrowed": narrowed,
             "is_narrowed": is_narrowed(request),

@@ -58,6 +58,9 @@ class InquiryAdmin(WorkspaceScopedAdmin):
     )
     status_label = status_badge("status")
 
+    def describe(self, row: Inquiry) -> str:
+        return f"{row.enrollment.person}: {row.question}"
+
     @display(description="learner", ordering="enrollment__learner__last_name")
     def person(self, inquiry: Inquiry) -> str:
         return str(inquiry.enrollment.person)
