@@ -5,7 +5,8 @@ the move then does. For what carries over, and why, see docs/decisions/0075.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ from .history import change_step, follow_order
 from .locks import lock_steps
 from .models import EnrollmentStep, PartnerSequence, SequenceItem
 from .progression import settle
-from .queries import get_active_sequence, list_items
+from .queries import get_active_sequence, list_current_items, list_items
 from .states import OPEN, PartnerStepStatus
 
 log = structlog.get_logger(__name__)
@@ -90,6 +91,21 @@ def check_version(sequence: PartnerSequence | None, version: int) -> PartnerSequ
 def foresee_move(*, enrollment_id: int, sequence: PartnerSequence) -> Move:
     """Return what `move_learner` would do now."""
     return plan_move(list(EnrollmentStep.objects.of(enrollment_id)), list_items(sequence))
+
+
+def foresee_moves(enrollment_ids: Collection[int]) -> dict[int, Move]:
+    """Return what `move_learner` would do now for each of these, by enrollment, in as many queries as for one. Those
+    whose program has no sequence any more are left out.
+    """
+    keys = Enrollment.objects.filter(pk__in=enrollment_ids).order_by("pk")
+    programs = dict(keys.values_list("pk", "instance__program"))
+    items: dict[int, list[SequenceItem]] = defaultdict(list)
+    for item in list_current_items(set(programs.values())):
+        items[item.group.sequence.program_id].append(item)
+    ways: dict[int, list[EnrollmentStep]] = defaultdict(list)
+    for step in EnrollmentStep.objects.filter(enrollment__in=programs).on_the_way():
+        ways[step.enrollment_id].append(step)
+    return {key: plan_move(ways[key], items[program]) for key, program in programs.items() if program in items}
 
 
 def list_learners_to_move(sequence: PartnerSequence) -> QuerySet[Enrollment]:

@@ -1,7 +1,7 @@
 """A workspace's partners: adding, changing, pausing, and resuming them."""
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -20,7 +20,7 @@ from .field_map import FieldMap, find_faults, keep_differing
 from .history import UNDER_WAY
 from .models import EnrollmentStep, EnrollmentStepQuerySet, Provider
 from .outages import keep_outage
-from .states import Adapter, OutageReason
+from .states import Adapter, OutageReason, PartnerStepStatus
 from .unread import wake_unread
 
 log = structlog.get_logger(__name__)
@@ -124,6 +124,25 @@ def resume_provider(*, provider_id: int, now: dt.datetime) -> None:
         paused.update(paused_at=None)
         keep_outage(provider_id=provider_id, reason=OutageReason.PAUSED, since=since, now=now)
         after_commit(log.info, "partner_resumed", partner=provider_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many learners wait while a partner is paused: to be taken, for news of them, and to be let go."""
+
+    to_take: int
+    to_hear_of: int
+    to_let_go: int
+
+
+def count_waiting(*, provider_id: int) -> Waiting:
+    """Return how many learners the partner is to be asked or told about once it is resumed."""
+    steps = EnrollmentStep.objects.filter(provider=provider_id)
+    return Waiting(
+        to_take=steps.filter(status=PartnerStepStatus.QUEUED).count(),
+        to_hear_of=steps.filter(status=PartnerStepStatus.IN_PROGRESS).count(),
+        to_let_go=steps.untold().count(),
+    )
 
 
 def how_it_is_asked(provider: Provider) -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """Reads that more than one caller needs, each within one workspace."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -57,6 +58,12 @@ def list_items(sequence: PartnerSequence) -> list[SequenceItem]:
     """Return the items of a version in order, with groups and partners."""
     items = SequenceItem.objects.filter(group__sequence=sequence).select_related("group", "provider")
     return list(items.order_by("group__position", "position"))
+
+
+def list_current_items(program_ids: Collection[int]) -> list[SequenceItem]:
+    """Return the items of these programs' current versions in order, with groups, sequences, and partners."""
+    items = SequenceItem.objects.filter(group__sequence__program__in=program_ids, group__sequence__active=True)
+    return list(items.select_related("group__sequence", "provider").order_by("group__position", "position"))
 
 
 def count_under_way(*, program_id: int) -> dict[int, int]:

@@ -96,7 +96,7 @@ class GuardiansInline(GuardianshipInline):
     verbose_name = "guardian"
     verbose_name_plural = "Guardians"
     empty = "No guardian is known, so mail about the learner goes to the learner's own address alone."
-    empty_help = "Add one here. First add a person who is not among the guardians yet under Guardians."
+    empty_help = "Add one here. People who are not among the guardians yet are added under Guardians first."
 
 
 class LearnersInline(GuardianshipInline):

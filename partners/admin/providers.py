@@ -16,6 +16,7 @@ from accounts.models import Workspace
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action, staff_list_action
 from backoffice.display import Card, Neighbor, badge, list_url, moment, neighbor, neighbors_of, register_subject
+from backoffice.previews import Preview, tell_number
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 from core.forms import WholeNumberField
@@ -24,6 +25,7 @@ from core.numbers import MAX_SMALLINT
 from ..models import EnrollmentStep, PartnerEvent, Provider, ProviderOutage
 from ..providers import (
     change_provider,
+    count_waiting,
     create_provider,
     how_it_is_asked,
     list_postponed,
@@ -110,6 +112,21 @@ def map_fields(provider: Provider) -> str:
 
 def is_paused(provider: Provider) -> bool:
     return provider.paused_at is not None
+
+
+def foresee_resumption(provider: Provider, form: StaffForm) -> Preview:
+    """Preview how many learners wait for the partner."""
+    waiting = count_waiting(provider_id=provider.pk)
+    if provider.adapter == Adapter.MANUAL:
+        taken = "Learners who wait to be sent there with its worklist"
+        told = [*tell_number(taken, waiting.to_take), *tell_number("Learners who are there", waiting.to_hear_of)]
+    else:
+        told = [
+            *tell_number("Learners whom it is asked to take", waiting.to_take),
+            *tell_number("Learners of whom it is asked for news", waiting.to_hear_of),
+            *tell_number("Learners who left, and whom it is told to let go", waiting.to_let_go),
+        ]
+    return Preview(tuple(told or ["Nobody is waiting for it."]))
 
 
 def is_at_work(provider: Provider) -> bool:
@@ -244,6 +261,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         description="Resume",
         power=Power.MANAGE,
         possible=is_paused,
+        preview=foresee_resumption,
         icon="play_arrow",
         variant=ActionVariant.PRIMARY,
         explanation="Learners whose turn it is are sent there at once.",

@@ -17,11 +17,12 @@ from core.clock import utc_now
 from enrollments.models import Program
 
 from ..models import PartnerSequence
-from ..moving import foresee_move, list_learners_to_move, move_next_learners
+from ..moving import foresee_moves, list_learners_to_move, move_next_learners
 from ..queries import list_items, with_learners_under_way
 from ..states import GroupRule
 from .page_button import page_button
 from .sequence_editor import edit_sequence, editor_url
+from .step_forms import mails_of, tell_moves
 
 # How many learners are moved at a time, and how many of them are previewed.
 MOVED_AT_ONCE = 200
@@ -55,19 +56,13 @@ def foresee(sequence: PartnerSequence, form: StaffForm) -> Preview:
     """Preview what moving means for the learners in this batch."""
     learners = list_learners_to_move(sequence)
     keys = list(learners.values_list("pk", flat=True)[:MOVED_AT_ONCE])
-    moves = [foresee_move(enrollment_id=key, sequence=sequence) for key in keys]
-    kept = sum(len(move.kept) for move in moves)
-    added = sum(len(move.added) for move in moves)
-    dropped = sum(len(move.dropped) for move in moves)
-    completes = sum(move.completes for move in moves)
+    moves = foresee_moves(keys).values()
     told = (
         f"{len(keys):,} of {learners.count():,} learners move to version {sequence.version} now.",
-        f"{kept:,} of their steps carry over, {added:,} are new, {dropped:,} are no longer asked for.",
-        f"{completes:,} of them have nothing left to do: they complete the program, and get the certificate if nothing "
-        "is owed.",
+        *tell_moves(moves),
         "Nobody loses a certificate: learners who have completed the program are not moved.",
     )
-    return Preview(told)
+    return Preview(told, mails=mails_of(moves))
 
 
 @admin.register(PartnerSequence)

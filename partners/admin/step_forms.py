@@ -1,6 +1,6 @@
 """The forms about a learner's step at a partner, and the previews that staff see before anything changes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django import forms
 
@@ -9,7 +9,8 @@ from backoffice.previews import Preview, tell_number, tell_numbers
 
 from ..consequences import ALL_IS_DONE, mails_about, tell_reassignment
 from ..models import EnrollmentStep, PartnerSequence, Provider
-from ..moving import check_version, foresee_move
+from ..moving import Move, check_version, foresee_move
+from ..moving import foresee_moves as plan_moves
 from ..queries import get_active_sequence
 
 
@@ -75,7 +76,38 @@ def foresee(step: EnrollmentStep, form: StaffForm) -> Preview:
     ]
     if move.completes:
         told.append(ALL_IS_DONE)
-    return Preview(tuple(told))
+    return foreseen(step, told)
+
+
+def foresee_moves(steps: Sequence[EnrollmentStep], form: StaffForm) -> Preview:
+    """Preview the moves of all learners whose steps are selected, each to the newest version of their program."""
+    moves = plan_moves({step.enrollment_id for step in steps})
+    without = [step for step in steps if step.enrollment_id not in moves]
+    return Preview(
+        (f"{len(moves):,} learners move to the newest version of their program.", *tell_moves(moves.values())),
+        mails=mails_of(moves.values()),
+        refused=("The program has no partners any more, so there is no version to move to.",) * len(without),
+    )
+
+
+def tell_moves(moves: Collection[Move]) -> list[str]:
+    """Say what many moves come to."""
+    kept = sum(len(move.kept) for move in moves)
+    added = sum(len(move.added) for move in moves)
+    dropped = sum(len(move.dropped) for move in moves)
+    completes = sum(move.completes for move in moves)
+    return [
+        f"{kept:,} of their steps carry over, {added:,} are new, {dropped:,} are no longer asked for.",
+        f"{completes:,} of them have nothing left to do: they complete the program, and get the certificate if nothing "
+        "is owed.",
+    ]
+
+
+def mails_of(moves: Collection[Move]) -> str:
+    """Say who is sent a mail: families with a certificate."""
+    if not any(move.completes for move in moves):
+        return "No mail is sent."
+    return "Families whose learners complete the program get a mail once the certificate is issued."
 
 
 def foreseen(step: EnrollmentStep, told: list[str]) -> Preview:

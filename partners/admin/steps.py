@@ -42,6 +42,7 @@ from .step_forms import (
     ReassignForm,
     WhyForm,
     foresee,
+    foresee_moves,
     foresee_reassignment,
     foresee_retries,
     foreseen,
@@ -327,6 +328,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         description="Move learners to the newest version",
         explanation="The learners go by the present version of their program's partners. You see what carries over "
         "before anything changes.",
+        preview=foresee_moves,
     )
 
 

@@ -57,9 +57,12 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
 
     def to_end(self) -> "EnrollmentStepQuerySet":
         """Return those whose learner left a partner with an API that may have them, is not paused, and was not told."""
+        return self.untold().filter(provider__in=_partners_to_ask())
+
+    def untold(self) -> "EnrollmentStepQuerySet":
+        """Return those whose learner left a partner that may have them and was not told yet."""
         left = self.filter(status__in=LEFT, ended_at=None, next_attempt_at__isnull=False)
-        known = left.filter(Q(external_enrollment_id__isnull=False) | Q(asked_at__isnull=False))
-        return known.filter(provider__in=_partners_to_ask())
+        return left.filter(Q(external_enrollment_id__isnull=False) | Q(asked_at__isnull=False))
 
     def to_ask(self) -> "EnrollmentStepQuerySet":
         """Return all of these."""
@@ -67,8 +70,11 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
 
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
         """Return all steps on an enrollment's way with the rules of their groups, in order."""
-        rows = self.current().filter(enrollment=enrollment_id).select_related("item__group", "provider")
-        return rows.order_by("sequence_order")
+        return self.filter(enrollment=enrollment_id).on_the_way()
+
+    def on_the_way(self) -> "EnrollmentStepQuerySet":
+        """Return the current ones with the rules of their groups, in the order of their enrollment's way."""
+        return self.current().select_related("item__group", "provider").order_by("sequence_order")
 
 
 class EnrollmentStep(ConcurrentTransitionMixin, models.Model):

@@ -4,18 +4,24 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.http import HttpRequest
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Membership
 from accounts.states import Role
+from backoffice.actions import StaffForm
 from backoffice.tests.staff_client import StaffClient
 from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.tests.factories import InstanceFactory
 from partners.acceptance import record_refusal
-from partners.models import EnrollmentStep, Provider
+from partners.admin.step_forms import foresee_moves
+from partners.models import EnrollmentStep, PartnerSequence, Provider
+from partners.sequences import GroupDraft, ItemDraft
 from partners.states import GroupRule
 
 from .breaches import breaches
@@ -191,7 +197,7 @@ class TestAPartner:
 
         press(staff, partner, "pause")
         paused = Provider.objects.get(pk=partner.pk).paused_at
-        press(staff, partner, "resume")
+        press(staff, partner, "resume", _confirm="1")
 
         assert paused is not None
         assert Provider.objects.get(pk=partner.pk).paused_at is None
@@ -291,3 +297,55 @@ class TestASequence:
 
         press(staff, sequence, "move_all", reason="New partners", _confirm="1")
         assert [len(steps_of(each)) for each in learners] == [3, 3]
+
+
+class TestPreviewsOfMany:
+    def test_of_moving_count_what_carries_over_in_as_many_queries_as_for_one(self, instance: ProgramInstance) -> None:
+        first, second = (approved(instance) for _ in range(2))
+        complete(accept(steps_of(first)[0]))
+        item = steps_of(first)[0].item
+        define(instance, GroupDraft((ItemDraft(item.provider.slug, item.course_id),), GroupRule.ALL_IN_ORDER))
+        rows = [*steps_of(first), *steps_of(second)]
+
+        with CaptureQueriesContext(connection) as of_one:
+            foresee_moves(rows[:1], StaffForm(request=HttpRequest()))
+        with CaptureQueriesContext(connection) as of_all:
+            foreseen = foresee_moves(rows, StaffForm(request=HttpRequest()))
+
+        assert foreseen.sentences == (
+            "2 learners move to the newest version of their program.",
+            "2 of their steps carry over, 0 are new, 2 are no longer asked for.",
+            "1 of them have nothing left to do: they complete the program, and get the certificate if nothing is owed.",
+        )
+        assert (
+            foreseen.mails == "Families whose learners complete the program get a mail once the certificate is issued."
+        )
+        assert (len(of_one), len(of_all), foreseen.refused) == (3, 3, ())
+
+    def test_of_moving_say_who_can_not_be_moved(self, instance: ProgramInstance) -> None:
+        step = steps_of(approved(instance))[0]
+        PartnerSequence.objects.update(active=False)
+
+        foreseen = foresee_moves([step], StaffForm(request=HttpRequest()))
+
+        assert foreseen.sentences[0] == "0 learners move to the newest version of their program."
+        assert foreseen.refused == ("The program has no partners any more, so there is no version to move to.",)
+
+    def test_of_resuming_count_who_waits(self, staff: Client, instance: ProgramInstance) -> None:
+        waiting, there = (steps_of(approved(instance))[0] for _ in range(2))
+        accept(there)
+        provider = waiting.provider
+        Provider.objects.filter(pk=provider.pk).update(paused_at=utc_now())
+
+        page = staff.get(reverse("admin:partners_provider_resume", args=[provider.pk])).content.decode()
+
+        assert "Learners whom it is asked to take: 1." in page
+        assert "Learners of whom it is asked for news: 1." in page
+        assert "let go" not in page
+
+    def test_of_resuming_say_that_nobody_waits(self, staff: Client, instance: ProgramInstance) -> None:
+        provider = ProviderFactory(workspace=instance.workspace, paused_at=utc_now())
+
+        page = staff.get(reverse("admin:partners_provider_resume", args=[provider.pk])).content.decode()
+
+        assert "Nobody is waiting for it." in page
