@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from django.contrib.messages.storage.base import Message
 from django.core.paginator import Page, Paginator
-from django.forms import BoundField, Form
+from django.forms import BaseFormSet, BoundField, Form
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*") if path.is_file())
-DJANGOS = {name for kind in (BoundField, Form, Message, Page, Paginator) for name in dir(kind)} | {"auto_id"}
+DJANGOS = {name for kind in (BaseFormSet, BoundField, Form, Message, Page, Paginator) for name in dir(kind)}
+DJANGOS |= {"auto_id", "is_popup"}  # which only their objects have
 
 _TAG = re.compile(r"{{(.*?)}}|{%(.*?)%}", re.DOTALL)
 _TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
