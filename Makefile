@@ -85,8 +85,8 @@ walk: .venv/.development chromium ## Every order of events, every route and para
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "walk and browser"
 
 .PHONY: schemathesis
-schemathesis: .venv/.development ## Every operation of the API as its document allows and forbids, a hundred examples each
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk tests/contracts/test_openapi_walk.py
+schemathesis: .venv/.development ## Every operation of the API as its document allows and forbids, 105 examples each
+	@OPENAPI_EXAMPLES=$${OPENAPI_EXAMPLES:-105} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk tests/contracts/test_openapi_walk.py
 
 .PHONY: chromium
 chromium:
