@@ -88,6 +88,10 @@ walk: .venv/.development chromium ## Every order of events, every route and para
 schemathesis: .venv/.development ## Every operation of the API as its document allows and forbids, 105 examples each
 	@OPENAPI_EXAMPLES=$${OPENAPI_EXAMPLES:-105} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk tests/contracts/test_openapi_walk.py
 
+.PHONY: hostile
+hostile: .venv/.development ## Every route and page with all hostile values, of which `make walk` sends a third
+	@HOSTILE_ONE_IN=$${HOSTILE_ONE_IN:-1} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk tests/contracts/test_hostile_walk.py
+
 .PHONY: chromium
 chromium:
 	@found() { command -v chromium || command -v chromium-browser || command -v google-chrome; }; \

@@ -1,12 +1,18 @@
 """Values that nobody would send by accident, and what accepts values: the material of the walk over every route."""
 
 import html
+import os
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+from zlib import crc32
 
 from django.contrib.admin import ModelAdmin
 from django.db import models
+
+Item = TypeVar("Item")
+# The walk uses one value in so many at each place; `make hostile` uses all of them.
+ONE_IN = int(os.environ.get("HOSTILE_ONE_IN", "3"))
 
 TEXTS = [
     "",
@@ -125,14 +131,19 @@ _VALUE = re.compile(r"\bvalue=\"([^\"]*)\"")
 CONVERTER = re.compile(r"<(?:(\w+):)?\w+>")
 
 
+def sample(items: Iterable[Item], place: str) -> list[Item]:
+    """Return one item in `ONE_IN`, starting with one that depends on the place: all places together use each item."""
+    return list(items)[crc32(place.encode()) % ONE_IN :: ONE_IN]
+
+
 def addresses(route: str, good: dict[str, str]) -> Iterator[str]:
-    """Return the route with good values, of which there must be one for each of its converters, and with each hostile
-    segment in each position.
+    """Return the route with good values, of which there must be one for each of its converters, and with hostile
+    segments in each position.
     """
     places = CONVERTER.findall(route)
     yield _filled(route, [good[kind or "str"] for kind in places])
     for position in range(len(places)):
-        for segment in SEGMENTS:
+        for segment in sample(SEGMENTS, f"{route} {position}"):
             segments = [good[kind or "str"] for kind in places]
             segments[position] = segment
             yield _filled(route, segments)
@@ -145,8 +156,8 @@ def _filled(route: str, segments: list[str]) -> str:
 
 def list_parameters(admin: ModelAdmin) -> list[str]:
     """Return what the address of a list can contain: its own parameters, its filters, and lookups over its fields. Each
-    kind of field has each of its lookups, and each field has at least one: a lookup depends on the kind of field, not
-    the model.
+    field has at least one lookup, and each kind of field has some or all of its others: a lookup depends on the kind of
+    field, not the model.
     """
     names = list(LIST_PARAMETERS)
     for entry in admin.list_filter:
@@ -162,7 +173,8 @@ def list_parameters(admin: ModelAdmin) -> list[str]:
             lookups = left.setdefault(type(field), list(known))
             names.append(f"{field.name}__{lookups.pop(0) if lookups else known[len(names) % len(known)]}")
             last[type(field)] = field.name
-    names += [f"{last[kind]}__{lookup}" for kind, lookups in left.items() for lookup in lookups]
+    others = [f"{last[kind]}__{lookup}" for kind, lookups in left.items() for lookup in lookups]
+    names += sample(others, admin.model._meta.label)
     if admin.date_hierarchy:
         names += [f"{admin.date_hierarchy}__{part}" for part in ("year", "month", "day")]
     return list(dict.fromkeys(names))

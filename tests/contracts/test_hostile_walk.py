@@ -173,18 +173,18 @@ def good_values(town: Town) -> dict[str, str]:  # noqa: F811
     return {"str": town.sale.course_code, "int": number, "number": number, "slug": "a", "cuid": "c" * 24, "path": "1"}
 
 
-def queries(names: Iterable[str], values: Iterable[str] = hostile.VALUES) -> list[str]:
-    """Return each name with each value, including raw, repeated, and indexed ones."""
+def queries(place: str, names: Iterable[str], values: Iterable[str] = hostile.VALUES) -> list[str]:
+    """Return each name with values, including raw, repeated, and indexed ones."""
     names = list(names)
-    made = few_queries(names, values)
-    made += [f"{quote(name)}={raw}" for name in names for raw in hostile.RAW]
+    made = few_queries(place, names, values)
+    made += [f"{quote(name)}={raw}" for name in names for raw in hostile.sample(hostile.RAW, f"{place} {name}")]
     made += [text for name in names for text in (f"{name}=1&{name}=2", f"{name}[]=1", f"{name}[a]=1", f"{name}")]
     return made
 
 
-def few_queries(names: Iterable[str], values: Iterable[str] = hostile.FEW) -> list[str]:
-    """Return each name with each value."""
-    return [f"{quote(name)}={quote(value)}" for name in names for value in values]
+def few_queries(place: str, names: Iterable[str], values: Iterable[str] = hostile.FEW) -> list[str]:
+    """Return each name with values."""
+    return [f"{quote(name)}={quote(value)}" for name in names for value in hostile.sample(values, f"{place} {name}")]
 
 
 def leads_nowhere(answer: Any) -> bool:
@@ -254,11 +254,11 @@ class TestARouteOfTheSite:
         address = rows[0].address.format(town=town).partition("?")[0]
         is_api = route.startswith("api/") and bool(rows[0].scope)
         walker = integrator if is_api else family
-        asked = queries(_documented_parameters(route))
+        asked = queries(route, _documented_parameters(route))
         if not asked:  # a page reads whatever it wants, some of it only if present or combined with another
-            for query in ["", *few_queries(PAGE_PARAMETERS, ["1"])]:
+            for query in ["", *(f"{name}=1" for name in PAGE_PARAMETERS)]:
                 walker.send("GET", f"{address}?{query}")
-            asked = few_queries(sorted(read | {"unread"})) + queries(["unread"], ())
+            asked = few_queries(route, sorted(read | {"unread"})) + queries(route, ["unread"], ())
         for query in asked[:: 8 if name in SLOW else 1]:
             walker.send("GET", f"{address}?{query}")
 
@@ -303,7 +303,7 @@ class TestAPageOfTheBackOffice:
     def test_lists_by_hostile_parameters(self, model: str, staff: Walker) -> None:
         page = _admin_of(model)
         address = reverse(f"admin:{model.replace('.', '_')}_changelist")
-        for query in few_queries(["q"]):
+        for query in few_queries(model, ["q"]):
             staff.send("GET", f"{address}?{query}")
         for turn, name in enumerate(hostile.list_parameters(page)):
             staff.send("GET", f"{address}?{name}={('99999', 'a%FF')[turn % 2]}")
@@ -317,7 +317,7 @@ class TestAPageOfTheBackOffice:
         for turn, pattern in enumerate(page.get_urls()):
             route = f"admin/{model.replace('.', '/')}/{pattern.pattern}"
             good, *others = hostile.addresses(route, OF_MODELS | {"path": str(row.pk) if row else "1"})
-            # All pages of a model look up its row alike, so each is called for some, and all together for all.
+            # All pages of a model look up its row alike, so each is called for some.
             for address in (good, *others[turn % ROWS_APART :: ROWS_APART]):
                 staff.send("GET", address)
             _fill_in(staff, good, hostile.FEW)
@@ -333,7 +333,7 @@ class TestAPageOfTheBackOffice:
             "autocomplete": "app_label=enrollments&model_name=programinstance&field_name=program&",
             "search": "s=a&extended=1&",
         }
-        for query in queries(names) if name in good else few_queries(names):
+        for query in queries(name, names) if name in good else few_queries(name, names):
             staff.send("GET", f"{address}?{good.get(name, '')}{query}")
         _fill_in(staff, address, hostile.FEW)
 
@@ -355,9 +355,9 @@ class TestAPageBesideTheModels:
         for address in (good, *others):
             staff.send("GET", address)
             staff.send("POST", address)
-        for query in few_queries(READ_BY_PAGES):
+        for query in few_queries(route, READ_BY_PAGES):
             staff.send("GET", f"{good}?{query}")
-        for first, last in itertools.product(hostile.MOMENTS, repeat=2):
+        for first, last in hostile.sample(itertools.product(hostile.MOMENTS, repeat=2), route):
             staff.send("GET", f"{good}?{urlencode({'range': 'custom', 'from': first, 'to': last})}")
         _fill_in(staff, good, hostile.FEW)
 
@@ -369,11 +369,11 @@ def _admin_of(label: str) -> Any:
 
 
 def _fill_in(walker: Walker, address: str, values: list[str]) -> None:
-    """Send the page's form with each value in all of its fields at once, and with one value alone in each field."""
+    """Send the page's form with values in all of its fields at once, and with one value alone in each field."""
     shown = walker.send("GET", address)
     text = shown.content.decode(errors="replace") if shown is not None and not shown.streaming else ""
     fields = {name: value for name, value in hostile.form_fields(text).items() if name != "csrfmiddlewaretoken"}
-    for value in values:
+    for value in hostile.sample(values, address):
         walker.post_form(address, dict.fromkeys(fields or ["code", "learner", "reason"], value))
     for turn, name in enumerate(list(fields)[:12]):
         walker.post_form(address, fields | {name: hostile.FEW[turn % len(hostile.FEW)]})
@@ -398,8 +398,8 @@ def _documented_parameters(route: str) -> list[str]:
 
 def _broken_bodies(body: dict[str, Any]) -> list[bytes]:
     made = [b"", b"[]", b"null", b"{", b"\xff", b'"x"', b"{}" * 2, b'{"a":' * 3_000]
-    for change in _leaves(body):
-        for value in (*hostile.VALUES, None, True, [], {}, 1.5, 10**30, -1, "\ud800"):
+    for turn, change in enumerate(_leaves(body)):
+        for value in hostile.sample((*hostile.VALUES, None, True, [], {}, 1.5, 10**30, -1, "\ud800"), str(turn)):
             made.append(json.dumps(change(value)).encode())
     return made
 
