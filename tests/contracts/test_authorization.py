@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 from django.urls import get_resolver
 from rest_framework.views import APIView
@@ -34,11 +33,10 @@ from core.clock import utc_now
 from demo.stripe import open_page, pay
 from enrollment_project.provisioning import create_workspace
 from enrollments.evaluation import request_evaluation
-from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, SeatAssignment
+from enrollments.models import SeatAssignment
 from enrollments.seats import create_allocation
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
 from enrollments.tests.importing import csv_of, receive
-from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import ping
 from partners.acceptance import record_refusal
@@ -48,6 +46,7 @@ from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS
 from .callers import SIGNED_IN, STAFF, Caller, Row
 from .routes import route_methods, routes
 from .staff_sessions import staff_client
+from .state import seats_of, state
 from .town import Hook, Offer, Sale, Training
 
 
@@ -276,28 +275,6 @@ def key_of(caller: Caller, scope: str, town: Town) -> str:
     return text
 
 
-WATCHED = {
-    "decisions": (EnrollmentDecision, "id"),
-    "events": (OutboxEvent, "id"),
-    "seats": (DistrictSeatAllocation, "id, total_seats, reserved_seats, used_seats"),
-    "courses": (StepProgress, "id, status, class_session_id"),
-    "learners": (Learner, "id"),
-    "hooks": (WebhookEndpoint, "id, disabled_at, deleted_at"),
-    "deliveries": (WebhookDelivery, "id"),
-}
-STATE = " UNION ALL ".join(
-    f"SELECT '{name}', string_agg(concat_ws(' ', {columns}), ', ' ORDER BY id) FROM {model._meta.db_table}"
-    for name, (model, columns) in WATCHED.items()
-)
-
-
-def state() -> dict[str, str]:
-    """Return what a refused call must leave unchanged, read by one statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(STATE)
-        return dict(cursor.fetchall())
-
-
 class TestTheMatrix:
     def test_names_every_route_and_no_other(self):
         wanted = {(route, method) for route, method in route_methods(get_resolver()) if BACK_OFFICE not in route}
@@ -367,13 +344,13 @@ class TestARoute:
 
     @pytest.mark.parametrize("row", WITH_SCOPE, ids=str)
     def test_shows_another_workspace_nothing_of_ours_and_changes_nothing_of_ours(self, row, town):
-        before = state()["seats"]
+        before = seats_of(town.ours)
 
         response = call(row, Caller.FOREIGN_KEY, town)
 
         assert OURS not in response.content.decode()
         assert '"total_seats":5' not in response.content.decode()
-        assert state()["seats"] == before
+        assert seats_of(town.ours) == before
 
     def test_shows_our_own_key_what_is_ours(self, town):
         """Negative control of the test above."""

@@ -12,7 +12,8 @@ from enrollment_project.schema import schema
 
 from .authorization_graphql import ANY_KEY, FAMILIES, INNER, ROWS, FieldRow
 from .callers import SIGNED_IN, STAFF, Caller
-from .test_authorization import Town, built_town, client_of, state, town  # noqa: F401 - fixtures
+from .state import state
+from .test_authorization import Town, built_town, client_of, town  # noqa: F401 - fixtures
 
 ROOTS = ("Query", "Mutation")
 UNHEARD = (Caller.ANONYMOUS, Caller.REVOKED_KEY, Caller.EXPIRED_KEY)
