@@ -83,7 +83,7 @@ class TestAPageOfTheSite:
         self, name: str, places: Places, db: None, show: Show, page: Page
     ) -> None:
         address = places.address_of(name)
-        answer = places.who_opens(name).get(address, follow=True)  # mailed links lead to an address without their secret
+        answer = places.who_opens(name).get(address, follow=True)  # mailed links redirect once
         assert answer.status_code == OK, f"{name} at {address} answers {answer.status_code}: see places.py"
 
         page.goto(show.put(address, answer))

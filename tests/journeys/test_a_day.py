@@ -75,6 +75,8 @@ class TestADayInTheBackOffice:
         page.get_by_label("File").set_input_files(roster)
         press(page, "Import candidates")
         expect(page).to_have_url(re.compile(r"importjob/\d+/change"))
+        # Until then, the page loads again by itself, which would abort the next navigation.
+        expect(page.get_by_role("main").get_by_text("Completed", exact=True).first).to_be_visible(timeout=60_000)
         faults["import"] = look(page, "import")
 
         page.goto("/admin/enrollments/whatif/ask/")
