@@ -1,6 +1,8 @@
 """Partners' messages about an erased learner, before and after the erasure."""
 
 import pytest
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Learner
 from core.actors import SYSTEM
@@ -11,6 +13,8 @@ from partners.inbox import OF_THE_ERASED, handle_due_events, handle_event, store
 from partners.models import EnrollmentStep, PartnerEvent
 from partners.tests.factories import accept, approved, steps_of
 from privacy.erasing import erase_learner
+from privacy.person import find_person
+from privacy.registry import entry_of
 from privacy.states import ErasureReason
 
 pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
@@ -76,3 +80,28 @@ class TestACertificateOfAPartner:
         event.refresh_from_db()
         assert (event.outcome, event.payload, step.certificate) == (OF_THE_ERASED, {}, None)
         assert event.handled_at is not None
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite plans in its own way")
+class TestFindingThem:
+    """No index answers a query that still reads the whole table when PostgreSQL is told to avoid that."""
+
+    def test_reads_only_what_an_index_finds(self, step: EnrollmentStep) -> None:
+        learner = Learner.objects.get(enrollments=step.enrollment_id)
+        person = find_person(workspace_id=learner.workspace_id, learner_cuid=learner.cuid, now=utc_now())
+        rows_of = entry_of(PartnerEvent).rows_of
+        assert rows_of is not None
+
+        assert not reads_the_whole_table(rows_of(person))
+
+    def test_by_a_subquery_would_read_the_whole_table(self, step: EnrollmentStep) -> None:
+        """Control."""
+        known = EnrollmentStep.objects.filter(pk=step.pk, external_enrollment_id=OuterRef("external_enrollment_id"))
+
+        assert reads_the_whole_table(PartnerEvent.objects.filter(Q(step=step) | Exists(known)))
+
+
+def reads_the_whole_table(events: QuerySet[PartnerEvent]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    return "Seq Scan on partners_partnerevent" in events.explain()
