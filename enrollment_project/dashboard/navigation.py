@@ -112,6 +112,10 @@ class Entry:
     route: str = ""
     beside: tuple["Entry", ...] = ()
 
+    @property
+    def is_list(self) -> bool:
+        return self.page == "changelist" and not self.route
+
 
 # Ordered by what is used daily. The last group is for the people who keep things running; it starts collapsed.
 NAVIGATION: dict[str, tuple[Entry, ...]] = {
@@ -417,7 +421,7 @@ def page_of_its_own_at(path: str) -> Entry | None:
 @cache
 def _pages_of_their_own() -> dict[str, Entry]:
     """Return the entries that are not lists by their addresses."""
-    return {path_of(entry): entry for entry in every_entry() if entry.page != "changelist" or entry.route}
+    return {path_of(entry): entry for entry in every_entry() if not entry.is_list}
 
 
 @cache
