@@ -364,6 +364,27 @@ class TestAPageBesideTheModels:
         assert staff.broken == []
 
 
+class TestTheSample:
+    def test_leaves_no_value_out_over_all_places(self) -> None:
+        sampled = {value for route, _ in ROUTES for value in hostile.sample(hostile.VALUES, route)}
+
+        assert sampled == set(hostile.VALUES)
+
+    def test_is_everything_where_all_are_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(hostile, "ONE_IN", 1)
+
+        assert hostile.sample(hostile.VALUES, "/courses") == hostile.VALUES
+
+    def test_is_a_part_at_each_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: one place alone leaves values out."""
+        monkeypatch.setattr(hostile, "ONE_IN", 3)
+
+        assert len(hostile.sample(hostile.VALUES, "/courses")) in (
+            len(hostile.VALUES) // 3,
+            len(hostile.VALUES) // 3 + 1,
+        )
+
+
 def _admin_of(label: str) -> Any:
     return next(page for model, page in admin.site._registry.items() if model._meta.label_lower == label)
 
