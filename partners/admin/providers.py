@@ -122,9 +122,9 @@ def foresee_resumption(provider: Provider, form: StaffForm) -> Preview:
         told = [*tell_number(taken, waiting.to_take), *tell_number("Learners who are there", waiting.to_hear_of)]
     else:
         told = [
-            *tell_number("Learners whom it is asked to take", waiting.to_take),
-            *tell_number("Learners of whom it is asked for news", waiting.to_hear_of),
-            *tell_number("Learners who left, and whom it is told to let go", waiting.to_let_go),
+            *tell_number("Learners it will be asked to take", waiting.to_take),
+            *tell_number("Learners it will be asked about", waiting.to_hear_of),
+            *tell_number("Learners who left, which it will be told", waiting.to_let_go),
         ]
     return Preview(tuple(told or ["Nobody is waiting for it."]))
 

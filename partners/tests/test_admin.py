@@ -339,8 +339,8 @@ class TestPreviewsOfMany:
 
         page = staff.get(reverse("admin:partners_provider_resume", args=[provider.pk])).content.decode()
 
-        assert "Learners whom it is asked to take: 1." in page
-        assert "Learners of whom it is asked for news: 1." in page
+        assert "Learners it will be asked to take: 1." in page
+        assert "Learners it will be asked about: 1." in page
         assert "let go" not in page
 
     def test_of_resuming_say_that_nobody_waits(self, staff: Client, instance: ProgramInstance) -> None:
