@@ -16,6 +16,7 @@ from backoffice.actions import StaffForm
 from backoffice.tests.staff_client import StaffClient
 from core.actors import SYSTEM
 from core.clock import utc_now
+from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.tests.factories import InstanceFactory
 from partners.acceptance import record_refusal
@@ -332,16 +333,18 @@ class TestPreviewsOfMany:
         assert foreseen.refused == ("The program has no partners any more, so there is no version to move to.",)
 
     def test_of_resuming_count_who_waits(self, staff: Client, instance: ProgramInstance) -> None:
-        waiting, there = (steps_of(approved(instance))[0] for _ in range(2))
-        accept(there)
+        waiting, there, gone = (steps_of(approved(instance))[0] for _ in range(3))
+        for step in (there, gone):
+            accept(step)
         provider = waiting.provider
         Provider.objects.filter(pk=provider.pk).update(paused_at=utc_now())
+        unenroll_enrollment(enrollment_id=gone.enrollment_id, reason="Moved away.", actor=SYSTEM, now=utc_now())
 
         page = staff.get(reverse("admin:partners_provider_resume", args=[provider.pk])).content.decode()
 
         assert "Learners it will be asked to take: 1." in page
         assert "Learners it will be asked about: 1." in page
-        assert "let go" not in page
+        assert "Learners who left, which it will be told: 1." in page
 
     def test_of_resuming_say_that_nobody_waits(self, staff: Client, instance: ProgramInstance) -> None:
         provider = ProviderFactory(workspace=instance.workspace, paused_at=utc_now())
