@@ -12,6 +12,7 @@ from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout
 from billing.purposes import Matter, Offer, Service, as_subject, key_of
+from core.compiled import compiled
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Holding, Sale
 
@@ -239,10 +240,15 @@ def find_learner_of_place(subject: str) -> int | None:
 
 def find_service_of_place(subject: str) -> Service | None:
     """Return what is provided for the price of a place."""
-    place = CohortPlace.objects.filter(pk=key_of(subject)).select_related("learner", "cohort").first()
-    if place is None:
-        return None
-    return Service(place.learner.first_name, place.learner.cuid, place.cohort.start_date, place.cohort.end_date)
+    found = _service.first(key_of(subject))
+    return Service(*found) if found else None
+
+
+@compiled
+def _service(place_id: int) -> QuerySet[CohortPlace, tuple[str, str, dt.date, dt.date]]:
+    return CohortPlace.objects.filter(pk=place_id).values_list(
+        "learner__first_name", "learner__cuid", "cohort__start_date", "cohort__end_date"
+    )
 
 
 def find_prices_of_places(subjects: Collection[str]) -> dict[str, int | None]:
