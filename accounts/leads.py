@@ -29,8 +29,10 @@ def get_lead(*, workspace_id: int, cuid: str) -> Lead:
 
 
 def lock_lead(lead_id: int) -> tuple[Lead, Learner | None]:
-    """Return the lead and the learner it became, if any; both locked, the learner first, as everywhere else. Raises
-    LearnerMerged if the learner is being merged."""
+    """Return the lead and the learner it became, if any; both locked, the learner first. Raises LearnerMerged if the
+    learner is being merged.
+
+    A caller that also locks an enrollment of the lead does so before this (docs/concurrency.md, section 3)."""
     learner_id = Lead.objects.values_list("converted_to", flat=True).get(pk=lead_id)
     learner = lock_live_learner(learner_id) if learner_id is not None else None
     lead = Lead.objects.select_for_update(no_key=True).get(pk=lead_id)

@@ -15,7 +15,7 @@ from accounts.learners import find_or_create_learner, lock_live_learner
 from accounts.models import Lead, Learner
 from core.actors import Actor
 from core.addresses import canonical_address
-from core.errors import FieldError, NotFound, invalid_field, refuse, require
+from core.errors import FieldError, NotFound, Unavailable, invalid_field, refuse, require
 from events.publishing import publish
 
 from .details import EnrollmentDetails
@@ -210,6 +210,9 @@ def _find_earlier(workspace_id: int, cuid: str) -> _Identified:
         return _Identified(
             IdentificationType.ENROLLMENT_ID, lock_live_learner(earlier.learner_id), earlier.lead, earlier
         )
+    earlier = lock_enrollment(earlier.pk)  # before its lead, as an approval does
+    if earlier.learner_id is not None:
+        raise Unavailable("The earlier enrollment was approved just now; repeat the request.")
     lead, learner = lock_lead(require(earlier.lead_id, "an enrollment without a learner is about a lead"))
     return _Identified(IdentificationType.ENROLLMENT_ID, learner, lead, earlier)
 

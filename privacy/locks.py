@@ -35,6 +35,7 @@ AFTER_ENROLLMENTS: tuple[type[Model], ...] = (
     Payment,
     Refund,
     StudentPackage,
+    Lead,
     EnrollmentStep,
 )
 
@@ -48,7 +49,6 @@ def lock_person(find: Callable[[], Person]) -> Person:
     found = find()
     _lock(BEFORE_ENROLLMENTS, found)
     _lock_enrollments(found.enrollments)
-    _lock_leads(found.leads)
     _lock(AFTER_ENROLLMENTS, found)
     person = find()
     if person != found:
@@ -77,13 +77,6 @@ def _lock_enrollments(enrollment_ids: tuple[int, ...]) -> None:
     if set(lock_unlocked(sorted(prospective))) != prospective:
         raise _busy()
     if find_allocations_of(enrollment_ids) - allocations:  # a seat was transferred in between
-        raise _busy()
-
-
-def _lock_leads(lead_ids: tuple[int, ...]) -> None:
-    """This does not wait for leads: some transactions lock a lead before its enrollment, others after it."""
-    free = Lead.objects.filter(pk__in=lead_ids).select_for_update(no_key=True, skip_locked=True).order_by("pk")
-    if len(free.values_list("pk", flat=True)) != len(lead_ids):
         raise _busy()
 
 

@@ -34,6 +34,7 @@ _NAMES = {
     "billing.Mismatch": "mismatch",
     "billing.Voucher": "voucher",
     "cohorts.StudentPackage": "package",
+    "accounts.Lead": "lead",
     "partners.EnrollmentStep": "partner step",
     "billing.InvoiceSeries": "invoice series",
 }
