@@ -27,6 +27,7 @@ from ..models import Enrollment, ImportedRow, ImportJob, ProgramInstance
 from ..states import EVALUATED, DuplicatePolicy, EligibilityStatus, IdentificationType, ImportStage
 from .candidates import Candidate, read_candidate
 from .known import follow_policy_together, leave
+from .locks import lock_everybody
 from .options import Options
 from .outcome import ENDING, IMPORTED, SKIPPED, UPDATED, Batch, fail, keep, person_key, undoing, undone_if
 from .reading import Record
@@ -108,6 +109,8 @@ def _learners_of(batch: Batch, candidates: Sequence[Candidate]) -> dict[int, Lea
             person_of[candidate.line] = learner.person
             described.setdefault(learner.person, learner)
     workspace_id = batch.job.workspace_id
+    named_by = [candidate.identification for candidate in candidates]
+    lock_everybody(instance=batch.instance, named=named_by, persons=described.keys())
     by_cuid = lock_learners(workspace_id=workspace_id, cuids=list(named.values())) if named else {}
     found = find_or_create_learners(workspace_id=workspace_id, asked=list(described.values()))
     by_person = dict(zip(described, found, strict=True))

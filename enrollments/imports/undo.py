@@ -52,8 +52,8 @@ def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
     if not rows:
         return False
     actor = Actor.read(job.actor)
-    lock_rows(Learner, *(learner for row in rows if (learner := _learner_of(row)) is not None))
     named = [row.enrollment_id for row in rows if row.enrollment_id is not None]
+    lock_rows(Learner, *_learners_of(rows, named))
     enrollments = {enrollment.pk: enrollment for enrollment in lock_enrollments(named)}
     untouched = [row for row in rows if _is_untouched(row, enrollments)]
     new = [row for row in untouched if row.before is None]
@@ -72,6 +72,12 @@ def _learner_of(row: ImportedRow) -> int | None:
     """Return the learner whom the row created or changed."""
     kind, _, key = row.subject.partition(":")
     return int(key) if kind == "learner" else None
+
+
+def _learners_of(rows: Sequence[ImportedRow], enrollment_ids: Sequence[int]) -> set[int]:
+    """Return the learners whom the rows created, changed, or enrolled."""
+    enrolled = Enrollment.objects.filter(pk__among=enrollment_ids, learner__isnull=False)
+    return {*filter(None, map(_learner_of, rows)), *enrolled.values_list("learner", flat=True)}
 
 
 def _is_untouched(row: ImportedRow, enrollments: dict[int, Enrollment]) -> bool:

@@ -1,6 +1,7 @@
 """Files of candidates, and their import from the upload to its end."""
 
 import io
+import json
 from typing import Any
 
 from core.clock import utc_now
@@ -16,6 +17,10 @@ def csv_of(count: int, *, start: int = 0, age: int = 18) -> bytes:
     """Return a file with this many persons of this age."""
     rows = [f"Ann{n},Lee,ann{n}@example.org,{age},NY\n" for n in range(start, start + count)]
     return ("firstName,lastName,email,metadata.age,state\n" + "".join(rows)).encode()
+
+
+def ndjson(*documents: dict[str, Any]) -> bytes:
+    return "\n".join(json.dumps(document) for document in documents).encode()
 
 
 def receive(instance: ProgramInstance, content: bytes, kind: Format = Format.CSV, **options: Any) -> ImportJob:

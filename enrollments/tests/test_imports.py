@@ -1,7 +1,6 @@
 """Importing candidates: the outcome of a file's lines, how a job continues after a failure, and how it is undone."""
 
 import datetime as dt
-import json
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ from notifications.models import Notification
 from .broken_files import ANN, BROKEN, HEADER
 from .criteria import set_criterion
 from .factories import STAFF, CandidateFactory, InstanceFactory
-from .importing import counts, csv_of, current, import_file, receive, work_on
+from .importing import counts, csv_of, current, import_file, ndjson, receive, work_on
 
 pytestmark = pytest.mark.django_db
 
@@ -46,10 +45,6 @@ pytestmark = pytest.mark.django_db
 def instance() -> ProgramInstance:
     made = InstanceFactory(review_mode=ReviewMode.MANUAL)
     return set_criterion(made, "metadata.age >= 18", otherwise="Too young")
-
-
-def ndjson(*documents: dict[str, Any]) -> bytes:
-    return "\n".join(json.dumps(document) for document in documents).encode()
 
 
 def faults(job: ImportJob) -> list[tuple[int, str, str]]:

@@ -5,10 +5,17 @@ from functools import partial
 import pytest
 
 from accounts import learners_together
+from accounts.leads import lock_lead
 from accounts.models import Learner
+from accounts.tests.factories import LeadFactory
+from core.clock import utc_now
+from enrollments import identification
+from enrollments.imports import batch
+from enrollments.imports.job import import_candidates
+from enrollments.imports.reading import Format
 from enrollments.models import Enrollment, ImportJob
 from enrollments.tests.factories import InstanceFactory
-from enrollments.tests.importing import csv_of, receive, work_on
+from enrollments.tests.importing import csv_of, ndjson, receive, work_on
 from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
@@ -55,3 +62,31 @@ class TestTwoImportsAtOnce:
             import_twice_at_once()
 
             assert Learner.objects.count() == Enrollment.objects.count() == 2 * PEOPLE
+
+
+class TestTwoImportsOfTheSameLeadsInOppositeOrders:
+    def test_wait_for_each_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        failures = import_leads_in_both_orders(monkeypatch, patience=0.5)
+
+        assert failures == ["", ""]
+        assert Enrollment.objects.count() == 2
+        assert examine() == {}
+
+    def test_without_locking_everybody_first_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: each has locked the lead that the other needs next. The one that fails is retried later."""
+        monkeypatch.setattr(batch, "lock_everybody", lambda **_: None)
+
+        failures = import_leads_in_both_orders(monkeypatch, patience=10)
+
+        assert sorted(failures) == ["", "OperationalError"]
+
+
+def import_leads_in_both_orders(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[str]:
+    """Return the error of each import, "" for none. Both continue once each has locked its first lead."""
+    instance = InstanceFactory()
+    cuids = [LeadFactory(workspace=instance.workspace).cuid for _ in range(2)]
+    orders = (cuids, list(reversed(cuids)))
+    jobs = [receive(instance, ndjson(*({"leadId": cuid} for cuid in order)), Format.JSON_LINES) for order in orders]
+    monkeypatch.setattr(identification, "lock_lead", Meeting(lock_lead, patience=patience))
+    at_once(*(partial(import_candidates, job_id=job.pk, now=utc_now()) for job in jobs))
+    return list(ImportJob.objects.order_by("pk").values_list("last_error", flat=True))

@@ -4,7 +4,7 @@ case as the lines of any other import; students marked for deletion from a class
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -53,8 +53,7 @@ def enroll_students(batch: RosterBatch, records: Sequence[Record]) -> None:
         else:
             known[instance.pk] = instance
             chosen[instance.pk].append(Candidate(record.line, ByLearner(learner.cuid), EnrollmentDetails(), ()))
-    # All of them, in key order, before any enrollment is locked.
-    lock_learners(workspace_id=batch.job.workspace_id, cuids=[learner.cuid for learner in learners.values()])
+    _lock_all(batch, learners)
     for pk, candidates in chosen.items():
         _enroll(batch, known[pk], candidates, records[0].file)
 
@@ -94,6 +93,7 @@ def end_enrollments(batch: RosterBatch, records: Sequence[Record]) -> None:
     named = [each for record in records for each in (record.document["class"], *record.document["others"])]
     instances = Instances(batch.job.workspace_id, named, batch.now)
     learners = _known_learners(batch, records)
+    _lock_all(batch, learners)
     for record in records:
         found = instances.find_any(record.document["class"])
         learner = learners.get(record.document["user"])
@@ -111,6 +111,11 @@ def _known_learners(batch: RosterBatch, records: Sequence[Record]) -> dict[str, 
     users = list({record.document["user"] for record in records})
     found = Learner.objects.filter(workspace=batch.job.workspace_id, external_id__among=users)
     return {str(learner.external_id): learner.merged_into or learner for learner in found.select_related("merged_into")}
+
+
+def _lock_all(batch: RosterBatch, learners: Mapping[str, Learner]) -> None:
+    """Lock all of them, in key order, before any enrollment is locked."""
+    lock_learners(workspace_id=batch.job.workspace_id, cuids=[learner.cuid for learner in learners.values()])
 
 
 def _end(batch: RosterBatch, record: Record, learner: Learner, instance: ProgramInstance) -> str:

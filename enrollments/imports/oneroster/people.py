@@ -51,7 +51,7 @@ def write_districts(batch: RosterBatch, records: Sequence[Record]) -> None:
 
 def write_guardians(batch: RosterBatch, records: Sequence[Record]) -> None:
     known = _by_external_id(Guardian, batch, records)
-    for record in records:
+    for record in _in_key_order(records, known):
         guardian = known.get(record.document["known"]["external_id"])
         batch.attempt(record, partial(_write_guardian, batch, record, guardian))
 
@@ -82,7 +82,8 @@ class _Known:
 
 def write_learners(batch: RosterBatch, records: Sequence[Record]) -> None:
     known = _read_known(batch, records)
-    for record in records:
+    alive = {name: learner.merged_into or learner for name, learner in known.learners.items()}
+    for record in _in_key_order(records, alive):
         batch.attempt(record, partial(_write_learner, batch, record, known))
 
 
@@ -145,6 +146,16 @@ def _agents_of(batch: RosterBatch, record: Record, known: _Known) -> list[int]:
 
 def _by_external_id(model: Any, batch: RosterBatch, records: Iterable[Record], *follow: str) -> dict[str, Any]:
     return _named(model, batch, {record.document["known"]["external_id"] for record in records}, *follow)
+
+
+def _in_key_order(records: Sequence[Record], known: Mapping[str, Learner | Guardian]) -> list[Record]:
+    """Return the records whose rows exist in the order in which others lock those rows, then the new ones."""
+
+    def key(record: Record) -> float:
+        row = known.get(record.document["known"]["external_id"])
+        return float("inf") if row is None else row.pk
+
+    return sorted(records, key=key)
 
 
 def _named(model: Any, batch: RosterBatch, external_ids: Iterable[str], *follow: str) -> dict[str, Any]:
