@@ -1,4 +1,4 @@
-"""The order in which batches of imports lock people (docs/concurrency.md). tests/races/test_two_imports.py has the race."""
+"""The order in which batches of imports lock people; the race is in tests/races/test_two_imports.py."""
 
 import datetime as dt
 import re
