@@ -57,6 +57,14 @@ class Signature:
     evidence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """When somebody withdrew their consent in another system, and where that system keeps the proof."""
+
+    withdrawn_at: dt.datetime
+    evidence: str
+
+
 @transaction.atomic
 def publish_text(
     *,
@@ -210,9 +218,10 @@ def report_consent(
 
 
 @transaction.atomic
-def withdraw_consent(*, consent_id: int, actor: Actor, now: dt.datetime) -> None:
-    """End a consent. Staff are asked what follows if the program requires it. Raises ConsentOver."""
-    if not _end([consent_id], ConsentEnd.WITHDRAWN, actor, now):
+def withdraw_consent(*, consent_id: int, withdrawal: Withdrawal | None = None, actor: Actor, now: dt.datetime) -> None:
+    """End a consent, since the moment of the `withdrawal` if another system reported it. Staff are asked what follows
+    if the program requires it. Raises ConsentOver."""
+    if not _end([consent_id], ConsentEnd.WITHDRAWN, actor, now, withdrawal):
         raise ConsentOver
     consent = Consent.objects.select_related("text").get(pk=consent_id)
     if consent.text.is_required:
@@ -223,6 +232,34 @@ def withdraw_consent(*, consent_id: int, actor: Actor, now: dt.datetime) -> None
             summary=f"A consent that is required was withdrawn for learner {consent.learner_id}: {consent.purpose}.",
         )
     after_commit(log.info, "consent_withdrawn", consent=consent.pk, learner=consent.learner_id, actor=str(actor))
+
+
+@transaction.atomic
+def report_withdrawal(
+    *, workspace_id: int, learner_cuid: str, consent_id: int, withdrawal: Withdrawal, actor: Actor, now: dt.datetime
+) -> Consent:
+    """Record that somebody withdrew this consent in another system; return it. One that was withdrawn before stays as
+    it is.
+
+    Raises NotFound, Invalid for a withdrawal in the future or from before the consent was given, and ConsentOver if
+    another version has replaced the consent.
+    """
+    theirs = list_consents(workspace_id=workspace_id, learner_cuid=learner_cuid).filter(pk=consent_id)
+    consent = theirs.first()
+    if consent is None:
+        raise NotFound("There is no such consent about this learner.")
+    if withdrawal.withdrawn_at > now:
+        raise invalid_field(
+            "withdrawnAt", "in_future", "Send the moment of the withdrawal, which can't be in the future."
+        )
+    if withdrawal.withdrawn_at < consent.given_at:
+        raise invalid_field("withdrawnAt", "too_early", "This consent was given after that moment, so it still holds.")
+    try:
+        withdraw_consent(consent_id=consent.pk, withdrawal=withdrawal, actor=actor, now=now)
+    except ConsentOver:
+        if not theirs.filter(end=ConsentEnd.WITHDRAWN).exists():
+            raise
+    return theirs.get()
 
 
 def list_consents(*, workspace_id: int, learner_cuid: str) -> QuerySet[Consent]:
@@ -252,6 +289,16 @@ def _was_withdrawn_since(learner: Learner, address: str, purpose: str, moment: d
     return theirs.filter(end=ConsentEnd.WITHDRAWN, ended_at__gte=moment).exists()
 
 
-def _end(consent_ids: Sequence[int], end: ConsentEnd, actor: Actor, now: dt.datetime) -> int:
+def _end(
+    consent_ids: Sequence[int], end: ConsentEnd, actor: Actor, now: dt.datetime, withdrawal: Withdrawal | None = None
+) -> int:
     live = Consent.objects.filter(pk__in=consent_ids, ended_at=None)
-    return live.update(ended_at=now, end=end, ended_by=str(actor))
+    if withdrawal is None:
+        return live.update(ended_at=now, end=end, ended_by=str(actor))
+    return live.update(
+        ended_at=withdrawal.withdrawn_at,
+        end=end,
+        ended_by=str(actor),
+        end_evidence=withdrawal.evidence,
+        end_reported_at=now,
+    )

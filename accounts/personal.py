@@ -108,7 +108,7 @@ PERSONAL = (
     ),
     Personal(
         Consent,
-        {"address": Kind.CONTACT, "evidence": Kind.ABOUT},
+        {"address": Kind.CONTACT, "evidence": Kind.ABOUT, "end_evidence": Kind.ABOUT},
         Fate.DELETED,
         lambda person: Consent.objects.filter(learner__in=person.learners),
     ),

@@ -8,6 +8,7 @@ from rest_framework import serializers, status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from core.clock import utc_now
 from core.http.fields import EmailTextField, TextField, WholeNumberField
@@ -16,10 +17,10 @@ from core.http.pagination import PageQuery, array_page
 from core.http.query import MomentField, StrictFilterSet, TextFilter
 from core.numbers import MAX_INT
 
-from ..consents import Signature, list_consents, report_consent
+from ..consents import Signature, Withdrawal, list_consents, report_consent, report_withdrawal
 from ..models import Consent
 from ..principals import principal_of
-from .examples import REPORT_CONSENT
+from .examples import REPORT_CONSENT, WITHDRAW_CONSENT
 
 TAGS = ["People"]
 
@@ -45,6 +46,13 @@ class ConsentBody(serializers.Serializer[Any]):
     )
 
 
+class WithdrawalBody(serializers.Serializer[Any]):
+    withdrawnAt = MomentField(help_text="When they withdrew it, which can't be before they gave it.")
+    evidence = TextField(
+        max_length=200, help_text="Where you keep the proof, such as the id of the letter in your system."
+    )
+
+
 class ConsentSerializer(serializers.ModelSerializer[Consent]):
     version = serializers.IntegerField(source="text.version")
     title = serializers.CharField(source="text.title")
@@ -56,6 +64,11 @@ class ConsentSerializer(serializers.ModelSerializer[Consent]):
     recordedBy = serializers.CharField(source="recorded_by")
     endedAt = serializers.DateTimeField(source="ended_at", allow_null=True)
     end = serializers.CharField(help_text="Empty while the consent holds, then withdrawn or replaced.")
+    endedBy = serializers.CharField(source="ended_by")
+    endReportedAt = serializers.DateTimeField(
+        source="end_reported_at", allow_null=True, help_text="When another system reported the withdrawal."
+    )
+    endEvidence = serializers.CharField(source="end_evidence")
 
     class Meta:
         model = Consent
@@ -72,6 +85,9 @@ class ConsentSerializer(serializers.ModelSerializer[Consent]):
             "recordedBy",
             "endedAt",
             "end",
+            "endedBy",
+            "endReportedAt",
+            "endEvidence",
         )
 
 
@@ -125,3 +141,37 @@ class ConsentListView(GenericAPIView[Consent]):
         return Response(
             ConsentSerializer(consent).data, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         )
+
+
+class ConsentWithdrawalView(APIView):
+    """A withdrawal of one consent."""
+
+    required_scopes = {"POST": "learners:write"}
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="withdraw_consent",
+        request=WithdrawalBody,
+        responses=ConsentSerializer,
+        examples=[WITHDRAW_CONSENT],
+    )
+    @idempotent
+    def post(self, request: Request, learner_id: str, consent_id: int) -> Response:
+        """Record that somebody withdrew this consent in your system, on your word, with your evidence.
+
+        It ends at `withdrawnAt`, as if they had withdrawn it on their page: a required consent becomes a task for
+        staff. A consent that was withdrawn before stays as it is. 409 `consent_over` if the same address has agreed to
+        another version since: withdraw that consent instead.
+        """
+        body = WithdrawalBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        caller = principal_of(request)
+        consent = report_withdrawal(
+            workspace_id=caller.workspace_id,
+            learner_cuid=learner_id,
+            consent_id=consent_id,
+            withdrawal=Withdrawal(body.validated_data["withdrawnAt"], body.validated_data["evidence"]),
+            actor=caller.actor,
+            now=utc_now(),
+        )
+        return Response(ConsentSerializer(consent).data)

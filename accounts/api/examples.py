@@ -43,6 +43,11 @@ REPORT_CONSENT = OpenApiExample(
         "evidence": "envelope-81f3",
     },
 )
+WITHDRAW_CONSENT = OpenApiExample(
+    "A guardian withdrew the consent in your system",
+    request_only=True,
+    value={"withdrawnAt": "2026-10-05T09:00:00Z", "evidence": "letter-2210"},
+)
 CREATE_LEAD = OpenApiExample(
     "A prospect who left a phone number", request_only=True, value={"lastName": "Homeowner", "phone": "+14155550123"}
 )

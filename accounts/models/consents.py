@@ -58,6 +58,8 @@ class Consent(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     end = models.CharField(max_length=9, choices=ConsentEnd.choices, blank=True)
     ended_by = models.CharField(max_length=64, blank=True)
+    end_evidence = models.CharField("evidence of the withdrawal", max_length=200, blank=True, db_default="")
+    end_reported_at = models.DateTimeField("withdrawal reported at", null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -76,6 +78,11 @@ class Consent(models.Model):
                 condition=models.Q(ended_at__isnull=True, end="")
                 | models.Q(ended_at__isnull=False, end__in=ConsentEnd.values),
                 name="consent_ended_somehow",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(end_reported_at__isnull=True, end_evidence="")
+                | (models.Q(end=ConsentEnd.WITHDRAWN, end_reported_at__isnull=False) & ~models.Q(end_evidence="")),
+                name="consent_end_reported_with_evidence",
             ),
         ]
         indexes = [models.Index(fields=["workspace", "-id"], name="consent_by_workspace")]

@@ -39,6 +39,7 @@ def call(client: Any, learner: Learner) -> Any:
     headers = bearer(workspace=learner.workspace)
 
     def send(method: str, body: Any = None, *, of: Learner = learner, query: str = "", key: str = "") -> Any:
+        """Call the list, or what `query` adds to its address."""
         return getattr(client, method)(
             f"/api/learners/{of.cuid}/consents{query}",
             *([body] if body is not None else []),
@@ -94,6 +95,9 @@ class TestAReportedConsent:
             "recordedBy": stored.recorded_by,
             "endedAt": None,
             "end": "",
+            "endedBy": "",
+            "endReportedAt": None,
+            "endEvidence": "",
         }
 
     @pytest.mark.usefixtures("text")

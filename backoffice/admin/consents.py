@@ -155,7 +155,18 @@ class ConsentAdmin(WorkspaceScopedAdmin):
     search_help_text = "Address, purpose or the learner's CUID"
     fieldsets = (
         (None, {"fields": (("learner_link", "state"), ("text_link", "version"), ("address", "way"), "evidence")}),
-        ("When", {"fields": (("given_at", "by"), "reported_at", ("ended_at", "ender"), "workspace")}),
+        (
+            "When",
+            {
+                "fields": (
+                    ("given_at", "by"),
+                    "reported_at",
+                    ("ended_at", "ender"),
+                    ("end_reported_at", "end_evidence"),
+                    "workspace",
+                )
+            },
+        ),
     )
     actions_list = ("record_paper",)
     actions_detail = ("withdraw",)

@@ -84,7 +84,7 @@ KINDS = (
         _("Consents"),
         Consent,
         "learner",
-        "purpose text__version text__title text__text way evidence given_at reported_at ended_at end",
+        "purpose text__version text__title text__text way evidence given_at reported_at ended_at end end_evidence",
     ),
     StoredKind(
         "inquiries_before",

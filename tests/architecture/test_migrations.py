@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
 # It words a mail once, in English, so a wording per language is unique for it.
 # It retires no steps, so uniqueness among steps that are not retired is uniqueness for it.
 # It imports no rosters: its imports have one file without a name, and none of its rows has an external id.
-# It reports no consents, so the rule about their evidence holds for all of its rows.
+# It reports no consents and no withdrawals, so the rules about their evidence hold for all of its rows.
 # It renews no seats and names no terms, so all of its seats have the same one.
 HARMLESS = [
     "0007_prices_asked_and_inquiries",
@@ -52,6 +52,7 @@ HARMLESS = [
     "0015_rosters",
     "0017_dated_allocations",
     "0023_reported_consents",
+    "0024_reported_withdrawals",
 ]
 
 

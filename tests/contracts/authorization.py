@@ -37,6 +37,7 @@ SIGNED = {
     "signedAt": "2026-09-01T15:30:00Z",
     "evidence": "envelope-81f3",
 }
+WITHDRAWN = {"withdrawnAt": "2026-01-06T15:30:00Z", "evidence": "letter-2210"}
 LEAD = "/api/leads/{town.offer.lead}"
 LEAD_ROUTE = "api/leads/<cuid:lead_id>"
 GUARDIAN = "/api/guardians/{town.guardian_id}"
@@ -256,6 +257,14 @@ ROWS = [
     by_key(CONSENTS_ROUTE, "GET", scope="learners:read", elsewhere=404, address=CONSENTS),
     # There is no such text, but another workspace learns even less: there is no such learner.
     by_key(CONSENTS_ROUTE, "POST", scope="learners:write", elsewhere=404, done=422, address=CONSENTS, body=SIGNED),
+    by_key(
+        f"{CONSENTS_ROUTE}/<number:consent_id>/withdraw",
+        "POST",
+        scope="learners:write",
+        elsewhere=404,
+        address=f"{CONSENTS}/{{town.consent_id}}/withdraw",
+        body=WITHDRAWN,
+    ),
     by_key("api/leads", "GET", scope="learners:read", elsewhere=200),
     by_key("api/leads", "POST", scope="learners:write", elsewhere=201, done=201, body={"lastName": "Roe"}),
     by_key(LEAD_ROUTE, "GET", scope="learners:read", elsewhere=404, address=LEAD),

@@ -5,7 +5,10 @@ from typing import Any
 from .refused_shapes import NOW, Broken, Twice
 
 VALID: dict[str, dict[str, Any]] = {
-    "accounts.Consent": {"way": "form", "evidence": "", "reported_at": None, "end": "", "ended_at": None}
+    "accounts.Consent": {
+        **{"way": "form", "evidence": "", "reported_at": None},
+        **{"end": "", "ended_at": None, "end_evidence": "", "end_reported_at": None},
+    }
 }
 
 CHECKS = {
@@ -17,6 +20,11 @@ CHECKS = {
         {"way": "reported", "reported_at": NOW, "evidence": "Envelope 1"},
     ),
     "consent_ended_somehow": Broken("accounts.Consent", {"ended_at": NOW}, {"ended_at": NOW, "end": "withdrawn"}),
+    "consent_end_reported_with_evidence": Broken(
+        "accounts.Consent",
+        {"ended_at": NOW, "end": "withdrawn", "end_reported_at": NOW},
+        {"ended_at": NOW, "end": "withdrawn", "end_reported_at": NOW, "end_evidence": "Letter 1"},
+    ),
 }
 
 UNIQUE = {

@@ -47,7 +47,7 @@ from .callers import SIGNED_IN, STAFF, Caller, Row
 from .routes import route_methods, routes
 from .staff_sessions import staff_client
 from .state import seats_of, state
-from .town import Hook, Offer, Sale, Training
+from .town import Hook, Offer, Sale, Training, consent_about
 
 
 def wanted_by(row: Row) -> str:
@@ -137,6 +137,10 @@ class Town:
         return guardian.pk
 
     @cached_property
+    def consent_id(self) -> int:
+        return consent_about(Learner.objects.get(cuid=self.offer.learner))
+
+    @cached_property
     def hook(self) -> Hook:
         now = utc_now()
         endpoint = create_endpoint(
@@ -213,7 +217,7 @@ def build_town() -> Town:
 def build_whole_town() -> Town:
     """Build the town with everything that any row names."""
     town = build_town()
-    for name in ("sessions", "guardian_id", "hook", "closed_month", "form", "training", "sale"):
+    for name in ("sessions", "guardian_id", "consent_id", "hook", "closed_month", "form", "training", "sale"):
         getattr(town, name)
     return town
 

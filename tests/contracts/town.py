@@ -1,6 +1,15 @@
 """The contents of the town of `test_authorization.py`, grouped by what its routes require."""
 
+import datetime as dt
 from dataclasses import dataclass
+
+from accounts.consents import give_consents
+from accounts.models import Learner
+from accounts.states import ConsentWay
+from accounts.tests.factories import ConsentTextFactory
+from core.actors import SYSTEM
+
+AGREED_AT = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +53,17 @@ class Hook:
 
     endpoint: str
     delivery: str
+
+
+def consent_about(learner: Learner) -> int:
+    """Return the id of a consent that a parent gave at `AGREED_AT`."""
+    text = ConsentTextFactory(workspace=learner.workspace, is_required=False, from_at=AGREED_AT)
+    [consent] = give_consents(
+        learner_id=learner.pk,
+        address="parent@home.test",
+        text_ids=[text.pk],
+        way=ConsentWay.PAPER,
+        actor=SYSTEM,
+        now=AGREED_AT,
+    )
+    return consent.pk
