@@ -11,9 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from core.addresses import AddressFormField
+from core.clock import utc_now
 
 from .code_limits import CodesPaused, count_code_request
 from .devices import remember_device
+from .family_sign_ins import note_sign_in
+from .models import User
 from .sign_in import find_or_open_account
 
 
@@ -60,6 +63,8 @@ class ConfirmCodeView(allauth_views.ConfirmLoginCodeView):  # type: ignore[misc]
 
     def _verify_form_valid(self, form: forms.Form) -> HttpResponse:
         response: HttpResponse = super()._verify_form_valid(form)
-        if self.request.user.is_authenticated:
-            remember_device(self.request, response, user_id=self.request.user.pk)
+        user = self.request.user
+        if isinstance(user, User):
+            note_sign_in(self.request, user=user, now=utc_now())
+            remember_device(self.request, response, user_id=user.pk)
         return response

@@ -9,6 +9,7 @@ from core.personal import ERASED, NOWHERE, Fate, Kind, Person, Personal, kept, u
 
 from .models import (
     Consent,
+    FamilySignIn,
     Guardian,
     GuardianInvitation,
     Guardianship,
@@ -154,6 +155,12 @@ PERSONAL = (
         {"email": Kind.CONTACT},
         Fate.DELETED,
         lambda person: EmailAddress.objects.filter(user__in=person.users),
+    ),
+    Personal(
+        FamilySignIn,
+        {"browser": Kind.ACCOUNT, "system": Kind.ACCOUNT, "began_at": Kind.ACCOUNT, "last_used_date": Kind.ACCOUNT},
+        Fate.DELETED,
+        lambda person: FamilySignIn.objects.filter(user__in=person.users),
     ),
     Personal(
         User,

@@ -47,6 +47,7 @@ app.conf.beat_schedule = {
     },
     "forget-old-events": {"task": "events.tasks.forget_old_events", "schedule": 3600.0},
     "forget-old-answers": {"task": "core.tasks.forget_old_answers", "schedule": 3600.0},
+    "forget-expired-sessions": {"task": "accounts.tasks.forget_expired_sessions", "schedule": 3600.0},
     "forget-old-counters": {"task": "core.tasks.forget_old_counters", "schedule": 900.0},
     "examine-data": {"task": "operations.tasks.examine_data", "schedule": 3600.0},
     "forget-old-examinations": {"task": "operations.tasks.forget_old_examinations", "schedule": 3600.0},

@@ -14,7 +14,7 @@ from .learners import (
 )
 from .names import NameChange
 from .second_factors import Passkey, SecondFactor
-from .sign_ins import StaffSignIn
+from .sign_ins import FamilySignIn, StaffSignIn
 from .staff_tasks import StaffTask
 from .users import Membership, User, UserManager
 from .workspaces import Workspace, default_language, default_timezone
@@ -23,6 +23,7 @@ __all__ = [
     "ApiKey",
     "Consent",
     "ConsentText",
+    "FamilySignIn",
     "Guardian",
     "GuardianInvitation",
     "Guardianship",

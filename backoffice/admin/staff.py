@@ -12,13 +12,14 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.browsers import end_all_sign_ins
 from accounts.invitations import invite_member, mail_invitation
 from accounts.memberships import change_role, remove_member
 from accounts.models import Membership, SecondFactor, User, Workspace
 from accounts.roles import Power
 from accounts.second_factors import has_second_factor, remove_second_factor
 from accounts.staff_passwords import mail_second_factor_reset
-from accounts.staff_sign_ins import end_all_sign_ins, list_sign_ins
+from accounts.staff_sign_ins import list_sign_ins
 from accounts.states import Role
 from core.addresses import AddressFormField
 from core.clock import utc_now

@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from accounts.browsers import end_other_sign_ins
 from accounts.devices import remember_device
 from accounts.models import Passkey, User
 from accounts.passkeys import ANSWER_AT_MOST, add_passkey, begin_passkey, remove_passkey
@@ -14,7 +15,7 @@ from accounts.passwords import PASSED, SECOND_FACTOR, SignInPaused
 from accounts.roles import workspaces_asking_for_second_factor
 from accounts.second_factors import has_second_factor
 from accounts.staff_pages import PasswordForm
-from accounts.staff_sign_ins import end_other_sign_ins, name_browser
+from accounts.staff_sign_ins import name_browser
 from core.clock import utc_now
 from core.errors import DomainError, Invalid
 from core.forms import check_texts
@@ -60,7 +61,7 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
                     )
                     record_of_account(request, "Added a passkey")
                     request.session[SECOND_FACTOR] = PASSED
-                    end_other_sign_ins(request, user=user, now=utc_now())
+                    end_other_sign_ins(request, user=user)
                 return _added(request, user, codes)
         except SignInPaused as refusal:
             pause = refusal
@@ -89,7 +90,7 @@ def remove(request: HttpRequest, user: User, passkey_id: int) -> HttpResponse:
                     record_of_account(request, "Removed a passkey")
                     if not has_second_factor(user):
                         request.session.pop(SECOND_FACTOR, None)
-                    end_other_sign_ins(request, user=user, now=utc_now())
+                    end_other_sign_ins(request, user=user)
                 return redirect("staff-sign-ins")
         except SignInPaused as refusal:
             pause = refusal

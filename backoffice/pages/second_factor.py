@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
 
+from accounts.browsers import end_other_sign_ins
 from accounts.devices import remember_device
 from accounts.models import SecondFactor, User
 from accounts.passkeys import ANSWER_AT_MOST, begin_passkey_check, check_passkey
@@ -39,7 +40,7 @@ from accounts.second_factors import (
     set_app,
 )
 from accounts.staff_pages import PasswordForm
-from accounts.staff_sign_ins import end_other_sign_ins, note_sign_in
+from accounts.staff_sign_ins import note_sign_in
 from core.clock import utc_now
 from core.errors import Invalid
 from core.sealing import seal, unseal
@@ -176,7 +177,7 @@ def turn_off(request: HttpRequest, user: User) -> HttpResponse:
             remove_second_factor(user_id=user.pk)
             record_of_account(request, "Turned their second factor off")
             request.session.pop(SECOND_FACTOR, None)
-            end_other_sign_ins(request, user=user, now=utc_now())
+            end_other_sign_ins(request, user=user)
         return redirect("staff-sign-ins")
 
     return _change(request, user, template="account/staff_second_factor_off.html", change=change)
@@ -204,7 +205,7 @@ def _show_codes(request: HttpRequest, user: User, make: Callable[[], list[str]],
         record_of_account(request, deed)
         request.session.pop(NEW_SECRET, None)
         request.session[SECOND_FACTOR] = PASSED
-        end_other_sign_ins(request, user=user, now=utc_now())
+        end_other_sign_ins(request, user=user)
     response = render(request, "account/staff_recovery_codes.html", {"codes": codes})
     remember_device(request, response, user_id=user.pk)
     return response

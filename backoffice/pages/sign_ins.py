@@ -7,9 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.browsers import end_other_sign_ins
 from accounts.models import Passkey, SecondFactor, User
 from accounts.roles import workspaces_asking_for_second_factor
-from accounts.staff_sign_ins import end_other_sign_ins, end_sign_in, list_sign_ins, note_use
+from accounts.staff_sign_ins import end_sign_in, list_sign_ins, note_use
 from core.clock import utc_now
 from core.errors import NotFound
 
@@ -80,7 +81,7 @@ def sign_out_there(request: HttpRequest, user: User, sign_in_id: int) -> HttpRes
 def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
     """Sign out of every browser except this one."""
     with one_deed(request):
-        end_other_sign_ins(request, user=user, now=utc_now())
+        end_other_sign_ins(request, user=user)
         record_of_account(request, "Signed out of every other browser")
     messages.success(request, "Every other browser is signed out.")
     return redirect("staff-sign-ins")

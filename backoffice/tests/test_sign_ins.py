@@ -8,6 +8,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
+from accounts.browsers import forget_expired_sessions
 from accounts.models import Membership, StaffSignIn
 from accounts.passwords import SIGNED_IN_BY_PASSWORD
 from accounts.staff_sign_ins import NOTED_EVERY_SECONDS, list_sign_ins, name_browser
@@ -89,14 +90,15 @@ class TestASignIn:
 
         assert not StaffSignIn.objects.exists()
 
-    def test_that_ran_out_is_shown_no_more_and_gone_with_the_next(self, member: Membership) -> None:
+    def test_that_has_expired_is_not_listed_and_is_deleted_by_the_sweep(self, member: Membership) -> None:
         sign_in_here(member)
         Session.objects.update(expire_date=utc_now())
-        shown = list_sign_ins(user=member.user, now=utc_now())
-
+        listed = list_sign_ins(user=member.user, now=utc_now())
         sign_in_here(member)
 
-        assert shown == []
+        deleted = forget_expired_sessions(now=utc_now())
+
+        assert (listed, deleted) == ([], 1)
         assert StaffSignIn.objects.count() == 1
 
     def test_from_before_a_new_password_is_shown_no_more(self, member: Membership) -> None:

@@ -1,22 +1,25 @@
-"""The page on which a family reads what is stored, downloads it, asks to delete it, or ends all of its sign-ins."""
+"""The page on which a family reads what is stored, downloads it, asks to delete it, or signs browsers out."""
 
 import contextlib
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.browsers import end_all_sign_ins, end_other_sign_ins, recognize_browser
 from accounts.consents import ConsentOver, list_live, withdraw_consent
 from accounts.families import learners_of
 from accounts.family_pages import for_families
-from accounts.models import Learner, User
-from accounts.staff_sign_ins import end_all_sign_ins
+from accounts.family_sign_ins import end_family_sign_in, list_family_sign_ins
+from accounts.models import FamilySignIn, Learner, User
 from core.actors import Actor
 from core.clock import utc_now
-from core.errors import DomainError
+from core.errors import DomainError, NotFound
 from privacy.wishes import ask_for_deletion, find_asked
 
 from ..learner_data.export import Part, export_learner
@@ -41,7 +44,15 @@ def show_data(request: HttpRequest, user: User) -> HttpResponse:
         }
         for learner in learners
     ]
-    return render(request, "family/data.html", {"children": children, "email": user.email})
+    browsers = _browsers(request, user)
+    context = {
+        "children": children,
+        "email": user.email,
+        "browsers": browsers,
+        "has_others": len(browsers) > 1,
+        "zone": settings.DEFAULT_WORKSPACE_TIMEZONE,
+    }
+    return render(request, "family/data.html", context)
 
 
 @require_safe
@@ -49,7 +60,14 @@ def show_data(request: HttpRequest, user: User) -> HttpResponse:
 def download_data(request: HttpRequest, user: User, cuid: str) -> HttpResponseBase:
     """Stream the zip of one learner, built on request and stored nowhere."""
     learner = _learner_or_404(user, cuid)
-    made = export_learner(learner=learner, reader=user.email, actor=Actor("user", user.pk), now=utc_now())
+    now = utc_now()
+    made = export_learner(
+        learner=learner,
+        reader=user.email,
+        sign_ins=list_family_sign_ins(user=user, now=now),
+        actor=Actor("user", user.pk),
+        now=now,
+    )
     name = f"learner-{learner.cuid}.zip"
     return FileResponse(made, as_attachment=True, filename=name, content_type="application/zip")
 
@@ -96,6 +114,38 @@ def sign_out_everywhere(request: HttpRequest, user: User) -> HttpResponse:
         messages.success(request, _("You are signed out of every browser."))
         return redirect("home")
     return render(request, "family/sign_out_everywhere.html", {"email": user.email})
+
+
+@require_POST
+@for_families
+def sign_out_there(request: HttpRequest, user: User, sign_in_id: int) -> HttpResponse:
+    """Sign the person out of one browser."""
+    try:
+        end_family_sign_in(user_id=user.pk, sign_in_id=sign_in_id)
+    except NotFound:
+        messages.info(request, _("That browser was already signed out."))
+    else:
+        messages.success(request, _("That browser is signed out."))
+    return redirect(f"{reverse('my-data')}#browsers")
+
+
+@require_POST
+@for_families
+def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
+    """Sign the person out of every browser except this one."""
+    end_other_sign_ins(request, user=user)
+    messages.success(request, _("Every other browser is signed out."))
+    return redirect(f"{reverse('my-data')}#browsers")
+
+
+def _browsers(request: HttpRequest, user: User) -> list[FamilySignIn]:
+    """Return the sign-ins to show, this browser's first. A session that was not opened by code has none stored; it is
+    shown by what its request says about the browser."""
+    key = request.session.session_key
+    listed = list_family_sign_ins(user=user, now=utc_now())
+    here = [each for each in listed if each.session_id == key]
+    browser, system = recognize_browser(request.headers.get("User-Agent", ""))
+    return [*(here or [FamilySignIn(browser=browser, system=system)]), *(each for each in listed if each not in here)]
 
 
 def _ask(request: HttpRequest, learner: Learner, *, problem: str = "", status: int = 200) -> HttpResponse:

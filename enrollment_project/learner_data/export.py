@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils.text import get_valid_filename
 
-from accounts.models import Learner
+from accounts.models import FamilySignIn, Learner
 from backoffice.auditing.recording import record_departure
 from billing.invoice_files import fetch_invoice, is_kept_by_vendor
 from billing.invoice_files import file_name as name_of_invoice
@@ -61,12 +61,14 @@ def list_parts(learner: Learner) -> list[Part]:
     return [Part(kind, counts[kind.name]) for kind in KINDS if counts.get(kind.name)]
 
 
-def export_learner(*, learner: Learner, reader: str, actor: Actor, now: dt.datetime) -> IO[bytes]:
+def export_learner(
+    *, learner: Learner, reader: str, sign_ins: Sequence[FamilySignIn] = (), actor: Actor, now: dt.datetime
+) -> IO[bytes]:
     """Write the zip to a temporary file and rewind it; closing the file deletes it. Holds one row at a time in memory.
 
-    `reader` is the recipient's address: the zip contains invoices issued to that address and no others. Documents kept
-    by an invoicing service are not fetched; families find them beside the enrollment. The audit log records who took
-    the zip.
+    `reader` is the recipient's address: the zip contains invoices issued to that address and no others. `sign_ins` are
+    the recipient's own, when the family itself downloads the zip. Documents kept by an invoicing service are not
+    fetched; families find them beside the enrollment. The audit log records who took the zip.
     """
     parts = list_parts(learner)
     made = TemporaryFile()  # noqa: SIM115  # the caller closes it
@@ -81,9 +83,9 @@ def export_learner(*, learner: Learner, reader: str, actor: Actor, now: dt.datet
                 *_write_certificates(archive, learner),
                 *_write_invoices(archive, learner, reader),
             ]
-            page = render_to_string(
-                "family/export.html", {"learner": learner, "parts": parts, "papers": papers, "now": now}
-            )
+            browsers = _write_sign_ins(archive, sign_ins)
+            context = {"learner": learner, "parts": parts, "papers": papers, "browsers": browsers, "now": now}
+            page = render_to_string("family/export.html", context)
             archive.writestr("index.html", page)
         record_departure(
             actor=actor,
@@ -107,6 +109,17 @@ def _write_rows(out: IO[bytes], rows: Iterator[dict[str, Any]]) -> None:
         out.write(b",\n" if index else b"\n")
         out.write(json.dumps(row, cls=DjangoJSONEncoder, ensure_ascii=False).encode())
     out.write(b"\n]\n")
+
+
+def _write_sign_ins(archive: zipfile.ZipFile, sign_ins: Sequence[FamilySignIn]) -> str:
+    """Write the browsers in which the recipient is signed in; return the file's name, or nothing if there are none."""
+    if not sign_ins:
+        return ""
+    name = "data/browsers.json"
+    columns = ("browser", "system", "began_at", "last_used_date")
+    with archive.open(name, "w") as out:
+        _write_rows(out, ({column: getattr(each, column) for column in columns} for each in sign_ins))
+    return name
 
 
 def _write_answers(archive: zipfile.ZipFile, learner: Learner) -> Iterator[str]:

@@ -34,6 +34,7 @@ _TAKEN_BACK = re.compile(r"ROLLBACK TO SAVEPOINT \"(\w+)\"")
 LOG = "backoffice_auditentry"
 # How somebody uses the site: nothing that others work with.
 NOT_DEEDS = {
+    "accounts_familysignin",
     "accounts_staffsignin",
     "backoffice_savedlist",
     "core_sharedcounter",  # counts attempts before they are checked

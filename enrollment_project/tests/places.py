@@ -46,6 +46,8 @@ NO_PAGES = {
     "metrics": "for machines",
     "my": "leads to the enrollments",
     "my-courses": "leads to the enrollments",
+    "my-browser-sign-out": "is sent",
+    "my-browsers-sign-out": "is sent",
     "my-data-download": "a file",
     "readiness": "for machines",
     "session-ics": "a file",

@@ -98,9 +98,9 @@ def restore_backup(*, folder: Path, erasures: Path | None, is_replacing: bool) -
     if plan.migrations:
         migrate_under_load(tries=TRIES_OF_MIGRATIONS)
     erased = repeat_erasures(plan.erasures.erasures) if plan.erasures else 0
-    ended, _ = Session.objects.all().delete()
+    _, ended = Session.objects.all().delete()  # with the rows that name their browsers
     log.info("backup_restored", rows=plan.manifest.total, files=files, erased=erased)
-    return Restored(plan, erased, ended)
+    return Restored(plan, erased, ended.get(Session._meta.label, 0))
 
 
 def _refuse_to_replace() -> None:

@@ -21,6 +21,10 @@ PAGES = [
     for_families("my/learners/<cuid:cuid>/name", stranger=404, address="/my/learners/c2345678901234567890/name"),
     for_families("my/data", stranger=200),
     for_families("my/data/sign-out", stranger=200),
+    for_all("my/data/browsers/sign-out", status=405),  # POST only
+    for_all(
+        "my/data/browsers/<number:sign_in_id>/sign-out", status=405, address="/my/data/browsers/1/sign-out"
+    ),  # POST only
     for_families("my/data/<cuid:cuid>/download", stranger=404, address="/my/data/c2345678901234567890/download"),
     for_families(
         "my/data/<cuid:cuid>/consents/<number:consent_id>",

@@ -272,6 +272,7 @@ UNIQUE = {
     "accounts_learner_cuid_key": Twice("accounts.Learner", {"cuid": "a"}),
     "accounts_passkey_credential_id_key": Twice("accounts.Passkey", {"credential_id": "a"}),
     "accounts_secondfactor_user_id_key": Twice("accounts.SecondFactor", {"user_id": 1}),
+    "accounts_familysignin_session_id_key": Twice("accounts.FamilySignIn", {"session_id": "a"}),
     "accounts_staffsignin_session_id_key": Twice("accounts.StaffSignIn", {"session_id": "a"}),
     "accounts_staffinvitation_token_digest_key": Twice("accounts.StaffInvitation", {"token_digest": "a"}),
     "accounts_user_email_key": Twice("accounts.User", {"email": "a@example.test"}),

@@ -219,6 +219,7 @@ class TestTheWayToAWorkspace:
         assert {model._meta.label for model in apps.get_models()} - {model._meta.label for model in tenants} == {
             "account.EmailAddress",
             "account.EmailConfirmation",
+            "accounts.FamilySignIn",
             "accounts.Passkey",
             "accounts.SecondFactor",
             "accounts.StaffSignIn",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.stack import RunningStack
 
@@ -15,6 +15,8 @@ from .axe import cut_by_large_text, seen
 from .test_reviewing import case
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
+
+ON_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile/15E148 Safari/604.1"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,28 @@ class TestThePagesOfAFamily:
         found += looked_at(page)
 
         assert found == []
+
+    def test_list_the_browsers_in_which_the_family_is_signed_in(
+        self,
+        page: Page,
+        browser: Browser,
+        stack: RunningStack,
+        family: dict[str, str],
+        sign_in: Callable[[Page, str], None],
+    ) -> None:
+        sign_in(page, family["parent"])
+        with browser.new_context(base_url=stack.url, user_agent=ON_IPHONE) as context:
+            there = context.new_page()
+            sign_in(there, family["parent"])
+            page.goto("/my/data")
+            found = looked_at(page)
+            page.get_by_role("button", name="Sign out: Safari on iPhone").click()
+            expect(page.get_by_text("That browser is signed out.")).to_be_visible()
+            there.reload()
+            signed_out = there.url
+
+        assert found == []
+        assert "/accounts/login/code/" in signed_out
 
 
 class TestTheseChecks:
