@@ -201,7 +201,7 @@ class TestEveryOrderOfEvents:
             )
         }
 
-    def test_without_asking_what_a_refund_is_of_would_lose_one_that_is_told_first(
+    def test_without_looking_up_its_payment_would_lose_a_refund_that_is_reported_first(
         self, story: Story, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(inbox, "_session_to_catch_up", lambda intent, now: None)

@@ -170,7 +170,7 @@ class TestAWorkerThatIsToldToStop:
 
             assert (code, running.completed()) == (0, 1)
 
-    def test_leaves_its_task_undone_when_it_is_killed_and_a_sweep_does_it(self) -> None:
+    def test_leaves_its_task_to_a_sweep_when_it_is_killed(self) -> None:
         with site() as running:
             begin_a_task(running)
 
@@ -196,7 +196,7 @@ def begin_a_task(running: Site) -> None:
 
 
 class TestBeatThatIsToldToStop:
-    def test_ends_at_once_and_goes_on_with_its_schedule_when_it_is_started_again(self) -> None:
+    def test_stops_at_once_and_resumes_its_schedule_after_a_restart(self) -> None:
         with RunningStack(beat=True) as stack:
             stack.kill("worker")  # so that what beat requests stays in the queue
 

@@ -190,8 +190,8 @@ class TestAProcessThatIsKilled(KilledAtEachPoint):
     scenarios = SCENARIOS
 
 
-class TestAWorldInWhichNobodyIsAskedWhatCameOfIt:
-    def test_has_a_learner_at_the_partner_twice(
+class TestWithoutAskingForTheOutcome:
+    def test_a_learner_is_at_the_partner_twice(
         self, begin: Callable[[type[Scenario]], Scenario], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: the partner lacks idempotency, and its answer was lost with the process."""

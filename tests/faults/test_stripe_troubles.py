@@ -145,7 +145,7 @@ class TestADecisionThatFailedForAnOutage:
         assert Payment.objects.get().status == "paid"
         assert examine(now=utc_now() + SOON) == {}
 
-    def test_of_an_enrollment_that_is_rejected_is_not_to_be_paid_any_more(
+    def test_can_no_longer_be_paid_once_its_enrollment_is_rejected(
         self, stripe: SandboxProcess, decision: EnrollmentDecision
     ) -> None:
         reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young", now=utc_now())
@@ -154,7 +154,7 @@ class TestADecisionThatFailedForAnOutage:
         check_due_checkouts(now=utc_now() + SOON)
         assert Checkout.objects.get().status == "cancelled"
 
-    def test_whose_learner_gets_a_seat_afterwards_is_not_to_be_paid_any_more(
+    def test_can_no_longer_be_paid_once_its_learner_has_a_seat(
         self, stripe: SandboxProcess, decision: EnrollmentDecision
     ) -> None:
         workspace = decision.instance.workspace

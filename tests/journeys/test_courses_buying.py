@@ -53,7 +53,7 @@ class TestBuyingACourse:
         page.get_by_role("button", name="Go to the course").click()
         expect(page.get_by_text("Next session")).to_be_visible()
 
-    def test_can_be_called_off_on_the_payment_page(
+    def test_can_be_canceled_on_the_payment_page(
         self, page: Page, courses: Courses, town: Town, sign_in: Enter
     ) -> None:
         courses.meanwhile("leave_one_place")

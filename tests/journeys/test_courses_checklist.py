@@ -158,7 +158,7 @@ class TestTheWizard:
         pay(visitor)
         headline(visitor, "Jane is enrolled")
 
-    def test_books_what_leaves_no_choice_and_then_what_is_chosen(
+    def test_books_single_sessions_by_itself_and_then_the_chosen_ones(
         self, visitor: Page, courses: Courses, town: Town, sign_in: Enter
     ) -> None:
         sign_in(visitor, town.new_address())
@@ -227,7 +227,7 @@ class TestTheWizard:
 
 @without_javascript_in_walks
 class TestACohortThatFillsUp:
-    def test_during_somebody_s_checkout_has_kept_their_place(
+    def test_during_a_checkout_keeps_the_place_of_the_person_who_pays(
         self, visitor: Page, courses: Courses, town: Town, sign_in: Enter
     ) -> None:
         courses.meanwhile("leave_one_place")

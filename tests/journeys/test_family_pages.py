@@ -92,14 +92,14 @@ class TestTheseChecks:
 
 
 class TestThePagesOfStaff:
-    def test_on_which_courses_and_programs_are_made_are_accessible(self, page: Page, family: dict[str, str]) -> None:
+    def test_for_creating_courses_and_programs_are_accessible(self, page: Page, family: dict[str, str]) -> None:
         self.enter(page, family["staff"], family["password"], "/admin/enrollments/program/setup/")
         found = seen(page, within="main")
         page.goto("/admin/cohorts/cohort/setup/")
 
         assert [*found, *seen(page, within="main")] == []
 
-    def test_at_which_cases_are_reviewed_are_accessible(self, page: Page, stack: RunningStack) -> None:
+    def test_for_reviewing_cases_are_accessible(self, page: Page, stack: RunningStack) -> None:
         desk = stack.call("tests.journeys.reviews:build")
         self.enter(page, desk["staff"], desk["password"], "/admin/enrollments/enrollment/review/")
         case(page, "Ada Lake")

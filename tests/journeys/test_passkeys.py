@@ -58,7 +58,7 @@ def sign_in(page: Page, desk: dict[str, str]) -> None:
 
 
 class TestAPasskey:
-    def test_that_the_device_does_not_make_is_told(self, page: Page, desk: dict[str, str]) -> None:
+    def test_that_the_device_refuses_to_create_shows_a_message(self, page: Page, desk: dict[str, str]) -> None:
         sign_in(page, desk)
         page.goto("/accounts/staff/passkeys/new")
         page.evaluate("() => { navigator.credentials.create = () => Promise.reject(new DOMException('', 'Denied')); }")

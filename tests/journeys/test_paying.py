@@ -51,7 +51,7 @@ class TestPaying:
 
         headline(page, "Jane is enrolled")
 
-    def test_does_not_need_the_notice_to_arrive_before_the_parent(
+    def test_enrolls_the_learner_even_if_the_webhook_comes_later(
         self, page: Page, stack: RunningStack, town: Town
     ) -> None:
         stack.sandbox.faults(webhooks="hold")

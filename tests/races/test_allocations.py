@@ -52,7 +52,7 @@ class TestReducingATotalWhileSeatsAreTaken:
         assert allocation.used_seats == sum(taken) == total
         assert examine() == {}
 
-    def test_by_a_total_that_was_checked_before_would_go_below(self) -> None:
+    def test_checked_before_the_update_would_go_below_what_is_in_use(self) -> None:
         """Control: look, then write, without the constraint; a seat is taken in between."""
 
         def look_then_write() -> None:

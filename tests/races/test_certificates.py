@@ -119,7 +119,7 @@ class TestRevokingAgainstReissuing:
         ]
         assert examine() == {}
 
-    def test_without_the_lock_would_both_be_answered_with_yes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_lock_would_both_succeed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: staff are told that it is revoked, while another one is valid."""
         certificate = self.live()
         read = Meeting(lambda pk: Certificate.objects.select_related("enrollment").get(pk=pk), patience=10)

@@ -228,7 +228,7 @@ class TestOneLearnerAtTheSameHour:
 
 class TestABookingAgainstAMove:
     @four_times_in_walks
-    def test_never_leaves_a_session_of_the_cohort_that_was_left(self, attempt: int) -> None:
+    def test_never_keeps_a_session_of_the_former_cohort(self, attempt: int) -> None:
         cohort = cohort_with(options=(2,), seats=40, max_enrollment=5)
         later = cohort.start_date + dt.timedelta(weeks=16)
         other = CohortFactory(instance=cohort.instance, name="Winter", start_date=later, max_enrollment=5)
@@ -249,7 +249,7 @@ class TestABookingAgainstAMove:
 class TestWithoutTheLocks:
     """Controls."""
 
-    def test_one_step_takes_one_seat_still(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_step_still_takes_one_seat(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Two bookings of one step meet after they took their seats; the conditional change of the step lets one
         through, and the other gives its seat back with its transaction.
         """

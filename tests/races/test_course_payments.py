@@ -220,7 +220,7 @@ class TestTheWebhookAndThePayersReturn:
 class TestWithoutItsGuard:
     """Controls: how each race for money ends once the guard is removed."""
 
-    def test_a_place_whose_time_is_over_by_our_clock_is_freed_while_it_is_paid(self, stripe: SandboxProcess) -> None:
+    def test_a_place_that_expired_by_our_clock_is_freed_during_its_payment(self, stripe: SandboxProcess) -> None:
         """The guard: Stripe is asked before a place is freed."""
         cohort = cohort_with(max_enrollment=1)
         opened = start(cohort)
@@ -250,7 +250,7 @@ class TestWithoutItsGuard:
         session = get_gateway().retrieve_session(opened.stripe_session_id or "")
         record_session(checkout_id=opened.pk, session=replace(session, status="expired"), now=utc_now())
 
-    def test_a_cohort_made_smaller_than_what_is_held_is_oversold(
+    def test_a_cohort_reduced_below_its_held_places_is_oversold(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The guards: the condition of the change, and the constraint behind it."""

@@ -96,7 +96,7 @@ class TestTheLastPlace:
 
 
 class TestSellingOut:
-    def test_takes_money_for_just_the_places_there_are(self, stripe: SandboxProcess) -> None:
+    def test_takes_money_for_exactly_the_places_there_are(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1, 2), seats=PLACES, max_enrollment=PLACES)
         wanting = LearnerFactory.create_batch(STUDENTS, workspace=cohort.instance.workspace)
 

@@ -122,7 +122,7 @@ class TestAStepTakenOutDuringABooking:
         assert seats == StepProgress.objects.filter(status="BOOKED").count() == int(answers[0] == "done")
         assert examine() == {}
 
-    def test_without_the_lock_on_the_sessions_takes_a_booked_seat_along(
+    def test_without_the_lock_on_the_sessions_removes_a_booked_seat(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: it is booked after the check whether anybody has."""

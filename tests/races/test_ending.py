@@ -133,7 +133,7 @@ class TestMoving:
         assert CohortPlace.objects.filter(status="taken").count() == 2
         assert "cohorts.taken_places_have_their_package" in examine()
 
-    def test_before_a_refund_lets_it_lock_where_the_learner_is_now(self, stripe: SandboxProcess) -> None:
+    def test_before_a_refund_makes_the_refund_lock_the_new_cohort(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1,))
         package, target, other = buy(stripe, cohort), another_cohort(cohort), another_cohort(cohort)
         subject = str(package.place_id)
@@ -156,7 +156,7 @@ class TestMoving:
 
         assert answers == [None, [True, True, False]]
 
-    def test_while_the_enrollment_ends_is_waited_for_and_ended_where_the_learner_is_then(
+    def test_while_the_enrollment_ends_is_finished_first_and_then_ended_in_the_new_cohort(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         answers, cohort, target = self.move_while_it_ends(stripe, monkeypatch)
@@ -165,7 +165,7 @@ class TestMoving:
         assert (counts(cohort), counts(target)) == ((0, 0), (0, 0))
         assert examine() == {}
 
-    def test_that_the_end_does_not_wait_for_moves_nobody(
+    def test_moves_nobody_if_the_end_does_not_wait_for_it(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Without the lock on the learner, which the end takes first, the move finds a course that is gone."""

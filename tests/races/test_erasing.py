@@ -62,7 +62,7 @@ def lock_the_learner_alone(find: Callable[[], Person]) -> Person:
 
 
 class TestAnErasureAgainstAPartnersEvent:
-    def test_waits_for_it_and_erases_what_it_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_waits_for_the_event_and_erases_what_it_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         learner, event = self.somebody_who_left()
 
         erased, handled = self.meet(monkeypatch, learner, event, patience=0.5)

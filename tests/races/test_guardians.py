@@ -70,7 +70,7 @@ class TestAcceptingInTheSameMoment:
 
 
 class TestAChildThatIsAddedMeanwhile:
-    def test_is_seen_by_the_guardian_who_is_one_row_afterwards(self) -> None:
+    def test_ends_up_with_the_one_guardian_that_remains(self) -> None:
         guardian, token = invited()
         added = GuardianFactory(workspace=guardian.workspace, external_id=None, email=PARENT)
         known = GuardianshipFactory(guardian=added).learner

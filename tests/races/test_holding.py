@@ -90,7 +90,7 @@ class TestALine:
         buy_on_rows(cohort)
         return cohort
 
-    def test_takes_two_of_all_that_an_account_sends_at_once(self, full: Cohort) -> None:
+    def test_accepts_two_of_the_children_that_one_account_enters_at_once(self, full: Cohort) -> None:
         account = UserFactory()
         children = LearnerFactory.create_batch(CHILDREN, workspace=full.instance.workspace)
 
@@ -99,7 +99,7 @@ class TestALine:
         assert sorted(answers) == ["too_many_places_held"] * (CHILDREN - 2) + ["waits"] * 2
         assert WaitlistEntry.objects.count() == 2
 
-    def test_takes_two_of_all_that_two_parents_send_at_once(self, full: Cohort) -> None:
+    def test_accepts_two_of_the_children_that_two_parents_enter_at_once(self, full: Cohort) -> None:
         children, parents = family_of(full, CHILDREN)
 
         answers = at_once(*[partial(wait, full, child, parents[n % 2]) for n, child in enumerate(children)])
@@ -199,7 +199,7 @@ class TestAnOfferedPlace:
         assert enroll(cohort, learner, UserFactory()) == "held"
         assert counts(cohort) == (0, 1)
 
-    def test_that_is_declined_after_the_first_look_is_looked_at_again(
+    def test_that_is_declined_after_the_first_check_is_checked_again(
         self, offered: tuple[Cohort, Learner], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cohort, learner = offered
@@ -209,7 +209,7 @@ class TestAnOfferedPlace:
         assert counts(cohort) == (0, 1)
         assert examine() == {}
 
-    def test_looked_at_once_can_be_paid_for_though_it_is_gone(
+    def test_checked_only_once_can_be_paid_for_after_it_is_gone(
         self, offered: tuple[Cohort, Learner], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: without the second check, after the cohort is locked."""

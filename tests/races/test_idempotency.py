@@ -44,7 +44,7 @@ def enroll_at_once(workspace: Workspace, context: dict[str, Any], *, names: list
 
 
 class TestOneKeyManyTimesAtOnce:
-    def test_for_a_district_seat_is_answered_once_and_repeated(self) -> None:
+    def test_for_a_district_seat_is_decided_once_and_the_answer_replayed(self) -> None:
         instance = InstanceFactory()
         allocation = seats(instance.workspace, total=5)
 
@@ -79,7 +79,7 @@ class TestOneKeyManyTimesAtOnce:
         assert len(stripe.ledger()["sessions"]) == EnrollmentDecision.objects.count() == 1
         assert examine() == {}
 
-    def test_without_the_claim_would_do_every_one_of_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_claim_would_carry_out_every_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: the key is ignored, each learner gets a seat, and no answer is a replay."""
         monkeypatch.setattr(Claim, "take", lambda self, now: None)
         instance = InstanceFactory()
@@ -155,10 +155,10 @@ class TestARequestThatComesAgainWhileTheFirstIsAtStripe:
         post()
         return statuses, len(asked)
 
-    def test_is_refused_by_its_lease(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_refused_while_the_first_holds_the_lease(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.enroll(monkeypatch) == ([409, 200], 1)
 
-    def test_would_ask_stripe_too_without_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_would_also_ask_stripe_without_the_lease(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
         monkeypatch.setattr(idempotency, "LEASE", dt.timedelta(0))
 

@@ -55,7 +55,7 @@ def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestUndoingAgainstADecision:
-    def test_keeps_whom_somebody_decided_about_first_and_refuses_the_decision_otherwise(self) -> None:
+    def test_keeps_a_candidate_decided_on_first_and_otherwise_refuses_the_decision(self) -> None:
         job = imported()
         enrollment = Enrollment.objects.get()
 
@@ -69,7 +69,9 @@ class TestUndoingAgainstADecision:
         assert (job.counts.get("undone", 0), job.counts.get("kept", 0)) == ((0, 1) if is_decided else (1, 0))
         assert examine() == {}
 
-    def test_without_the_guards_deletes_whom_somebody_has_just_accepted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_guards_deletes_a_candidate_who_was_just_accepted(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Control: neither locks nor conditional updates nor unique numbers."""
         save_enrollments_in_any_state(monkeypatch)
         alike = Journal._alike

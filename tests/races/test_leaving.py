@@ -88,7 +88,7 @@ class TestAConfirmationAgainstARefundByStaff:
         assert statuses(package) == ["unenrolled" if left == "left" else "approved"]
         assert examine() == {}
 
-    def test_without_the_second_look_gives_more_than_the_rules_do(
+    def test_without_the_second_check_pays_back_more_than_the_policy_allows(
         self, package: StudentPackage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made = quote(package)

@@ -41,7 +41,7 @@ def place_of(learner: Learner, cohort: Cohort) -> int:
 class TestOneLearnerBuyingInTwoTermsAtOnce:
     """The later purchase gives up the payment page of the earlier one."""
 
-    def test_has_one_payment_page_that_is_wanted(self) -> None:
+    def test_leaves_one_payment_page_open(self) -> None:
         self.buy_in_both()
 
         assert Checkout.objects.filter(cancel_requested_at=None).count() == 1

@@ -58,7 +58,7 @@ class TestTwoMergesAtOnce:
         assert len(merged()) == LearnerMerge.objects.count() == 1
         assert examine() == {}
 
-    def test_that_only_look_are_left_to_the_database(
+    def test_that_take_no_lock_are_left_to_the_database_to_refuse(
         self, pair: tuple[Learner, Learner], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: without the lock, the second takes the first one's learner for a live one, and gets an error from
@@ -142,7 +142,7 @@ class TestAMergeOfALearnerWhoIsBeingEnrolled:
         assert Enrollment.objects.get().learner == SeatAssignment.objects.get().learner == keep
         assert examine() == {}
 
-    def test_without_a_second_look_at_the_locked_row_leaves_it_with_nobody(
+    def test_without_checking_the_locked_row_again_leaves_the_enrollment_with_nobody(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: the learner who was found is taken for what they were."""

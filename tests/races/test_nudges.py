@@ -59,7 +59,7 @@ class TestTwoSweepsAtOnce:
         assert Nudge.objects.get().sent_count == 2
         assert mails() == 2
 
-    def test_that_look_before_they_claim_would_write_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_check_before_they_claim_would_write_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither the conditional claim nor the unique key of mails."""
         accept(steps_of(approved(now=NOON))[0], now=NOON)
         sweep(STUCK)

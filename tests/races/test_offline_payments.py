@@ -264,7 +264,7 @@ class TestPaidAgainstTheEndOfTheCourse:
         assert outcomes(answers) == ["StatusMoved"]
         assert counting() == []
 
-    def test_without_any_guard_would_bring_back_what_has_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_any_guard_would_revive_an_ended_enrollment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither lock nor conditional save nor unique numbers."""
         save_enrollments_in_any_state(monkeypatch)
         with without_constraints(
@@ -282,7 +282,7 @@ class TestPaidAgainstTheEndOfTheCourse:
 
 class TestPaidAgainstDeletion:
     @four_times_in_walks
-    def test_is_a_task_for_staff_or_refused(self, attempt: int) -> None:
+    def test_raises_a_staff_task_or_is_refused(self, attempt: int) -> None:
         enrollment = on_account()
 
         paid, deleted = outcomes(at_once(partial(pay, enrollment.pk), partial(delete, enrollment.pk)))

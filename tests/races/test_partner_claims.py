@@ -61,17 +61,17 @@ def claim_of(select: Callable[[], QuerySet[EnrollmentStep]], step: EnrollmentSte
 
 
 class TestAStepClaimedTwiceAtOnce:
-    def test_to_enroll_is_taken_up_once(self) -> None:
+    def test_for_enrolling_is_claimed_once(self) -> None:
         step = steps_of(approved())[0]
 
         assert at_the_same_time(claim_of(EnrollmentStep.objects.to_enroll, step)) == [True, False]
 
-    def test_to_poll_is_taken_up_once(self) -> None:
+    def test_for_polling_is_claimed_once(self) -> None:
         step = accept(steps_of(approved())[0])
 
         assert at_the_same_time(claim_of(EnrollmentStep.objects.to_poll, step)) == [True, False]
 
-    def test_would_be_taken_up_twice_if_it_were_selected_by_a_join(self) -> None:
+    def test_would_be_claimed_twice_if_it_were_selected_by_a_join(self) -> None:
         """Control: the subquery is not evaluated again once the row is free."""
         step = steps_of(approved())[0]
         now = utc_now() + dt.timedelta(days=1)
@@ -91,13 +91,13 @@ class TestAStepClaimedTwiceAtOnce:
 
 
 class TestARoundBegunTwiceAtOnce:
-    def test_is_gone_by_one_worker(self) -> None:
+    def test_is_done_by_one_worker(self) -> None:
         provider = steps_of(approved())[0].provider
         now = utc_now()
 
         assert at_the_same_time(lambda: rounds._begin(provider.pk, now)) == [True, False]
 
-    def test_would_be_gone_by_two_that_look_before_they_begin(self) -> None:
+    def test_would_be_done_by_two_workers_that_check_before_they_claim(self) -> None:
         """Control."""
         provider = steps_of(approved())[0].provider
         now = utc_now()

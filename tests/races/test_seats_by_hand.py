@@ -96,7 +96,7 @@ class TestASeatThatIsTransferredDuringAnApproval:
 
         return at_once(approve, wait_for_the_enrollment), moved
 
-    def test_lets_the_other_go_on_and_the_approval_be_repeated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_makes_the_approval_fail_so_that_it_can_be_repeated(self, monkeypatch: pytest.MonkeyPatch) -> None:
         (refused, went_on), seat = self.approve_while_it_is_transferred(monkeypatch)
 
         assert (refused.kind, went_on) == ("OperationalError", True)

@@ -93,7 +93,7 @@ class TestTheLastUseOfACode:
         assert CohortPlace.objects.count() == Checkout.objects.count() == 1
         assert list(vouchers_count_their_uses(Extent(now=utc_now()))) == []
 
-    def test_without_the_condition_of_the_update_would_be_had_by_two(
+    def test_without_the_conditional_update_would_go_to_two_families(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: each writes one use more than it has read."""
@@ -142,7 +142,7 @@ class TestLateMoney:
 
     @four_times_in_walks
     @pytest.mark.parametrize("limits", [{"most_uses": 1}, {"most_uses_per_family": 1}], ids=["code", "family"])
-    def test_and_a_purchase_do_not_both_have_the_last_use(
+    def test_and_a_purchase_do_not_both_get_the_last_use(
         self, attempt: int, limits: dict[str, int], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         late, buyer = siblings(workspace, 2)
@@ -162,7 +162,7 @@ class TestLateMoney:
         for invariant in (vouchers_count_their_uses, checkouts_charge_the_list_price_less_the_discount):
             assert list(invariant(Extent(now=utc_now()))) == []
 
-    def test_without_the_condition_of_the_update_would_be_stopped_by_the_database_alone(
+    def test_without_the_conditional_update_would_be_stopped_only_by_the_database(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: the use is read, and taken after the purchase took it. Only the constraint keeps the limit, and the
@@ -186,7 +186,7 @@ class TestLateMoney:
         assert (paid.kind, "voucher_uses_within_limit" in paid.message) == ("IntegrityError", True)
         assert (bought, *states()) == ("reserved", "released", "reserved")
 
-    def test_without_counting_the_family_again_would_have_more_than_its_share(
+    def test_without_counting_the_family_again_would_exceed_its_limit(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: only the purchase counts the uses of the family."""
