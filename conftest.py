@@ -168,9 +168,8 @@ def _clean_cache() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _locks_in_order(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check that a test marked `ordered_locks` locks in the order of docs/concurrency.md in all of its transactions."""
-    marked = request.node.get_closest_marker
-    if connection.vendor != "postgresql" or not marked("ordered_locks") or marked("unordered_locks"):
+    """Check that every transaction of every test locks in the order of docs/concurrency.md."""
+    if connection.vendor != "postgresql" or request.node.get_closest_marker("unordered_locks"):
         yield
         return
     with recorded_locks() as recorder:

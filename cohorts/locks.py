@@ -110,6 +110,11 @@ def _place_to_change(place_id: int) -> QuerySet[CohortPlace]:
     return joined.filter(pk=place_id)
 
 
+def lock_enrollment_row(enrollment_id: int) -> None:
+    """Lock the enrollment, before its place and package, for a caller that does not read it."""
+    lock_rows(Enrollment, enrollment_id)
+
+
 def lock_package(package_id: int) -> StudentPackage:
     return StudentPackage.objects.select_for_update(no_key=True).get(pk=package_id)
 

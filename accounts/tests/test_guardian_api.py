@@ -15,7 +15,7 @@ from core.clock import utc_now
 
 from .factories import GuardianFactory, GuardianshipFactory, LearnerFactory, WorkspaceFactory, bearer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 PARENT = "parent@home.test"
 URL = "/api/guardians"

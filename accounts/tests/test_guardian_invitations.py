@@ -31,7 +31,7 @@ from core.clock import utc_now
 
 from .factories import GuardianFactory, GuardianshipFactory, StaffFactory, UserFactory, WorkspaceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 PARENT = "parent@home.test"
 BY_CODE = "allauth.account.auth_backends.AuthenticationBackend"

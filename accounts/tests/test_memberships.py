@@ -6,7 +6,7 @@ from accounts.states import Role
 from accounts.tests.factories import MembershipFactory
 from core.clock import utc_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 class TestChangeRole:

@@ -19,7 +19,7 @@ from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
 PARENT = "parent@example.test"

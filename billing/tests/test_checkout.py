@@ -12,7 +12,7 @@ from core.errors import NotFound
 from .factories import PURPOSE, CheckoutFactory, PriceFactory
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 
 

@@ -14,7 +14,7 @@ from core.clock import utc_now
 
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 def contested(world: StripeWorld) -> tuple[Payment, str]:

@@ -17,7 +17,7 @@ from events.models import OutboxEvent
 from .factories import PaymentFactory
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 LATER = dt.timedelta(hours=2)
 
 

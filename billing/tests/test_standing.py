@@ -25,7 +25,7 @@ from events.models import OutboxEvent
 from .factories import PaymentFactory
 from .snapshots import NOW, arrive, dispute, refund
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 # Stripe's status: what is taken by the dispute for good, whether it is undecided, whether it stops refunds meanwhile.
 # (refunded, disputed) -> (payment status, back, ended, refundable), of a payment of 100.

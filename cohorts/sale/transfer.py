@@ -14,7 +14,14 @@ from ..learning.attendance import excuse_step
 from ..learning.packages import package_event
 from ..learning.steps import book_only_options, free_sessions
 from ..learning.stranded import labels_of, raise_task
-from ..locks import lock_cohort, lock_learner_of_package, lock_package, lock_place, lock_sessions
+from ..locks import (
+    lock_cohort,
+    lock_enrollment_row,
+    lock_learner_of_package,
+    lock_package,
+    lock_place,
+    lock_sessions,
+)
 from ..models import (
     ClassSession,
     Cohort,
@@ -69,6 +76,7 @@ def move_package(
     if lost and stranded == Stranded.EXCUSE and not excuse.strip():
         raise invalid_field("excuse", "required", "Say why the steps count as attended.")
     lock_sessions(_sessions_touched(found, cohort_id))
+    lock_enrollment_row(found.enrollment_id)  # an excused step may be the last one that it waits for
     old_place = lock_place(found.place_id)
     package = lock_package(package_id)
     if not package.is_live:

@@ -23,7 +23,7 @@ from core.errors import Invalid
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def choices(cohort: Cohort, order: int) -> list[Selection]:

@@ -33,7 +33,7 @@ from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def fresh(cohort: Cohort) -> tuple[int, int]:

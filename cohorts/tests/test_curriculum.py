@@ -35,7 +35,7 @@ from enrollments.models import Program
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def new_step(program: Program, order: int = 3) -> CourseStep:

@@ -21,7 +21,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def broken() -> set[str]:

@@ -26,7 +26,7 @@ from enrollments.refund_rules import set_refund_policy
 
 from .factories import CohortFactory, buy_on_rows, cohort_with
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 FAMILY = Actor("user", 7)
 HALF = RefundTier(days_before_start=0, kept_percent=50, kept_fee_minor=100)

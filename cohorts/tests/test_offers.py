@@ -23,7 +23,7 @@ from core.clock import utc_now
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def line(cohort: Cohort) -> list[tuple[int, str]]:

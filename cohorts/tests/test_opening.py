@@ -22,7 +22,7 @@ from enrollments.models import Program
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def waiting_for(cohort: Cohort) -> Learner:

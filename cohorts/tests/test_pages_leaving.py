@@ -15,7 +15,7 @@ from enrollments.models import CancellationQuote, Enrollment
 from .factories import buy_on_rows, cohort_with
 from .test_leaving import HALF, rule
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

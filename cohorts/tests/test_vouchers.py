@@ -25,7 +25,7 @@ from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def voucher_for(cohort: Cohort, **fields: Any) -> Voucher:

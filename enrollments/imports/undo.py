@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db.models import F
 from django.db.models.fields.json import KT
 
-from accounts.models import Learner
+from accounts.models import Guardian, Learner
 from core.actors import Actor
 from core.rows import lock_rows
 from events.event import DomainEvent
@@ -54,6 +54,7 @@ def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
     actor = Actor.read(job.actor)
     named = [row.enrollment_id for row in rows if row.enrollment_id is not None]
     lock_rows(Learner, *_learners_of(rows, named))
+    lock_rows(Guardian, *_keys(rows, "guardian"))
     enrollments = {enrollment.pk: enrollment for enrollment in lock_enrollments(named)}
     untouched = [row for row in rows if _is_untouched(row, enrollments)]
     new = [row for row in untouched if row.before is None]
@@ -63,21 +64,21 @@ def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
     undone = len(new) + sum(changed_back) + sum(taken_back)
     job.position = rows[-1].pk
     job.count(Counter({UNDONE: undone, KEPT: len(rows) - undone}))
-    staying = sum(_learner_of(row) is not None for row in new)
+    staying = len(_keys(new, "learner"))
     job.counts[LEARNERS_KEPT] = job.counts.get(LEARNERS_KEPT, 0) + staying
     return len(rows) == at_most
 
 
-def _learner_of(row: ImportedRow) -> int | None:
-    """Return the learner whom the row created or changed."""
-    kind, _, key = row.subject.partition(":")
-    return int(key) if kind == "learner" else None
+def _keys(rows: Sequence[ImportedRow], kind: str) -> list[int]:
+    """Return the ids of the learners or guardians whom the rows created or changed."""
+    named = (row.subject.partition(":") for row in rows)
+    return [int(key) for what, _, key in named if what == kind]
 
 
 def _learners_of(rows: Sequence[ImportedRow], enrollment_ids: Sequence[int]) -> set[int]:
     """Return the learners whom the rows created, changed, or enrolled."""
     enrolled = Enrollment.objects.filter(pk__among=enrollment_ids, learner__isnull=False)
-    return {*filter(None, map(_learner_of, rows)), *enrolled.values_list("learner", flat=True)}
+    return {*_keys(rows, "learner"), *enrolled.values_list("learner", flat=True)}
 
 
 def _is_untouched(row: ImportedRow, enrollments: dict[int, Enrollment]) -> bool:

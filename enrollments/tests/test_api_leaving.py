@@ -10,7 +10,7 @@ from enrollments.models import CancellationQuote, Enrollment, SeatAssignment
 from .factories import InstanceFactory, route, seats
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 QUOTES = "/api/cancellationQuotes"
 

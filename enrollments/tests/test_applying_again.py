@@ -11,7 +11,7 @@ from enrollments.tests.applicants import answer_to, apply, ask, fill_in, instanc
 from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, InstancePriceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 class TestApplyingAgain:

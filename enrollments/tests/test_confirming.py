@@ -34,7 +34,7 @@ from enrollments.tests.factories import STAFF, CandidateFactory, InstancePriceFa
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 def page(response: Any) -> str:

@@ -16,7 +16,7 @@ from enrollments.tests.criteria import set_criteria, set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 1, 3, 30, tzinfo=dt.UTC)
 ADULT = CriterionDraft("Age", "metadata.age >= 18", "Too young", "Old enough")

@@ -40,7 +40,7 @@ from events.models import OutboxEvent
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

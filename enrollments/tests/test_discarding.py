@@ -18,7 +18,7 @@ from enrollments.tests.applicants import (
     press,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 def page(response: Any) -> str:

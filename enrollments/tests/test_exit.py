@@ -25,7 +25,7 @@ from events.models import OutboxEvent
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 2, 15, 0, tzinfo=dt.UTC)  # 10:00 in Chicago
 TODAY = dt.date(2026, 9, 2)

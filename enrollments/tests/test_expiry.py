@@ -23,7 +23,7 @@ from enrollments.tests.integrators import Api
 from events.models import OutboxEvent
 from events.publishing import publish
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 LONG_AGO = dt.date(2020, 1, 31)
 

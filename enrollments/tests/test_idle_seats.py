@@ -30,7 +30,7 @@ from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from tests.commands import run_json
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 LONG_AGO = dt.timedelta(days=40)
 
 

@@ -13,7 +13,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 
 from .parents import ask_parent, fresh
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

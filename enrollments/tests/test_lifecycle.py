@@ -26,7 +26,7 @@ from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 2, 10, 30, tzinfo=dt.UTC)
 

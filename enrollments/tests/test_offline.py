@@ -35,7 +35,7 @@ from enrollments.tests.parents import ask_parent
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 USER = "63a1f1234abc5678def12345"
 

@@ -20,7 +20,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory
 from .parents import ask_parent
 from .test_offline import USER, pay
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

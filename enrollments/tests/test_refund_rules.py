@@ -18,7 +18,7 @@ from enrollments.refund_rules import find_policy, policy_of_purchase, set_refund
 from .factories import STAFF, CandidateFactory, InstanceFactory
 from .test_offline import pay
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 FREE = RefundTier(days_before_start=14)
 HALF = RefundTier(days_before_start=0, kept_percent=50)

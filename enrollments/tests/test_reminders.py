@@ -16,7 +16,7 @@ from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from notifications.models import Notification, WorkspaceLetter
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 LAST_DAY = dt.date(2031, 6, 30)
 BEGINNING = dt.datetime(2031, 1, 7, 12, tzinfo=dt.UTC)

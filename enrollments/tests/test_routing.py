@@ -22,7 +22,7 @@ from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, ProgramFactory, route, seats
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 class TestWithAFreeSeat:

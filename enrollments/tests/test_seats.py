@@ -13,7 +13,7 @@ from enrollments.seats import create_allocation, take_seat, update_allocation
 from enrollments.states import SeatStatus
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 class TestTakingASeat:

@@ -24,7 +24,7 @@ from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from enrollments.routing.offer import choose_allocation
 from enrollments.seats import update_allocation
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 FALL = dt.date(2026, 8, 15), dt.date(2026, 12, 20)
 SPRING = dt.date(2026, 12, 21), dt.date(2027, 4, 27)

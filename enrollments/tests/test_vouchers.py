@@ -24,7 +24,7 @@ from .graph import Graph
 from .integrators import Api
 from .parents import pay
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from partners.states import GroupRule
 from .breaches import breaches
 from .factories import accept, approved, complete, define, group, instance_with, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 def go_through(enrollment: Enrollment, *, but: int = 0) -> None:

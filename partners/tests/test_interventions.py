@@ -16,7 +16,7 @@ from partners.models import EnrollmentStep
 from .breaches import breaches
 from .factories import accept, approved, complete, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 def skip(step: EnrollmentStep, reason: str = "Knows it already") -> EnrollmentStep:

@@ -24,7 +24,7 @@ from partners.states import GroupRule
 from .breaches import breaches
 from .factories import ProviderFactory, accept, approved, complete, define, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 class School:

@@ -39,7 +39,7 @@ from .factories import (
     steps_of,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 IN_ORDER, ANY_ORDER, AT_LEAST = GroupRule.ALL_IN_ORDER, GroupRule.ALL_ANY_ORDER, GroupRule.AT_LEAST
 

@@ -16,7 +16,7 @@ from partners.progression import mark_step_complete
 from .breaches import breaches
 from .factories import ProviderFactory, accept, approved, complete, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 def elsewhere(step: EnrollmentStep) -> Provider:

@@ -21,7 +21,7 @@ from partners.states import GroupRule
 from .breaches import breaches
 from .factories import accept, approved, complete, instance_with, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 MINUTE = dt.timedelta(minutes=1)
 

@@ -39,7 +39,7 @@ from tests.lock_order import name_of, written_order
 from .canary import CANARIES, FIRST, GUARDIAN, LAST, LEARNER, build_canary, forget_files, places_of_canary
 from .impersonal import IMPERSONAL
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 # A column that is unique, or leads to what else is known.
 BY_WHICH_THEY_ARE_FOUND = {"identity", "external_id", "email"}

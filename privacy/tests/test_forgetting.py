@@ -32,7 +32,7 @@ from privacy.states import LEAST_DAYS, RetentionKind
 
 from .canary import FIRST, LAST, forget_files, places_of_canary
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 NOTHING: dict[RetentionKind, int] = {}
 Planted = tuple[Any, Callable[[], bool]]  # a workspace, and whether the thing is still there

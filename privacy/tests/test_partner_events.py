@@ -17,7 +17,7 @@ from privacy.person import find_person
 from privacy.registry import entry_of
 from privacy.states import ErasureReason
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 CERTIFICATE = {"certificateNumber": "C-77", "downloadUrl": "https://lms.test/certificates/jane-roe.pdf"}
 

@@ -97,6 +97,7 @@ CONTROLS = {
 }
 
 
+@pytest.mark.unordered_locks  # each of these tests takes a lock away
 class TestALockThatKeepsTheOrder:
     @pytest.mark.parametrize("name", CONTROLS)
     def test_is_needed_for_it(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

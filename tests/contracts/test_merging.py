@@ -31,7 +31,7 @@ from operations.doctor import examine
 from tests.constraints import drop_constraint
 from tests.contracts.merges import JANE, district, full_cohort, learner, merge
 
-pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

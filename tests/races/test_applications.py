@@ -25,7 +25,7 @@ from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 from tests.races.unguarded import save_enrollments_in_any_state
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 RIVALS = 8
 

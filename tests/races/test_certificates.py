@@ -17,7 +17,7 @@ from partners.tests.factories import accept, approved, complete, steps_of
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
 def at_the_last_step() -> EnrollmentStep:

@@ -26,7 +26,7 @@ from tests.constraints import without_constraints
 from tests.processes import Death, Failure, Meeting, at_once, in_process
 from tests.races.unguarded import save_enrollments_in_any_state
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
 STEPS = ("lock_candidates", "write_together", "publish", "follow_up")

@@ -42,7 +42,6 @@ def completions() -> int:
     return EnrollmentTransition.objects.filter(to_status="completed").count()
 
 
-@pytest.mark.ordered_locks
 class TestSweepsAtOnce:
     def test_complete_each_enrollment_once(self) -> None:
         ended(8)

@@ -22,7 +22,7 @@ from operations.doctor import examine
 from tests.lock_order import recorded_locks
 from tests.processes import Failure, Meeting, at_once
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 DEADLOCK = "deadlock detected"
 

@@ -31,7 +31,7 @@ from tests.processes import Meeting, at_once
 from tests.races.unguarded import save_enrollments_in_any_state
 from tests.sweeps import SOON
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 EACH = 4
 UNGUARDED = ((EnrollmentTransition, "transition_number_unique"), (OutboxEvent, "outbox_sequence_unique"))

@@ -14,7 +14,7 @@ from partners.tests.factories import NOON, accept, approved, steps_of
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 STUCK = NOON + dt.timedelta(days=8)
 WEEK = dt.timedelta(days=7)

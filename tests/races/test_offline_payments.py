@@ -37,7 +37,7 @@ from tests.sweeps import SOON, sweep
 
 from .attempts import four_times_in_walks
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 LONG_AGO = dt.date(2020, 1, 31)
 

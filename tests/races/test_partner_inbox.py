@@ -19,7 +19,7 @@ from partners.models import EnrollmentStep, PartnerEvent, StepTransition
 from partners.tests.factories import accept, approved, define, group, statuses, steps_of
 from tests.processes import Failure, Meeting, at_once
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 LEARNERS = 6
 LATER = dt.timedelta(minutes=1)

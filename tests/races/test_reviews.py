@@ -31,7 +31,7 @@ from tests.sweeps import SOON
 
 from .attempts import four_times_in_walks
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
 def submitted(*, tenant_id: int | None = 1) -> Enrollment:

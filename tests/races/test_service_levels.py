@@ -14,7 +14,7 @@ from partners.tests.factories import accept, approved, steps_of
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 LATE = dt.timedelta(days=2)
 

@@ -20,7 +20,7 @@ from tests.processes import Meeting, at_once
 
 from .attempts import four_times_in_walks
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
 def change_in_both_ways() -> None:

@@ -27,7 +27,7 @@ from tests.processes import Failure, Meeting, at_once
 
 from .attempts import four_times_in_walks
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 CODE = "SPRING-25"
 
