@@ -44,7 +44,7 @@ class ColumnsForm(StaffForm):
         bound = self.fields["shown"]
         assert isinstance(bound, forms.MultipleChoiceField)
         bound.choices = [(name, capfirst(str(label_for_field(name, self.row.model, self.row)))) for name in columns]
-        self.initial["shown"] = find_kept(self.request, self.row.model, access_of(self.request)).shown(columns)
+        self.initial["shown"] = self.row.get_list_display(self.request)
 
 
 class FilterForm(StaffForm):

@@ -25,14 +25,16 @@ class KeptFilter:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What somebody has saved for one list: `filters` are their own and those shared with them, by name."""
+    """What somebody has saved for one list: `hidden` is None until they choose columns, and `filters` are their own and
+    those shared with them, by name."""
 
-    hidden: frozenset[str] = frozenset()
+    hidden: frozenset[str] | None = None
     filters: list[SavedList] = field(default_factory=list)
 
-    def shown(self, columns: list[Any]) -> list[Any]:
+    def shown(self, columns: list[Any], *, hidden_at_first: frozenset[str] = frozenset()) -> list[Any]:
         """Return the columns that are not hidden; all of them if none would be left."""
-        return [column for column in columns if column not in self.hidden] or columns
+        hidden = hidden_at_first if self.hidden is None else self.hidden
+        return [column for column in columns if column not in hidden] or columns
 
 
 def find_kept(request: HttpRequest, model: type[models.Model], access: StaffAccess) -> Kept:
@@ -73,7 +75,7 @@ def settings_url(model: type[models.Model]) -> str:
 
 
 def _read(user: User, model: type[models.Model], access: StaffAccess) -> Kept:
-    hidden: frozenset[str] = frozenset()
+    hidden: frozenset[str] | None = None
     filters = []
     rows = own_or_shared(user, access).filter(model=model._meta.label_lower)
     for row in rows.select_related("workspace").order_by("name", "pk"):

@@ -197,6 +197,7 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
     delete_power: Power | None = None
 
     actor_fields: ClassVar[tuple[str, ...]] = ()  # those that say who did something (`backoffice/actors.py`)
+    hidden_at_first: ClassVar[frozenset[str]] = frozenset()  # columns of the list that people have to choose
     ordering: ClassVar[Any] = ("-id",)  # the newest first, in lists, choices, and searches
     form: type[forms.ModelForm] = WorkspaceModelForm
     paginator = CappedPaginator
@@ -349,8 +350,9 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
     # --- pages -------------------------------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns that the person has not hidden."""
-        return find_kept(request, self.model, access_of(request)).shown(self.every_column(request))
+        """Return the columns that the person has chosen or, before that, those that fit on a small screen."""
+        kept = find_kept(request, self.model, access_of(request))
+        return kept.shown(self.every_column(request), hidden_at_first=self.hidden_at_first)
 
     def every_column(self, request: HttpRequest) -> list[Any]:
         """Leave out the workspace for people who see only one."""

@@ -17,7 +17,8 @@ from accounts.roles import Power, get_staff_access
 from core.errors import require
 
 from ..models import Export
-from ..scoping import WorkspaceScopedAdmin
+from ..saved_lists import find_kept
+from ..scoping import WorkspaceScopedAdmin, access_of
 
 NAME = "list"
 
@@ -76,7 +77,9 @@ def _page_of(export: Export) -> tuple[WorkspaceScopedAdmin, HttpRequest]:
 
 
 def _names(page: WorkspaceScopedAdmin, request: HttpRequest) -> list[str]:
-    return [name for name in page.get_list_display(request) if name != "action_checkbox"]
+    """Return the columns that the person has not hidden. Those hidden at first are among them: a file has room."""
+    shown = find_kept(request, page.model, access_of(request)).shown(page.every_column(request))
+    return [name for name in shown if name != "action_checkbox"]
 
 
 def _cell(name: str, row: Any, page: WorkspaceScopedAdmin) -> str:

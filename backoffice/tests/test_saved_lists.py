@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from accounts.models import Learner, Workspace
+from accounts.models import Learner, User, Workspace
 from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
-from backoffice.models import AuditEntry, SavedList
+from backoffice.admin.people import LearnerAdmin
+from backoffice.exporting.lists import ListSource, source_name
+from backoffice.models import AuditEntry, Export, SavedList
 from backoffice.tests.staff_client import StaffClient
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,33 @@ class TestColumns:
         assert columns(owner) == before[1:]
         assert columns(colleague) == before
         assert owner.get(SETTINGS).context["columns"].initial["shown"] == before[1:]
+
+    def test_that_a_list_hides_at_first_are_there_to_choose_and_in_its_export(
+        self, owner: StaffClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        every = columns(owner)
+        monkeypatch.setattr(LearnerAdmin, "hidden_at_first", frozenset(every[1:3]))
+        user = User.objects.get(pk=owner.session["_auth_user_id"])
+        export = Export(source=source_name(Learner), requested_by=user)
+
+        begun = (columns(owner), len(ListSource().columns(export)))
+        form = owner.get(SETTINGS).context["columns"]
+        owner.post(SETTINGS, {"do": "columns", "shown": every[:2]})
+
+        assert begun == ([every[0], *every[3:]], len(every))
+        assert form.initial["shown"] == [every[0], *every[3:]]
+        assert [name for name, _ in form.fields["shown"].choices] == every
+        assert (columns(owner), len(ListSource().columns(export))) == (every[:2], 2)
+
+    def test_that_a_list_hides_at_first_are_all_shown_to_whoever_chose_all(
+        self, owner: StaffClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        every = columns(owner)
+        monkeypatch.setattr(LearnerAdmin, "hidden_at_first", frozenset(every[1:3]))
+
+        owner.post(SETTINGS, {"do": "columns", "shown": every})
+
+        assert columns(owner) == every
 
     @pytest.mark.parametrize("shown", [[], ["password"]])
     def test_are_at_least_one_and_the_list_s_own(self, owner: StaffClient, shown: list[str]) -> None:

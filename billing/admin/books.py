@@ -130,6 +130,7 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
         "month_name",
         "workspace",
     )
+    hidden_at_first = frozenset({"correction", "payer", "about", "payment_link", "late", "month_name"})
     list_filter = (
         ("account", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),

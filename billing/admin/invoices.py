@@ -11,12 +11,7 @@ from unfold.enums import ActionVariant
 
 from accounts.roles import Power
 from backoffice.actions import ConfirmForm, StaffForm, staff_action
-from backoffice.display import (
-    link_column,
-    money_column,
-    register_subject,
-    status_badge,
-)
+from backoffice.display import NOTHING, link_column, money_column, register_subject, status_badge
 from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, actor_of
 from core.addresses import AddressFormField
@@ -88,7 +83,7 @@ class InvoiceAdmin(AboutMoney):
     """Invoices and their corrections, as they were issued; nobody changes one."""
 
     money_path = "payment"
-    list_display = ("__str__", "who", "what", "amount", "status_badge", "buyer", "workspace", "issued_at", "pdf")
+    list_display = ("__str__", "who", "what", "amount", "status_badge", "workspace", "issued_at", "pdf")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
@@ -139,9 +134,9 @@ class InvoiceAdmin(AboutMoney):
     def describe(self, row: Invoice) -> str:
         return f"{row}, {super().describe(row)}"
 
-    @display(description="buyer", ordering="buyer_email")
-    def buyer(self, invoice: Invoice) -> str:
-        return invoice.buyer_name or invoice.buyer_email
+    @display(description="learner and buyer", ordering="buyer_email", header=True)
+    def who(self, row: Invoice) -> tuple[str, str]:
+        return self.matter_of(row).learner or NOTHING, row.buyer_name or row.buyer_email
 
     def get_fieldsets(self, request: HttpRequest, obj: Invoice | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

@@ -122,12 +122,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "Today": (
         Entry("Review queue", "inbox", Enrollment, badge="awaiting_review", page="review", power=Power.DECIDE),
         Entry(
-            "Staff tasks",
-            "task_alt",
-            StaffTask,
-            query="?status__exact=open",
-            badge="open_tasks",
-            power=Power.ASSIST,
+            "Staff tasks", "task_alt", StaffTask, query="?status__exact=open", badge="open_tasks", power=Power.ASSIST
         ),
         Entry("Stuck learners", "hourglass_disabled", EnrollmentStep, query="?stuck=yes", power=Power.DECIDE),
         Entry("Sessions this week", "event", ClassSession, query="?when=week"),
@@ -144,9 +139,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Merged learners", "merge", LearnerMerge),
                 Entry("Changed names", "badge", NameChange),
                 Entry("Consents", "draw", Consent),
-                Entry("Consent texts", "contract", ConsentText),
                 Entry("Erasures", "delete_forever", Erasure, power=Power.MANAGE),
-                Entry("Data retention", "auto_delete", Retention, power=Power.MANAGE),
             ),
         ),
         Entry(
@@ -272,7 +265,13 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Discounts", "percent", Discount),
             ),
         ),
-        Entry("Email wording", "edit_note", WorkspaceLetter, power=Power.MANAGE),
+        Entry(
+            "Email wording",
+            "edit_note",
+            WorkspaceLetter,
+            power=Power.MANAGE,
+            beside=(Entry("Consent texts", "contract", ConsentText),),
+        ),
         Entry(
             "Staff",
             "badge",
@@ -283,7 +282,13 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Accounts", "account_circle", User),
             ),
         ),
-        Entry("Workspaces", "workspaces", Workspace, power=Power.GOVERN),
+        Entry(
+            "Workspaces",
+            "workspaces",
+            Workspace,
+            power=Power.GOVERN,
+            beside=(Entry("Data retention", "auto_delete", Retention),),
+        ),
         Entry("API keys", "key", ApiKey, power=Power.GOVERN),
     ),
     OPERATIONS: (

@@ -9,17 +9,16 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import DatabaseError, connection, models, transaction
+from django.db import connection
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Browser, Page, expect
 
-from core.errors import DomainError
-from tests.architecture.own_code import own_models
 from tests.contracts.routes import routes
 from tests.journeys.axe import cut_by_large_text, seen
 from tests.journeys.conftest import PHONE
 from tests.journeys.showing import Show, a_show
 
+from .long_texts import lengthen
 from .matrix import Caller, add_callers, add_rows
 from .matrix import browser as signed_in
 from .places import BY_VISITORS, NO_PAGES, PLACES, Places, site_pages
@@ -27,26 +26,7 @@ from .small_demo import small_demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
-WORD = "Nordwestdeutsche-Weiterbildungsgesellschaft "
-# Columns that people write into. Children of a family keep their first names, by which they are told apart; where the
-# database wants each value once, only what fits is as long.
-WRITTEN = {"name", "last_name", "title", "label", "description", "summary", "reason", "note", "question"}
-WRITTEN |= {"answer", "text", "resolution", "school", "location", "help_text", "recipient", "last_error", "detail"}
-LONG_TEXT = 300  # of a column without a limit
 OK = 200
-
-
-def lengthen() -> None:
-    """Give every text that people write its maximum length."""
-    for model in own_models():
-        for field in model._meta.concrete_fields:
-            if field.name in WRITTEN and isinstance(field, models.CharField | models.TextField) and not field.choices:
-                limit = field.max_length or LONG_TEXT
-                try:
-                    with transaction.atomic():
-                        model._default_manager.update(**{field.name: (WORD * limit)[:limit].strip()})
-                except (DatabaseError, DomainError):  # it has to be unique, of another form, or never changes
-                    continue
 
 
 @pytest.fixture(scope="module")

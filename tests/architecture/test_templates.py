@@ -12,7 +12,7 @@ from django.forms import BaseFormSet, BoundField, Form
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*") if path.is_file())
 DJANGOS = {name for kind in (BaseFormSet, BoundField, Form, Message, Page, Paginator) for name in dir(kind)}
-DJANGOS |= {"auto_id", "is_popup"}  # which only their objects have
+DJANGOS |= {"auto_id", "is_popup", "user_agent"}  # which only their objects have
 
 _TAG = re.compile(r"{{(.*?)}}|{%(.*?)%}", re.DOTALL)
 _TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")

@@ -1,5 +1,6 @@
 """What axe-core finds on a page in every look: on a phone and at a desk, light and dark."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize
@@ -8,15 +9,16 @@ from .conftest import DESKTOP, PHONE
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
 NARROW: ViewportSize = {"width": 320, "height": 640}
-LOOKS = [(size, scheme) for size in (PHONE, DESKTOP) for scheme in ("light", "dark")]
+Look = tuple[ViewportSize, str]
+LOOKS: list[Look] = [(size, scheme) for size in (PHONE, DESKTOP) for scheme in ("light", "dark")]
 
 
-def seen(page: Page, *, within: str = "") -> list[str]:
+def seen(page: Page, *, within: str = "", looks: Sequence[Look] = LOOKS) -> list[str]:
     """Return what is wrong with the page, or with a part of it, in each look; the page stays in the last one."""
-    _wait_until_drawn(page)
+    wait_until_drawn(page)
     page.evaluate(AXE)  # not a script tag, which the Content-Security-Policy would refuse
     found = []
-    for size, scheme in LOOKS:
+    for size, scheme in looks:
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in _faults(page, within)]
@@ -27,7 +29,7 @@ def cut_by_large_text(page: Page) -> list[str]:
     """Return what does not fit at twice the text size, as people set it in their browser: a page wider than its screen,
     and text that exceeds its container. The page is restored.
     """
-    _wait_until_drawn(page)
+    wait_until_drawn(page)
     found = []
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     for size in (NARROW, PHONE, DESKTOP):
@@ -53,7 +55,7 @@ _CUT = """() => {
 }"""
 
 
-def _wait_until_drawn(page: Page) -> None:
+def wait_until_drawn(page: Page) -> None:
     """Wait for the page and its fonts: an icon whose font has not loaded is a faint word to axe."""
     page.wait_for_load_state()
     page.evaluate("document.fonts.ready.then(() => true)")

@@ -55,6 +55,7 @@ def cohorts(asked: Asked) -> list[Figure]:
                 for each in rows[:SHOWN]
             ],
             words=("taken", "held"),
+            named_by=2,
         )
     ]
 

@@ -65,11 +65,17 @@ class Figure:
     words: tuple[str, str] = ("", "")
     chart: str = ""
     is_table: bool = False  # whether the page draws the table itself
+    named_by: int = 1  # how many of the first columns name a row: the page draws them as one
+
+    @property
+    def shown_columns(self) -> list[str]:
+        return [_joined(self.columns[: self.named_by]).capitalize(), *self.columns[self.named_by :]]
 
     @property
     def shown_rows(self) -> list[list[str]]:
         """Return the rows with numbers formatted for people: 12,345.60."""
-        return [[_grouped(cell) for cell in row] for row in self.rows]
+        told = [[_joined(row[: self.named_by]), *row[self.named_by :]] for row in self.rows]
+        return [[_grouped(cell) for cell in row] for row in told]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,10 @@ class Asked:
     def mine(self, model: Any, path: str = "workspace") -> Any:
         """Return the scope's rows, unordered."""
         return self.scope.access.limit(model._default_manager.order_by(), path=path, power=Power.VIEW)
+
+
+def _joined(cells: tuple[str, ...]) -> str:
+    return ", ".join(filter(None, cells))
 
 
 def _grouped(cell: str) -> str:

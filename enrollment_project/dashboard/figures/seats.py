@@ -64,6 +64,7 @@ def seats(asked: Asked) -> list[Figure]:
             more_url=asked.scope.list_url(DistrictSeatAllocation),
             levels=[_level(each, told[each.pk]) for each in allocations[:SHOWN]],
             words=("used", "reserved"),
+            named_by=3,
         )
     ]
 

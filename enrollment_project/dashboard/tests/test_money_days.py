@@ -190,7 +190,7 @@ class TestTheDaysOfMoney:
         assert len(few) == len(many)
 
     def test_show_that_nothing_moved(self, finance: StaffClient) -> None:
-        assert "Nothing moved in this period." in finance.get(PAGE, ASKED).content.decode()
+        assert "Nothing moved in this period. Choose more days above." in finance.get(PAGE, ASKED).content.decode()
 
     def test_of_several_workspaces_are_compared_in_their_sum_alone(
         self, workspace: Workspace, finance: StaffClient

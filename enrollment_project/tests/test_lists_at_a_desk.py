@@ -1,0 +1,78 @@
+"""Every list, as somebody sees it who works for two workspaces, at a desk: neither the page nor the table scrolls
+sideways. What such people see is wider by a column, and rows are as long as usual."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Browser, Page
+
+from backoffice.scoping import WorkspaceScopedAdmin
+from tests.journeys.showing import Show, a_show
+from tests.journeys.widths import scrolling
+
+from .matrix import add_callers, add_rows
+from .office_pages import add_owner_of_both, client_of, opener_of
+from .powers import PAGES
+from .small_demo import ADMINS, small_demo, url
+
+pytestmark = [pytest.mark.browser, pytest.mark.walk]
+
+ROWS = 25
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Path) -> Iterator[None]:
+    with small_demo(django_db_blocker, folder_of_the_demo):
+        if connection.vendor == "postgresql":  # while a browser draws, nothing is asked
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        add_callers()
+        add_rows()
+        add_owner_of_both()
+        yield
+    with django_db_blocker.unblock():
+        connection.close()  # it is Playwright's loop's: nobody else would, and the database is dropped at the end
+
+
+@pytest.fixture(scope="module")
+def show() -> Iterator[Show]:
+    with a_show() as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(reduced_motion="reduce")
+    yield context.new_page()
+    context.close()
+
+
+def open_list(model_admin: Any, show: Show, page: Page) -> None:
+    address = url(model_admin, "changelist")
+    user = opener_of(PAGES[str(model_admin.opts.model_name)][0])
+    page.goto(show.put(address, client_of(user).get(address)))
+
+
+@pytest.fixture(autouse=True)
+def _few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WorkspaceScopedAdmin, "list_per_page", ROWS)
+
+
+class TestAList:
+    @pytest.mark.parametrize("model_admin", ADMINS)
+    def test_fits_its_screen(self, model_admin: Any, world: None, db: None, show: Show, page: Page) -> None:
+        open_list(model_admin, show, page)
+
+        assert page.locator("#result_list tbody tr").count() > 0
+        assert scrolling(page) == []
+
+    def test_would_be_noticed_if_it_were_too_wide(self, world: None, db: None, show: Show, page: Page) -> None:
+        """Control."""
+        payments = next(each.values[0] for each in ADMINS if each.id == "payment")
+        open_list(payments, show, page)
+        page.evaluate("document.querySelector('#result_list td.field-workspace').style.minWidth = '20rem'")
+
+        assert [fault.partition(" px: ")[2][:4] for fault in scrolling(page)] == ["<div"]

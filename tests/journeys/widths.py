@@ -1,0 +1,66 @@
+"""What on a page of the back office is wider than its room."""
+
+from playwright.sync_api import Page
+
+from .axe import DESKTOP, PHONE, wait_until_drawn
+
+
+def spilled(page: Page) -> list[str]:
+    """Return what is cut off or lies beyond the screen, on a phone and at a desk. Tables may scroll in their boxes; in
+    the frame, names may end in an ellipsis, but not the name of the page itself."""
+    wait_until_drawn(page)
+    found = []
+    for size in (PHONE, DESKTOP):
+        page.set_viewport_size(size)
+        found += [f"{page.url} {size['width']}: {fault}" for fault in page.evaluate(_SPILLED)]
+    return found
+
+
+def scrolling(page: Page) -> list[str]:
+    """Return by how many pixels the page and the boxes in it scroll sideways at a desk."""
+    wait_until_drawn(page)
+    page.set_viewport_size(DESKTOP)
+    found: list[str] = page.evaluate(_SCROLLING)
+    return found
+
+
+def drawn_empty(page: Page) -> list[str]:
+    """Return the lists and tables without an entry, and the boxes with nothing below their title."""
+    wait_until_drawn(page)
+    found: list[str] = page.evaluate(_EMPTY)
+    return found
+
+
+_SPILLED = """() => {
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  const found = wide > 0 ? [`${wide} px too wide`] : [];
+  const gives = (trail) => [...trail.querySelectorAll("a")].some((each) => each.nextSibling && each.clientWidth > 100);
+  const isIn = (each, holds) => each && (holds(getComputedStyle(each)) || isIn(each.parentElement, holds));
+  for (const each of document.querySelectorAll("body *")) {
+    const style = getComputedStyle(each);
+    if (each.clientWidth < 2 || each.matches("input, textarea, select, svg *")) continue;
+    const hides = ["hidden", "clip"].includes(style.overflowX) && each.scrollWidth > each.clientWidth + 1;
+    const isOfFrame = style.textOverflow === "ellipsis" && !each.closest("main");
+    const mayEnd = isOfFrame && !(each.matches("h1 > :last-child") && gives(each.parentElement));
+    const tag = each.outerHTML.replace(/\\s+/g, " ").slice(0, 120);
+    if (hides && !mayEnd && !each.closest("[data-simplebar]")) found.push(`cut: ${tag}`);
+    const isBeyond = each.getBoundingClientRect().right > innerWidth + 1;
+    if (isBeyond && !isIn(each, (box) => box.overflowX !== "visible")) found.push(`beyond: ${tag}`);
+  }
+  return found.slice(0, 5);
+}"""
+
+_SCROLLING = """() => {
+  const scrolls = (each) => ["auto", "scroll"].includes(getComputedStyle(each).overflowX);
+  const boxes = [...document.querySelectorAll("main *")].filter(scrolls);
+  return [document.documentElement, ...boxes]
+    .filter((each) => !each.matches("input, textarea") && each.scrollWidth > each.clientWidth + 1)
+    .map((each) => `${each.scrollWidth - each.clientWidth} px: ${each.outerHTML.replace(/\\s+/g, " ").slice(0, 80)}`);
+}"""
+
+_EMPTY = """() => {
+  const tag = (each) => each.outerHTML.replace(/\\s+/g, " ").slice(0, 120);
+  const lists = [...document.querySelectorAll("main :is(ul, ol, dl, tbody)")].filter((each) => !each.children.length);
+  const boxes = [...document.querySelectorAll("main .backoffice-card")].filter((each) => each.children.length < 2);
+  return [...lists, ...boxes].map(tag);
+}"""
