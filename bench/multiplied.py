@@ -11,13 +11,19 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, models
 
+from core.addresses import AddressField
+
 # The roots of a family's rows. Everything with a foreign key to one of these, or to their dependents, is copied too.
 ROOTS = (
     "accounts.Learner",
     "accounts.Lead",
     "accounts.Guardian",
     "accounts.StaffTask",
+    "accounts.User",
+    "admin.LogEntry",
+    "backoffice.AuditEntry",
     "billing.Checkout",
+    "billing.Mismatch",
     "billing.StripeEvent",
     "enrollments.Application",
     "events.OutboxEvent",
@@ -25,7 +31,7 @@ ROOTS = (
 )
 STRIDE = 1_000_000  # between the keys of two copies
 # These columns name a row in a text: "payment:49", "enrollment:c…/2", or just "49".
-REFERENCES = ("subject", "subject_key", "aggregate")
+REFERENCES = ("subject", "subject_key", "aggregate", "object_id")
 
 _FUNCTIONS = rf"""
     CREATE FUNCTION pg_temp.renamed(written text, copy bigint, fits integer) RETURNS text IMMUTABLE LANGUAGE sql AS $$
@@ -51,7 +57,7 @@ _FUNCTIONS = rf"""
 
 def multiply(times: int) -> None:
     """Copy the learners of this PostgreSQL database, with all that is theirs, until there are `times` as many."""
-    copied = set(_copied())
+    copied = copied_models()
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("SET idle_in_transaction_session_timeout = 0")
@@ -64,6 +70,11 @@ def multiply(times: int) -> None:
             table = model._meta.db_table
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}) + 1)")
         cursor.execute("ANALYZE")
+
+
+def copied_models() -> set[type[models.Model]]:
+    """Return the models whose rows are copied."""
+    return set(_copied())
 
 
 def _copied() -> Iterator[type[models.Model]]:
@@ -113,7 +124,7 @@ def _value(field: Any, copied: set[type[models.Model]], distinct: set[str]) -> s
         return f"{old} + copy * {STRIDE}"
     if field.name in REFERENCES:
         return f"pg_temp.moved({old}, copy)"
-    if field.name not in distinct:
+    if field.name not in distinct and not isinstance(field, AddressField):
         return old
     if isinstance(field, models.CharField):
         return f"pg_temp.renamed({old}, copy, {field.max_length or 250})"

@@ -71,6 +71,7 @@ class Notification(models.Model):
                 name="notification_by_age",
             ),
             models.Index(fields=["subject_key"], opclasses=["varchar_pattern_ops"], name="notification_by_subject"),
+            models.Index(fields=["recipient"], name="notification_by_recipient"),
         ]
 
     def __str__(self) -> str:

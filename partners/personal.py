@@ -54,7 +54,7 @@ PERSONAL = (
         _steps,
         {"launch_url": "", "evidence": unless_empty("evidence"), "certificate": None},
     ),
-    words(StepTransition, lambda person: StepTransition.objects.filter(step__in=_steps(person).values("pk")), "reason"),
+    words(StepTransition, lambda person: StepTransition.objects.filter(step__in=person.steps), "reason"),
     Personal(
         PartnerEvent,
         {"payload": Kind.ABOUT, "unread": Kind.ABOUT},

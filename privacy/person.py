@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.models import Guardian, Lead, Learner, User
+from accounts.models import Guardian, Lead, Learner, User, Workspace
 from billing.models import Payment
 from cohorts.models import CohortPlace, StudentPackage
 from core.errors import NotFound
@@ -31,7 +31,7 @@ def find_person(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Pe
         raise NotFound("This learner was erased.")
     learners = (learner.pk, *_keys(Learner.objects.filter(merged_into=learner.pk)))
     rows = Learner.objects.filter(pk__in=learners)
-    leads = _keys(Lead.objects.filter(Q(converted_to__in=learners) | Q(enrollments__learner__in=learners)).distinct())
+    leads = _leads(learners)
     guardians = _guardians_of_nobody_else(learners)
     addresses = _addresses(rows, learners, guardians)
     enrollments = _keys(Enrollment.objects.filter(Q(learner__in=learners) | Q(lead__in=leads)))
@@ -76,6 +76,12 @@ def part_of(
     return _with_subjects(part)
 
 
+def _leads(learners: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the leads that became the learners, or that an enrollment of theirs began with."""
+    enrolled = Enrollment.objects.filter(learner__in=learners, lead__isnull=False)
+    return tuple(sorted({*_keys(Lead.objects.filter(converted_to__in=learners)), *_column(enrolled, "lead")}))
+
+
 def _guardians_of_nobody_else(learners: tuple[int, ...]) -> tuple[int, ...]:
     theirs = Guardian.objects.filter(learners__in=learners)
     return _keys(theirs.exclude(guardianships__learner__in=Learner.objects.exclude(pk__in=learners)).distinct())
@@ -90,11 +96,14 @@ def _addresses(rows: QuerySet[Learner], learners: tuple[int, ...], guardians: tu
         *_column(Guardian.objects.filter(pk__in=guardians), "email"),
     }
     others = Learner.objects.exclude(pk__in=learners)
+    anywhere = list(Workspace.objects.values_list("pk", flat=True))  # the indexes on addresses begin with them
     works = Q(is_staff=True) | Q(is_superuser=True) | Q(memberships__isnull=False)
     staying = {
-        *_column(others.filter(email__in=candidates), "email"),
+        *_column(others.filter(workspace__in=anywhere, email__in=candidates), "email"),
         *_column(others.filter(user__email__in=candidates), "user__email"),
-        *_column(Guardian.objects.exclude(pk__in=guardians).filter(email__in=candidates), "email"),
+        *_column(
+            Guardian.objects.exclude(pk__in=guardians).filter(workspace__in=anywhere, email__in=candidates), "email"
+        ),
         *_column(User.objects.filter(works, email__in=candidates), "email"),
     }
     return frozenset(str(address) for address in candidates - staying)

@@ -49,7 +49,10 @@ class Mismatch(models.Model):
                 name="mismatch_explained_by_somebody",
             ),
         ]
-        indexes = [models.Index(fields=["workspace", "happened_at"], name="mismatch_by_time")]
+        indexes = [
+            models.Index(fields=["workspace", "happened_at"], name="mismatch_by_time"),
+            models.Index(fields=["subject"], name="mismatch_by_subject"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind.replace('_', ' ')}: {self.subject}"

@@ -73,6 +73,7 @@ class ImportedRow(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "file", "line"], name="imported_row_once")]
         indexes = [
             models.Index(fields=["job", "person"], condition=~models.Q(person=""), name="imported_row_by_person"),
+            models.Index(fields=["subject"], condition=~models.Q(subject=""), name="imported_row_by_subject"),
         ]
 
     def __str__(self) -> str:
