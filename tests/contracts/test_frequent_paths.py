@@ -5,6 +5,7 @@ from pytest_django import Settings
 
 from billing.checkout import record_session
 from billing.models import Checkout
+from billing.purposes import Service
 from billing.tests.factories import session_of
 from cohorts import queries
 from cohorts.learning.booking import Selection, book_sessions
@@ -92,7 +93,7 @@ class TestTheServiceOnACoursesInvoice:
         service = queries.find_service_of_place(str(package.place_id))
 
         learner, cohort = package.learner, package.cohort
-        assert service == (queries.Service(learner.first_name, learner.cuid, cohort.start_date, cohort.end_date))
+        assert service == (Service(learner.first_name, learner.cuid, cohort.start_date, cohort.end_date))
 
     def test_is_unknown_for_a_place_that_does_not_exist(self) -> None:
         assert queries.find_service_of_place("123456") is None
