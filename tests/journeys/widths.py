@@ -1,8 +1,9 @@
-"""What on a page of the back office is wider than its room."""
+"""What on a page of the back office is wider than its room, drawn empty, or not accessible."""
 
 from playwright.sync_api import Page
 
-from .axe import DESKTOP, PHONE, wait_until_drawn
+from .axe import Look, seen, wait_until_drawn
+from .conftest import DESKTOP, PHONE
 
 
 def spilled(page: Page) -> list[str]:
@@ -28,6 +29,15 @@ def drawn_empty(page: Page) -> list[str]:
     """Return the lists and tables without an entry, and the boxes with nothing below their title."""
     wait_until_drawn(page)
     found: list[str] = page.evaluate(_EMPTY)
+    return found
+
+
+def seen_in_office(page: Page, *looks: Look) -> list[str]:
+    """Return what axe finds in each look. The page's script reads the color scheme only once, as the page opens."""
+    found = []
+    for look in looks:
+        page.evaluate("scheme => document.documentElement.classList.toggle('dark', scheme === 'dark')", look[1])
+        found += seen(page, looks=[look])
     return found
 
 
@@ -61,6 +71,7 @@ _SCROLLING = """() => {
 _EMPTY = """() => {
   const tag = (each) => each.outerHTML.replace(/\\s+/g, " ").slice(0, 120);
   const lists = [...document.querySelectorAll("main :is(ul, ol, dl, tbody)")].filter((each) => !each.children.length);
-  const boxes = [...document.querySelectorAll("main .backoffice-card")].filter((each) => each.children.length < 2);
+  const titles = [...document.querySelectorAll("main .backoffice-card > :is(h2, h3, h4)")];
+  const boxes = titles.map((each) => each.parentElement).filter((each) => each.children.length < 2);
   return [...lists, ...boxes].map(tag);
 }"""
