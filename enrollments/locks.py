@@ -4,7 +4,7 @@ application < idle seat < learner < allocation < enrollment < instance < decisio
 by primary key. The upsert of `accounts.learners` locks learners; billing locks checkouts and payments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db.models import QuerySet
 
@@ -105,6 +105,18 @@ def lock_unlocked(enrollment_ids: Sequence[int]) -> list[int]:
     found = Enrollment.objects.filter(pk__among=enrollment_ids)
     locked = found.select_for_update(no_key=True, skip_locked=True).order_by("pk")
     return list(locked.values_list("pk", flat=True))
+
+
+def lock_unless_lead_is_busy(enrollment_ids: Collection[int]) -> bool:
+    """Lock these enrollments in the order of their ids, for a caller that has locked their learners.
+
+    Those of leads are not waited for, because an approval locks one before the learner that the lead becomes. Return
+    False if another transaction has locked one of them.
+    """
+    found = Enrollment.objects.filter(pk__among=list(enrollment_ids), learner__isnull=True)
+    of_leads = set(found.values_list("pk", flat=True))
+    lock_rows(Enrollment, *set(enrollment_ids) - of_leads)
+    return len(lock_unlocked(list(of_leads))) == len(of_leads)
 
 
 def lock_together(enrollment_ids: Sequence[int], *, wait: bool) -> list[Enrollment]:

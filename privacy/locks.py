@@ -17,11 +17,10 @@ from core.rows import lock_rows
 from enrollments.locks import (
     find_allocations_of,
     lock_allocations_of,
-    lock_enrollments,
     lock_learner_of,
-    lock_unlocked,
+    lock_unless_lead_is_busy,
 )
-from enrollments.models import Application, Enrollment, EnrollmentDecision
+from enrollments.models import Application, EnrollmentDecision
 from enrollments.sellers import lock_holdings
 from partners.models import EnrollmentStep
 
@@ -64,17 +63,11 @@ def _lock(models: tuple[type[Model], ...], person: Person) -> None:
 
 
 def _lock_enrollments(enrollment_ids: tuple[int, ...]) -> None:
-    """Lock the learners, allocations, and cohorts of the enrollments, then the enrollments themselves.
-
-    This does not wait for a lead's enrollments: an approval locks one before the learner that the lead becomes.
-    """
+    """Lock the learners, allocations, and cohorts of the enrollments, then the enrollments themselves."""
     lock_learner_of(*enrollment_ids)
     allocations = lock_allocations_of(enrollment_ids)
     lock_holdings(*enrollment_ids)
-    of_leads = Enrollment.objects.filter(pk__in=enrollment_ids, learner__isnull=True).values_list("pk", flat=True)
-    prospective = set(of_leads)
-    lock_enrollments([pk for pk in enrollment_ids if pk not in prospective])
-    if set(lock_unlocked(sorted(prospective))) != prospective:
+    if not lock_unless_lead_is_busy(enrollment_ids):
         raise _busy()
     if find_allocations_of(enrollment_ids) - allocations:  # a seat was transferred in between
         raise _busy()

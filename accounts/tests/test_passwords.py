@@ -149,6 +149,7 @@ class TestOnePersonsFailures:
 
         assert is_in(sign_in(PASSWORD, address=ELSEWHERE))
 
+    @pytest.mark.usefixtures("at")
     def test_are_not_spread_by_a_header(self, settings: Any) -> None:
         settings.TRUSTED_PROXIES = 1
         staff()

@@ -6,15 +6,17 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from accounts.models import Lead, Learner
+from core.errors import Unavailable
 from core.rows import lock_rows
 
 from ..identification import ByEarlierEnrollment, ByInfo, ByLead, ByLearner, Identification
+from ..locks import lock_unless_lead_is_busy
 from ..models import Enrollment, ProgramInstance
 
 
 def lock_everybody(*, instance: ProgramInstance, named: Sequence[Identification], persons: Collection[str]) -> None:
     """Lock the learners, enrollments, and leads that the lines name, each table by its ids. `persons` are the people
-    that lines describe, as `Learner.person` has them.
+    that lines describe, as `Learner.person` has them. Raises Unavailable if the enrollment of a lead is locked.
 
     Each line locks its own rows again, in the order of the file. The batch has them by then, so that of two files that
     name the same people in different orders, none waits while it holds somebody. People who are all identified alike,
@@ -37,9 +39,10 @@ def lock_everybody(*, instance: ProgramInstance, named: Sequence[Identification]
         *earlier.values_list("learner", flat=True),
     } - {None}
     lock_rows(Learner, *learner_ids)
-    current = Enrollment.objects.current().filter(instance=instance)
-    theirs = current.filter(Q(learner__id__among=list(learner_ids)) | Q(lead__id__among=list(lead_ids)))
-    lock_rows(Enrollment, *{*theirs.values_list("pk", flat=True), *earlier.values_list("pk", flat=True)})
+    of_these = Q(learner__id__among=list(learner_ids)) | Q(lead__id__among=list(lead_ids))
+    current = Enrollment.objects.current().filter(of_these, instance=instance)
+    if not lock_unless_lead_is_busy({*current.values_list("pk", flat=True), *earlier.values_list("pk", flat=True)}):
+        raise Unavailable("The enrollment of a lead in this file is being changed right now; the batch is repeated.")
     lock_rows(Lead, *lead_ids)
 
 

@@ -12,6 +12,7 @@ from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.personal import Person, Personal
 from enrollments import lifecycle
+from enrollments import locks as enrollment_locks
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment, unenroll_enrollment
 from enrollments.locks import lock_enrollment_with_seat, lock_enrollments, lock_learner_of, lock_together
 from enrollments.models import Enrollment
@@ -169,7 +170,7 @@ class TestAnErasureAgainstTheApprovalOfALead:
     def test_that_waited_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: the approval has locked the enrollment and waits for the learner, and the erasure vice versa."""
         learner, enrollment = self.somebody_who_was_a_lead()
-        monkeypatch.setattr(privacy_locks, "lock_unlocked", lambda ids: [each.pk for each in lock_enrollments(ids)])
+        monkeypatch.setattr(enrollment_locks, "lock_unlocked", lambda ids: [each.pk for each in lock_enrollments(ids)])
 
         answers = self.meet(monkeypatch, learner, enrollment)
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+from django.db import transaction
 
 from accounts import learners_together
 from accounts.leads import lock_lead
@@ -13,8 +14,9 @@ from enrollments import identification
 from enrollments.imports import batch
 from enrollments.imports.job import import_candidates
 from enrollments.imports.reading import Format
+from enrollments.locks import lock_enrollment
 from enrollments.models import Enrollment, ImportJob
-from enrollments.tests.factories import InstanceFactory
+from enrollments.tests.factories import CandidateFactory, InstanceFactory
 from enrollments.tests.importing import csv_of, ndjson, receive, work_on
 from operations.doctor import examine
 from tests.constraints import without_constraints
@@ -79,6 +81,35 @@ class TestTwoImportsOfTheSameLeadsInOppositeOrders:
         failures = import_leads_in_both_orders(monkeypatch, patience=10)
 
         assert sorted(failures) == ["", "OperationalError"]
+
+
+class TestAnImportOfALeadWhoseEnrollmentIsBeingChanged:
+    def test_does_not_wait_but_is_repeated(self) -> None:
+        """Whoever approves it locks the learner that the lead becomes after it, and a batch locks learners first."""
+        instance = InstanceFactory()
+        lead = LeadFactory(workspace=instance.workspace)
+        enrollment = CandidateFactory(instance=instance, workspace=instance.workspace, learner=None, lead=lead)
+        job = receive(instance, ndjson({"leadId": lead.cuid}), Format.JSON_LINES)
+        together = Meeting(lambda: None, patience=30)
+
+        def change() -> None:
+            with transaction.atomic():
+                lock_enrollment(enrollment.pk)
+                together()
+                together()
+
+        def try_to_import() -> None:
+            together()
+            import_candidates(job_id=job.pk, now=utc_now())
+            together()
+
+        at_once(change, try_to_import)
+        job.refresh_from_db()
+        first_try = job.last_error
+        work_on(job)
+
+        assert first_try.startswith("Unavailable")
+        assert (job.status, job.counts) == ("completed", {"skipped": 1})
 
 
 def import_leads_in_both_orders(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[str]:
