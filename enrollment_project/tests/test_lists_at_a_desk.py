@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
+from accounts.roles import Power
 from backoffice.scoping import WorkspaceScopedAdmin
 from tests.journeys.showing import Show, a_show
 from tests.journeys.widths import scrolling
@@ -76,3 +78,13 @@ class TestAList:
         page.evaluate("document.querySelector('#result_list td.field-workspace').style.minWidth = '20rem'")
 
         assert [fault.partition(" px: ")[2][:4] for fault in scrolling(page)] == ["<div"]
+
+
+class TestTheDashboard:
+    def test_has_tables_that_fit_their_boxes(self, world: None, db: None, show: Show, page: Page) -> None:
+        address = reverse("admin:index")
+        page.goto(show.put(address, client_of(opener_of(Power.VIEW)).get(address)))
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+
+        assert page.locator(".dashboard-half .dashboard-table").count() > 4
+        assert scrolling(page) == []
