@@ -106,7 +106,10 @@ class AuditEntryAdmin(WorkspaceScopedAdmin):
             )
             for name, pair in sorted(entry.changes.items())
         )
-        return format_html('<ul class="backoffice-selected">{}</ul>', format_html_join("", "<li>{}: {}</li>", lines))
+        return format_html(
+            '<ul class="backoffice-selected" tabindex="0" aria-label="Before and after">{}</ul>',
+            format_html_join("", "<li>{}: {}</li>", lines),
+        )
 
 
 def name_of_kind(label: str) -> str:
