@@ -229,7 +229,7 @@ def withdraw_consent(*, consent_id: int, withdrawal: Withdrawal | None = None, a
             workspace_id=consent.workspace_id,
             kind=CONSENT_WITHDRAWN,
             subject=f"consent:{consent.pk}",
-            summary=f"A consent that is required was withdrawn for learner {consent.learner_id}: {consent.purpose}.",
+            summary=f"A consent that is required was withdrawn: {consent.purpose}.",
         )
     after_commit(log.info, "consent_withdrawn", consent=consent.pk, learner=consent.learner_id, actor=str(actor))
 

@@ -155,7 +155,7 @@ def report_unanswered_invitations(*, now: dt.datetime) -> int:
                 workspace_id=invitation.workspace_id,
                 kind=UNANSWERED,
                 subject=f"guardian:{invitation.guardian_id}",
-                summary=f"Nobody accepted the invitation of guardian {invitation.guardian_id}. "
+                summary="Nobody accepted the guardian's invitation. "
                 "Ask the family for their address, then send it again or invite another one.",
             )
             told += 1

@@ -145,7 +145,7 @@ def ask_who_is_guardian(*, guardian_id: int) -> None:
             workspace_id=workspace_id,
             kind=NO_ADDRESS,
             subject=f"guardian:{guardian_id}",
-            summary=f"A payment arrived, but guardian {guardian_id} has no email address and sees nothing. "
+            summary="A payment arrived, but the guardian has no email address and sees nothing. "
             "Find out who the guardian is, and invite them.",
         )
 

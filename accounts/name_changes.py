@@ -171,7 +171,7 @@ def _ask_staff(change: NameChange, why: str) -> None:
         workspace_id=change.workspace_id,
         kind=NAME_ASKED,
         subject=_subject(change.learner),
-        summary=f"The family of learner {change.learner_id} asks to change the name: {why}.",
+        summary=f"The family asks to change the name: {why}.",
     )
 
 

@@ -71,7 +71,7 @@ def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.da
     if task is None:
         raise NotFound("There is no such task.")
     if not closed:
-        raise TaskAlreadyDone(f"Task {task_id} was completed already: {task.resolution}")
+        raise TaskAlreadyDone(f"The task was completed already: {task.resolution}")
     return task
 
 

@@ -31,6 +31,8 @@ _ALIKE = """
 
 Named = tuple[int, str, str]  # id, first and last name
 
+_SUMMARY = "They may be one person. Merge them, or record that they are two people."
+
 
 def notice_possible_twins(*, learner: Learner) -> None:
     """Raise a task for each learner who may be this one, by address or external id. One query if there is none.
@@ -84,7 +86,7 @@ def _raise_tasks(learner: Learner, others: Iterable[Named]) -> None:
             workspace_id=learner.workspace_id,
             kind=TWINS,
             subject=subject_of(pk, learner.pk),
-            summary=_summary(pk, learner.pk),
+            summary=_SUMMARY,
         )
 
 
@@ -113,7 +115,7 @@ def hand_tasks_on(*, keep_id: int, drop_id: int, now: dt.datetime) -> None:
         subject = subject_of(keep_id, other_id)
         known = StaffTask.objects.filter(kind=TWINS.name, subject=subject).first()
         if known is None:
-            StaffTask.objects.filter(pk=task.pk).update(subject=subject, summary=_summary(keep_id, other_id))
+            StaffTask.objects.filter(pk=task.pk).update(subject=subject)
         elif task.status == TaskStatus.OPEN:
             _answer_alike(task, known, now)
         elif known.status == TaskStatus.OPEN:
@@ -122,12 +124,7 @@ def hand_tasks_on(*, keep_id: int, drop_id: int, now: dt.datetime) -> None:
 
 def _answer_alike(task: StaffTask, like: StaffTask, now: dt.datetime) -> None:
     """Two tasks turn out to ask the same question: one of them is enough, and an answer to one answers both."""
-    answer = like.resolution or f"Task {like.pk} asks the same, since a learner was merged."
+    answer = like.resolution or "Another task asks the same, since a learner was merged."
     StaffTask.objects.filter(pk=task.pk).update(
         status=TaskStatus.DONE, done_at=now, done_by=like.done_by, resolution=answer
     )
-
-
-def _summary(one_id: int, other_id: int) -> str:
-    older, younger = sorted((one_id, other_id))
-    return f"Learners {older} and {younger} may be one person. Merge them, or record that they are two people."

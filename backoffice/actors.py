@@ -17,6 +17,7 @@ _OTHERS = {
     "stripe": "Stripe",
     "partner": "The partner",
     "receiver": "Recipient of the mail",
+    "application": "The family, in an application",
 }
 
 
@@ -30,7 +31,7 @@ def name_actors(access: StaffAccess, texts: Iterable[str]) -> dict[str, str]:
         key = parse_whole_number(number)
         if key is not None:
             ids.setdefault(kind, {})[key] = text
-        named[text] = _OTHERS.get(text, text.replace(":", " ").capitalize())
+        named[text] = _OTHERS.get(kind, text.replace(":", " ").capitalize())
     for kind, find in _FINDERS.items():
         if kind in ids:
             found = find(access, ids[kind])

@@ -3,13 +3,14 @@
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db import models
 from django.http import HttpRequest
@@ -110,12 +111,21 @@ def list_url(model: type[models.Model], **query: object) -> str:
     return f"{url}?{pairs}" if pairs else url
 
 
+def name_of(row: models.Model) -> str:
+    """Return what staff call the row: whom and what it is about, as its page is headed; its `str` if it has no page."""
+    if not admin.site.is_registered(type(row)):
+        return str(row)
+    page: Any = admin.site.get_model_admin(type(row))
+    return str(page.describe(row))
+
+
 def link(row: models.Model | None, text: object = "") -> SafeString | str:
     """Return the row's name, linked to its page."""
     if row is None:
         return NOTHING
     url = admin_url(row)
-    return format_html('<a class="text-link" href="{}">{}</a>', url, text or row) if url else str(text or row)
+    named = text or name_of(row)
+    return format_html('<a class="text-link" href="{}">{}</a>', url, named) if url else str(named)
 
 
 def link_column(path: str, description: str) -> Callable[[Any, Any], SafeString | str]:
@@ -123,11 +133,17 @@ def link_column(path: str, description: str) -> Callable[[Any, Any], SafeString 
 
     @display(description=description, ordering=path.replace(".", "__"))
     def column(_admin: Any, row: Any) -> SafeString | str:
-        for name in path.split("."):
-            row = getattr(row, name) if row is not None else None
-        return link(row)
+        return link(row_along(row, path))
 
+    column.leads_along = path  # type: ignore[attr-defined]  # where a list looks up the names of its page of rows
     return column
+
+
+def row_along(row: Any, path: str) -> Any:
+    """Return the row found along a path from this one; None where it ends."""
+    for name in path.split("."):
+        row = getattr(row, name) if row is not None else None
+    return row
 
 
 def json_block(value: Any) -> SafeString | str:
@@ -251,10 +267,18 @@ def subject_kinds() -> list[str]:
     return sorted(_subjects)
 
 
-def subject_link(text: str) -> SafeString | str:
-    """Return a text like "payment:12", "enrollment:<cuid>", or "learner:3/learner:9" as links, without a query."""
-    parts = [_part_link(part) for part in text.split("/")]
-    return parts[0] if len(parts) == 1 else format_html_join(" / ", "{}", ((part,) for part in parts))
+def model_of_subject(kind: str) -> type[models.Model] | None:
+    return _subjects.get(kind)
+
+
+def link_subject(text: str, known: Mapping[str, models.Model] | None = None) -> SafeString | str:
+    """Return a text like "payment:12", "enrollment:<cuid>", or "learner:3/learner:9" as links with the names of the
+    rows, as far as `find_subjects` found them. What else the text contains, like the number of a step, tells staff
+    nothing; if all rows are gone, the text is the only trace of them."""
+    parts = text.split("/")
+    found = [known[part] for part in parts if part in known] if known else []
+    links = [link(row) for row in found] or [_part_link(part) for part in parts]
+    return links[0] if len(links) == 1 else format_html_join(" / ", "{}", ((each,) for each in links))
 
 
 def _part_link(text: str) -> SafeString | str:
@@ -269,8 +293,10 @@ def _part_link(text: str) -> SafeString | str:
 
 
 def subject_column(field_name: str, description: str) -> Callable[[Any, Any], SafeString | str]:
+    """Return a column that links to what such a text is about. Its page lists the field in `subject_fields`."""
+
     @display(description=description, ordering=field_name)
     def column(_admin: Any, row: Any) -> SafeString | str:
-        return subject_link(getattr(row, field_name))
+        return link_subject(getattr(row, field_name), getattr(row, "subjects", {}))
 
     return column

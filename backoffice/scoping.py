@@ -32,6 +32,7 @@ from core.numbers import parse_whole_number
 from .actors import name_actors
 from .auditing.pages import AuditedAdmin
 from .display import cards_for, guides_for
+from .naming import NamesRows
 from .queues import QueueFilter, filtered_queues
 from .reading import ListFromReplica
 from .saved_lists import KeptFilter, find_kept, offer_filters, settings_url
@@ -183,7 +184,7 @@ class _ScopedChoices(admin.options.BaseModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, AuditedAdmin):
+class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, NamesRows, FoundThroughOthers, AuditedAdmin):
     """The base of every admin here.
 
     `workspace_path` leads from the model to its workspace. Each `*_power` is the power required in that workspace; None
@@ -239,16 +240,10 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, 
         """Return the row behind a URL, or None if it does not exist for this person."""
         return self.get_object(request, unquote(str(object_id)))
 
-    def describe(self, row: Any) -> str:
-        """Return the words for the row in a question, a message, or a search: whom and what it is about."""
-        return str(row)
-
-    def tell_state(self, row: Any) -> str:
-        """Return its state in a word or two, shown beside what `describe` returns; empty where rows have no state."""
-        return str(row.get_status_display()).lower() if hasattr(row, "get_status_display") else ""
-
     def look_up(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """Prefetch what the columns and descriptions of these rows need besides `list_select_related`."""
+        """Load what the columns and descriptions of these rows need, with a constant number of queries."""
+        self.prepare(rows)
+        self.prepare_linked(rows)
         if self.actor_fields:
             actors = {getattr(row, name) for row in rows for name in self.actor_fields}
             names = name_actors(access_of(request), actors - {""})

@@ -112,7 +112,7 @@ def _ask_staff_what_to_do(payment: Payment) -> None:
         workspace_id=payment.workspace_id,
         kind=MONEY_CAME_BACK,
         subject=f"payment:{payment.pk}",
-        summary=f"{here} of payment {payment.pk} came back to us, after all of it had gone back and what it paid for "
+        summary=f"{here} came back to us, after all of it had gone back and what it paid for "
         "had ended: enroll the learner anew, or send it back.",
     )
 

@@ -109,8 +109,9 @@ def _move(payment: Payment, dispute: Dispute, status: DisputeStatus, now: dt.dat
 
 
 def _tell_staff(payment: Payment, dispute: Dispute) -> None:
+    reason = dispute.reason.replace("_", " ")
     if dispute.status == DisputeStatus.INQUIRY:
-        fact = f"The payer's bank asks about payment {payment.pk} ({dispute.reason}): answer in Stripe, or refund it."
+        fact = f"The payer's bank asks about the payment ({reason}): answer in Stripe, or refund it."
     else:
-        fact = f"Payment {payment.pk} is disputed ({dispute.reason}): answer in Stripe before its deadline."
+        fact = f"The payment is disputed ({reason}): answer in Stripe before its deadline."
     raise_staff_task(workspace_id=payment.workspace_id, kind=DISPUTE, subject=f"payment:{payment.pk}", summary=fact)

@@ -141,8 +141,8 @@ def _end_unknown(event: StripeEvent) -> str:
             kind=EVENT_UNKNOWN,
             subject=f"{about._meta.model_name}:{about.pk}",
             summary=(
-                f"Stripe told of a {event.type} about {about._meta.model_name} {about.pk} but "
-                "does not know it when asked: compare its dashboard with our records."
+                f"Stripe told of a {event.type} but does not know it when asked: compare its dashboard with our "
+                "records."
             ),
         )
     return NOT_OURS

@@ -174,7 +174,5 @@ def _raise_mismatch(checkout: Checkout, session: SessionSnapshot, subject: str) 
         workspace_id=checkout.workspace_id,
         kind=PAYMENT_MISMATCH,
         subject=subject,
-        summary=(
-            f"Checkout {checkout.pk} asked for {checkout.money} and {session.money} came. It pays nothing: refund it."
-        ),
+        summary=(f"The checkout asked for {checkout.money} and {session.money} came. It pays nothing: refund it."),
     )

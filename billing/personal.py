@@ -56,10 +56,10 @@ def obstacles(person: Person) -> list[str]:
     disputes = Dispute.objects.filter(payment__in=person.payments, status__in=UNDECIDED_DISPUTES)
     unissued = _invoices(person).filter(next_attempt_at__isnull=False)
     return [
-        *_said(open_checkouts, "Checkout {} can still be paid: end the hold, or wait until it is over."),
-        *_said(refunds, "Refund {} is on its way: wait until it has arrived."),
-        *_said(disputes, "Dispute {} is not decided: wait for the bank."),
-        *_said(unissued, "Invoice {} is being issued: wait until it has its number."),
+        *_said(open_checkouts, "{} can still be paid: end the hold, or wait until it is over."),
+        *_said(refunds.select_related("payment"), "{} is on its way: wait until it has arrived."),
+        *_said(disputes.select_related("payment"), "{} is not decided: wait for the bank."),
+        *("An invoice is being issued: wait until it has its number." for _ in unissued[:1]),
     ]
 
 
@@ -74,5 +74,5 @@ def forget_buyers(payments: Collection[int]) -> int:
     return changed
 
 
-def _said(rows: QuerySet[Checkout] | QuerySet[Refund] | QuerySet[Dispute] | QuerySet[Invoice], text: str) -> list[str]:
-    return [text.format(key) for key in rows.order_by("pk").values_list("pk", flat=True)]
+def _said(rows: QuerySet[Checkout] | QuerySet[Refund] | QuerySet[Dispute], text: str) -> list[str]:
+    return [text.format(row) for row in rows.order_by("pk")]

@@ -196,7 +196,7 @@ def _check_refundable(payment: Payment) -> None:
     is_withheld = payment.disputes.filter(status=DisputeStatus.OPEN).exists() and refundable_minor(payment) == 0
     if is_withheld and payment.status == PaymentStatus.DISPUTED:
         raise PaymentNotRefundable(
-            f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe "
+            "The payment is disputed: the payer's bank decides about this money, and Stripe "
             "does not refund it in the meantime. Answer or accept the dispute in Stripe, and try "
             "again once it is closed."
         )
@@ -282,7 +282,7 @@ def _record_delay(refund: Refund, error: PaymentProviderDown, now: dt.datetime) 
                 workspace_id=refund.payment.workspace_id,
                 kind=REFUND_STUCK,
                 subject=f"refund:{refund.pk}",
-                summary=f"Refund {refund.pk} of payment {refund.payment_id} could not be submitted {attempts} times.",
+                summary=f"The refund could not be submitted {attempts} times.",
             )
 
 
@@ -326,6 +326,5 @@ def _tell_staff(payment: Payment, refund: Refund) -> None:
         workspace_id=payment.workspace_id,
         kind=REFUND_FAILED,
         subject=f"refund:{refund.pk}",
-        summary=f"Refund {refund.pk} of payment {payment.pk} failed ({refund.failure_reason or 'no reason given'}). "
-        f"{refund.last_error}".strip(),
+        summary=f"The refund failed ({refund.failure_reason or 'no reason given'}). {refund.last_error}".strip(),
     )

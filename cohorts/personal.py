@@ -22,9 +22,9 @@ PERSONAL = (
 
 def obstacles(person: Person) -> list[str]:
     """Return what the learner holds of a cohort: what each is, and what to do first."""
-    held = CohortPlace.objects.filter(learner__in=person.learners, status=PlaceStatus.HELD)
-    waiting = WaitlistEntry.objects.filter(learner__in=person.learners, status__in=IN_LINE)
+    held = CohortPlace.objects.filter(learner__in=person.learners, status=PlaceStatus.HELD).select_related("cohort")
+    waiting = WaitlistEntry.objects.filter(learner__in=person.learners, status__in=IN_LINE).select_related("cohort")
     return [
-        *(f"Place {pk} is held for them: release it." for pk in held.order_by("pk").values_list("pk", flat=True)),
-        *(f"They wait in line {pk}: take them out." for pk in waiting.order_by("pk").values_list("pk", flat=True)),
+        *(f"A place in {row.cohort} is held for them: release it." for row in held.order_by("pk")),
+        *(f"{row}: take them out." for row in waiting.order_by("pk")),
     ]

@@ -127,5 +127,5 @@ def _tell_staff(job: EvaluationJob) -> None:
         workspace_id=job.workspace_id,
         kind=EVALUATION_FAILED,
         subject=f"evaluation:{job.pk}",
-        summary=f"Evaluation {job.cuid} was given up after {job.done:,} of {job.total:,} candidates.",
+        summary=f"The evaluation was given up after {job.done:,} of {job.total:,} candidates.",
     )

@@ -123,12 +123,11 @@ def _complete(ids: Sequence[int], actor: Actor, now: dt.datetime) -> list[int]:
 
 
 def _tell_staff(enrollment_id: int, error: Exception) -> None:
-    workspace_id, cuid = Enrollment.objects.values_list("workspace", "cuid").get(pk=enrollment_id)
     raise_staff_task(
-        workspace_id=workspace_id,
+        workspace_id=Enrollment.objects.values_list("workspace", flat=True).get(pk=enrollment_id),
         kind=NOT_COMPLETED,
         subject=_subject_of(enrollment_id),
-        summary=f"Enrollment {cuid} is past its end and can't be completed: {type(error).__name__}.",
+        summary=f"The enrollment is past its end and can't be completed: {type(error).__name__}.",
     )
 
 

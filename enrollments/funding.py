@@ -118,7 +118,7 @@ def ask_what_to_refund(*, workspace_id: int, enrollment_cuid: str, payment_id: i
         workspace_id=workspace_id,
         kind=REFUND_TO_DECIDE,
         subject=f"payment:{payment_id}",
-        summary=f"Enrollment {enrollment_cuid} ended after it was paid: decide what of payment {payment_id} to refund.",
+        summary="An enrollment ended after it was paid: decide how much of the payment to refund.",
     )
 
 

@@ -199,14 +199,12 @@ def end_what_waits(person: Person, *, actor: Actor) -> None:
 
 def obstacles(person: Person) -> list[str]:
     """Return the learner's current obligations: what each is, and what to do first."""
-    going_on = _current(person).exclude(_WAITS)
+    going_on = _current(person).exclude(_WAITS).order_by("pk").values_list("instance__name", flat=True)
     held = HeldReview.objects.filter(enrollment__in=person.enrollments, status=HeldReviewStatus.HELD)
+    decided = held.order_by("pk").values_list("enrollment__instance__name", flat=True)
     running = ImportJob.objects.filter(workspace=person.workspace, status__in=UNFINISHED)
     return [
-        *(f"Enrollment {cuid} is going on: end it." for cuid in going_on.order_by("pk").values_list("cuid", flat=True)),
-        *(f"Enrollment {pk} is being decided: wait a minute." for pk in held.values_list("enrollment", flat=True)),
-        *(
-            f"Import {cuid} is running and may name them: wait for it."
-            for cuid in running.values_list("cuid", flat=True)
-        ),
+        *(f"The enrollment in {name} is going on: end it." for name in going_on),
+        *(f"The enrollment in {name} is being decided: wait a minute." for name in decided),
+        *("An import is running and may name them: wait for it." for _ in running[:1]),
     ]

@@ -30,6 +30,7 @@ class OutboxEvent(models.Model):
     position = models.PositiveBigIntegerField(null=True)  # in the workspace's feed, once somebody has read it
 
     class Meta:
+        verbose_name = "event"
         constraints = [
             models.UniqueConstraint(fields=["aggregate", "sequence"], name="outbox_sequence_unique"),
             models.UniqueConstraint(

@@ -51,6 +51,7 @@ def foresee_resends(notifications: Sequence[Notification], form: StaffForm) -> P
 class NotificationAdmin(WorkspaceScopedAdmin):
     """A workspace's emails; those that were given up can be sent again."""
 
+    subject_fields = ("subject_key",)
     list_display = ("kind", "about", "recipient", "status_badge", "attempts", "workspace", "created_at", "sent_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),

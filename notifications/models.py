@@ -48,6 +48,7 @@ class Notification(models.Model):
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "email"
         constraints = [
             models.UniqueConstraint(fields=["kind", "subject_key", "recipient"], name="notification_once"),
             models.CheckConstraint(
@@ -103,8 +104,8 @@ class WorkspaceLetter(models.Model):
     changed_at = models.DateTimeField(default=utc_now)
 
     class Meta:
-        verbose_name = "wording of a mail"
-        verbose_name_plural = "words of emails"
+        verbose_name = "email wording"
+        verbose_name_plural = "email wording"
         constraints = [
             models.UniqueConstraint(fields=["workspace", "kind", "language"], name="letter_one_per_kind_and_language"),
         ]

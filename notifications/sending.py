@@ -254,7 +254,7 @@ def _record_failure(notification: Notification, error: Exception, now: dt.dateti
             workspace_id=notification.workspace_id,
             kind=EMAIL_NOT_SENT,
             subject=f"notification:{notification.pk}",
-            summary=f"Email {notification.pk} ({notification.kind}) could not be sent {attempts} times.",
+            summary=f"The mail could not be sent {attempts} times.",
         )
 
 

@@ -80,6 +80,7 @@ class Finding(models.Model):
     objects = FindingQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "doctor's finding"
         constraints = [
             models.UniqueConstraint(
                 fields=["invariant", "row"],

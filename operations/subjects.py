@@ -5,29 +5,24 @@ from functools import cache
 
 from django.apps import apps
 from django.db import models
+from django.utils.text import camel_case_to_spaces
 
-from cohorts.models import CohortPlace, StudentPackage, WaitlistEntry
+from cohorts.models import WaitlistEntry
 from enrollments.models import (
     DistrictSeatAllocation,
     EligibilityVerdict,
-    EnrollmentDecision,
     EnrollmentLabel,
     EnrollmentTransition,
     Inquiry,
     ProgramInstance,
     SeatAssignment,
 )
-from partners.models import EnrollmentStep
 
-# For names that differ from Django's name of the model.
+# For names that are neither the name of the model in code nor what staff call it.
 _WORDS: dict[str, type[models.Model]] = {
     "allocation": DistrictSeatAllocation,
-    "decision": EnrollmentDecision,
     "instance": ProgramInstance,
     "label": EnrollmentLabel,
-    "package": StudentPackage,
-    "partner step": EnrollmentStep,
-    "place": CohortPlace,
     "question": Inquiry,
     "seat": SeatAssignment,
     "transition": EnrollmentTransition,
@@ -46,5 +41,6 @@ def find_subject(row: str) -> tuple[type[models.Model], int] | None:
 
 @cache
 def _models() -> dict[str, type[models.Model]]:
+    in_code = {camel_case_to_spaces(model.__name__): model for model in apps.get_models()}
     called = {str(model._meta.verbose_name): model for model in apps.get_models()}
-    return {**called, **_WORDS}
+    return {**in_code, **called, **_WORDS}

@@ -97,7 +97,7 @@ class Retention(models.Model):
 
     class Meta:
         verbose_name = "retention settings"
-        verbose_name_plural = "retention settings"
+        verbose_name_plural = "data retention"
         constraints = [_long_enough(kind) for kind in RetentionKind]
 
     def __str__(self) -> str:

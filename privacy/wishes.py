@@ -4,6 +4,7 @@ each step. `erasing.py` reports its completion."""
 import datetime as dt
 from collections.abc import Collection
 
+import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -13,10 +14,13 @@ from accounts.staff_tasks import raise_staff_task, settle_staff_tasks
 from accounts.states import TaskStatus
 from core.actors import Actor
 from core.errors import invalid_field
+from core.logs import after_commit
 
 from .emails import tell_wish_declined, tell_wish_received
 from .errors import NoDeletionAsked
 from .task_kinds import DELETION_ASKED
+
+log = structlog.get_logger(__name__)
 
 SAID_WHY = 500  # characters of the explanation that a family reads
 
@@ -29,9 +33,10 @@ def ask_for_deletion(*, learner_id: int, actor: Actor, now: dt.datetime) -> Staf
         workspace_id=learner.workspace_id,
         kind=DELETION_ASKED,
         subject=subject_of(learner.pk),
-        summary=f"The family of learner {learner.pk} asks to delete all that is stored about the learner ({actor}).",
+        summary="The family asks to delete all that is stored about the learner.",
     )
     tell_wish_received(learner=learner, task=task, now=now)
+    after_commit(log.info, "deletion_asked", learner=learner.pk, actor=str(actor))
     return task
 
 

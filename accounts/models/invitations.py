@@ -53,6 +53,7 @@ class StaffInvitation(Invitation):
     role = models.CharField(max_length=10, choices=Role.choices)
 
     class Meta:
+        verbose_name_plural = "staff invited"
         constraints = [
             models.UniqueConstraint(
                 fields=["workspace", "email"],
@@ -83,6 +84,7 @@ class GuardianInvitation(Invitation):
     unanswered_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
+        verbose_name_plural = "guardians invited"
         constraints = [
             models.UniqueConstraint(
                 fields=["guardian"],

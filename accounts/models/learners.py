@@ -148,6 +148,7 @@ class LearnerMerge(models.Model):
     merged_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "merged learner"
         constraints = [
             models.CheckConstraint(condition=~models.Q(kept=models.F("dropped")), name="learner_merge_of_two"),
         ]

@@ -27,6 +27,7 @@ class NameChange(models.Model):
     note = models.CharField(max_length=300, blank=True)  # why it was declined, shown to the family
 
     class Meta:
+        verbose_name_plural = "changed names"
         constraints = [
             models.UniqueConstraint(
                 fields=["learner"], condition=models.Q(decided_at__isnull=True), name="name_change_one_open"

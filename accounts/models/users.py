@@ -48,6 +48,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
+    class Meta:
+        verbose_name = "account"
+
     def __str__(self) -> str:
         return str(self.email)
 
@@ -72,6 +75,8 @@ class Membership(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
+        verbose_name = "staff member"
+        verbose_name_plural = "staff"
         constraints = [
             models.UniqueConstraint(fields=["workspace", "user"], name="membership_one_per_workspace_and_user"),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role_known"),

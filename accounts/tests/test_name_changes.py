@@ -75,10 +75,7 @@ class TestByAsking:
         assert name_of(learner) == "Marina Mos"
         task = StaffTask.objects.get()
         assert (task.kind, task.subject) == ("name_change_asked", f"learner:{learner.pk}")
-        assert (
-            task.summary
-            == f"The family of learner {learner.pk} asks to change the name: the first name is another one."
-        )
+        assert task.summary == "The family asks to change the name: the first name is another one."
 
     def test_leaves_names_of_the_workspaces_own_system_to_staff(self) -> None:
         assert ask(lena(external_id="S-1"), "Marina", "Moss").state == "pending"

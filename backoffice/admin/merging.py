@@ -57,7 +57,7 @@ def preview_merge(keep_id: int, drop_id: int) -> Preview:
         sentences.append(f"New guardians, who will see everything about both learners: {', '.join(newly)}.")
     if drop.email != keep.email:
         sentences.append(
-            f"People who see the courses of learner {drop.pk} only because the learner's address is {drop.email} "
+            f"People who see the courses of {drop} only because the learner's address is {drop.email} "
             "no longer see them."
         )
     return Preview(sentences=tuple(sentences))
@@ -68,7 +68,7 @@ def merge(request: HttpRequest, *, keep_id: int, drop_id: int, reason: str) -> s
     done = merge_learners(keep_id=keep_id, drop_id=drop_id, actor=actor_of(request), reason=reason, now=utc_now())
     moved = {plural: len(ids) for plural, ids in done.moved.items()}
     what = f" Moved: {_listed(moved)}." if moved else ""
-    return f"Learner {drop_id} is merged into learner {keep_id}.{what}"
+    return f"The two are one learner now: {done.kept}.{what}"
 
 
 def _listed(counts: dict[str, int]) -> str:

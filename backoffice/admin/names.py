@@ -6,8 +6,10 @@ from unfold.decorators import display
 from accounts.models import NameChange
 
 from ..actors import actor_column
-from ..display import badge, link_column
+from ..display import badge, link_column, register_subject
 from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+
+register_subject("name", NameChange)
 
 
 @admin.register(NameChange)

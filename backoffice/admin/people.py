@@ -227,7 +227,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
                 request, opts, object_id
             )
             return elsewhere
-        messages.info(request, f"Learner {merged.pk} was merged into this one.")
+        messages.info(request, f"{merged} was merged into this learner.")
         return HttpResponseRedirect(admin_url(merged.merged_into))
 
     def _find_merged(self, request: HttpRequest, object_id: str) -> Learner | None:

@@ -16,10 +16,13 @@ from core.clock import utc_now
 from core.errors import require
 
 from ..actions import StaffForm, in_bulk, staff_action
-from ..display import NOTHING, status_badge, subject_column
+from ..display import NOTHING, register_subject, status_badge, subject_column
 from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
+from ..subjects import name_subject
 from .invitations import InviteGuardianForm, mail_or_say_why
 from .merging import MergeReasonForm, describe_learner, merge, preview_merge
+
+register_subject("deletion", StaffTask)
 
 
 class ResolutionForm(StaffForm):
@@ -58,7 +61,8 @@ def asks_about_twins(task: StaffTask) -> bool:
 @admin.register(StaffTask)
 class StaffTaskAdmin(WorkspaceScopedAdmin):
     ordering = ("-status", "-id")  # open before done
-    list_display = ("summary", "kind", "about", "status_badge", "workspace", "created_at", "done_by")
+    subject_fields = ("subject",)
+    list_display = ("summary", "about", "kind", "status_badge", "workspace", "created_at", "done_by")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
@@ -69,13 +73,18 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
     search_fields = ("=subject", "summary__icontains")
     date_hierarchy = "created_at"
     fieldsets = (
-        (None, {"fields": ("summary", ("kind", "about"), ("status_badge", "workspace"), "created_at")}),
+        (None, {"fields": ("summary", ("about", "kind"), ("status_badge", "workspace"), "created_at")}),
         ("What to do", {"fields": (("remedy", "for_whom"),)}),
         ("Resolution", {"fields": (("done_by", "done_at"), "resolution")}),
     )
     actions_detail = ("merge_twins", "two_people", "invite_guardian", "complete")
     status_badge = status_badge("status")
     about = subject_column("subject", "about")
+
+    def describe(self, row: StaffTask) -> str:
+        kind = find_kind(row.kind)
+        about = name_subject(row, "subject")
+        return ": ".join(filter(None, [kind.label if kind else row.summary, about]))
 
     @display(description="how it is solved")
     def remedy(self, task: StaffTask) -> str:

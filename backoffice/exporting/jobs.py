@@ -110,7 +110,7 @@ def _give_up(export: Export) -> None:
             workspace_id=export.workspace_id,
             kind=EXPORT_FAILED,
             subject=f"export:{export.pk}",
-            summary=f"Export {export.cuid} was given up after {export.done:,} of {export.total:,} rows.",
+            summary=f"The export was given up after {export.done:,} of {export.total:,} rows.",
         )
 
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
-from django.contrib import admin
 from django.db.models import Model
 from django.template import RequestContext
 from django.urls import reverse
 
-from ..display import admin_url, list_url
+from ..display import admin_url, list_url, name_of
 
 register = template.Library()
 
@@ -46,7 +45,7 @@ def _trail(context: RequestContext) -> Iterator[Crumb]:
     if model is not None:
         yield Crumb(model._meta.verbose_name_plural, list_url(model))
     if row is not None:
-        yield Crumb(context.get("subtitle") or _describe(row), admin_url(row))
+        yield Crumb(context.get("subtitle") or name_of(row), admin_url(row))
     is_of_row = row is not None and "adminform" in context
     if "cl" not in context and not is_of_row:
         yield Crumb(context.get("content_title") or context.get("title", ""))
@@ -60,8 +59,3 @@ def _row_in(context: RequestContext) -> Model | None:
 def _model_of(context: RequestContext) -> type[Model] | None:
     about: Any = context.get("opts") or getattr(context.get("model_admin"), "opts", None)
     return about.model if about is not None else None
-
-
-def _describe(row: Model) -> str:
-    page: Any = admin.site.get_model_admin(type(row))
-    return str(page.describe(row))

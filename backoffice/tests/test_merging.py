@@ -107,7 +107,7 @@ class TestTheTaskAboutTwins:
 
         response = admin.confirm(task_url("merge_twins"), {"keep": keep.pk, "reason": "Same child"})
 
-        assert said(response) == [f"Learner {drop.pk} is merged into learner {keep.pk}."]
+        assert said(response) == [f"The two are one learner now: {keep}."]
         found = LearnerMerge.objects.values_list("kept", "dropped", "actor", "reason")
         assert list(found) == [(keep.pk, drop.pk, f"user:{admin.user.pk}", "Same child")]
         task = StaffTask.objects.get()
@@ -159,7 +159,7 @@ class TestALearnersPage:
 
         response = admin.confirm(learner_url(keep, "merge_other"), {"other": "S-2", "reason": "Same child"})
 
-        assert said(response) == [f"Learner {drop.pk} is merged into learner {keep.pk}."]
+        assert said(response) == [f"The two are one learner now: {keep}."]
         drop.refresh_from_db()
         assert drop.merged_into == keep
 
@@ -192,7 +192,7 @@ class TestALearnersPage:
         response = admin.get(learner_url(drop))
 
         assert response.headers["Location"] == learner_url(keep)
-        assert said(response)[-1] == f"Learner {drop.pk} was merged into this one."
+        assert said(response)[-1] == f"{drop} was merged into this learner."
 
     def test_of_another_workspaces_merged_one_is_not_told_of(
         self, admin: StaffClient, twins: tuple[Learner, Learner]

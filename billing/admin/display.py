@@ -27,15 +27,15 @@ class AboutMoney(WorkspaceScopedAdmin):
     def money_of(self, row: Any) -> Any:
         return getattr(row, self.money_path) if self.money_path else row
 
-    def look_up(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        super().look_up(request, rows)
+    def prepare(self, rows: Sequence[Any]) -> None:
+        super().prepare(rows)
         money = [self.money_of(row) for row in rows]
         known = find_matters({(each.purpose, each.subject) for each in money})
         for each in money:
             each.matter = known.get((each.purpose, each.subject))
 
     def matter_of(self, row: Any) -> Matter:
-        """Return what `look_up` found, or the matter whose subject nobody knows any longer."""
+        """Return what `prepare` found, or the matter whose subject nobody knows any longer."""
         money = self.money_of(row)
         if not hasattr(money, "matter"):
             money.matter = find_matters([(money.purpose, money.subject)]).get((money.purpose, money.subject))
@@ -43,7 +43,7 @@ class AboutMoney(WorkspaceScopedAdmin):
 
     def describe(self, row: Any) -> str:
         matter = self.matter_of(row)
-        return f"{matter.learner or row}: {matter.what}, {row.money}"
+        return ": ".join(filter(None, [matter.learner, f"{matter.what}, {row.money}"]))
 
     @display(description="learner and payer", header=True)
     def who(self, row: Any) -> tuple[str, str]:

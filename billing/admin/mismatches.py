@@ -81,6 +81,7 @@ class KindFilter(DropdownFilter):
 @admin.register(Mismatch)
 class MismatchAdmin(WorkspaceScopedAdmin):
     actor_fields = ("explained_by",)
+    subject_fields = ("subject",)
     list_display = ("what", "about", "amount", "state", "workspace", "happened_at", "found_at")
     list_filter = (
         KindFilter,

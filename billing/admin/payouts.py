@@ -65,7 +65,7 @@ class PayoutLineAdmin(WorkspaceScopedAdmin):
         ("payout__status", ChoicesDropdownFilter),
         "payout__arrival_date",
     )
-    list_select_related = ("workspace", "payment", "payout")
+    list_select_related = ("workspace", "payment__workspace", "payment__checkout", "payout")
     search_fields = ("=stripe_id", "=source_id", "=payment_intent_id", "=payout__stripe_id")
     search_help_text = "Stripe's id of the transaction, its charge, refund, dispute, payment intent or payout"
     fieldsets = (

@@ -83,7 +83,7 @@ def record_session_unknown(*, checkout_id: int, now: dt.datetime) -> Checkout:
         kind=SESSION_UNKNOWN,
         subject=f"checkout:{checkout.pk}",
         summary=(
-            f"Stripe does not know the payment page of checkout {checkout.pk}, which was ended. "
+            "Stripe does not know the payment page of the checkout, which was ended. "
             "Check in Stripe whether it was paid, and whether the key in use belongs to the "
             "account that created it."
         ),

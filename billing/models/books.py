@@ -69,6 +69,7 @@ class LedgerLine(models.Model):
     currency = models.CharField(max_length=3)
 
     class Meta:
+        verbose_name_plural = "ledger"
         constraints = [
             models.UniqueConstraint(fields=["source", "number"], name="ledger_line_once"),
             models.CheckConstraint(condition=models.Q(account__in=Account.values), name="ledger_line_account_known"),

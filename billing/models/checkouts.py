@@ -112,7 +112,7 @@ class Checkout(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Checkout {self.pk}: {self.money}"
+        return f"Checkout of {self.money}"
 
     @property
     def money(self) -> Money:

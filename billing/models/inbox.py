@@ -25,6 +25,8 @@ class StripeEvent(models.Model):
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "Stripe event"
+        verbose_name_plural = "Stripe inbox"
         indexes = [
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(handled_at__isnull=True), name="stripe_event_due"
@@ -45,6 +47,9 @@ class ReconciliationRun(models.Model):
     sessions_seen = models.PositiveIntegerField(default=0)
     checkouts_settled = models.PositiveIntegerField(default=0)  # our checkouts that were out of date
     finished_at = models.DateTimeField(default=utc_now)
+
+    class Meta:
+        verbose_name = "reconciliation"
 
     def __str__(self) -> str:
         return f"Reconciliation of {self.started_at:%Y-%m-%d %H:%M}"

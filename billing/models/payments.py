@@ -71,7 +71,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Payment {self.pk}: {self.money}"
+        return f"Payment of {self.money}"
 
     @property
     def money(self) -> Money:
@@ -162,7 +162,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Refund {self.pk} of payment {self.payment_id}"
+        return f"Refund of {self.money}"
 
     @property
     def money(self) -> Money:
@@ -230,7 +230,7 @@ class Dispute(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Dispute {self.pk} of payment {self.payment_id}"
+        return f"Dispute over {self.money}"
 
     @property
     def money(self) -> Money:

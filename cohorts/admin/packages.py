@@ -251,8 +251,8 @@ def _step(row: StepProgress) -> Neighbor:
 @neighbors_of(StudentPackage)
 def origin_of_package(request: HttpRequest, package: StudentPackage) -> Card:
     rows = [
-        neighbor(package.place, status="status", at=package.place.taken_at),
-        neighbor(package.enrollment, status="eligibility_status"),
+        neighbor(package.place, title="Place", status="status", at=package.place.taken_at),
+        neighbor(package.enrollment, title="Enrollment", status="eligibility_status"),
     ]
     if package.payment:
         rows.append(neighbor(package.payment, status="status", at=package.payment.paid_at))

@@ -13,7 +13,7 @@ from unfold.enums import ActionVariant
 
 from accounts.roles import Power
 from backoffice.actions import RequiredNoteForm, StaffForm, in_bulk, staff_action
-from backoffice.display import NOTHING, link_column
+from backoffice.display import NOTHING, link_column, register_subject
 from backoffice.questions import OfOne
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
@@ -33,6 +33,8 @@ from .previews import (
     foresee_withdrawn_excuse,
 )
 from .sessions import has_started
+
+register_subject("progress", StepProgress)
 
 
 class SessionChoiceForm(StaffForm):

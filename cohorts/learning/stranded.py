@@ -35,8 +35,7 @@ def raise_task(*, package: StudentPackage, step: CourseStep) -> None:
         workspace_id=package.learner.workspace_id,
         kind=NO_SESSION,
         subject=subject_of(package.pk, step.pk),
-        summary=f"{step.label} of package {package.pk} has no session left to book: put one on the calendar of cohort "
-        f"{package.cohort_id}, or excuse the step.",
+        summary=f"{step.label} has no session left to book: put one on the cohort's calendar, or excuse the step.",
     )
 
 

@@ -42,6 +42,7 @@ class StudentPackage(models.Model):
     objects = StudentPackageQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "package"
         constraints = [
             models.UniqueConstraint(
                 fields=["learner", "program"], condition=models.Q(revoked_at__isnull=True), name="package_one_live"
@@ -101,7 +102,8 @@ class StepProgress(models.Model):
     objects = StepProgressQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "step progress"
+        verbose_name = "booking"
+        verbose_name_plural = "bookings"
         constraints = [
             models.UniqueConstraint(fields=["package", "step"], name="progress_one_per_step"),
             models.CheckConstraint(condition=models.Q(status__in=StepStatus.values), name="progress_status_known"),

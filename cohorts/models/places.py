@@ -56,6 +56,7 @@ class CohortPlace(models.Model):
     objects = CohortPlaceQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "place"
         constraints = [
             models.UniqueConstraint(
                 fields=["cohort", "learner"],

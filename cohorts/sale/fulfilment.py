@@ -33,8 +33,9 @@ from events.publishing import publish
 from ..events import PackageCreated, PackageRevoked, PlaceLost
 from ..learning.packages import package_event
 from ..learning.steps import Unbooked, close_steps, open_steps
+from ..learning.stranded import subject_of
 from ..locks import lock_package, lock_place, lock_sessions_of_purchase
-from ..models import CohortPlace, StudentPackage
+from ..models import CohortPlace, CourseStep, StudentPackage
 from ..states import PURPOSE
 from ..task_kinds import ONLY_SESSION_FULL, ONLY_SESSION_OVERLAPS
 from .places import can_be_taken, place_event, release_place, take_place
@@ -129,20 +130,20 @@ def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
 
 def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
     """Raise tasks for staff about steps that leave no choice and can't be attended as things are."""
-    for step_id in left.full:
+    for step in CourseStep.objects.filter(pk__in=left.full).order_by("pk"):
         raise_staff_task(
             workspace_id=package.learner.workspace_id,
             kind=ONLY_SESSION_FULL,
-            subject=f"package:{package.pk}/step:{step_id}",
-            summary=f"Package {package.pk} was sold, but step {step_id} has no seat left: add some.",
+            subject=subject_of(package.pk, step.pk),
+            summary=f"{step.label} was sold, but has no seat left: add some.",
         )
-    for step_id in left.overlapping:
+    for step in CourseStep.objects.filter(pk__in=left.overlapping).order_by("pk"):
         raise_staff_task(
             workspace_id=package.learner.workspace_id,
             kind=ONLY_SESSION_OVERLAPS,
-            subject=f"package:{package.pk}/step:{step_id}",
-            summary=f"The only session for step {step_id} of package {package.pk} overlaps with another that the "
-            "learner has booked: add a class, or change one of them.",
+            subject=subject_of(package.pk, step.pk),
+            summary=f"The only session for {step.label} overlaps with another that the learner has booked: add a "
+            "class, or change one of them.",
         )
 
 

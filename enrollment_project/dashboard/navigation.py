@@ -314,7 +314,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             ),
         ),
         Entry(
-            "Doctor",
+            "Doctor's findings",
             "stethoscope",
             Finding,
             query="?gone_at__isempty=1",

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib import admin
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
@@ -74,6 +75,12 @@ class TestTheSidebar:
         assert [group["title"] for group in groups if group.get("collapsible")] == [OPERATIONS]
         assert groups[-1]["title"] == OPERATIONS
         assert OPERATIONS not in sidebar(sign_in("viewer"))
+
+    @pytest.mark.parametrize("model", list(admin.site._registry))
+    def test_calls_a_list_what_its_heading_calls_it(self, model: type[Model]) -> None:
+        entries = [entry.title.lower() for entry in every_entry() if entry.is_list and entry.model is model]
+
+        assert str(model._meta.verbose_name_plural).lower() in entries
 
     @pytest.mark.parametrize(
         ("page", "marked"),

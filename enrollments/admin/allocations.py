@@ -21,6 +21,7 @@ from backoffice.display import (
     list_url,
     neighbor,
     neighbors_of,
+    register_subject,
 )
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
 from core.clock import utc_now
@@ -47,6 +48,8 @@ from .allocation_forms import (
 )
 from .bulk_previews import foresee_renewals
 from .standings import standing_badge
+
+register_subject("allocation", DistrictSeatAllocation)
 
 
 def can_be_renewed(allocation: DistrictSeatAllocation) -> bool:

@@ -108,7 +108,7 @@ def foresee_discard(application: Application, form: StaffForm) -> Preview:
 class ApplicationAdmin(WorkspaceScopedAdmin):
     """Who has filled in a form, and whether they have confirmed it. Until then nobody may read the answers."""
 
-    list_display = ("number", "email", "instance", "state_badge", "created_at", "expires_at", "workspace")
+    list_display = ("email", "instance", "state_badge", "created_at", "expires_at", "workspace")
     list_filter = (
         ConfirmedFilter,
         ("workspace", ScopedRelatedFilter),
@@ -139,10 +139,6 @@ class ApplicationAdmin(WorkspaceScopedAdmin):
 
     def describe(self, row: Application) -> str:
         return f"{row.email}: {row.instance}"
-
-    @display(description="application", ordering="id")
-    def number(self, application: Application) -> str:
-        return str(application)
 
     @display(description="state")
     def state_badge(self, application: Application) -> str:

@@ -138,14 +138,14 @@ class DecisionAdmin(WorkspaceScopedAdmin):
     )
     def cancel_checkout(self, request: HttpRequest, decision: EnrollmentDecision, form: StaffForm) -> str:
         changed = cancel_decision(decision_id=decision.pk, now=utc_now())
-        return f"Decision {changed.pk} is {changed.get_status_display().lower()}."
+        return f"The decision is {changed.get_status_display().lower()}."
 
 
 @neighbors_of(EnrollmentDecision)
 def what_came_of_it(request: HttpRequest, decision: EnrollmentDecision) -> Card:
-    rows = [neighbor(decision.enrollment, status="eligibility_status")]
+    rows = [neighbor(decision.enrollment, title="Enrollment", status="eligibility_status")]
     if decision.seat:
-        rows.append(neighbor(decision.seat, title=f"Seat {decision.seat_id}", status="status"))
+        rows.append(neighbor(decision.seat, title="District seat", status="status"))
     if decision.checkout:
         rows.append(neighbor(decision.checkout, status="status", at=decision.checkout.created_at))
         rows += [
@@ -192,7 +192,9 @@ def decisions_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
 @neighbors_of(Learner)
 def decisions_of_learner(request: HttpRequest, learner: Learner) -> Card:
     rows = [
-        neighbor(decision, status="status", note=decision.get_reason_display(), at=decision.created_at)
+        neighbor(
+            decision, title="Decision", status="status", note=decision.get_reason_display(), at=decision.created_at
+        )
         for decision in learner.decisions.order_by("-id")[:10]
     ]
     return Card("Routing decisions", rows)

@@ -65,7 +65,11 @@ def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
         Prefetch("checkout__payments__refunds", Refund.objects.order_by("-id")),
     )
     for decision in decisions.order_by("-id"):
-        rows.append(neighbor(decision, status="status", note=decision.get_reason_display(), at=decision.created_at))
+        rows.append(
+            neighbor(
+                decision, title="Decision", status="status", note=decision.get_reason_display(), at=decision.created_at
+            )
+        )
         if decision.checkout:
             rows.append(neighbor(decision.checkout, status="status", at=decision.checkout.created_at))
             for payment in decision.checkout.payments.all():

@@ -8,7 +8,17 @@ from unfold.enums import ActionVariant
 
 from accounts.roles import Power
 from backoffice.actions import ConfirmForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
-from backoffice.display import Card, Neighbor, link, link_column, list_url, neighbor, neighbors_of, status_badge
+from backoffice.display import (
+    Card,
+    Neighbor,
+    link,
+    link_column,
+    list_url,
+    neighbor,
+    neighbors_of,
+    register_subject,
+    status_badge,
+)
 from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
@@ -20,6 +30,8 @@ from ..emails import addresses_about
 from ..letters import SEAT_GIVEN_BACK, write_end
 from ..models import District, DistrictSeatAllocation, IdleSeat, SeatAssignment
 from ..states import IdleSeatStatus
+
+register_subject("idle_seat", IdleSeat)
 
 SHOWN = 10
 

@@ -114,7 +114,7 @@ def foresee_undo(job: ImportJob, form: StaffForm) -> Preview:
 class ImportJobAdmin(WorkspaceScopedAdmin):
     """A workspace's rosters and its candidate files, which staff upload on the instance page."""
 
-    list_display = ("cuid", "about", "stage", "status_label", "progress", "workspace", "created_at", "finished_at")
+    list_display = ("file_for", "stage", "status_label", "progress", "workspace", "created_at", "finished_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("stage", ChoicesDropdownFilter),
@@ -156,6 +156,10 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
 
     def describe(self, row: ImportJob) -> str:
         return f"{row.instance or 'A roster'}, imported {moment(row.created_at)}"
+
+    @display(description="file for", ordering="instance")
+    def file_for(self, job: ImportJob) -> str:
+        return str(job.instance or "A roster")
 
     @display(description="about", ordering="instance")
     def about(self, job: ImportJob) -> str:

@@ -199,6 +199,7 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
 @neighbors_of(SeatAssignment)
 def decisions_of_seat(request: HttpRequest, seat: SeatAssignment) -> Card:
     rows: list[Neighbor] = [
-        neighbor(decision, status="status", at=decision.created_at) for decision in seat.decisions.order_by("-id")[:10]
+        neighbor(decision, title="Decision", status="status", at=decision.created_at)
+        for decision in seat.decisions.order_by("-id")[:10]
     ]
     return Card("Decisions", rows)

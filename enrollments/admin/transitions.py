@@ -23,7 +23,7 @@ class TransitionAdmin(WorkspaceScopedAdmin):
         ("enrollment__workspace", ScopedRelatedFilter),
         "created_at",
     )
-    list_select_related = ("enrollment",)
+    list_select_related = ("enrollment__learner", "enrollment__lead", "enrollment__instance", "enrollment__workspace")
     list_display_links = ("number",)
     search_fields = ("actor__exact", "request_id__exact")
     search_through = ("enrollment",)

@@ -66,7 +66,7 @@ def _inputs(answer: dict[str, object]) -> str:
 class EvaluationJobAdmin(WorkspaceScopedAdmin):
     """How far the evaluation of an instance's candidates is. Staff request it on the instance page."""
 
-    list_display = ("cuid", "instance", "status_label", "progress", "workspace", "created_at", "finished_at")
+    list_display = ("instance", "status_label", "progress", "workspace", "created_at", "finished_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),

@@ -152,7 +152,7 @@ def transfer_seat(*, seat_id: int, allocation_id: int, now: dt.datetime) -> Seat
         raise SeatsUnsuited(unsuited)
     facts: dict[str, Any] = {"workspace_id": enrollment.workspace_id, "enrollment_cuid": enrollment.cuid}
     status = SeatStatus(seat.status)
-    released = release_seat(seat=seat, reason=f"Transferred to allocation {target.pk}", now=now, **facts)
+    released = release_seat(seat=seat, reason="Transferred to another allocation", now=now, **facts)
     take_seat(allocation_id=target.pk, as_status=status, now=now)
     taken = SeatAssignment.objects.create(
         allocation=target,

@@ -40,11 +40,7 @@ def keep_verdict(journal: Journal, verdict: Verdict, *, reason: str = "") -> Non
 def follow_up(judged: Sequence[tuple[Enrollment, Verdict]], *, workspace_id: int, now: dt.datetime) -> None:
     """Ask staff to look at enrollments that could not be evaluated; a decision settles the task."""
     settled = [_subject(enrollment) for enrollment, verdict in judged if verdict.is_decided]
-    asked = {
-        _subject(enrollment): f"Enrollment {enrollment.pk}: {verdict.reason}"
-        for enrollment, verdict in judged
-        if not verdict.is_decided
-    }
+    asked = {_subject(enrollment): verdict.reason for enrollment, verdict in judged if not verdict.is_decided}
     if settled:
         settle_staff_tasks(kind=NOT_EVALUATED, subjects=settled, resolution="It was evaluated.", now=now)
     if asked:

@@ -223,5 +223,5 @@ def _tell_staff(job: ImportJob) -> None:
         workspace_id=job.workspace_id,
         kind=IMPORT_FAILED,
         subject=f"import:{job.pk}",
-        summary=f"Import {job.cuid} was given up after {job.done:,} of {job.total:,} lines.",
+        summary=f"The import was given up after {job.done:,} of {job.total:,} lines.",
     )

@@ -58,7 +58,7 @@ def ask_for_refund(*, enrollment_id: int, wish: str, actor: Actor, now: dt.datet
         workspace_id=enrollment.workspace_id,
         kind=REFUND_ASKED,
         subject=_subject(enrollment),
-        summary=f"The family of enrollment {enrollment.pk} asks for a refund: {_REASONS[Wish(wish)]}.",
+        summary=f"The family asks for a refund: {_REASONS[Wish(wish)]}.",
     )
     log.info("refund_asked", enrollment=enrollment.pk, actor=str(actor))
     return task

@@ -42,6 +42,7 @@ class EnrollmentDecision(models.Model):
     updated_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
+        verbose_name = "decision"
         constraints = [
             models.UniqueConstraint(
                 fields=["enrollment"],

@@ -334,6 +334,7 @@ class EnrollmentTransition(models.Model):
     created_at = models.DateTimeField(editable=False)
 
     class Meta:
+        verbose_name_plural = "history"
         constraints = [
             models.UniqueConstraint(fields=["enrollment", "number"], name="transition_number_unique"),
             models.CheckConstraint(condition=models.Q(facet__in=Facet.values), name="transition_facet_known"),

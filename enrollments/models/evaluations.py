@@ -17,6 +17,7 @@ class EvaluationJob(Job):
     instance = models.ForeignKey(ProgramInstance, on_delete=models.PROTECT, related_name="evaluations")
 
     class Meta:
+        verbose_name = "evaluation"
         constraints = [
             models.UniqueConstraint(
                 fields=["instance"], condition=models.Q(status__in=UNFINISHED), name="evaluation_one_unfinished"

@@ -28,6 +28,7 @@ class ImportJob(Job):
     file_deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "import"
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=JobStatus.values), name="import_status_known"),
             models.CheckConstraint(condition=models.Q(stage__in=ImportStage.values), name="import_stage_known"),

@@ -54,6 +54,7 @@ class HeldReview(models.Model):
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "held answer"
         constraints = [
             models.UniqueConstraint(
                 fields=["enrollment"], condition=models.Q(status=HeldReviewStatus.HELD), name="held_review_one_open"

@@ -108,6 +108,8 @@ class DistrictSeatAllocation(models.Model):
     updated_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
+        verbose_name = "seat allocation"
+        verbose_name_plural = "seats"
         constraints = [
             models.UniqueConstraint(
                 fields=["district", "term"], condition=models.Q(instance__isnull=True), name="allocation_one_general"
@@ -186,6 +188,9 @@ class AllocationChange(models.Model):
     actor = models.CharField(max_length=64)
     created_at = models.DateTimeField(editable=False)
 
+    class Meta:
+        verbose_name = "seat change"
+
     def __str__(self) -> str:
         return f"From {self.total_before:,} to {self.total_after:,} seats"
 
@@ -203,6 +208,7 @@ class SeatAssignment(models.Model):
     release_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        verbose_name = "seat holder"
         constraints = [
             models.UniqueConstraint(
                 fields=["allocation", "learner"],

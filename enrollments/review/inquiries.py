@@ -128,7 +128,7 @@ def _report(inquiry: Inquiry, now: dt.datetime) -> None:
             workspace_id=inquiry.enrollment.workspace_id,
             kind=NO_ANSWER,
             subject=_subject(inquiry.enrollment),
-            summary=f"The family of enrollment {inquiry.enrollment_id} was asked something and did not answer in time.",
+            summary="The family was asked something and did not answer in time.",
         )
 
 

@@ -11,7 +11,7 @@ from unfold.enums import ActionVariant
 from accounts.roles import Power
 from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
-from backoffice.display import NOTHING, json_block, link, status_badge, subject_link
+from backoffice.display import NOTHING, json_block, link, link_subject, status_badge
 from backoffice.filters import filter_by_known
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin
@@ -103,7 +103,7 @@ class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
 
     @display(description="about", ordering="aggregate")
     def about(self, delivery: WebhookDelivery) -> str:
-        return subject_link(delivery.aggregate) if delivery.event else NOTHING
+        return link_subject(delivery.aggregate) if delivery.event else NOTHING
 
     @display(description="data")
     def data_text(self, delivery: WebhookDelivery) -> str:

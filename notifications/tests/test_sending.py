@@ -235,7 +235,7 @@ class TestAMailServerThatIsDown:
         task = StaffTask.objects.get()
         assert (notification.status, notification.attempts, server.tries) == ("dead", 10, 10)
         assert (task.kind, task.subject) == ("email_not_sent", f"notification:{notification.pk}")
-        assert task.summary == f"Email {notification.pk} (test_news) could not be sent 10 times."
+        assert task.summary == "The mail could not be sent 10 times."
 
 
 class TestAMailServerThatRefuses:

@@ -64,7 +64,7 @@ class CertificateAdmin(WorkspaceScopedAdmin):
         ("enrollment__workspace", ScopedRelatedFilter),
         "issued_at",
     )
-    list_select_related = ("enrollment__workspace",)
+    list_select_related = ("enrollment__learner", "enrollment__lead", "enrollment__instance", "enrollment__workspace")
     search_fields = ("serial__iexact", "learner_name__istartswith", "program_title__istartswith")
     search_through = ("enrollment",)
     search_help_text = "Serial number, learner's name or email, program, enrollment's CUID"

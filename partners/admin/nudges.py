@@ -4,12 +4,14 @@ from unfold.decorators import display
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
-from backoffice.display import badge, link
+from backoffice.display import badge, link, register_subject
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
 from ..models import Nudge
 from ..nudges.stopping import resume_nudges, stop_nudges
+
+register_subject("nudge", Nudge)
 
 
 def is_not_stopped(nudge: Nudge) -> bool:
@@ -24,7 +26,7 @@ def is_stopped_or_given_up(nudge: Nudge) -> bool:
 class NudgeAdmin(WorkspaceScopedAdmin):
     """Who is nudged by email about what waits for them, and who has opted out."""
 
-    list_display = ("__str__", "about", "state", "sent_count", "last_sent_at", "next_attempt_at", "workspace")
+    list_display = ("recipient", "about", "state", "sent_count", "last_sent_at", "next_attempt_at", "workspace")
     list_filter = (
         ("stopped_at", admin.EmptyFieldListFilter),
         ("given_up_at", admin.EmptyFieldListFilter),

@@ -68,7 +68,7 @@ def foresee(step: EnrollmentStep, form: StaffForm) -> Preview:
         return Preview(("The program has no partners any more, so there is no version to move to.",))
     check_version(sequence, form.cleaned_data["version"] or sequence.version)
     move = foresee_move(enrollment_id=step.enrollment_id, sequence=sequence)
-    told = [f"{step.enrollment} moves to version {sequence.version}."]
+    told = [f"{step.enrollment.person} moves to version {sequence.version}."]
     told += [f"Carries over: {each.course} at {each.provider} ({each.get_status_display()})." for each, _ in move.kept]
     told += [f"New: {item}." for item in move.added]
     told += [
@@ -84,7 +84,10 @@ def foresee_moves(steps: Sequence[EnrollmentStep], form: StaffForm) -> Preview:
     moves = plan_moves({step.enrollment_id for step in steps})
     without = [step for step in steps if step.enrollment_id not in moves]
     return Preview(
-        (f"{len(moves):,} learners move to the newest version of their program.", *tell_moves(moves.values())),
+        (
+            *tell_number("Learners who move to the newest version of their program's sequence", len(moves)),
+            *tell_moves(moves.values()),
+        ),
         mails=mails_of(moves.values()),
         refused=("The program has no partners any more, so there is no version to move to.",) * len(without),
     )
@@ -97,9 +100,13 @@ def tell_moves(moves: Collection[Move]) -> list[str]:
     dropped = sum(len(move.dropped) for move in moves)
     completes = sum(move.completes for move in moves)
     return [
-        f"{kept:,} of their steps carry over, {added:,} are new, {dropped:,} are no longer asked for.",
-        f"{completes:,} of them have nothing left to do: they complete the program, and get the certificate if nothing "
-        "is owed.",
+        *tell_number("Steps that carry over", kept),
+        *tell_number("Steps that are new", added),
+        *tell_number("Steps that are no longer asked for", dropped),
+        *tell_number(
+            "Learners who have nothing left to do, so that they complete the program",
+            completes,
+        ),
     ]
 
 

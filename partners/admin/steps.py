@@ -326,8 +326,8 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
     move_all = in_bulk(
         move,
         description="Move learners to the newest version",
-        explanation="The learners go by the present version of their program's partners. You see what carries over "
-        "before anything changes.",
+        explanation="The learners follow the current version of their program's partner sequence. You see what carries "
+        "over before anything changes.",
         preview=foresee_moves,
     )
 

@@ -32,6 +32,7 @@ class PartnerEvent(models.Model):
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name_plural = "partners' inbox"
         constraints = [models.UniqueConstraint(fields=["provider", "event_id"], name="partner_event_once")]
         indexes = [
             models.Index(

@@ -21,6 +21,7 @@ class ProviderOutage(models.Model):
     ended_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "outage"
         constraints = [
             models.CheckConstraint(condition=Q(reason__in=OutageReason.values), name="provider_outage_reason_known"),
             models.CheckConstraint(

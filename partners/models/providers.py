@@ -65,6 +65,7 @@ class Provider(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
+        verbose_name = "partner"
         constraints = [
             models.CheckConstraint(condition=models.Q(adapter__in=Adapter.values), name="provider_adapter_known"),
             models.CheckConstraint(

@@ -21,6 +21,7 @@ class PartnerSequence(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
+        verbose_name = "sequence"
         constraints = [
             models.UniqueConstraint(fields=["program", "version"], name="partner_sequence_version_unique"),
             models.UniqueConstraint(

@@ -126,6 +126,7 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     objects = EnrollmentStepQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "partner step"
         constraints = [
             models.UniqueConstraint(
                 fields=["enrollment", "item"], condition=Q(retired_at=None), name="partner_step_one_per_item"

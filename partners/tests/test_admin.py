@@ -314,9 +314,10 @@ class TestPreviewsOfMany:
             foreseen = foresee_moves(rows, StaffForm(request=HttpRequest()))
 
         assert foreseen.sentences == (
-            "2 learners move to the newest version of their program.",
-            "2 of their steps carry over, 0 are new, 2 are no longer asked for.",
-            "1 of them have nothing left to do: they complete the program, and get the certificate if nothing is owed.",
+            "Learners who move to the newest version of their program's sequence: 2.",
+            "Steps that carry over: 2.",
+            "Steps that are no longer asked for: 2.",
+            "Learners who have nothing left to do, so that they complete the program: 1.",
         )
         assert (
             foreseen.mails == "Families whose learners complete the program get a mail once the certificate is issued."
@@ -329,7 +330,7 @@ class TestPreviewsOfMany:
 
         foreseen = foresee_moves([step], StaffForm(request=HttpRequest()))
 
-        assert foreseen.sentences[0] == "0 learners move to the newest version of their program."
+        assert foreseen.sentences == ()
         assert foreseen.refused == ("The program has no partners any more, so there is no version to move to.",)
 
     def test_of_resuming_count_who_waits(self, staff: Client, instance: ProgramInstance) -> None:

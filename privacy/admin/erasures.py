@@ -48,7 +48,7 @@ def _erase(learner: Learner, reason: str, actor: Actor) -> str:
         actor=actor,
         now=utc_now(),
     )
-    return f"Learner {learner.pk} is erased: {erasure.rows:,} rows contained their data."
+    return f"The learner is erased: {erasure.rows:,} rows contained their data."
 
 
 def preview_declining(learner: Learner, reason: str) -> Preview:

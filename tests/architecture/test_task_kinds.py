@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import pytest
 
 from accounts.states import Role
 from accounts.task_kinds import TaskKind, find_kind, list_kinds, register_kind
-from backoffice.display import subject_link
+from backoffice.display import link_subject
 
 from .own_code import APPS, ROOT, modules
 
 RAISING = ("raise_staff_task", "raise_staff_tasks", "raise_staff_task_once")
 # Platform operators read Stripe's inbox; the staff of a workspace have no page for its events.
 WITHOUT_A_PAGE = {"stripe-event"}
+# Ids with which somebody looks something up in the system of a vendor.
+OF_VENDORS = {"event.event_id"}
 
 
 def raised_in(source: str) -> Iterator[str]:
@@ -23,6 +26,21 @@ def raised_in(source: str) -> Iterator[str]:
     for call in ast.walk(ast.parse(source)):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISING:
             yield next(ast.unparse(word.value) for word in call.keywords if word.arg == "kind")
+
+
+def ids_told_in(source: str) -> list[str]:
+    """Return the ids of our rows that summaries of tasks contain, as written."""
+    told = [
+        part.value
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISING
+        for word in call.keywords
+        if word.arg in ("summary", "summaries")
+        for part in ast.walk(word.value)
+        if isinstance(part, ast.FormattedValue)
+    ]
+    names = {ast.unparse(value) for value in told}
+    return sorted(name for name in names if re.search(r"\b(pk|id|cuid)$|_(id|cuid)$", name) and name not in OF_VENDORS)
 
 
 def kinds_named_in(path: Path) -> dict[str, TaskKind]:
@@ -69,7 +87,19 @@ class TestAKindOfTask:
     def test_names_rows_that_have_a_page(self) -> None:
         words = {word for kind in list_kinds() for word in kind.subjects} - WITHOUT_A_PAGE
 
-        assert {word for word in words if "href" not in subject_link(f"{word}:1")} == set()
+        assert {word for word in words if "href" not in link_subject(f"{word}:1")} == set()
+
+    def test_is_raised_without_an_id_since_staff_read_whom_its_subject_names(self) -> None:
+        found = {str(path.relative_to(ROOT)): ids_told_in(path.read_text()) for path in modules(*APPS)}
+
+        assert {module: ids for module, ids in found.items() if ids} == {}
+
+    @pytest.mark.parametrize("name", ["payment.pk", "enrollment_id", "job.cuid"])
+    def test_raised_with_an_id_is_noticed(self, name: str) -> None:
+        """Negative control."""
+        source = f"raise_staff_task(subject=f'payment:{{{name}}}', summary=f'{{what}} {{{name}}} is {{step.label}}.')"
+
+        assert ids_told_in(source) == [name]
 
     def test_has_its_name_for_itself(self) -> None:
         with pytest.raises(ValueError, match="called dispute already"):

@@ -11,7 +11,8 @@ from accounts.models import Guardian, StaffTask
 from accounts.states import TaskStatus
 from accounts.task_kinds import TWINS
 from backoffice.actions import NoteForm
-from backoffice.display import Card, Neighbor, link, neighbor, staff_moment, subject_link
+from backoffice.display import Card, Neighbor, link, link_subject, neighbor, staff_moment
+from backoffice.subjects import find_subjects
 from core.time_words import day
 
 from ...latest import tell_duration
@@ -155,9 +156,11 @@ def _twins(enrollment: Enrollment) -> list[Card]:
     number = enrollment.learner_id
     about = Q(subject__startswith=f"learner:{number}/") | Q(subject__endswith=f"/learner:{number}")
     asked = StaffTask.objects.filter(about, workspace=enrollment.workspace_id, kind=TWINS.name, status=TaskStatus.OPEN)
+    tasks = list(asked.order_by("pk")[:OTHERS_SHOWN])
+    learners = find_subjects(task.subject for task in tasks)
     rows = [
-        neighbor(task, title="May be one person", note=subject_link(task.subject), at=task.created_at)
-        for task in asked.order_by("pk")[:OTHERS_SHOWN]
+        neighbor(task, title="May be one person", note=link_subject(task.subject, learners), at=task.created_at)
+        for task in tasks
     ]
     return [Card("Possible twins", rows)] if rows else []
 

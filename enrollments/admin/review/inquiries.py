@@ -5,10 +5,12 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from backoffice.display import Card, Neighbor, badge, link, neighbors_of, status_badge
+from backoffice.display import Card, Neighbor, badge, link, neighbors_of, register_subject, status_badge
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 
 from ...models import Enrollment, Inquiry
+
+register_subject("inquiry", Inquiry)
 
 SHOWN = 10
 
