@@ -25,7 +25,9 @@ def _words(status: str) -> str:
 
 
 def _subjects(ids: Sequence[int]) -> list[str]:
-    return [f"enrollment:{cuid}" for cuid in Enrollment.objects.filter(pk__in=ids).values_list("cuid", flat=True)]
+    """Return what mails and tasks call these enrollments: some by their CUID, others by their number."""
+    keys = Enrollment.objects.filter(pk__in=ids).values_list("cuid", "pk")
+    return [f"enrollment:{key}" for pair in keys for key in pair]
 
 
 def tell_transition(row: EnrollmentTransition) -> Happening:

@@ -414,7 +414,7 @@ class TestCancelingACheckout:
         assert preview.sentences[0] == "The payment page over 49.00 USD ends."
         assert "stays submitted and unpaid" in preview.sentences[1]
         assert decision.enrollment.payment_status == Enrollment.objects.get().payment_status == "pending"
-        assert said(response) == [f"Decision {decision.pk} is canceled."]
+        assert said(response) == ["The decision is canceled."]
         assert EnrollmentDecision.objects.get(pk=decision.pk).status == "cancelled"
 
     def test_says_so_when_stripe_is_down(

@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.api_keys import create_api_key
 from accounts.models import Learner, StaffTask, Workspace
 from accounts.roles import get_staff_access
+from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role
 from accounts.task_kinds import UNANSWERED
 from accounts.tests.factories import MembershipFactory, UserFactory, WorkspaceFactory
@@ -20,6 +21,7 @@ from core.actors import Actor
 from core.clock import utc_now
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
 from enrollments.models import Enrollment
+from enrollments.task_kinds import NOT_EVALUATED
 from enrollments.tests.factories import CandidateFactory
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +74,16 @@ class TestTheStory:
             assert {line.by for line in changed} == {reviewer.user.get_full_name()}
             assert [line.at for line in story.lines] == sorted((line.at for line in story.lines), reverse=True)
             assert any(str(line.happening.title).startswith("Mail: ") for line in story.lines)
+
+    def test_tells_of_tasks_that_name_the_enrollment_by_number(
+        self, enrollment: Enrollment, reviewer: StaffClient
+    ) -> None:
+        subject = f"enrollment:{enrollment.pk}"
+        raise_staff_task(workspace_id=enrollment.workspace_id, kind=NOT_EVALUATED, subject=subject, summary="No age.")
+
+        story = reviewer.get(page_of(enrollment)).context["story"]
+
+        assert [line.happening.title for line in story.lines].count("No age.") == 1
 
     def test_is_told_page_by_page_without_losing_what_happened_at_once(
         self, enrollment: Enrollment, reviewer: StaffClient
