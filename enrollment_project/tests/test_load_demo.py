@@ -24,6 +24,10 @@ from sandbox.testing import SandboxProcess, free_port
 SMALL = tuple(dataclasses.replace(organization, families=2) for organization in ORGANIZATIONS)
 
 
+# One transaction loads an organization, whose rows nobody else knows yet.
+pytestmark = pytest.mark.unordered_locks
+
+
 @pytest.fixture
 def folder(settings: Settings, tmp_path: Path) -> Path:
     settings.VAR_DIR = tmp_path
