@@ -16,10 +16,10 @@ from playwright.sync_api import Browser, Page
 from accounts.models import User
 from accounts.states import Role
 from accounts.tests.factories import MembershipFactory, StaffFactory, WorkspaceFactory
-from tests.journeys.axe import Look
+from tests.journeys.axe import Look, seen
 from tests.journeys.conftest import DESKTOP, PHONE
 from tests.journeys.showing import Show, a_show
-from tests.journeys.widths import drawn_empty, seen_in_office, spilled
+from tests.journeys.widths import drawn_empty, spilled
 
 from . import office_pages
 from .long_texts import lengthen, lengthen_addresses
@@ -93,7 +93,7 @@ class TestAPageOfItsOwn:
         found = []
         for user, address in places.of(name):
             page.goto(show.put(address, opened(user, address)))
-            found += [*spilled(page), *seen_in_office(page, *LOOKS)]
+            found += [*spilled(page), *seen(page, looks=LOOKS)]
 
         assert found == []
 
@@ -107,7 +107,7 @@ class TestAQuestionBeforeAnAction:
 
         page.goto(show.put(address, opened(user, address)))
 
-        assert [*spilled(page), *seen_in_office(page, LOOKS[0])] == []
+        assert [*spilled(page), *seen(page, looks=LOOKS[:1])] == []
 
 
 class TestAPageWithoutData:
@@ -147,7 +147,7 @@ class TestThisWalk:
     def test_would_find_a_fault_of_accessibility(self, shown: Page) -> None:
         shown.evaluate("document.querySelector('main h2').insertAdjacentHTML('afterend', '<img src=\"/none.png\">')")
 
-        assert [fault for fault in seen_in_office(shown, *LOOKS) if "image-alt" in fault] != []
+        assert [fault for fault in seen(shown, looks=LOOKS) if "image-alt" in fault] != []
 
     def test_would_find_an_empty_list_and_an_empty_box(self, shown: Page) -> None:
         shown.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<ul></ul>')")

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from .axe import Look, seen, wait_until_drawn
+from .axe import wait_until_drawn
 from .conftest import DESKTOP, PHONE
 
 
@@ -29,15 +29,6 @@ def drawn_empty(page: Page) -> list[str]:
     """Return the lists and tables without an entry, and the boxes with nothing below their title."""
     wait_until_drawn(page)
     found: list[str] = page.evaluate(_EMPTY)
-    return found
-
-
-def seen_in_office(page: Page, *looks: Look) -> list[str]:
-    """Return what axe finds in each look. The page's script reads the color scheme only once, as the page opens."""
-    found = []
-    for look in looks:
-        page.evaluate("scheme => document.documentElement.classList.toggle('dark', scheme === 'dark')", look[1])
-        found += seen(page, looks=[look])
     return found
 
 
