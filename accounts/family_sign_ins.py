@@ -4,14 +4,12 @@ See docs/decisions/0178-sign-ins-of-families.md.
 """
 
 import datetime as dt
-from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
-from core.clock import utc_now
 from core.errors import NotFound, require
 from core.local_time import local_date
 
@@ -63,17 +61,6 @@ def end_family_sign_in(*, user_id: int, sign_in_id: int) -> None:
     """Sign somebody out of one browser: its next request is anonymous. Raises NotFound."""
     if not Session.objects.filter(family_sign_in=sign_in_id, family_sign_in__user=user_id).delete()[0]:
         raise NotFound("This browser is already signed out.")
-
-
-class FamilySignInMiddleware:
-    """Records on which day a family last used a browser."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        note_use(request, now=utc_now())
-        return self.get_response(request)
 
 
 def _day(now: dt.datetime) -> dt.date:

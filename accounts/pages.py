@@ -1,10 +1,12 @@
 """Signing in and out. allauth mails the codes; `sign_in.py` and `code_limits.py` decide who gets one and how many."""
 
+from collections.abc import Callable
+
 from allauth.account import views as allauth_views
 from allauth.account.forms import RequestLoginCodeForm
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +17,7 @@ from core.clock import utc_now
 
 from .code_limits import CodesPaused, count_code_request
 from .devices import remember_device
-from .family_sign_ins import note_sign_in
+from .family_sign_ins import note_sign_in, note_use
 from .models import User
 from .sign_in import find_or_open_account
 
@@ -68,3 +70,14 @@ class ConfirmCodeView(allauth_views.ConfirmLoginCodeView):  # type: ignore[misc]
             note_sign_in(self.request, user=user, now=utc_now())
             remember_device(self.request, response, user_id=user.pk)
         return response
+
+
+class FamilySignInMiddleware:
+    """Records on which day a family last used a browser."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        note_use(request, now=utc_now())
+        return self.get_response(request)

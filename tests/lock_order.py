@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -45,6 +46,7 @@ _LATE = {"cohort": "cohort, late", "class session": "class session, late"}
 _HOUSEHOLD = "SELECT pg_advisory_xact_lock("
 
 
+@cache
 def written_order() -> dict[str, int]:
     """Return the rank of each name in the order on the page; names between commas share one."""
     (line,) = re.findall(r"^    (mismatch < .*)$", _PAGE.read_text(), re.MULTILINE)
@@ -63,6 +65,7 @@ class Recorder:
         self.transactions: list[list[str]] = []
         self._names = {apps.get_model(label)._meta.db_table: name for label, name in _NAMES.items()}
         self._outside = _depth()
+        self._ranks = written_order()
 
     def known_names(self) -> set[str]:
         return set(self._names.values())
@@ -96,7 +99,7 @@ class Recorder:
 
     def out_of_order(self) -> list[list[str]]:
         """Return the transactions that take a lock after one that comes later on the page, each once."""
-        ranks = written_order()
+        ranks = self._ranks
         ranked = [(names, [ranks[name] for name in names if name in ranks]) for names in self.transactions]
         found = [names for names, order in ranked if order != sorted(order)]
         return [names for place, names in enumerate(found) if names not in found[:place]]

@@ -5,6 +5,7 @@ Called from the reactions to billing's events, inside its transaction, with ever
 """
 
 import datetime as dt
+from collections.abc import Collection, Iterable
 
 from django.db.models import QuerySet
 
@@ -130,14 +131,14 @@ def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
 
 def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
     """Raise tasks for staff about steps that leave no choice and can't be attended as things are."""
-    for step in CourseStep.objects.filter(pk__in=left.full).order_by("pk"):
+    for step in _steps(left.full):
         raise_staff_task(
             workspace_id=package.learner.workspace_id,
             kind=ONLY_SESSION_FULL,
             subject=subject_of(package.pk, step.pk),
             summary=f"{step.label} was sold, but has no seat left: add some.",
         )
-    for step in CourseStep.objects.filter(pk__in=left.overlapping).order_by("pk"):
+    for step in _steps(left.overlapping):
         raise_staff_task(
             workspace_id=package.learner.workspace_id,
             kind=ONLY_SESSION_OVERLAPS,
@@ -145,6 +146,10 @@ def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
             summary=f"The only session for {step.label} overlaps with another that the learner has booked: add a "
             "class, or change one of them.",
         )
+
+
+def _steps(step_ids: Collection[int]) -> Iterable[CourseStep]:
+    return CourseStep.objects.filter(pk__in=step_ids).order_by("pk") if step_ids else ()  # usually none: ask nothing
 
 
 def _refund_reason(place: CohortPlace) -> RefundReason | None:

@@ -145,6 +145,7 @@ class TestALineForACourseThatWasGivenBack:
 
 
 class TestAnOfferThatAnEarlierPaymentOverrides:
+    @pytest.mark.unordered_locks  # its caller would have locked the cohort
     def test_leaves_every_other_hold_as_it_is(self) -> None:
         cohort, elsewhere = CohortFactory(), CohortFactory()
         mine = offered(cohort)
@@ -181,6 +182,7 @@ class TestAnOfferThatIsOver:
         assert expire_due_offers(now=NOW) == 1
         assert states(over, running) == ["expired", "offered"]
 
+    @pytest.mark.unordered_locks  # somebody else's changes, made within the transaction
     def test_but_was_prolonged_before_the_sweep_had_its_cohort_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
         entry = offered(CohortFactory(), until=NOW)
 
@@ -194,6 +196,7 @@ class TestAnOfferThatIsOver:
         assert states(entry) == ["offered"]
         assert CohortPlace.objects.get().status == "held"
 
+    @pytest.mark.unordered_locks  # somebody else's changes, made within the transaction
     def test_but_was_declined_before_the_sweep_had_its_cohort_ends_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         entry = offered(CohortFactory(), until=NOW)
 

@@ -86,6 +86,7 @@ class TestEnrolling:
 
         assert Checkout.objects.get().payer_email == PARENT
 
+    @pytest.mark.unordered_locks  # nobody else knows the new learner's row
     def test_of_a_new_child_makes_a_learner_with_the_parent_as_guardian(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         client, _ = signed_in()
@@ -99,6 +100,7 @@ class TestEnrolling:
         assert [guardian.email for guardian in child.guardians.all()] == [PARENT]
         assert CohortPlace.objects.get().learner == child
 
+    @pytest.mark.unordered_locks  # nobody else knows the new learner's row
     def test_of_a_new_child_needs_the_consents_that_are_required(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         records = ConsentTextFactory(workspace=cohort.instance.workspace)

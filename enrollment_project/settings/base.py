@@ -99,7 +99,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "accounts.family_sign_ins.FamilySignInMiddleware",
+    "accounts.pages.FamilySignInMiddleware",
     "backoffice.pages.sign_ins.StaffSignInMiddleware",
     "backoffice.timezones.StaffZoneMiddleware",
 ]

@@ -179,6 +179,7 @@ class TestTheDays:
         assert (period.zone, period.last, len(period.days)) == (zone, local_date(utc_now(), zone), days)
         assert period.ends_at - dt.timedelta(days=days + 1) < period.begins_at < period.ends_at
 
+    @pytest.mark.unordered_locks  # the test prepares and signs in within one transaction
     def test_of_a_term_are_those_of_the_instances_that_run(self, sign_in: SignIn) -> None:
         now = utc_now().date()
         running = ProgramInstance.objects.filter(workspace__slug=MINE)

@@ -92,6 +92,7 @@ def count_of(client: Client, tile: Tile) -> int:
 
 
 @pytest.mark.usefixtures("something_waits_everywhere")
+@pytest.mark.unordered_locks  # the tests prepare and sign in within one transaction
 class TestATile:
     @pytest.mark.parametrize(
         ("role", "slug", "missing"),

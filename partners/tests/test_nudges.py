@@ -308,7 +308,7 @@ class TestInTheBackOffice:
         staff = StaffClient(workspace=step.enrollment.workspace, role=Role.REVIEWER)
 
         listed = staff.get(reverse("admin:partners_nudge_changelist")).content.decode()
-        assert f"Nudge {nudge.pk}" in listed
+        assert f"{step.enrollment.person}" in listed
         assert family_of(step) not in listed
 
         staff.post(reverse("admin:partners_nudge_stop", args=[nudge.pk]))

@@ -14,10 +14,12 @@ from billing.tests.factories import VoucherFactory
 from billing.tests.snapshots import arrive, refund
 from cohorts import locks as cohort_locks
 from cohorts.models import WaitlistEntry
-from cohorts.sale import checkout
+from cohorts.sale import checkout, transfer
 from cohorts.sale.opening import change_capacity
+from cohorts.sale.transfer import Stranded, move_package
 from cohorts.sale.waitlist import end_overdue_hold, join_waitlist, leave_waitlist
 from cohorts.tests.factories import buy_on_rows, cohort_with, reserve
+from cohorts.tests.test_stranded import under_way
 from core.clock import utc_now
 from enrollments import lifecycle
 from enrollments import locks as enrollment_locks
@@ -77,6 +79,14 @@ def buying_for_nothing() -> Callable[[], object]:
     return lambda: reserve(cohort, learner, voucher=f"FREE-{cohort.pk}")
 
 
+def moving_with_an_excuse() -> Callable[[], object]:
+    package = buy_on_rows(cohort_with(options=(1, 1)))
+    target = under_way(package)
+    return lambda: move_package(
+        package_id=package.pk, cohort_id=target.pk, stranded=Stranded.EXCUSE, excuse="Late", actor=STAFF, now=utc_now()
+    )
+
+
 CONTROLS = {
     "lock_allocation": (decide, "lock_allocation", routing_somebody_enrolled, ["enrollment", "allocation"]),
     "lock_allocation_of": (
@@ -86,6 +96,7 @@ CONTROLS = {
         ["enrollment", "allocation"],
     ),
     "lock_held_for_enrollments": (lifecycle, "lock_holdings", ending_a_course, ["enrollment", "cohort"]),
+    "lock_enrollment_row": (transfer, "lock_enrollment_row", moving_with_an_excuse, ["package", "enrollment"]),
     "lock_place_subject": (purposes, "lock_subject", refunding_a_course, ["payment", "cohort"]),
     "lock_sessions_of_purchase": (
         checkout,

@@ -68,6 +68,7 @@ class TestSweepsAtOnce:
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+@pytest.mark.unordered_locks  # once without the lock
 class TestTheAllocationsOfASweep:
     def test_are_locked_before_the_enrollments(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def without_lock(ids: list[int]) -> set[int]:

@@ -180,6 +180,7 @@ class TestAnOfferedPlace:
         assert counts(cohort) == (0, 1)
         assert examine() == {}
 
+    @pytest.mark.unordered_locks  # without the lock of the place's owner
     def test_that_ends_while_the_cohort_is_read_leaves_room(
         self, offered: tuple[Cohort, Learner], monkeypatch: pytest.MonkeyPatch
     ) -> None:

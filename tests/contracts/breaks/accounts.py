@@ -19,13 +19,13 @@ from .world import Rows, World, a_task_about, breaks, spares
 @breaks("accounts.foreign_keys_stay_in_their_workspace")
 def a_decision_about_a_foreign_learner(world: World) -> str:
     EnrollmentDecision.objects.filter(pk=world.used.pk).update(learner=LearnerFactory())
-    return f"enrollment decision {world.used.pk}"
+    return f"decision {world.used.pk}"
 
 
 @breaks("accounts.foreign_keys_stay_in_their_workspace")
 def a_decision_with_a_foreign_guardian(world: World) -> str:
     EnrollmentDecision.objects.filter(pk=world.paid.pk).update(guardian=GuardianFactory())
-    return f"enrollment decision {world.paid.pk}"
+    return f"decision {world.paid.pk}"
 
 
 @breaks("accounts.foreign_keys_stay_in_their_workspace")
@@ -34,9 +34,9 @@ def a_seat_of_a_foreign_allocation(world: World) -> Rows:
     SeatAssignment.objects.filter(pk=world.used.seat_id).update(allocation=foreign)
     return {
         "accounts.foreign_keys_stay_in_their_workspace": [
-            f"enrollment decision {world.used.pk}",
-            f"seat assignment {world.used.seat_id}",
-            f"seat assignment {world.used.seat_id}",
+            f"decision {world.used.pk}",
+            f"seat holder {world.used.seat_id}",
+            f"seat holder {world.used.seat_id}",
         ],
         "enrollments.seat_counters_equal_their_holders": [
             f"allocation {world.allocation.pk}",
@@ -51,7 +51,7 @@ def a_checkout_of_a_foreign_workspace(world: World) -> Rows:
     return {
         "accounts.foreign_keys_stay_in_their_workspace": [
             f"checkout {world.waiting.checkout_id}",
-            f"enrollment decision {world.waiting.pk}",
+            f"decision {world.waiting.pk}",
         ],
     }
 
@@ -101,7 +101,7 @@ def an_invitation_of_a_foreign_guardian(world: World) -> str:
 def a_seat_of_a_merged_learner(world: World) -> Rows:
     SeatAssignment.objects.filter(pk=world.used.seat_id).update(learner=merged_learner(world))
     return {
-        "accounts.nothing_belongs_to_a_merged_learner": [f"seat assignment {world.used.seat_id}"],
+        "accounts.nothing_belongs_to_a_merged_learner": [f"seat holder {world.used.seat_id}"],
         "enrollments.held_seats_agree_with_their_enrollment": [f"seat {world.used.seat_id}"],
     }
 

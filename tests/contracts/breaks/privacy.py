@@ -13,7 +13,7 @@ RULE = "privacy.nothing_is_kept_past_its_time"
 
 @breaks(RULE)
 def a_mail_that_no_sweep_took(world: World) -> str:
-    return f"notification {_mail(world, days=93, set_for=9).pk}"
+    return f"email {_mail(world, days=93, set_for=9).pk}"
 
 
 @spares(RULE)

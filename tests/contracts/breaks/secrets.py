@@ -18,4 +18,4 @@ def a_secret_whose_key_was_removed(world: World) -> str:
         sealed = seal("of another key")
     provider_id = world.training.partner_steps.values_list("provider_id", flat=True).order_by("pk")[0]
     Provider.objects.filter(pk=provider_id).update(api_key=Value(sealed, output_field=TextField()))
-    return f"provider {provider_id}"
+    return f"partner {provider_id}"
