@@ -26,7 +26,7 @@ def is_stopped_or_given_up(nudge: Nudge) -> bool:
 class NudgeAdmin(WorkspaceScopedAdmin):
     """Who is nudged by email about what waits for them, and who has opted out."""
 
-    list_display = ("recipient", "about", "state", "sent_count", "last_sent_at", "next_attempt_at", "workspace")
+    list_display = ("nudged", "about", "state", "sent_count", "last_sent_at", "next_attempt_at", "workspace")
     list_filter = (
         ("stopped_at", admin.EmptyFieldListFilter),
         ("given_up_at", admin.EmptyFieldListFilter),
@@ -46,6 +46,11 @@ class NudgeAdmin(WorkspaceScopedAdmin):
     def describe(self, row: Nudge) -> str:
         about = row.enrollment.person if row.enrollment else row.provider
         return f"{about}: nudges to {row.recipient}"
+
+    @display(description="nudged")
+    def nudged(self, nudge: Nudge) -> str:
+        """Only the nudge's own page shows the address."""
+        return "The family" if nudge.enrollment else "The partner's contact"
 
     @display(description="about")
     def about(self, nudge: Nudge) -> str:

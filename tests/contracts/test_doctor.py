@@ -318,6 +318,7 @@ def breaches_in(source: str) -> dict[int, int]:
 
 
 @pytest.mark.walk
+@pytest.mark.unordered_locks  # everything is planted within one transaction
 class TestWhatIsPlanted:
     def test_has_the_doctor_name_a_row_on_every_line_that_names_one(
         self, world: World, monkeypatch: pytest.MonkeyPatch

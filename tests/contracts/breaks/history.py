@@ -222,7 +222,7 @@ def an_email_nobody_sends(world: World) -> str:
     notification = Notification.objects.create(
         workspace=world.paid.workspace, kind="news", recipient="parent@example.test", next_attempt_at=overdue
     )
-    return f"email {notification.pk}"
+    return f"notification {notification.pk}"
 
 
 def transition_of(world: World, number: int) -> EnrollmentTransition:
