@@ -75,7 +75,7 @@ class TestAList:
         """Control."""
         payments = next(each.values[0] for each in ADMINS if each.id == "payment")
         open_list(payments, show, page)
-        page.evaluate("document.querySelector('#result_list td.field-workspace').style.minWidth = '20rem'")
+        page.evaluate("document.querySelector('#result_list td.field-workspace').style.minWidth = '60rem'")
 
         assert [fault.partition(" px: ")[2][:4] for fault in scrolling(page)] == ["<div"]
 

@@ -13,8 +13,18 @@ def spilled(page: Page) -> list[str]:
     found = []
     for size in (PHONE, DESKTOP):
         page.set_viewport_size(size)
+        _wait_for_charts(page)
         found += [f"{page.url} {size['width']}: {fault}" for fault in page.evaluate(_SPILLED)]
     return found
+
+
+def _wait_for_charts(page: Page) -> None:
+    """A chart takes its new size a moment after its box has it."""
+    fit = "[...document.querySelectorAll('canvas')].every((each) => each.clientWidth <= each.parentElement.clientWidth)"
+    for _ in range(50):
+        if page.evaluate(fit):
+            return
+        page.wait_for_timeout(100)
 
 
 def scrolling(page: Page) -> list[str]:
@@ -35,7 +45,7 @@ def drawn_empty(page: Page) -> list[str]:
 _SPILLED = """() => {
   const wide = document.documentElement.scrollWidth - innerWidth;
   const found = wide > 0 ? [`${wide} px too wide`] : [];
-  const gives = (trail) => [...trail.querySelectorAll("a")].some((each) => each.nextSibling && each.clientWidth > 100);
+  const gives = (trail) => [...trail.querySelectorAll("a")].some((each) => each.nextSibling && each.clientWidth > 200);
   const isIn = (each, holds) => each && (holds(getComputedStyle(each)) || isIn(each.parentElement, holds));
   for (const each of document.querySelectorAll("body *")) {
     const style = getComputedStyle(each);
