@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from playwright.sync_api import Browser, Page
+
+from tests.journeys.showing import Show, a_show
 
 from .small_demo import SignIn, person, small_demo
 
@@ -20,6 +23,20 @@ def folder_of_the_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Path) -> Iterator[None]:
     with small_demo(django_db_blocker, folder_of_the_demo):
         yield
+
+
+@pytest.fixture(scope="module")
+def show() -> Iterator[Show]:
+    with a_show() as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """One page in a browser, for all tests of a module."""
+    context = browser.new_context(reduced_motion="reduce")
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture

@@ -9,23 +9,23 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from accounts.models import User
 from accounts.states import Role
 from accounts.tests.factories import MembershipFactory, StaffFactory, WorkspaceFactory
 from tests.journeys.axe import Look, seen
 from tests.journeys.conftest import DESKTOP, PHONE
-from tests.journeys.showing import Show, a_show
+from tests.journeys.showing import Show
 from tests.journeys.widths import drawn_empty, spilled
 
 from . import office_pages
+from .drawn_demo import drawn_demo
 from .long_texts import lengthen, lengthen_addresses
-from .matrix import add_callers, add_rows, admin_routes
+from .matrix import admin_routes
 from .office_pages import NO_PAGES, NO_ROWS, OfficePlaces, add_owner_of_both, asking_pages, client_of, own_pages
-from .small_demo import small_demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
@@ -45,12 +45,7 @@ SAID = {
 
 @pytest.fixture(scope="module")
 def places(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Path) -> Iterator[OfficePlaces]:
-    with small_demo(django_db_blocker, folder_of_the_demo):
-        if connection.vendor == "postgresql":  # while a browser draws, nothing is asked
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        add_callers()
-        add_rows()
+    with drawn_demo(django_db_blocker, folder_of_the_demo):
         add_owner_of_both()
         MembershipFactory(workspace=WorkspaceFactory(), user=StaffFactory(email=NEWCOMER), role=Role.OWNER)
         made = OfficePlaces()
@@ -59,21 +54,6 @@ def places(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Pa
         lengthen_addresses()
         User.objects.filter(pk=newcomer.pk).update(email=NEWCOMER)
         yield made
-    with django_db_blocker.unblock():
-        connection.close()  # it is Playwright's loop's: nobody else would, and the database is dropped at the end
-
-
-@pytest.fixture(scope="module")
-def show() -> Iterator[Show]:
-    with a_show() as shown:
-        yield shown
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(reduced_motion="reduce")
-    yield context.new_page()
-    context.close()
 
 
 def opened(user: User | None, address: str) -> Any:

@@ -9,20 +9,19 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import connection
 from django.urls import get_resolver, reverse
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.contracts.routes import routes
 from tests.journeys.axe import cut_by_large_text, seen
 from tests.journeys.conftest import PHONE
-from tests.journeys.showing import Show, a_show
+from tests.journeys.showing import Show
 
+from .drawn_demo import drawn_demo
 from .long_texts import lengthen
-from .matrix import Caller, add_callers, add_rows
+from .matrix import Caller
 from .matrix import browser as signed_in
 from .places import BY_VISITORS, NO_PAGES, PLACES, Places, site_pages
-from .small_demo import small_demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
@@ -31,30 +30,10 @@ OK = 200
 
 @pytest.fixture(scope="module")
 def places(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Path) -> Iterator[Places]:
-    with small_demo(django_db_blocker, folder_of_the_demo):
-        if connection.vendor == "postgresql":  # while a browser draws, nothing is asked
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        add_callers()
-        add_rows()
+    with drawn_demo(django_db_blocker, folder_of_the_demo):
         made = Places()
         lengthen()
         yield made
-    with django_db_blocker.unblock():
-        connection.close()  # it is Playwright's loop's: nobody else would, and the database is dropped at the end
-
-
-@pytest.fixture(scope="module")
-def show() -> Iterator[Show]:
-    with a_show() as shown:
-        yield shown
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
 
 
 class TestAPageOfTheSite:

@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.urls import reverse
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from accounts.roles import Power
 from backoffice.scoping import WorkspaceScopedAdmin
-from tests.journeys.showing import Show, a_show
+from tests.journeys.showing import Show
 from tests.journeys.widths import scrolling
 
-from .matrix import add_callers, add_rows
+from .drawn_demo import drawn_demo
 from .office_pages import add_owner_of_both, client_of, opener_of
 from .powers import PAGES
-from .small_demo import ADMINS, small_demo, url
+from .small_demo import ADMINS, url
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
@@ -27,29 +26,9 @@ ROWS = 25
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Path) -> Iterator[None]:
-    with small_demo(django_db_blocker, folder_of_the_demo):
-        if connection.vendor == "postgresql":  # while a browser draws, nothing is asked
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        add_callers()
-        add_rows()
+    with drawn_demo(django_db_blocker, folder_of_the_demo):
         add_owner_of_both()
         yield
-    with django_db_blocker.unblock():
-        connection.close()  # it is Playwright's loop's: nobody else would, and the database is dropped at the end
-
-
-@pytest.fixture(scope="module")
-def show() -> Iterator[Show]:
-    with a_show() as shown:
-        yield shown
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(reduced_motion="reduce")
-    yield context.new_page()
-    context.close()
 
 
 def open_list(model_admin: Any, show: Show, page: Page) -> None:
