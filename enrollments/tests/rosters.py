@@ -9,7 +9,8 @@ from accounts.models import Workspace
 from core.clock import utc_now
 from enrollments.imports.job import receive_roster
 from enrollments.imports.options import Options
-from enrollments.models import ImportJob
+from enrollments.lifecycle import approve_enrollment, submit_enrollment
+from enrollments.models import Enrollment, ImportJob
 
 from .factories import STAFF
 from .importing import work_on
@@ -49,6 +50,18 @@ def school(*numbers: int) -> dict[str, str]:
         "academicSessions.csv": SESSIONS,
         "enrollments.csv": ENROLLMENTS_HEADER + in_class(*numbers),
     }
+
+
+def ending(*numbers: int, end: str = "") -> dict[str, str]:
+    """Return a delta that takes these students out of the class c1, on the day `end` if it names one."""
+    rows = in_class(*numbers, status="tobedeleted").replace(",student,\n", f",student,{end}\n")
+    return {"classes.csv": CLASSES, "courses.csv": COURSES, "enrollments.csv": ENROLLMENTS_HEADER + rows}
+
+
+def approve_all() -> None:
+    for enrollment in Enrollment.objects.filter(eligibility_status="eligible"):
+        submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
 
 def archive_of(files: Mapping[str, str | bytes], *, mode: str = "bulk") -> bytes:

@@ -13,13 +13,12 @@ from accounts.models import Learner, Workspace
 from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
 from enrollments.imports.job import undo_import
-from enrollments.lifecycle import approve_enrollment, submit_enrollment
-from enrollments.models import Enrollment, ProgramInstance
+from enrollments.models import ProgramInstance
 from enrollments.states import ReviewMode
 
 from .factories import STAFF, InstanceFactory, ProgramFactory
 from .importing import work_on
-from .rosters import CLASSES, COURSES, ENROLLMENTS_HEADER, import_roster, in_class, school, students
+from .rosters import approve_all, ending, import_roster, school, students
 
 pytestmark = [pytest.mark.django_db, pytest.mark.race]
 
@@ -60,15 +59,8 @@ def instance(workspace: Workspace) -> ProgramInstance:
 def enrolled(workspace: Workspace, instance: ProgramInstance) -> list[int]:
     """Return the ids of three learners who have been approved."""
     import_roster(workspace, school(1, 2, 3), evaluate=True)
-    for enrollment in Enrollment.objects.filter(eligibility_status="eligible"):
-        submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
-        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+    approve_all()
     return list(Learner.objects.order_by("pk").values_list("pk", flat=True))
-
-
-def ending(*numbers: int, end: str = "") -> dict[str, str]:
-    rows = in_class(*numbers, status="tobedeleted").replace(",student,\n", f",student,{end}\n")
-    return {"classes.csv": CLASSES, "courses.csv": COURSES, "enrollments.csv": ENROLLMENTS_HEADER + rows}
 
 
 class TestARosterThatListsPeopleInAnyOrder:

@@ -10,7 +10,6 @@ from core.clock import utc_now
 from enrollments.imports import job as imports_job
 from enrollments.imports.job import carry_out_rehearsed, undo_import
 from enrollments.imports.rehearsal import describe
-from enrollments.lifecycle import approve_enrollment, submit_enrollment
 from enrollments.models import District, Enrollment, PlannedExit, ProgramInstance
 from enrollments.states import ReviewMode
 
@@ -18,9 +17,10 @@ from .factories import STAFF, DistrictFactory, InstanceFactory, ProgramFactory
 from .importing import counts, current, work_on
 from .rosters import (
     CLASSES,
-    ENROLLMENTS_HEADER,
     ROLES_HEADER,
     USERS_HEADER,
+    approve_all,
+    ending,
     faults_of,
     import_roster,
     in_class,
@@ -40,12 +40,6 @@ def workspace() -> Workspace:
 def instance(workspace: Workspace) -> ProgramInstance:
     program = ProgramFactory(workspace=workspace, code="CODING")
     return InstanceFactory(workspace=workspace, program=program, review_mode=ReviewMode.MANUAL, price=None)
-
-
-def approve_all() -> None:
-    for enrollment in Enrollment.objects.filter(eligibility_status="eligible"):
-        submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
-        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
 
 class TestDistricts:
@@ -202,18 +196,11 @@ class TestADelta:
         import_roster(workspace, school(*range(1, 12)), evaluate=True)
         approve_all()
 
-    def ending(self, *numbers: int, end: str = "") -> dict[str, str]:
-        rows = in_class(*numbers, status="tobedeleted").replace(",student,\n", f",student,{end}\n")
-        files = school()
-        return {name: files[name] for name in ("classes.csv", "courses.csv")} | {
-            "enrollments.csv": ENROLLMENTS_HEADER + rows
-        }
-
     @pytest.mark.sqlite
     def test_ends_what_is_to_be_deleted_and_leaves_what_it_does_not_name(
         self, workspace: Workspace, instance: ProgramInstance
     ) -> None:
-        job = import_roster(workspace, self.ending(1), mode="delta")
+        job = import_roster(workspace, ending(1), mode="delta")
 
         assert counts(job) == {"classes_matched": 1, "ended": 1, "becoming_ineligible": 1}
         ended = Enrollment.objects.get(eligibility_status="unenrolled")
@@ -223,7 +210,7 @@ class TestADelta:
         self, workspace: Workspace, instance: ProgramInstance
     ) -> None:
         day = (utc_now() + dt.timedelta(days=30)).date()
-        job = import_roster(workspace, self.ending(1, end=day.isoformat()), mode="delta")
+        job = import_roster(workspace, ending(1, end=day.isoformat()), mode="delta")
         planned = PlannedExit.objects.get()
 
         undo_import(job_id=job.pk, actor=STAFF, now=utc_now())
@@ -236,7 +223,7 @@ class TestADelta:
     def test_that_ends_more_than_a_tenth_waits_for_a_second_confirmation(
         self, workspace: Workspace, instance: ProgramInstance
     ) -> None:
-        job = import_roster(workspace, self.ending(1, 2), mode="delta")
+        job = import_roster(workspace, ending(1, 2), mode="delta")
         stopped = (job.stage, current(instance))
         carry_out_rehearsed(job_id=job.pk, may_end_many=True, actor=STAFF, now=utc_now())
         work_on(job)
@@ -247,7 +234,7 @@ class TestADelta:
     def test_that_moves_a_student_to_another_class_of_the_instance_ends_nothing(
         self, workspace: Workspace, instance: ProgramInstance
     ) -> None:
-        files = self.ending(1)
+        files = ending(1)
         files["classes.csv"] += "c2,,Coding B,course1,,\n"
         files["enrollments.csv"] += in_class(1, name="c2", status="active")
 
@@ -258,7 +245,7 @@ class TestADelta:
     def test_ends_nobody_who_is_not_approved(self, workspace: Workspace, instance: ProgramInstance) -> None:
         import_roster(workspace, school(12), evaluate=False)
 
-        job = import_roster(workspace, self.ending(12), mode="delta")
+        job = import_roster(workspace, ending(12), mode="delta")
 
         assert faults_of(job) == [("enrollments.csv", 2, "status", "not_approved")]
         assert current(instance) == 12
