@@ -50,6 +50,16 @@ class TestAList:
         assert page.locator("#result_list tbody tr").count() > 0
         assert scrolling(page) == []
 
+    def test_has_room_for_the_longest_status(self, world: None, db: None, show: Show, page: Page) -> None:
+        payments = next(each.values[0] for each in ADMINS if each.id == "payment")
+        open_list(payments, show, page)
+        for column, text in (("status_badge > span", "Partially refunded"), ("refunded", "2,490.00 EUR")):
+            page.locator(f"#result_list td.field-{column}").first.evaluate(
+                "(cell, text) => cell.innerText = text", text
+            )
+
+        assert scrolling(page) == []
+
     def test_would_be_noticed_if_it_were_too_wide(self, world: None, db: None, show: Show, page: Page) -> None:
         """Control."""
         payments = next(each.values[0] for each in ADMINS if each.id == "payment")
