@@ -1,5 +1,5 @@
 """A workspace in which anything may happen next: learners, staff, families, and Stripe act in any order that Hypothesis
-chooses, and after each step the doctor examines everything.
+chooses. Each step has to lock in the order of docs/concurrency.md, and after it the doctor examines everything.
 
 Nothing goes over the network: Stripe's answers are given. A use case may refuse; any other exception is a fault,
 including a refused row. Each run is rolled back as a whole.
@@ -40,6 +40,7 @@ from enrollments.seats import update_allocation
 from enrollments.states import HELD_SEATS, EligibilityStatus, ReviewMode
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from operations.doctor import examine
+from tests.lock_order import recorded_locks
 
 LEARNERS = 4
 nth = st.integers(0, 3)  # which of the existing rows, the newest first
@@ -253,14 +254,21 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 class _Refusals:
-    """A savepoint that is rolled back by a DomainError, which it swallows."""
+    """A savepoint that is rolled back by a DomainError, which it swallows. The transactions inside keep the order of
+    locks.
+    """
 
     def __enter__(self) -> None:
         self.savepoint = transaction.atomic()
         self.savepoint.__enter__()
+        self.recording = recorded_locks()
+        self.recorder = self.recording.__enter__()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        self.recording.__exit__(None, None, None)
         self.savepoint.__exit__(kind, error, trace)
+        out_of_order = self.recorder.out_of_order()
+        assert out_of_order == [], out_of_order
         return isinstance(error, DomainError)
 
 

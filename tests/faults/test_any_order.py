@@ -1,20 +1,30 @@
-"""Seats, places, money, and reviews in any order, with the doctor after each step. `make stateful` runs it longer."""
+"""Seats, places, money, and reviews in any order, with a look at the locks and by the doctor at each step. `make
+stateful` runs it longer.
+"""
 
+import datetime as dt
 import os
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from accounts.models import Learner
 from enrollments import funding
-from enrollments.models import SeatAssignment
+from enrollments.models import Enrollment, SeatAssignment
 from enrollments.states import ReviewMode
 
 from .any_order import AnyOrder
 
-pytestmark = [pytest.mark.race, pytest.mark.walk, pytest.mark.django_db]
+pytestmark = [
+    pytest.mark.race,
+    pytest.mark.walk,
+    pytest.mark.django_db,
+    pytest.mark.unordered_locks,  # an example is one transaction; `AnyOrder` checks each step
+]
 
 EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "10"))
 STEPS = int(os.environ.get("STATEFUL_STEPS", "20"))
@@ -55,5 +65,19 @@ class TestWhateverHappensInWhateverOrder:
 
             with pytest.raises(AssertionError, match="enrollments"):
                 machine.the_doctor_finds_nothing()
+        finally:
+            machine.teardown()
+
+    def test_a_step_that_locks_in_a_different_order_is_found(self) -> None:
+        def lock(*, now: dt.datetime) -> None:
+            with transaction.atomic():
+                for model in (Enrollment, Learner):
+                    list(model.objects.select_for_update())
+
+        machine = AnyOrder()
+        try:
+            machine.found(ReviewMode.MANUAL)
+            with pytest.raises(AssertionError, match="'enrollment', 'learner'"):
+                machine.attempt(lock)
         finally:
             machine.teardown()
