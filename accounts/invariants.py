@@ -92,7 +92,7 @@ def merged_learners_lead_to_a_live_one(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"learner {pk}", "was merged, and no record says why")
     undone = extent.of(LearnerMerge.objects.all()).filter(dropped__merged_into__isnull=True)
     for pk, dropped in undone.values_list("pk", "dropped").iterator():
-        yield Breach(f"learner merge {pk}", f"learner {dropped} is not merged")
+        yield Breach(f"merged learner {pk}", f"learner {dropped} is not merged")
 
 
 def paths_to_workspace() -> dict[type[Model], str]:

@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class BillingConfig(AppConfig):
     name = "billing"
-    verbose_name = "Billing"
+    verbose_name = "Money"
 
     def ready(self) -> None:
         from . import emails, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there

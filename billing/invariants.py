@@ -201,8 +201,9 @@ def checkouts_charge_the_list_price_less_the_discount(extent: Extent) -> Iterato
 def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:
     """Nobody can be asked to pay twice for one thing at a time."""
     live = extent.of(Checkout.objects.all()).filter(status__in=LIVE_CHECKOUTS)
-    for found in live.values("purpose", "subject").annotate(count=Count("id")).filter(count__gt=1).iterator():
-        yield Breach(f"{found['purpose']} {found['subject']}", f"{found['count']} checkouts are live")
+    subjects = live.values("purpose", "subject").annotate(count=Count("id"), last=Max("id"))
+    for found in subjects.filter(count__gt=1).iterator():
+        yield Breach(f"checkout {found['last']}", f"is live, as are {found['count'] - 1} more for the same thing")
 
 
 def live_checkouts_are_asked_about(extent: Extent) -> Iterator[Breach]:
@@ -233,7 +234,7 @@ def the_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
         return
     unhandled = StripeEvent.objects.filter(handled_at__isnull=True, received_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
     for pk, attempts in unhandled.values_list("pk", "attempts").iterator():
-        yield Breach(f"stripe event {pk}", f"unhandled after {attempts} attempts")
+        yield Breach(f"Stripe event {pk}", f"unhandled after {attempts} attempts")
 
 
 def payouts_are_their_lines(extent: Extent) -> Iterator[Breach]:
@@ -254,7 +255,7 @@ def closed_months_are_their_lines(extent: Extent) -> Iterator[Breach]:
         frozen = sum(total["gross"] - total["fee"] for total in close.totals)
         found = net.get((close.workspace_id, close.month), 0)
         if frozen != found:
-            yield Breach(f"month close {close.pk}", f"{frozen} was frozen, its lines come to {found}")
+            yield Breach(f"closed month {close.pk}", f"{frozen} was frozen, its lines come to {found}")
 
 
 def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute], minor: str = "amount_minor") -> Coalesce:

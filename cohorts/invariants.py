@@ -108,7 +108,7 @@ def steps_hold_a_session_while_they_are_seated(extent: Extent) -> Iterator[Breac
     nowhere = rows.filter(status__in=SEATED, class_session__isnull=True)
     kept = rows.filter(class_session__isnull=False).exclude(status__in=SEATED)
     for pk, status, session in (nowhere | kept).values_list("pk", "status", "class_session").iterator():
-        yield Breach(f"step progress {pk}", f"{status}, with {f'session {session}' if session else 'no session'}")
+        yield Breach(f"booking {pk}", f"{status}, with {f'session {session}' if session else 'no session'}")
 
 
 def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
@@ -122,7 +122,7 @@ def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
         class_session=OuterRef("class_session"),
     )
     for pk in rows.exclude(Exists(offered)).values_list("pk", flat=True).iterator():
-        yield Breach(f"step progress {pk}", "is booked in a session that its cohort does not offer for that step")
+        yield Breach(f"booking {pk}", "is booked in a session that its cohort does not offer for that step")
 
 
 def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
@@ -130,7 +130,7 @@ def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
     rows = extent.of(StepProgress.objects.all(), "package__learner__workspace")
     foreign = rows.exclude(step__program=F("package__program"))
     for pk in foreign.values_list("pk", flat=True).iterator():
-        yield Breach(f"step progress {pk}", "is about a step of another program")
+        yield Breach(f"booking {pk}", "is about a step of another program")
     known = StepProgress.objects.filter(package=OuterRef(OuterRef("pk")), step=OuterRef("pk"))
     unknown = CourseStep.objects.filter(program=OuterRef("program")).exclude(Exists(known))
     live = extent.of(StudentPackage.objects.live(), "learner__workspace")
@@ -165,7 +165,7 @@ def holds_end(extent: Extent) -> Iterator[Breach]:
 def offers_hold_a_place(extent: Extent) -> Iterator[Breach]:
     offered = extent.of(WaitlistEntry.objects.all(), "learner__workspace").filter(status=WaitStatus.OFFERED)
     for pk in offered.exclude(place__status=PlaceStatus.HELD).values_list("pk", flat=True).iterator():
-        yield Breach(f"waiting list entry {pk}", "was offered a place that is not held")
+        yield Breach(f"waitlist entry {pk}", "was offered a place that is not held")
 
 
 def live_checkouts_hold_a_place(extent: Extent) -> Iterator[Breach]:

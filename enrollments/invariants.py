@@ -88,7 +88,7 @@ def seat_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
     )
     for pk, reserved, used, reserved_rows, used_rows in rows.iterator():
         fact = f"counts {reserved} reserved and {used} used seats; {reserved_rows} and {used_rows} are held"
-        yield Breach(f"allocation {pk}", fact)
+        yield Breach(f"seat allocation {pk}", fact)
 
 
 def no_allocation_is_oversold(extent: Extent) -> Iterator[Breach]:
@@ -100,13 +100,15 @@ def no_allocation_is_oversold(extent: Extent) -> Iterator[Breach]:
         .values_list("pk", "held", "total_seats")
     )
     for pk, held, total in rows.iterator():
-        yield Breach(f"allocation {pk}", f"{held} seats of {total} are held")
+        yield Breach(f"seat allocation {pk}", f"{held} seats of {total} are held")
 
 
 def one_held_seat_per_learner_and_allocation(extent: Extent) -> Iterator[Breach]:
     held = extent.of(SeatAssignment.objects.all(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
     for found in held.values("allocation", "learner").annotate(count=Count("id")).filter(count__gt=1).iterator():
-        yield Breach(f"allocation {found['allocation']}", f"learner {found['learner']} holds {found['count']} seats")
+        yield Breach(
+            f"seat allocation {found['allocation']}", f"learner {found['learner']} holds {found['count']} seats"
+        )
 
 
 def held_seats_agree_with_their_enrollment(extent: Extent) -> Iterator[Breach]:
@@ -116,7 +118,7 @@ def held_seats_agree_with_their_enrollment(extent: Extent) -> Iterator[Breach]:
     held = extent.of(SeatAssignment.objects.all(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
     wrong = held.exclude(agreeing & Q(learner=F("enrollment__learner")))
     for pk, status, enrollment in wrong.values_list("pk", "status", "enrollment").iterator():
-        yield Breach(f"seat {pk}", f"{status}, which does not agree with its enrollment {enrollment}")
+        yield Breach(f"seat holder {pk}", f"{status}, which does not agree with its enrollment {enrollment}")
 
 
 # --- Decisions --------------------------------------------------------------------------------------------------------
@@ -285,7 +287,7 @@ def transitions_form_a_chain(extent: Extent) -> Iterator[Breach]:
     for pk, enrollment, from_status, expected in rows.iterator():
         if from_status != expected:
             fact = f"starts from {from_status} where enrollment {enrollment} was {expected}"
-            yield Breach(f"transition {pk}", fact)
+            yield Breach(f"enrollment transition {pk}", fact)
 
 
 def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
@@ -296,7 +298,7 @@ def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
             allowed |= Q(facet=facet, from_status=edge.source, to_status=edge.target)
     wrong = extent.of(EnrollmentTransition.objects.all(), "enrollment__workspace").exclude(allowed)
     for pk, from_status, to_status in wrong.values_list("pk", "from_status", "to_status").iterator():
-        yield Breach(f"transition {pk}", f"from {from_status} to {to_status}, which is not possible")
+        yield Breach(f"enrollment transition {pk}", f"from {from_status} to {to_status}, which is not possible")
 
 
 def deleted_enrollments_hold_nothing(extent: Extent) -> Iterator[Breach]:
@@ -324,7 +326,7 @@ def labels_are_what_their_enrollment_names(extent: Extent) -> Iterator[Breach]:
         instance=F("enrollment__instance"), created_at=F("enrollment__created_at")
     )
     for pk, enrollment in strayed.values_list("pk", "enrollment").iterator():
-        yield Breach(f"label {pk}", f"is listed where its enrollment {enrollment} is not")
+        yield Breach(f"enrollment label {pk}", f"is listed where its enrollment {enrollment} is not")
 
 
 # --- Exits ------------------------------------------------------------------------------------------------------------
@@ -354,7 +356,7 @@ def transitions_have_their_event(extent: Extent) -> Iterator[Breach]:
     recent = EnrollmentTransition.objects.filter(created_at__gte=extent.now - EVENTS_KEPT_FOR)
     untold = extent.of(recent, "enrollment__workspace").exclude(Exists(told))
     for pk, enrollment in untold.values_list("pk", "enrollment").iterator():
-        yield Breach(f"transition {pk}", f"no event told that enrollment {enrollment} changed")
+        yield Breach(f"enrollment transition {pk}", f"no event told that enrollment {enrollment} changed")
 
 
 def decisions_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
@@ -374,7 +376,7 @@ def seats_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
     )
     wrong = rows.exclude(told=Concat(Value("seat."), F("status")))
     for pk, status, told in wrong.values_list("pk", "status", "told").iterator():
-        yield Breach(f"seat {pk}", f"is {status}; its last event says {told}")
+        yield Breach(f"seat holder {pk}", f"is {status}; its last event says {told}")
 
 
 def _named(kind: str, pk: OuterRef) -> Concat:

@@ -48,7 +48,7 @@ def held_reviews_are_carried_out(extent: Extent) -> Iterator[Breach]:
     held = extent.of(HeldReview.objects.all(), "enrollment__workspace").filter(status=HeldReviewStatus.HELD)
     late = held.filter(created_at__lt=extent.now - REVIEWS_WITHIN)
     for pk, created_at in late.values_list("pk", "created_at").iterator():
-        yield Breach(f"held review {pk}", f"was given at {created_at:%Y-%m-%d %H:%M}, and no sweep has carried it out")
+        yield Breach(f"held answer {pk}", f"was given at {created_at:%Y-%m-%d %H:%M}, and no sweep has carried it out")
 
 
 def unanswered_inquiries_are_reported(extent: Extent) -> Iterator[Breach]:
@@ -61,7 +61,9 @@ def unanswered_inquiries_are_reported(extent: Extent) -> Iterator[Breach]:
         enrollment__deleted_at=None,
     )
     for pk, due_at in late.values_list("pk", "due_at").iterator():
-        yield Breach(f"question {pk}", f"was to be answered by {due_at:%Y-%m-%d %H:%M}, and no sweep has told staff")
+        yield Breach(
+            f"question to a family {pk}", f"was to be answered by {due_at:%Y-%m-%d %H:%M}, and no sweep has told staff"
+        )
 
 
 def idle_seats_are_settled(extent: Extent) -> Iterator[Breach]:

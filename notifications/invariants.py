@@ -18,7 +18,7 @@ def pending_notifications_are_pursued(extent: Extent) -> Iterator[Breach]:
         status=NotificationStatus.PENDING, next_attempt_at__lt=extent.now - SWEEP_NOTICES_WITHIN
     )
     for pk, attempts in overdue.values_list("pk", "attempts").iterator():
-        yield Breach(f"notification {pk}", f"pending after {attempts} attempts, and no sweep does anything about it")
+        yield Breach(f"email {pk}", f"pending after {attempts} attempts, and no sweep does anything about it")
 
 
 INVARIANTS: tuple[Invariant, ...] = (pending_notifications_are_pursued,)

@@ -70,7 +70,7 @@ class Finding(models.Model):
     """
 
     invariant = models.CharField(max_length=100)
-    row = models.CharField(max_length=100)  # "allocation 12"
+    row = models.CharField(max_length=100)  # "seat allocation 12"
     fact = models.CharField(max_length=500)
     found_at = models.DateTimeField()
     seen_at = models.DateTimeField()

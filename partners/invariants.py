@@ -178,7 +178,7 @@ def field_maps_hold(extent: Extent) -> Iterator[Breach]:
     mapped = extent.of(Provider.objects.exclude(field_map={}), "workspace")
     for pk, field_map in mapped.values_list("pk", "field_map").iterator():
         if faults := find_faults(field_map):
-            yield Breach(f"provider {pk}", f"has a field map that does not hold at {faults[0].field or 'all'}")
+            yield Breach(f"partner {pk}", f"has a field map that does not hold at {faults[0].field or 'all'}")
 
 
 INVARIANTS: tuple[Invariant, ...] = (

@@ -40,7 +40,9 @@ class ConsentBody(serializers.Serializer[Any]):
     purpose = TextField(max_length=40, help_text="The purpose of the text, such as photos.")
     version = WholeNumberField(min_value=1, max_value=MAX_INT, help_text="The version of the text that was signed.")
     email = EmailTextField(help_text="The address of the person who signed.")
-    signedAt = MomentField(help_text="When they signed, not in the future. The version must have been in force by then.")
+    signedAt = MomentField(
+        help_text="When they signed, not in the future. The version must have been in force by then."
+    )
     evidence = TextField(
         max_length=200, help_text="Where you keep the proof, such as the id of the signed document in your system."
     )

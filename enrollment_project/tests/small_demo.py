@@ -78,7 +78,11 @@ def _add_what_the_demo_lacks() -> None:
     now = utc_now()
     Examination.objects.create(began_at=now)
     Backup.objects.create(name="2026-11-29-031700", made_at=now, rows=1000, files=2, size_bytes=3_000_000)
-    broken = {"invariant": "enrollments.seat_counters_equal_their_holders", "row": "allocation 1", "fact": "Off by one"}
+    broken = {
+        "invariant": "enrollments.seat_counters_equal_their_holders",
+        "row": "seat allocation 1",
+        "fact": "Off by one",
+    }
     Finding.objects.create(**broken, found_at=now, seen_at=now)
     ReconciliationRun.objects.create(started_at=now, window_start=now)
     IdempotencyRecord.objects.create(scope="key:1", key="k", fingerprint="f", locked_until=now, created_at=now)

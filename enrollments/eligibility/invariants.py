@@ -20,7 +20,9 @@ def criteria_are_of_a_version_that_was_counted(extent: Extent) -> Iterator[Breac
     instances = extent.of(ProgramInstance.objects.all()).annotate(newest=Max("criteria__version"))
     newer = instances.filter(newest__gt=F("criteria_version")).values_list("pk", "criteria_version", "newest")
     for pk, version, newest in newer.iterator():
-        yield Breach(f"instance {pk}", f"goes by version {version} of its criteria, and there is a version {newest}")
+        yield Breach(
+            f"program instance {pk}", f"goes by version {version} of its criteria, and there is a version {newest}"
+        )
     sets = extent.of(Criterion.objects.all(), "instance__workspace").values("instance", "version")
     earlier = Criterion.objects.filter(
         instance=OuterRef("instance"), version=OuterRef("version"), position=OuterRef("position") - 1
@@ -40,7 +42,7 @@ def verdicts_are_by_criteria_that_exist(extent: Extent) -> Iterator[Breach]:
     is_gone = ~Q(answers=[]) & ~Q(Exists(asked))
     verdicts = extent.of(EligibilityVerdict.objects.all(), "enrollment__workspace").filter(never_was | is_gone)
     for pk, version in verdicts.values_list("pk", "criteria_version").iterator():
-        yield Breach(f"verdict {pk}", f"is by version {version} of criteria that do not exist")
+        yield Breach(f"eligibility verdict {pk}", f"is by version {version} of criteria that do not exist")
     ahead = extent.of(Enrollment.objects.all()).filter(criteria_version__gt=F("instance__criteria_version"))
     for pk, version in ahead.values_list("pk", "criteria_version").iterator():
         yield Breach(f"enrollment {pk}", f"was evaluated by version {version}, which its program instance has not had")
@@ -51,7 +53,9 @@ def verdicts_follow_from_their_answers(extent: Extent) -> Iterator[Breach]:
     rows = extent.of(EligibilityVerdict.objects.all(), "enrollment__workspace")
     for pk, outcome, answers in rows.values_list("pk", "outcome", "answers").iterator():
         if outcome not in _outcomes_of(answers):
-            yield Breach(f"verdict {pk}", f"is {outcome}, which does not follow from its {len(answers)} answers")
+            yield Breach(
+                f"eligibility verdict {pk}", f"is {outcome}, which does not follow from its {len(answers)} answers"
+            )
 
 
 def _outcomes_of(answers: Sequence[dict[str, Any]]) -> Sequence[str]:

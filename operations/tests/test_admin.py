@@ -43,7 +43,7 @@ class TestTheDoctorsPage:
 
         text = response.content.decode()
         assert "1 breach found." in text
-        assert f"allocation {allocation.pk}" in text
+        assert f"seat allocation {allocation.pk}" in text
         assert Examination.objects.get().broken == {"enrollments.seat_counters_equal_their_holders": 1}
 
     def test_says_who_is_wronged_and_what_to_do(self, operator, allocation):

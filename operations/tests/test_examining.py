@@ -43,39 +43,42 @@ class TestAnExamination:
 
     def test_keeps_each_row_with_all_that_is_wrong_with_it(self, broken):
         broken += [
-            Breach("allocation 1", "is full"),
-            Breach("allocation 2", "is full"),
-            Breach("allocation 1", "is old"),
+            Breach("seat allocation 1", "is full"),
+            Breach("seat allocation 2", "is full"),
+            Breach("seat allocation 1", "is old"),
         ]
 
         examination = examine_all(now=NOW)
 
         assert examination.broken == {NAME: 3}
-        assert told() == [("allocation 1", "is full; is old", 1, False), ("allocation 2", "is full", 1, False)]
+        assert told() == [
+            ("seat allocation 1", "is full; is old", 1, False),
+            ("seat allocation 2", "is full", 1, False),
+        ]
 
     def test_counts_a_row_that_is_still_broken_and_ends_one_that_is_not(self, broken):
-        broken += [Breach("allocation 1", "is full"), Breach("allocation 2", "is full")]
+        broken += [Breach("seat allocation 1", "is full"), Breach("seat allocation 2", "is full")]
         examine_all(now=NOW)
         broken.pop()
         examine_all(now=NOW + HOUR)
 
-        assert told() == [("allocation 1", "is full", 2, False), ("allocation 2", "is full", 1, True)]
+        assert told() == [("seat allocation 1", "is full", 2, False), ("seat allocation 2", "is full", 1, True)]
         assert list(Finding.objects.confirmed().values_list("row", "found_at", "seen_at")) == [
-            ("allocation 1", NOW, NOW + HOUR)
+            ("seat allocation 1", NOW, NOW + HOUR)
         ]
 
     def test_finds_a_row_that_breaks_again_anew(self, broken):
-        broken.append(Breach("allocation 1", "is full"))
+        broken.append(Breach("seat allocation 1", "is full"))
         examine_all(now=NOW)
         mended = broken.pop()
         examine_all(now=NOW + HOUR)
         broken.append(mended)
         examine_all(now=NOW + 2 * HOUR)
 
-        assert told() == [("allocation 1", "is full", 1, True), ("allocation 1", "is full", 1, False)]
+        assert told() == [("seat allocation 1", "is full", 1, True), ("seat allocation 1", "is full", 1, False)]
 
     def test_keeps_a_thousand_rows_of_an_invariant_and_counts_all(self, broken):
-        broken += [Breach(f"allocation {number}", "is full") for number in range(1_001)]
+        broken += [Breach(f"seat allocation {number}", "is full") for number in range(1_001)]
 
         examination = examine_all(now=NOW)
 
@@ -99,7 +102,7 @@ class TestAnExamination:
     def test_that_was_given_up_meanwhile_records_nothing(self, monkeypatch):
         def take_long(extent: Extent) -> list[Breach]:
             Examination.objects.update(status="interrupted")
-            return [Breach("allocation 1", "is full")]
+            return [Breach("seat allocation 1", "is full")]
 
         monkeypatch.setattr(doctor, "INVARIANTS", {NAME: take_long})
 
@@ -111,19 +114,19 @@ class TestAnExamination:
 
 class TestLookingAgain:
     def test_ends_a_finding_whose_row_is_in_order(self, broken):
-        broken += [Breach("allocation 1", "is full"), Breach("allocation 2", "is full")]
+        broken += [Breach("seat allocation 1", "is full"), Breach("seat allocation 2", "is full")]
         examine_all(now=NOW)
         broken.pop(0)
 
         still = [examine_again(finding=finding, now=NOW + HOUR) for finding in Finding.objects.order_by("pk")]
 
         assert still == [False, True]
-        assert told() == [("allocation 1", "is full", 1, True), ("allocation 2", "is full", 1, False)]
+        assert told() == [("seat allocation 1", "is full", 1, True), ("seat allocation 2", "is full", 1, False)]
 
 
 class TestForgetting:
     def test_deletes_what_has_been_over_for_long_and_nothing_that_is_open(self, broken):
-        broken += [Breach("allocation 1", "is full"), Breach("allocation 2", "is full")]
+        broken += [Breach("seat allocation 1", "is full"), Breach("seat allocation 2", "is full")]
         examine_all(now=NOW)
         broken.pop()
         examine_all(now=NOW + HOUR)
@@ -131,4 +134,4 @@ class TestForgetting:
         deleted = [forget_old_findings(limit=10, now=NOW + HOUR + KEPT + extra) for extra in (-HOUR, HOUR)]
 
         assert deleted == [0, 3]  # the second finding and both examinations
-        assert told() == [("allocation 1", "is full", 2, False)]
+        assert told() == [("seat allocation 1", "is full", 2, False)]

@@ -39,8 +39,8 @@ def a_seat_of_a_foreign_allocation(world: World) -> Rows:
             f"seat holder {world.used.seat_id}",
         ],
         "enrollments.seat_counters_equal_their_holders": [
-            f"allocation {world.allocation.pk}",
-            f"allocation {foreign.pk}",
+            f"seat allocation {world.allocation.pk}",
+            f"seat allocation {foreign.pk}",
         ],
     }
 
@@ -102,7 +102,7 @@ def a_seat_of_a_merged_learner(world: World) -> Rows:
     SeatAssignment.objects.filter(pk=world.used.seat_id).update(learner=merged_learner(world))
     return {
         "accounts.nothing_belongs_to_a_merged_learner": [f"seat holder {world.used.seat_id}"],
-        "enrollments.held_seats_agree_with_their_enrollment": [f"seat {world.used.seat_id}"],
+        "enrollments.held_seats_agree_with_their_enrollment": [f"seat holder {world.used.seat_id}"],
     }
 
 
@@ -142,7 +142,7 @@ def a_merge_without_a_record(world: World) -> str:
 def a_record_of_a_merge_that_is_undone(world: World) -> str:
     merged = merged_learner(world)
     Learner.objects.filter(pk=merged.pk).update(merged_into=None)
-    return f"learner merge {LearnerMerge.objects.get().pk}"
+    return f"merged learner {LearnerMerge.objects.get().pk}"
 
 
 def merged_learner(world: World) -> Learner:

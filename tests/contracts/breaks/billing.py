@@ -281,7 +281,7 @@ def two_live_checkouts(world: World) -> Rows:
     second = copy(world.checkout, stripe_session_id="cs_second", status="processing")
     Checkout.objects.bulk_create([second])
     return {
-        "billing.one_live_checkout_per_subject": [f"enrollment_decision {world.waiting.pk}"],
+        "billing.one_live_checkout_per_subject": [f"checkout {second.pk}"],
         "enrollments.live_checkouts_are_wanted": [f"checkout {second.pk}"],
     }
 
@@ -361,7 +361,7 @@ def an_event_nobody_handles(world: World) -> str:
         stripe_created_at=utc_now(),
         received_at=utc_now() - 16 * MINUTE,
     )
-    return f"stripe event {event.pk}"
+    return f"Stripe event {event.pk}"
 
 
 # --- Rows in addition to the world's ----------------------------------------------------------------------------------

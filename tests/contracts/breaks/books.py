@@ -38,4 +38,4 @@ def a_month_that_was_frozen_at_more_than_its_lines(world: World) -> str:
         closed_by="user:7",
         totals=[{"account": "payments", "currency": "usd", "gross": 4900, "fee": 0}],
     )
-    return f"month close {close.pk}"
+    return f"closed month {close.pk}"

@@ -19,7 +19,7 @@ HELD = {"name": "Age", "expression": "true", "inputs": {}, "answer": True, "reas
 @breaks("enrollments.criteria_are_of_a_version_that_was_counted")
 def a_set_that_its_instance_does_not_count(world: World) -> str:
     criterion = a_criterion(world, version=2)
-    return f"instance {criterion.instance_id}"
+    return f"program instance {criterion.instance_id}"
 
 
 @breaks("enrollments.criteria_are_of_a_version_that_was_counted")
@@ -39,12 +39,12 @@ def criteria_that_were_taken_away(world: World) -> None:
 
 @breaks("enrollments.verdicts_are_by_criteria_that_exist")
 def a_verdict_by_a_version_to_come(world: World) -> str:
-    return f"verdict {a_verdict(world, criteria_version=2).pk}"
+    return f"eligibility verdict {a_verdict(world, criteria_version=2).pk}"
 
 
 @breaks("enrollments.verdicts_are_by_criteria_that_exist")
 def a_verdict_whose_criteria_are_gone(world: World) -> str:
-    return f"verdict {a_verdict(world, answers=[HELD]).pk}"
+    return f"eligibility verdict {a_verdict(world, answers=[HELD]).pk}"
 
 
 @breaks("enrollments.verdicts_are_by_criteria_that_exist")
@@ -63,19 +63,19 @@ def a_verdict_by_an_earlier_version(world: World) -> None:
 @breaks("enrollments.verdicts_follow_from_their_answers")
 def an_eligible_one_whose_criterion_does_not_hold(world: World) -> str:
     a_criterion(world)
-    return f"verdict {a_verdict(world, answers=[HELD, HELD | {'answer': False}]).pk}"
+    return f"eligibility verdict {a_verdict(world, answers=[HELD, HELD | {'answer': False}]).pk}"
 
 
 @breaks("enrollments.verdicts_follow_from_their_answers")
 def an_ineligible_one_whose_criterion_could_not_be_evaluated(world: World) -> str:
     a_criterion(world)
     answers = [HELD | {"answer": None}, HELD | {"answer": False}]
-    return f"verdict {a_verdict(world, outcome='ineligible', answers=answers).pk}"
+    return f"eligibility verdict {a_verdict(world, outcome='ineligible', answers=answers).pk}"
 
 
 @breaks("enrollments.verdicts_follow_from_their_answers")
 def an_undecided_one_without_an_answer(world: World) -> str:
-    return f"verdict {a_verdict(world, outcome='undecided').pk}"
+    return f"eligibility verdict {a_verdict(world, outcome='undecided').pk}"
 
 
 @spares("enrollments.verdicts_follow_from_their_answers")
@@ -103,7 +103,7 @@ def a_manufacturer_that_was_taken_off_the_enrollment_alone(world: World) -> str:
 def a_label_at_another_place_of_the_list(world: World) -> str:
     label(world, tags=["vip"])
     EnrollmentLabel.objects.update(created_at=utc_now() + dt.timedelta(days=1))
-    return f"label {EnrollmentLabel.objects.get().pk}"
+    return f"enrollment label {EnrollmentLabel.objects.get().pk}"
 
 
 @spares("enrollments.labels_are_what_their_enrollment_names")

@@ -29,16 +29,16 @@ TODAY = utc_now().date()
 @breaks("enrollments.seat_counters_equal_their_holders")
 def a_counter_that_lost_a_seat(world: World) -> str:
     DistrictSeatAllocation.objects.filter(pk=world.allocation.pk).update(used_seats=0)
-    return f"allocation {world.allocation.pk}"
+    return f"seat allocation {world.allocation.pk}"
 
 
 @breaks("enrollments.seat_counters_equal_their_holders")
 def a_seat_released_without_counting(world: World) -> Rows:
     SeatAssignment.objects.filter(pk=world.reserved.seat_id).update(status="released")
     return {
-        "enrollments.seat_counters_equal_their_holders": [f"allocation {world.allocation.pk}"],
+        "enrollments.seat_counters_equal_their_holders": [f"seat allocation {world.allocation.pk}"],
         "enrollments.completed_decisions_are_funded": [f"decision {world.reserved.pk}"],
-        "enrollments.seats_are_published_as_they_are": [f"seat {world.reserved.seat_id}"],
+        "enrollments.seats_are_published_as_they_are": [f"seat holder {world.reserved.seat_id}"],
     }
 
 
@@ -46,15 +46,15 @@ def a_seat_released_without_counting(world: World) -> Rows:
 def a_total_below_use(world: World) -> str:
     drop_constraint(DistrictSeatAllocation, "allocation_never_oversold")
     DistrictSeatAllocation.objects.filter(pk=world.allocation.pk).update(total_seats=1)
-    return f"allocation {world.allocation.pk}"
+    return f"seat allocation {world.allocation.pk}"
 
 
 @breaks("enrollments.no_allocation_is_oversold")
 def more_seats_held_than_there_are_and_counted(world: World) -> Rows:
     DistrictSeatAllocation.objects.filter(pk=world.allocation.pk).update(total_seats=1, reserved_seats=0)
     return {
-        "enrollments.no_allocation_is_oversold": [f"allocation {world.allocation.pk}"],
-        "enrollments.seat_counters_equal_their_holders": [f"allocation {world.allocation.pk}"],
+        "enrollments.no_allocation_is_oversold": [f"seat allocation {world.allocation.pk}"],
+        "enrollments.seat_counters_equal_their_holders": [f"seat allocation {world.allocation.pk}"],
     }
 
 
@@ -63,7 +63,7 @@ def more_seats_counted_than_there_are_and_held(world: World) -> Rows:
     drop_constraint(DistrictSeatAllocation, "allocation_never_oversold")
     DistrictSeatAllocation.objects.filter(pk=world.allocation.pk).update(total_seats=1)
     rows = a_seat_released_without_counting(world)
-    return {**rows, "enrollments.no_allocation_is_oversold": [f"allocation {world.allocation.pk}"]}
+    return {**rows, "enrollments.no_allocation_is_oversold": [f"seat allocation {world.allocation.pk}"]}
 
 
 @spares("enrollments.no_allocation_is_oversold")
@@ -78,8 +78,8 @@ def a_learner_with_two_seats(world: World) -> Rows:
     drop_constraint(SeatAssignment, "seat_one_held_per_learner")
     SeatAssignment.objects.filter(pk=world.reserved.seat_id).update(learner=world.used.learner_id)
     return {
-        "enrollments.one_held_seat_per_learner_and_allocation": [f"allocation {world.allocation.pk}"],
-        "enrollments.held_seats_agree_with_their_enrollment": [f"seat {world.reserved.seat_id}"],
+        "enrollments.one_held_seat_per_learner_and_allocation": [f"seat allocation {world.allocation.pk}"],
+        "enrollments.held_seats_agree_with_their_enrollment": [f"seat holder {world.reserved.seat_id}"],
     }
 
 
@@ -100,7 +100,7 @@ def a_learner_with_a_seat_of_each_of_two_allocations(world: World) -> None:
 def a_seat_reserved_after_the_approval(world: World) -> Rows:
     Enrollment.objects.filter(pk=world.reserved.enrollment_id).update(eligibility_status="approved")
     return {
-        "enrollments.held_seats_agree_with_their_enrollment": [f"seat {world.reserved.seat_id}"],
+        "enrollments.held_seats_agree_with_their_enrollment": [f"seat holder {world.reserved.seat_id}"],
         "enrollments.facets_equal_their_last_transition": [f"enrollment {world.reserved.enrollment_id}"],
     }
 
@@ -109,7 +109,7 @@ def a_seat_reserved_after_the_approval(world: World) -> Rows:
 def a_seat_held_after_the_end(world: World) -> Rows:
     Enrollment.objects.filter(pk=world.used.enrollment_id).update(eligibility_status="unenrolled")
     return {
-        "enrollments.held_seats_agree_with_their_enrollment": [f"seat {world.used.seat_id}"],
+        "enrollments.held_seats_agree_with_their_enrollment": [f"seat holder {world.used.seat_id}"],
         "enrollments.facets_equal_their_last_transition": [f"enrollment {world.used.enrollment_id}"],
     }
 
@@ -117,7 +117,7 @@ def a_seat_held_after_the_end(world: World) -> Rows:
 @breaks("enrollments.held_seats_agree_with_their_enrollment")
 def a_seat_of_another_learner_than_the_enrollment_s(world: World) -> str:
     SeatAssignment.objects.filter(pk=world.used.seat_id).update(learner=world.paid.learner_id)
-    return f"seat {world.used.seat_id}"
+    return f"seat holder {world.used.seat_id}"
 
 
 # --- Decisions --------------------------------------------------------------------------------------------------------

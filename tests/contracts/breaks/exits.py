@@ -94,7 +94,7 @@ def a_planned_exit(decision: EnrollmentDecision, *, on: dt.date) -> PlannedExit:
 def an_answer_that_no_sweep_carries_out(world: World) -> str:
     review = a_held_review(world.reserved)
     HeldReview.objects.filter(pk=review.pk).update(created_at=utc_now() - dt.timedelta(hours=1))
-    return f"held review {review.pk}"
+    return f"held answer {review.pk}"
 
 
 @spares("enrollments.held_reviews_are_carried_out")
@@ -111,7 +111,7 @@ def an_answer_that_was_undone(world: World) -> None:
 
 @breaks("enrollments.unanswered_inquiries_are_reported")
 def a_question_that_nobody_answered(world: World) -> str:
-    return f"question {a_question(world.reserved).pk}"
+    return f"question to a family {a_question(world.reserved).pk}"
 
 
 @spares("enrollments.unanswered_inquiries_are_reported")

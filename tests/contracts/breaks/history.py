@@ -20,7 +20,7 @@ def an_event_that_is_gone(world: World) -> Rows:
     first = transition_of(world, 1)
     return {
         "events.sequences_have_no_gaps": [aggregate],
-        "enrollments.transitions_have_their_event": [f"transition {first.pk}"],
+        "enrollments.transitions_have_their_event": [f"enrollment transition {first.pk}"],
     }
 
 
@@ -63,7 +63,7 @@ def a_transition_that_is_gone(world: World) -> Rows:
     EnrollmentTransition.objects.filter(enrollment=world.used.enrollment_id, number=2).delete()
     return {
         "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
-        "enrollments.transitions_form_a_chain": [f"transition {transition_of(world, 3).pk}"],
+        "enrollments.transitions_form_a_chain": [f"enrollment transition {transition_of(world, 3).pk}"],
     }
 
 
@@ -74,7 +74,7 @@ def a_transition_that_is_there_twice(world: World) -> Rows:
     EnrollmentTransition.objects.bulk_create([second])
     return {
         "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
-        "enrollments.transitions_form_a_chain": [f"transition {second.pk}"],
+        "enrollments.transitions_form_a_chain": [f"enrollment transition {second.pk}"],
     }
 
 
@@ -118,8 +118,8 @@ def an_edge_that_does_not_exist(world: World) -> Rows:
     transition = transition_of(world, 2)
     EnrollmentTransition.objects.filter(pk=transition.pk).update(to_status="approved")
     return {
-        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
-        "enrollments.transitions_form_a_chain": [f"transition {transition_of(world, 3).pk}"],
+        "enrollments.transitions_follow_the_machine": [f"enrollment transition {transition.pk}"],
+        "enrollments.transitions_form_a_chain": [f"enrollment transition {transition_of(world, 3).pk}"],
     }
 
 
@@ -129,9 +129,9 @@ def an_edge_of_another_facet(world: World) -> Rows:
     transition = transition_of(world, 1)
     EnrollmentTransition.objects.filter(pk=transition.pk).update(facet="participation")
     return {
-        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
+        "enrollments.transitions_follow_the_machine": [f"enrollment transition {transition.pk}"],
         "enrollments.transitions_form_a_chain": [
-            f"transition {other.pk}"
+            f"enrollment transition {other.pk}"
             for other in EnrollmentTransition.objects.filter(enrollment=world.used.enrollment_id)
             if other.number in (1, 2) or (other.facet == "participation" and other.number > 1)
         ],
@@ -142,14 +142,14 @@ def an_edge_of_another_facet(world: World) -> Rows:
 def a_change_told_as_something_else(world: World) -> str:
     told = OutboxEvent.objects.filter(aggregate=f"enrollment:{world.used.enrollment.cuid}", payload__number=4)
     told.update(type="enrollment.renamed")
-    return f"transition {transition_of(world, 4).pk}"
+    return f"enrollment transition {transition_of(world, 4).pk}"
 
 
 @breaks("enrollments.transitions_have_their_event")
 def a_change_nobody_was_told(world: World) -> str:
     transition = transition_of(world, 4)
     OutboxEvent.objects.filter(aggregate=f"enrollment:{world.used.enrollment.cuid}", payload__number=4).delete()
-    return f"transition {transition.pk}"
+    return f"enrollment transition {transition.pk}"
 
 
 @breaks("enrollments.decisions_are_published_as_they_are")
@@ -168,16 +168,16 @@ def a_decision_made_in_silence(world: World) -> str:
 def a_seat_used_in_silence(world: World) -> Rows:
     SeatAssignment.objects.filter(pk=world.reserved.seat_id).update(status="used")
     return {
-        "enrollments.seats_are_published_as_they_are": [f"seat {world.reserved.seat_id}"],
-        "enrollments.held_seats_agree_with_their_enrollment": [f"seat {world.reserved.seat_id}"],
-        "enrollments.seat_counters_equal_their_holders": [f"allocation {world.allocation.pk}"],
+        "enrollments.seats_are_published_as_they_are": [f"seat holder {world.reserved.seat_id}"],
+        "enrollments.held_seats_agree_with_their_enrollment": [f"seat holder {world.reserved.seat_id}"],
+        "enrollments.seat_counters_equal_their_holders": [f"seat allocation {world.allocation.pk}"],
     }
 
 
 @breaks("enrollments.seats_are_published_as_they_are")
 def a_seat_taken_in_silence(world: World) -> str:
     OutboxEvent.objects.filter(aggregate=f"seat:{world.used.seat_id}").delete()
-    return f"seat {world.used.seat_id}"
+    return f"seat holder {world.used.seat_id}"
 
 
 @breaks("enrollments.unconfirmed_applications_are_deleted")
@@ -222,7 +222,7 @@ def an_email_nobody_sends(world: World) -> str:
     notification = Notification.objects.create(
         workspace=world.paid.workspace, kind="news", recipient="parent@example.test", next_attempt_at=overdue
     )
-    return f"notification {notification.pk}"
+    return f"email {notification.pk}"
 
 
 def transition_of(world: World, number: int) -> EnrollmentTransition:
@@ -233,8 +233,8 @@ def came_from(status: str, transition: EnrollmentTransition) -> Rows:
     """Change a transition's source state, so that it fits neither its neighbor nor the state machine."""
     EnrollmentTransition.objects.filter(pk=transition.pk).update(from_status=status)
     return {
-        "enrollments.transitions_form_a_chain": [f"transition {transition.pk}"],
-        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
+        "enrollments.transitions_form_a_chain": [f"enrollment transition {transition.pk}"],
+        "enrollments.transitions_follow_the_machine": [f"enrollment transition {transition.pk}"],
     }
 
 
@@ -243,5 +243,5 @@ def renumbered(world: World, transition: EnrollmentTransition, *, to: int) -> Ro
     EnrollmentTransition.objects.filter(pk=transition.pk).update(number=to)
     return {
         "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
-        "enrollments.transitions_have_their_event": [f"transition {transition.pk}"],
+        "enrollments.transitions_have_their_event": [f"enrollment transition {transition.pk}"],
     }

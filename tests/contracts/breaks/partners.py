@@ -274,12 +274,12 @@ def a_nudge(world: World, **more: object) -> Nudge:
 
 @breaks("partners.field_maps_hold")
 def a_map_with_two_fields_at_one_place(world: World) -> str:
-    return f"provider {map_fields(world, {'request': {'email': 'reference'}}).pk}"
+    return f"partner {map_fields(world, {'request': {'email': 'reference'}}).pk}"
 
 
 @breaks("partners.field_maps_hold")
 def a_map_that_is_none(world: World) -> str:
-    return f"provider {map_fields(world, ['email']).pk}"
+    return f"partner {map_fields(world, ['email']).pk}"
 
 
 @spares("partners.field_maps_hold")

@@ -49,7 +49,7 @@ def a_step_that_kept_its_session(world: World) -> Rows:
     booked = progress(world, 1)
     StepProgress.objects.filter(pk=booked.pk).update(status="UNBOOKED")
     return {
-        "cohorts.steps_hold_a_session_while_they_are_seated": [f"step progress {booked.pk}"],
+        "cohorts.steps_hold_a_session_while_they_are_seated": [f"booking {booked.pk}"],
         "cohorts.booked_counts_equal_their_holders": [f"class session {booked.class_session_id}"],
     }
 
@@ -58,13 +58,13 @@ def a_step_that_kept_its_session(world: World) -> Rows:
 def a_step_that_was_attended_nowhere(world: World) -> str:
     drop_constraint(StepProgress, "progress_session_iff_seated")
     StepProgress.objects.filter(pk=progress(world, 2).pk).update(status="MISSED")
-    return f"step progress {progress(world, 2).pk}"
+    return f"booking {progress(world, 2).pk}"
 
 
 @breaks("cohorts.steps_hold_a_session_of_their_own")
 def a_step_booked_where_only_another_cohort_has_a_session(world: World) -> str:
     CohortSession.objects.filter(cohort=world.cohort, step__order=1).update(cohort=unscheduled_cohort(world))
-    return f"step progress {progress(world, 1).pk}"
+    return f"booking {progress(world, 1).pk}"
 
 
 @breaks("cohorts.steps_hold_a_session_of_their_own")
@@ -72,7 +72,7 @@ def a_step_booked_in_the_option_of_another(world: World) -> str:
     booked = progress(world, 1)
     option = CourseStepOption.objects.filter(step=progress(world, 2).step_id).order_by("pk")[0]
     StepProgress.objects.filter(pk=booked.pk).update(option=option)
-    return f"step progress {booked.pk}"
+    return f"booking {booked.pk}"
 
 
 @breaks("cohorts.steps_hold_a_session_of_their_own")
@@ -81,7 +81,7 @@ def a_step_booked_in_the_session_of_another(world: World) -> Rows:
     other = CohortSession.objects.filter(cohort=world.cohort, step__order=2).order_by("pk")[0].class_session_id
     StepProgress.objects.filter(pk=booked.pk).update(class_session=other)
     return {
-        "cohorts.steps_hold_a_session_of_their_own": [f"step progress {booked.pk}"],
+        "cohorts.steps_hold_a_session_of_their_own": [f"booking {booked.pk}"],
         "cohorts.booked_counts_equal_their_holders": [
             f"class session {booked.class_session_id}",
             f"class session {other}",
@@ -94,7 +94,7 @@ def a_step_of_another_program(world: World) -> str:
     program = CourseFactory(workspace=world.cohort.instance.workspace)
     step = CourseStep.objects.create(program=program, order=1, label="Week 1", title="Elsewhere")
     foreign = StepProgress.objects.create(package=world.package, step=step)
-    return f"step progress {foreign.pk}"
+    return f"booking {foreign.pk}"
 
 
 @spares("cohorts.packages_have_every_step")
@@ -190,7 +190,7 @@ def a_session_of_another_program_s_step(world: World) -> Rows:
     CourseStep.objects.filter(pk=session.step_id).update(program=program)
     return {
         "cohorts.cohorts_stay_inside_their_workspace": [f"cohort session {session.pk}"],
-        "cohorts.packages_have_every_step": [f"step progress {progress(world, 1).pk}"],
+        "cohorts.packages_have_every_step": [f"booking {progress(world, 1).pk}"],
     }
 
 
@@ -207,7 +207,7 @@ def a_booked_session_whose_option_is_another_step_s(world: World) -> Rows:
     CohortSession.objects.filter(pk=session.pk).update(step=progress(world, 2).step_id)
     return {
         "cohorts.cohorts_stay_inside_their_workspace": [f"cohort session {session.pk}"],
-        "cohorts.steps_hold_a_session_of_their_own": [f"step progress {progress(world, 1).pk}"],
+        "cohorts.steps_hold_a_session_of_their_own": [f"booking {progress(world, 1).pk}"],
     }
 
 
