@@ -60,7 +60,7 @@ class NotificationAdmin(WorkspaceScopedAdmin):
         "created_at",
     )
     list_select_related = ("workspace",)
-    search_fields = ("recipient__istartswith", "=subject_key")
+    search_fields = ("recipient__istartswith", "subject_key__exact")
     search_help_text = "Address, or what it is about, e.g. package:12"
     date_hierarchy = "created_at"
     fieldsets = (

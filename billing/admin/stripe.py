@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -21,7 +22,7 @@ from core.clock import utc_now
 from core.errors import Unavailable
 
 from ..inbox import handle_event
-from ..models import ReconciliationRun, StripeEvent
+from ..models import ReconciliationRun, StripeEvent, is_about
 
 
 def stripe_notices(request: HttpRequest, stripe_id: str | None) -> Card:
@@ -32,7 +33,7 @@ def stripe_notices(request: HttpRequest, stripe_id: str | None) -> Card:
         return Card("Stripe's notices", empty="It is kept in the platform's inbox, which a superuser can open.")
     if not stripe_id:
         return Card("Stripe's notices", empty="Stripe does not know it yet.")
-    rows = StripeEvent.objects.filter(payload__icontains=stripe_id).order_by("-id")[:20]
+    rows = StripeEvent.objects.filter(is_about(stripe_id)).order_by("-id")[:20]
     return Card(
         "Stripe's notices",
         [neighbor(event, title=event.type, note=event.outcome, at=event.received_at) for event in rows],
@@ -75,8 +76,8 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
         "type",
         "received_at",
     )
-    search_fields = ("=event_id", "payload__icontains")
-    search_help_text = "Id of the event, or of the Stripe object it is about"
+    search_fields = ("event_id__exact",)
+    search_help_text = "Id of the event, of the Stripe object it is about, or of its payment intent"
     date_hierarchy = "received_at"
     fieldsets = (
         (None, {"fields": (("type", "event_id"), ("state", "outcome"), ("source", "received_at"), "payload_text")}),
@@ -87,6 +88,10 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
     )
     actions_detail = ("handle",)
     payload_text = json_column("payload")
+
+    def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
+        """Also search by the ids of what the event is about."""
+        return [*super().find_by_others(request, term), is_about(term)]
 
     @display(description="state")
     def state(self, event: StripeEvent) -> str:

@@ -2,7 +2,7 @@
 
 from .books import LedgerLine, MonthClose
 from .checkouts import Checkout, CheckoutQuerySet, Price
-from .inbox import ReconciliationRun, StripeEvent
+from .inbox import ReconciliationRun, StripeEvent, is_about
 from .invoices import Invoice, InvoiceQuerySet, InvoiceSeries, Seller
 from .mismatches import Mismatch
 from .payments import Dispute, Payment, Refund
@@ -32,4 +32,5 @@ __all__ = [
     "StripeEvent",
     "Voucher",
     "VoucherQuerySet",
+    "is_about",
 ]

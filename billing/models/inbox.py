@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 from core.clock import utc_now
 
@@ -30,11 +31,18 @@ class StripeEvent(models.Model):
         indexes = [
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(handled_at__isnull=True), name="stripe_event_due"
-            )
+            ),
+            models.Index(KeyTransform("id", "payload"), name="stripe_event_object"),
+            models.Index(KeyTransform("payment_intent", "payload"), name="stripe_event_intent"),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
+
+
+def is_about(stripe_id: str) -> models.Q:
+    """Return the condition that selects the events about the object with this id, or about the payment intent."""
+    return models.Q(payload__id=stripe_id) | models.Q(payload__payment_intent=stripe_id)
 
 
 class ReconciliationRun(models.Model):

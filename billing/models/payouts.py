@@ -89,6 +89,7 @@ class PayoutLine(models.Model):
         ]
         indexes = [
             models.Index(fields=["workspace", "moved_at"], name="payout_line_of_workspace"),
+            models.Index(fields=["-moved_at", "-id"], name="payout_line_by_moment"),
             models.Index(
                 fields=["payment_intent_id"],
                 condition=models.Q(payment__isnull=True) & ~models.Q(payment_intent_id=""),

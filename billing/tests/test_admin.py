@@ -210,6 +210,22 @@ class TestTheInbox:
         assert event.handled_at is None
         assert event.attempts == 1
 
+    @pytest.mark.parametrize(
+        ("typed", "found"), [("evt_2", {"evt_2"}), ("ch_1", {"evt_1"}), ("pi_1", {"evt_1", "evt_2"}), ("pi_", set())]
+    )
+    def test_is_searched_by_the_ids_of_an_event_and_of_what_it_is_about(self, typed: str, found: set[str]) -> None:
+        operator = StaffClient(workspace=WorkspaceFactory(), role=Role.OWNER)
+        User.objects.filter(pk=operator.user.pk).update(is_superuser=True)
+        of_charge = {"object": "charge", "id": "ch_1", "payment_intent": "pi_1"}
+        for number, about in enumerate([of_charge, {"object": "payment_intent", "id": "pi_1"}, {"id": "ch_11"}], 1):
+            StripeEvent.objects.create(
+                event_id=f"evt_{number}", type="charge.succeeded", payload=about, stripe_created_at=utc_now()
+            )
+
+        response = operator.get(reverse("admin:billing_stripeevent_changelist"), {"q": typed})
+
+        assert {event.event_id for event in response.context["cl"].result_list} == found
+
 
 class TestPrices:
     @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from partners.admin.page_button import PageButton
 
 from .deeds_answers import BEFORE, SUITED
 from .matrix import Needed, admin_routes, own_ways, pages
+from .office_rows import add_rows_for_buttons
 from .small_demo import MINE, OTHERS, person
 
 BOTH = "both@role.test"
@@ -40,28 +41,6 @@ NO_PAGES = {
     "partners_certificate_pdf": "a file",
     "search": "a part of the window that Ctrl + K opens",
     "view_on_site": "leads nowhere",
-}
-# Buttons for rows that the small demo lacks.
-NO_ROWS = {
-    "accounts_membership_reset_second_factor": "nobody has a second factor",
-    "accounts_stafftask_invite_guardian": "no guardian waits for an invitation",
-    "accounts_stafftask_merge_twins": "no two learners may be one person",
-    "accounts_stafftask_two_people": "no two learners may be one person",
-    "billing_invoice_issued_by_hand": "no invoice failed",
-    "billing_invoice_try_again": "no invoice failed",
-    "billing_mismatch_repair": "no mismatch can be repaired",
-    "billing_payment_reverse": "nobody paid outside Stripe",
-    "billing_stripeevent_handle": "all of Stripe's events are handled",
-    "cohorts_cohort_schedule_sessions": "all cohorts have their sessions",
-    "cohorts_stepprogress_withdraw": "nobody is marked by mistake",
-    "enrollments_importjob_carry_out": "nothing was rehearsed",
-    "events_webhookendpoint_enable": "all endpoints are enabled",
-    "events_webhookendpoint_redeliver_failed": "no delivery failed",
-    "partners_enrollmentstep_move": "all learners have the newest version",
-    "partners_partnersequence_move_all": "all learners have the newest version",
-    "partners_provider_results": "no partner works with files",
-    "partners_provider_resume": "no partner is paused",
-    "partners_provider_worklist": "no partner works with files",
 }
 
 
@@ -87,7 +66,7 @@ def own_pages() -> list[str]:
 def asking_pages() -> list[str]:
     """Return the names of the routes on which a button asks before it acts."""
     asking = {name for name, asked in _buttons().items() if not isinstance(asked.button, _LINKS)}
-    return sorted(asking - NO_ROWS.keys())
+    return sorted(asking)
 
 
 def _is_own(name: str) -> bool:
@@ -134,6 +113,7 @@ class OfficePlaces:
         self._found["app_list"] = [max(apps, key=lambda found: "enrollments" in found[1])]
         self._found["status"] = [(person("superuser"), reverse("status"))]
         self._found["money-days"] = [(opener_of(Power.MONEY), reverse("money-days"))]
+        add_rows_for_buttons()
         for page in pages():
             BEFORE.get(str(page.opts.model_name), _nothing)()
         for name, asked in _buttons().items():

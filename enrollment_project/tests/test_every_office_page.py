@@ -25,7 +25,7 @@ from . import office_pages
 from .drawn_demo import drawn_demo
 from .long_texts import lengthen, lengthen_addresses
 from .matrix import admin_routes
-from .office_pages import NO_PAGES, NO_ROWS, OfficePlaces, add_owner_of_both, asking_pages, client_of, own_pages
+from .office_pages import NO_PAGES, OfficePlaces, add_owner_of_both, asking_pages, client_of, own_pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
@@ -136,7 +136,7 @@ class TestThisWalk:
         assert [fault[:4] for fault in drawn_empty(shown)] == ["<ul>", "<sec"]
 
     def test_names_no_page_that_is_gone(self) -> None:
-        assert (NO_PAGES.keys() | NO_ROWS.keys()) - admin_routes() == set()
+        assert NO_PAGES.keys() - admin_routes() == set()
         assert SAID.keys() - set(own_pages()) == set()
 
     def test_says_what_to_do_about_a_page_that_nobody_knows(self, places: OfficePlaces) -> None:

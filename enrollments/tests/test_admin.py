@@ -286,6 +286,25 @@ def paid_by_parent(instance: ProgramInstance, stripe: SandboxProcess) -> Enrollm
     return Enrollment.objects.select_related("learner").get(pk=decision.enrollment_id)
 
 
+class TestThePage:
+    def test_looks_up_once_what_it_shows(
+        self, instance: ProgramInstance, reviewer: StaffClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Unfold's own template would do so three times, after two to learn the kind of the field."""
+        asked: list[Enrollment] = []
+
+        def tell(enrollment: Enrollment) -> str:
+            asked.append(enrollment)
+            return "The family pays in kind"
+
+        monkeypatch.setattr("enrollments.admin.enrollments.tell_funding", tell)
+
+        page = reviewer.get(reverse("admin:enrollments_enrollment_change", args=[submitted(instance).pk]))
+
+        assert page.content.decode().count("The family pays in kind") == 1
+        assert len(asked) == 3
+
+
 class TestOtherButtons:
     def test_a_candidate_is_judged_by_hand_with_a_reason(
         self, instance: ProgramInstance, reviewer: StaffClient
