@@ -14,4 +14,5 @@ class BackOfficeConfig(AppConfig):
     verbose_name = "Back office"
 
     def ready(self) -> None:
+        from . import headers  # noqa: F401, PLC0415  takes the place of Unfold's
         from .auditing import recording  # noqa: F401, PLC0415  hears what staff do about their own accounts
