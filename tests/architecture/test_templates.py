@@ -8,11 +8,13 @@ import pytest
 from django.contrib.messages.storage.base import Message
 from django.core.paginator import Page, Paginator
 from django.forms import BaseFormSet, BoundField, Form
+from unfold.fields import UnfoldAdminReadonlyField
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*") if path.is_file())
-DJANGOS = {name for kind in (BaseFormSet, BoundField, Form, Message, Page, Paginator) for name in dir(kind)}
-DJANGOS |= {"auto_id", "is_popup", "user_agent"}  # which only their objects have
+KINDS = (BaseFormSet, BoundField, Form, Message, Page, Paginator, UnfoldAdminReadonlyField)
+DJANGOS = {name for kind in KINDS for name in dir(kind)}
+DJANGOS |= {"auto_id", "is_popup", "text_input", "user_agent"}  # which only their objects have
 
 _TAG = re.compile(r"{{(.*?)}}|{%(.*?)%}", re.DOTALL)
 _TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
@@ -29,7 +31,7 @@ def read_from_others(template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def known() -> set[str]:
-    """Return every word of the product's Python, and the names of Django's own objects."""
+    """Return every word of the product's Python, and the names of Django's and Unfold's own objects."""
     files = [
         file
         for file in ROOT.rglob("*.py")
