@@ -127,7 +127,8 @@ def known(rows_of_module: None) -> Learner:
 @pytest.fixture
 def learner(known: Learner, db: None) -> Learner:
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # as if the tables were larger still
+        for way in ("seqscan", "hashjoin", "mergejoin"):  # as if the tables were larger still
+            cursor.execute(f"SET LOCAL enable_{way} = off")
     return known
 
 
