@@ -211,7 +211,15 @@ class TestTheInbox:
         assert event.attempts == 1
 
     @pytest.mark.parametrize(
-        ("typed", "found"), [("evt_2", {"evt_2"}), ("ch_1", {"evt_1"}), ("pi_1", {"evt_1", "evt_2"}), ("pi_", set())]
+        ("typed", "found"),
+        [
+            ("evt_2", {"evt_2"}),
+            ("ch_1", {"evt_1"}),
+            ("pi_1", {"evt_1", "evt_2"}),
+            ("pi_", set()),
+            ("\\u0000", set()),  # which PostgreSQL's JSON could not hold if it were read as an escape
+            ('"', set()),
+        ],
     )
     def test_is_searched_by_the_ids_of_an_event_and_of_what_it_is_about(self, typed: str, found: set[str]) -> None:
         operator = StaffClient(workspace=WorkspaceFactory(), role=Role.OWNER)
