@@ -1,5 +1,9 @@
 """The rows that buttons of the back office are for and the small demo lacks, in the first of its workspaces."""
 
+from collections.abc import Iterator
+
+from factory.django import DjangoModelFactory
+
 from accounts.guardians import find_or_create_guardian
 from accounts.models import Membership, SecondFactor, Workspace
 from accounts.staff_tasks import raise_staff_task
@@ -25,12 +29,24 @@ from partners.tests.factories import ProviderFactory, approved, define, group
 
 from .small_demo import MINE
 
+UNUSED = 1_000
+
 
 def add_rows_for_buttons() -> None:
-    """Add a row for each button that would otherwise have none."""
+    """Add a row for each button that would otherwise have none. Another process may have made the demo: the factories
+    of this one do not know its numbers.
+    """
+    for made in _factories(DjangoModelFactory):
+        made.reset_sequence(UNUSED, force=True)
     workspace = Workspace.objects.get(slug=MINE)
     for add in (_of_people, _of_money, _of_courses, _of_imports, _of_webhooks, _of_partners):
         add(workspace)
+
+
+def _factories(kind: type[DjangoModelFactory]) -> Iterator[type[DjangoModelFactory]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _factories(each)
 
 
 def _of_people(workspace: Workspace) -> None:
