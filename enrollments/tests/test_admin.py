@@ -287,10 +287,10 @@ def paid_by_parent(instance: ProgramInstance, stripe: SandboxProcess) -> Enrollm
 
 
 class TestThePage:
-    def test_looks_up_once_what_it_shows(
+    def test_looks_up_once_what_it_shows_and_twice_what_kind_of_field_it_is(
         self, instance: ProgramInstance, reviewer: StaffClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Unfold's own template would do so three times, after two to learn the kind of the field."""
+        """Unfold's own template would show it three times."""
         asked: list[Enrollment] = []
 
         def tell(enrollment: Enrollment) -> str:

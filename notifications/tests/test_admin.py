@@ -46,3 +46,19 @@ class TestSendingAgain:
 
         assert response.status_code == status
         assert Notification.objects.get().status == "dead"
+
+
+class TestTheSearch:
+    @pytest.mark.parametrize(
+        ("typed", "is_found"),
+        [("Parent@ex", True), ("example.test", False), ("package:12", True), ("package:1", False)],
+    )
+    def test_finds_by_the_beginning_of_the_address_and_by_the_whole_subject(
+        self, written: Letters, typed: str, is_found: bool
+    ) -> None:
+        notification = given_up()
+        owner = StaffClient(workspace=notification.workspace, role=Role.OWNER)
+
+        page = owner.get(reverse("admin:notifications_notification_changelist"), {"q": typed})
+
+        assert list(page.context["cl"].result_list) == [notification] * is_found
