@@ -57,7 +57,7 @@ faults: .venv/.development ## Kill processes and servers, and scramble vendors' 
 	@SCRAMBLED_EVENTS=$${SCRAMBLED_EVENTS:-5000} $(BIN)/python -m pytest --numprocesses 2 -m walk tests/faults/test_scrambled_events.py
 
 stateful: .venv/.development ## Seats, places, money, and reviews in any order, the doctor after each step: 500 runs of 50 steps
-	@STATEFUL_EXAMPLES=$${STATEFUL_EXAMPLES:-500} STATEFUL_STEPS=$${STATEFUL_STEPS:-50} $(BIN)/python -m pytest -m walk tests/faults/test_any_order.py
+	@STATEFUL_EXAMPLES=$${STATEFUL_EXAMPLES:-500} STATEFUL_STEPS=$${STATEFUL_STEPS:-50} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk tests/faults/test_any_order.py
 
 # The containers of production are processes here, run from Debian's packages.
 test-stack: .venv/.development servers ## Production as compose.yaml has it, under load, with each part restarted

@@ -28,6 +28,16 @@ pytestmark = [
 
 EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "10"))
 STEPS = int(os.environ.get("STATEFUL_STEPS", "20"))
+PART = 125  # examples of one test, so that processes share the work
+EXAMPLES_OF_PARTS = [min(PART, EXAMPLES - begun) for begun in range(0, EXAMPLES, PART)]
+ENOUGH = 6000  # steps in which each use case is carried out several times
+USE_CASES = {
+    *("route", "release_holder", "transfer_seat", "update_allocation", "keep_seat", "reclaim_seat"),
+    *("approve_enrollment", "reject_enrollment", "reconsider_enrollment", "unenroll_enrollment"),
+    *("change_criteria", "hold_review", "undo_review", "carry_out_due_reviews"),
+    *("record_session", "request_refund", "record_refunds", "record_dispute"),
+    *("pay_offline", "reverse_offline_payment", "reserve", "book_sessions", "cancel_booking"),
+}
 
 
 def run(*, examples: int, steps: int) -> None:
@@ -46,8 +56,14 @@ def run(*, examples: int, steps: int) -> None:
 
 
 class TestWhateverHappensInWhateverOrder:
-    def test_leaves_the_doctor_with_nothing_to_find(self) -> None:
-        run(examples=EXAMPLES, steps=STEPS)
+    @pytest.mark.parametrize("examples", EXAMPLES_OF_PARTS, ids=range(len(EXAMPLES_OF_PARTS)))
+    def test_leaves_the_doctor_with_nothing_to_find(self, examples: int) -> None:
+        AnyOrder.carried_out.clear()
+
+        run(examples=examples, steps=STEPS)
+
+        if examples * STEPS >= ENOUGH:
+            assert set(AnyOrder.carried_out) == USE_CASES
 
     def test_a_seat_that_is_not_counted_back_is_found(self) -> None:
         """Control: the row of the seat is released, but the counter is not."""
@@ -56,7 +72,7 @@ class TestWhateverHappensInWhateverOrder:
             SeatAssignment.objects.filter(pk=seat.pk).update(status="released", released_at=seat.reserved_at)
 
         machine = AnyOrder()
-        machine.found(ReviewMode.AUTOMATIC)
+        machine.found(ReviewMode.AUTOMATIC, is_busy=False)
         machine.ask_for_a_seat(1)
         machine.the_doctor_finds_nothing()
         try:
@@ -76,8 +92,19 @@ class TestWhateverHappensInWhateverOrder:
 
         machine = AnyOrder()
         try:
-            machine.found(ReviewMode.MANUAL)
+            machine.found(ReviewMode.MANUAL, is_busy=False)
             with pytest.raises(AssertionError, match="'enrollment', 'learner'"):
                 machine.attempt(lock)
         finally:
+            machine.teardown()
+
+    def test_what_only_time_breaks_is_found_at_the_end(self) -> None:
+        machine = AnyOrder()
+        machine.found(ReviewMode.MANUAL, is_busy=False)
+        machine.ask_a_parent(1, voucher="", with_seat=False)
+        machine.the_doctor_finds_nothing()
+        machine.now += dt.timedelta(days=30)
+        machine.the_doctor_finds_nothing()
+
+        with pytest.raises(AssertionError, match="live_checkouts_are_asked_about"):
             machine.teardown()
