@@ -21,7 +21,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev
 # written dies.
 TRANSPORT_ALIASES["filesystem"] = "core.spool:Transport"
 
-app = Celery("enrollment_project")
+app = Celery("enrollment_project", amqp="core.broker:AMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.task_queues = QUEUES
