@@ -168,8 +168,8 @@ def _clean_cache() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _locks_in_order(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check that every transaction of a test locks in the order of docs/concurrency.md. Walks send many requests within
-    one transaction.
+    """Check that every transaction of a test locks in the order of docs/concurrency.md, within a table by primary key.
+    Walks send many requests within one transaction.
     """
     marked = request.node.get_closest_marker
     is_walk = marked("walk") and not marked("race")
@@ -179,6 +179,7 @@ def _locks_in_order(request: pytest.FixtureRequest) -> Iterator[None]:
     with recorded_locks() as recorder:
         yield
     assert recorder.out_of_order() == []
+    assert recorder.rows_out_of_order() == []
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from django.db import connection
 from django.db.models import Model
 from django.db.transaction import Atomic
 
+from tests.row_order import RowLocks
+
 _PAGE = Path(__file__).parents[1] / "docs" / "concurrency.md"
 _NAMES = {
     "enrollments.Application": "application",
@@ -59,10 +61,11 @@ def name_of(model: type[Model]) -> str | None:
 
 
 class Recorder:
-    """The names of what each transaction locks, in the order of its first row of each."""
+    """The names of what each transaction locks, in the order of its first row of each, and the rows of each table."""
 
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
+        self.rows: list[RowLocks] = []
         self._names = {apps.get_model(label)._meta.db_table: name for label, name in _NAMES.items()}
         self._outside = _depth()
         self._ranks = written_order()
@@ -73,29 +76,26 @@ class Recorder:
     def begin(self) -> None:
         if _depth() == self._outside:
             self.transactions.append([])
+            self.rows.append(RowLocks())
 
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-        if isinstance(sql, str) and self.transactions and _depth() > self._outside:
-            names = self.transactions[-1]
-            name = self._locked_by(sql)
-            if name in _LATE and name not in names and (_LATE["cohort"] in names or self._ends_a_hold(sql)):
-                name = _LATE[name]
-            if name is not None and name not in names:
-                names.append(name)
-        return execute(sql, params, many, context)
+        if not (isinstance(sql, str) and self.transactions and _depth() > self._outside):
+            return execute(sql, params, many, context)
+        names = self.transactions[-1]
+        table = _table_locked_by(sql)
+        name = "household" if sql.startswith(_HOUSEHOLD) else self._names.get(table)
+        if name in _LATE and name not in names and (_LATE["cohort"] in names or self._ends_a_hold(sql)):
+            name = _LATE[name]
+        if name is not None and name not in names:
+            names.append(name)
+        answer = execute(sql, params, many, context)
+        if table in self._names and not many:
+            self.rows[-1].note(table, sql, params, context["cursor"].rowcount)
+        return answer
 
     def _ends_a_hold(self, sql: str) -> bool:
         """The exception of docs/concurrency.md: a transaction that locked the learner may count a held place late."""
         return "learner" in self.transactions[-1] and _ENDING_A_HOLD.match(sql) is not None
-
-    def _locked_by(self, sql: str) -> str | None:
-        if sql.startswith(_HOUSEHOLD):
-            return "household"
-        if changing := _CHANGING.match(sql):
-            return self._names.get(changing[1])
-        if " UPDATE" in sql and (locking := _LOCKING.search(sql)):
-            return self._names.get(locking[2] or locking[1])
-        return None
 
     def out_of_order(self) -> list[list[str]]:
         """Return the transactions that take a lock after one that comes later on the page, each once."""
@@ -103,6 +103,10 @@ class Recorder:
         ranked = [(names, [ranks[name] for name in names if name in ranks]) for names in self.transactions]
         found = [names for names, order in ranked if order != sorted(order)]
         return [names for place, names in enumerate(found) if names not in found[:place]]
+
+    def rows_out_of_order(self) -> list[str]:
+        """Return what transactions lock within one table in another order than that of its keys, each once."""
+        return list(dict.fromkeys(fault for rows in self.rows for fault in rows.faults))
 
 
 @contextmanager
@@ -119,6 +123,15 @@ def recorded_locks() -> Iterator[Recorder]:
         stack.enter_context(patch.object(Atomic, "__enter__", enter_and_tell))
         stack.enter_context(connection.execute_wrapper(recorder))
         yield recorder
+
+
+def _table_locked_by(sql: str) -> str:
+    """Return the table whose rows the statement locks, or an empty string."""
+    if changing := _CHANGING.match(sql):
+        return changing[1]
+    if " UPDATE" in sql and (locking := _LOCKING.search(sql)):
+        return locking[2] or locking[1]
+    return ""
 
 
 def _depth() -> int:

@@ -321,7 +321,7 @@ class _Refusals:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
         self.recording.__exit__(None, None, None)
         self.savepoint.__exit__(kind, error, trace)
-        out_of_order = self.recorder.out_of_order()
+        out_of_order = [*self.recorder.out_of_order(), *self.recorder.rows_out_of_order()]
         assert out_of_order == [], out_of_order
         return isinstance(error, DomainError)
 
