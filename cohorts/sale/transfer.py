@@ -77,7 +77,9 @@ def move_package(
         raise invalid_field("excuse", "required", "Say why the steps count as attended.")
     lock_sessions(_sessions_touched(found, cohort_id))
     lock_enrollment_row(found.enrollment_id)  # an excused step may be the last one that it waits for
-    old_place = lock_place(found.place_id)
+    held = CohortPlace.objects.held().filter(cohort=target, learner=found.learner_id).values_list("pk", flat=True)
+    places = {pk: lock_place(pk) for pk in sorted({found.place_id, *held})}
+    old_place = places[found.place_id]
     package = lock_package(package_id)
     if not package.is_live:
         raise PackageNotFound
