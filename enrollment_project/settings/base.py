@@ -1,6 +1,7 @@
 """Settings that apply everywhere. Variable values come from the environment; `.env.example` names every variable."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -334,6 +335,11 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
+
+# The virus scanner that looks at uploads: ClamAV's daemon, as host:port. Empty: none does.
+CLAMD_ADDRESS = env.str("CLAMD_ADDRESS", default="")
+if CLAMD_ADDRESS and not re.fullmatch(r".+:[0-9]{1,5}", CLAMD_ADDRESS):
+    raise ImproperlyConfigured(f"CLAMD_ADDRESS={CLAMD_ADDRESS} is not host:port, such as clamav:3310.")
 
 # --- Pages ----------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

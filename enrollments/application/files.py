@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from core.errors import Unavailable
 from core.http.uploads import FILE_MAX_BYTES
 from core.text import fit
+from core.virus_scan import ScannerDown, find_virus
 
 from ..models import Application, ApplicationFile
 from ..models.forms import files_of_applications
@@ -59,11 +60,21 @@ def find_media_type(content: "File[bytes]") -> str | None:
 
 
 def find_fault(content: "File[bytes]") -> str:
-    """Return why the file is not accepted; empty if it is."""
+    """Return why the file is not accepted; empty if it is. Asks the virus scanner, if there is one, so it must not run
+    inside a transaction.
+    """
     if content.size is None or content.size > FILE_MAX_BYTES:
         return _("The file is larger than 5 MB. Choose a smaller one.")
     if find_media_type(content) is None:
         return _("Choose a file of one of these kinds: PDF, JPEG, PNG, WebP or HEIC.")
+    try:
+        virus = find_virus(content)
+    except ScannerDown as error:
+        log.error("virus_scanner_down", error=str(error))
+        return _("Files can't be checked for viruses at the moment. Send the form again in a few minutes.")
+    if virus:
+        log.warning("virus_found", virus=virus)
+        return _("There is a virus in this file. Choose another one.")
     return ""
 
 

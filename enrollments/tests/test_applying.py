@@ -12,6 +12,7 @@ from accounts.models import Consent, Guardian, Learner
 from accounts.tests.factories import ConsentTextFactory
 from core.clock import utc_now
 from core.ids import new_cuid
+from core.tests.clamd import EICAR, running_clamd
 from enrollments.models import Application, ApplicationFile, Enrollment
 from enrollments.models.forms import files_of_applications
 from enrollments.states import QuestionKind
@@ -220,6 +221,31 @@ class TestAFile:
 
         assert response.status_code == 422
         assert remedy in page(response)
+        assert (Application.objects.count(), ApplicationFile.objects.count()) == (0, 0)
+
+    def test_with_a_virus_is_refused(self, settings: Any) -> None:
+        instance = instance_with_form()
+        question = ask(instance, kind=QuestionKind.FILE)
+        with running_clamd() as clamd:
+            settings.CLAMD_ADDRESS = clamd.address
+
+            refused = fill_in(instance, **answer_to(question, pdf("harmless.pdf", pdf().read() + EICAR)))
+            accepted = fill_in(instance, **answer_to(question, pdf()))
+
+        assert (refused.status_code, accepted.status_code) == (422, 302)
+        assert "There is a virus in this file. Choose another one." in page(refused)
+        assert (Application.objects.count(), ApplicationFile.objects.get().content.open().read()) == (1, pdf().read())
+
+    def test_is_not_accepted_while_the_scanner_is_down(self, settings: Any) -> None:
+        instance = instance_with_form()
+        question = ask(instance, kind=QuestionKind.FILE)
+        with running_clamd() as clamd:
+            settings.CLAMD_ADDRESS = clamd.address
+
+        response = fill_in(instance, **answer_to(question, pdf()))
+
+        assert response.status_code == 422
+        assert "Files can&#x27;t be checked for viruses at the moment." in response.content.decode()
         assert (Application.objects.count(), ApplicationFile.objects.count()) == (0, 0)
 
     def test_has_to_be_chosen_again_after_another_mistake_and_the_page_says_so(self) -> None:

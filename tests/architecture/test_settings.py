@@ -105,6 +105,12 @@ class TestProduction:
     def test_accepts_what_the_refused_lack(self) -> None:
         assert answers_to({}, {"SECRET_KEY": ""}, {})[::2] == ["accepted", "accepted"]
 
+    def test_refuses_an_address_without_a_port(self) -> None:
+        refused, accepted = answers_to({"CLAMD_ADDRESS": "clamav"}, {"CLAMD_ADDRESS": "clamav:3310"})
+
+        assert refused == "ImproperlyConfigured: CLAMD_ADDRESS=clamav is not host:port, such as clamav:3310."
+        assert accepted == "accepted"
+
     def test_passes_djangos_deployment_checks_without_a_warning(self) -> None:
         result = check_deploy(PRODUCTION)
 
