@@ -59,7 +59,7 @@ NOT_ASKED_ABOUT = SeatAssignment.objects.filter(status="used").exclude(idle_seat
 ENROLLMENTS = Enrollment.objects.all()
 REFUSED = Enrollment.objects.filter(eligibility_status__in=["ineligible", "rejected"])
 UNPAID_ENROLLMENTS = Enrollment.objects.filter(payment_status__in=UNPAID)
-HELD = HeldReview.objects.all()
+HELD = HeldReview.objects.filter(status="held")
 CHECKOUTS = Checkout.objects.all()
 PAID_BY_STRIPE = Payment.objects.filter(method="stripe", status__in=["paid", "partially_refunded"])
 # The bank disputes what has not been refunded; Stripe would say how much that is.
@@ -86,7 +86,7 @@ def pick(rows: "models.QuerySet[Any]", which: int) -> Any:
 class AnyOrder(RuleBasedStateMachine):
     """Two seats and one more of another allocation, a course with two places and one seat in each class, and a voucher
     for two uses: enough for four learners to reach every limit. If it `is_busy`, all of them have begun something.
-    `carried_out` counts the use cases that were not refused, over all runs.
+    `carried_out` counts the use cases that were not refused, over all runs in this process.
     """
 
     carried_out: ClassVar[Counter[str]] = Counter()
