@@ -45,6 +45,8 @@ _LOCKING = re.compile(r'FROM "(\w+)".* FOR (?:NO KEY )?UPDATE(?: OF "(\w+)")?', 
 _CHANGING = re.compile(r'^\s*(?:UPDATE|DELETE FROM) "?(\w+)"?')
 _ENDING_A_HOLD = re.compile(r'UPDATE "cohorts_cohort" SET "held_places" = \("cohorts_cohort"."held_places" - ')
 _LATE = {"cohort": "cohort, late", "class session": "class session, late"}
+# Locked in any order, under the lock on the row that they belong to.
+_UNDER = {"billing_refund": "payment", "partners_enrollmentstep": "enrollment"}
 _HOUSEHOLD = "SELECT pg_advisory_xact_lock("
 
 
@@ -89,7 +91,7 @@ class Recorder:
         if name is not None and name not in names:
             names.append(name)
         answer = execute(sql, params, many, context)
-        if table in self._names and not many:
+        if table in self._names and not many and _UNDER.get(table) not in names:
             self.rows[-1].note(table, sql, params, context["cursor"].rowcount)
         return answer
 

@@ -7,6 +7,11 @@ from django.db import connection, transaction
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
+from billing.locks import lock_payment
+from billing.models import Refund
+from billing.states import RefundReason
+from billing.tests.factories import paid
+from core.rows import lock_rows
 from tests.lock_order import recorded_locks
 
 pytestmark = [
@@ -19,6 +24,11 @@ LOCKED = Learner.objects.select_for_update(no_key=True)
 
 def by_key(first: int, second: int) -> None:
     list(LOCKED.filter(pk__in=[second, first]).order_by("pk"))
+
+
+def by_key_unread(first: int, second: int) -> None:
+    lock_rows(Learner, second, first)
+    one_after_the_other(second, first)
 
 
 def one_after_the_other(first: int, second: int) -> None:
@@ -45,6 +55,8 @@ def again(first: int, second: int) -> None:
 def without_waiting(first: int, second: int) -> None:
     LOCKED.get(pk=second)
     list(Learner.objects.select_for_update(skip_locked=True).filter(pk=first))
+    list(Learner.objects.select_for_update(skip_locked=True).filter(pk__in=[first, second]))
+    Learner.objects.filter(pk__in=[first, second]).update(first_name="Ana")
 
 
 def backward(first: int, second: int) -> None:
@@ -82,7 +94,7 @@ def faults_of(lock: Callable[[int, int], None]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "lock", [by_key, one_after_the_other, together_and_changed, each_and_changed, again, without_waiting]
+    "lock", [by_key, by_key_unread, one_after_the_other, together_and_changed, each_and_changed, again, without_waiting]
 )
 def test_by_key_or_without_waiting_is_in_order(lock: Callable[[int, int], None]) -> None:
     assert faults_of(lock) == []
@@ -94,6 +106,22 @@ def test_a_lower_key_after_a_higher_one_is_not(lock: Callable[[int, int], None])
 
     assert fault.startswith("accounts_learner ")
     assert " after " in fault
+
+
+@pytest.mark.parametrize("payment_first", [True, False])
+def test_refunds_are_in_any_order_under_the_lock_of_their_payment(payment_first: bool) -> None:
+    payment = paid()
+    first, second = (
+        Refund.objects.create(payment=payment, amount_minor=each, reason=RefundReason.REQUESTED, actor="user:1")
+        for each in (100, 200)
+    )
+    with recorded_locks() as recorder, transaction.atomic():
+        if payment_first:
+            lock_payment(payment.pk)
+        for refund in (second, first):
+            Refund.objects.filter(pk=refund.pk).update(last_error="")
+
+    assert len(recorder.rows_out_of_order()) == (0 if payment_first else 1)
 
 
 @pytest.mark.parametrize("lock", [in_no_order, by_name, by_one_update, one_and_both])

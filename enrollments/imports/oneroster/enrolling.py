@@ -19,7 +19,8 @@ from core.local_time import local_date
 from ...details import EnrollmentDetails
 from ...exit import find_planned_exit, plan_exit
 from ...identification import ByLearner
-from ...models import ProgramInstance
+from ...lifecycle import lock_all_to_end
+from ...models import Enrollment, ProgramInstance
 from ...queries import current_enrollment
 from ...states import EligibilityStatus
 from ..batch import enroll_candidates
@@ -94,6 +95,7 @@ def end_enrollments(batch: RosterBatch, records: Sequence[Record]) -> None:
     instances = Instances(batch.job.workspace_id, named, batch.now)
     learners = _known_learners(batch, records)
     _lock_all(batch, learners)
+    ending: list[tuple[Record, Learner, ProgramInstance]] = []
     for record in records:
         found = instances.find_any(record.document["class"])
         learner = learners.get(record.document["user"])
@@ -104,7 +106,18 @@ def end_enrollments(batch: RosterBatch, records: Sequence[Record]) -> None:
         elif any(found == instances.find_any(other) for other in record.document["others"]):
             batch.rows[STILL_ENROLLED] += 1
         else:
-            batch.attempt(record, partial(_end, batch, record, learner, found[0]))
+            ending.append((record, learner, found[0]))
+    if ending:
+        lock_all_to_end(_enrollments_of({(learner.pk, instance.pk) for _, learner, instance in ending}))
+    for record, learner, instance in ending:
+        batch.attempt(record, partial(_end, batch, record, learner, instance))
+
+
+def _enrollments_of(pairs: set[tuple[int, int]]) -> list[int]:
+    """Return the current enrollments of these learners, each in one instance."""
+    current = Enrollment.objects.current().filter(learner__id__among=[learner for learner, _ in pairs])
+    rows = current.values_list("pk", "learner_id", "instance_id")
+    return [pk for pk, learner, instance in rows if (learner, instance) in pairs]
 
 
 def _known_learners(batch: RosterBatch, records: Sequence[Record]) -> dict[str, Learner]:
