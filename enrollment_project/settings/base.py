@@ -338,7 +338,8 @@ FILE_UPLOAD_HANDLERS = [
 
 # The virus scanner that looks at uploads: ClamAV's daemon, as host:port. Empty: none does.
 CLAMD_ADDRESS = env.str("CLAMD_ADDRESS", default="")
-if CLAMD_ADDRESS and not re.fullmatch(r".+:[0-9]{1,5}", CLAMD_ADDRESS):
+_clamd = re.fullmatch(r".+:([0-9]{1,5})", CLAMD_ADDRESS)
+if CLAMD_ADDRESS and (_clamd is None or int(_clamd[1]) > 65_535):
     raise ImproperlyConfigured(f"CLAMD_ADDRESS={CLAMD_ADDRESS} is not host:port, such as clamav:3310.")
 
 # --- Pages ----------------------------------------------------------------------------------------------------------

@@ -106,10 +106,15 @@ class TestProduction:
         assert answers_to({}, {"SECRET_KEY": ""}, {})[::2] == ["accepted", "accepted"]
 
     def test_refuses_an_address_without_a_port(self) -> None:
-        refused, accepted = answers_to({"CLAMD_ADDRESS": "clamav"}, {"CLAMD_ADDRESS": "clamav:3310"})
+        addresses = ("clamav", "clamav:99999", "clamav:3310")
 
-        assert refused == "ImproperlyConfigured: CLAMD_ADDRESS=clamav is not host:port, such as clamav:3310."
-        assert accepted == "accepted"
+        answers = answers_to(*({"CLAMD_ADDRESS": address} for address in addresses))
+
+        assert answers == [
+            "ImproperlyConfigured: CLAMD_ADDRESS=clamav is not host:port, such as clamav:3310.",
+            "ImproperlyConfigured: CLAMD_ADDRESS=clamav:99999 is not host:port, such as clamav:3310.",
+            "accepted",
+        ]
 
     def test_passes_djangos_deployment_checks_without_a_warning(self) -> None:
         result = check_deploy(PRODUCTION)

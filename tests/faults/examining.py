@@ -29,11 +29,10 @@ class Answer:
 
 
 class StepwiseDoctor:
-    """Examines as `operations.doctor.examine` does. `asked` counts the invariants asked at the last step."""
+    """Examines as `operations.doctor.examine` does."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
-        self.asked = 0
         self._tables = set(connection.introspection.table_names())
         self._counts: dict[str, int] = {}
 
@@ -41,7 +40,6 @@ class StepwiseDoctor:
         written = self._tables_written()
         due = [name for name in INVARIANTS if name not in self.answers or self.answers[name].tables & written]
         self.answers |= {name: self._ask(INVARIANTS[name], now) for name in due}
-        self.asked = len(due)
         return {name: answer.breaches for name, answer in self.answers.items() if answer.breaches}
 
     def _tables_written(self) -> set[str]:

@@ -107,8 +107,8 @@ def end_enrollments(batch: RosterBatch, records: Sequence[Record]) -> None:
             batch.rows[STILL_ENROLLED] += 1
         else:
             ending.append((record, learner, found[0]))
-    if ending:
-        lock_all_to_end(_enrollments_of({(learner.pk, instance.pk) for _, learner, instance in ending}))
+    if enrollments := _enrollments_of({(learner.pk, instance.pk) for _, learner, instance in ending}):
+        lock_all_to_end(enrollments)
     for record, learner, instance in ending:
         batch.attempt(record, partial(_end, batch, record, learner, instance))
 
