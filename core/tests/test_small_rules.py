@@ -1,11 +1,7 @@
 import datetime as dt
-from unittest.mock import Mock
 
 import pytest
-from celery import Celery, shared_task
-from django.conf import settings
 from django.db import transaction
-from kombu import Connection
 from rest_framework.exceptions import ValidationError as RestFault
 
 from core.errors import invalid_field
@@ -14,7 +10,6 @@ from core.ids import CuidConverter, is_cuid, new_cuid
 from core.money import Money
 from core.network import NetworkInsideTransaction, forbid_open_transaction
 from core.retries import Retry, jittered
-from core.work import nudge
 
 
 class TestACuid:
@@ -85,51 +80,6 @@ class TestTheNetworkInATestsOwnTransaction:
     def test_is_forbidden_inside_a_block_of_ours(self):
         with transaction.atomic(), pytest.raises(NetworkInsideTransaction):
             forbid_open_transaction()
-
-
-@shared_task
-def sample_task(number: int) -> None:
-    """This task is only triggered, never run."""
-
-
-@pytest.mark.django_db(transaction=True)
-class TestANudge:
-    @pytest.fixture
-    def rung(self, monkeypatch):
-        calls = []
-        monkeypatch.setattr(sample_task, "apply_async", lambda args, **options: calls.append(list(args)))
-        return calls
-
-    def test_rings_after_the_commit(self, rung):
-        with transaction.atomic():
-            nudge(sample_task, 7)
-            before = list(rung)
-
-        assert before == []
-        assert rung == [[7]]
-
-    def test_does_not_ring_after_a_rollback(self, rung):
-        with transaction.atomic():
-            nudge(sample_task, 7)
-            transaction.set_rollback(True)
-
-        assert rung == []
-
-    def test_forgives_a_broker_that_is_gone_and_asks_it_once(self, caplog, monkeypatch):
-        unreachable = Celery("unreachable", broker="redis://127.0.0.1:1/0", set_as_current=False)
-        unreachable.conf.broker_transport_options = settings.REDIS_TRANSPORT_OPTIONS
-        connect = Mock(side_effect=ConnectionRefusedError)
-        monkeypatch.setattr(Connection, "_connection_factory", connect)
-
-        @unreachable.task
-        def ring_nobody(number: int) -> None:
-            """Never delivered."""
-
-        with transaction.atomic():
-            nudge(ring_nobody, 7)
-
-        assert "broker_unreachable" in caplog.text
-        assert connect.call_count == 1
 
 
 class Dice:

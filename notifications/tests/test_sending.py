@@ -13,7 +13,7 @@ from accounts.models import StaffTask
 from accounts.tests.factories import WorkspaceFactory
 from core import retries
 from core.clock import utc_now
-from notifications import sending
+from notifications import sending, tasks
 from notifications.models import Notification
 from notifications.sending import (
     RETRY,
@@ -32,10 +32,10 @@ NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 LATER = dt.timedelta(hours=7)  # when every pause is over
 
 
-def record_three() -> None:
-    """Three emails of one workspace to one address."""
+def record(emails: int) -> None:
+    """Emails of one workspace to one address."""
     workspace = WorkspaceFactory()
-    for number in range(3):
+    for number in range(emails):
         notify(
             workspace_id=workspace.pk,
             kind=KIND,
@@ -61,6 +61,15 @@ def recorded(**more: Any) -> Notification:
 
 def send(notification: Notification, now: dt.datetime = NOW) -> Notification:
     return send_notification(notification_id=notification.pk, now=now)
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the tasks that the worker is asked for."""
+    names: list[str] = []
+    for owner in ("Signature", "Task"):
+        monkeypatch.setattr(f"celery.{owner}.apply_async", lambda task, *args, **options: names.append(task.name))
+    return names
 
 
 @pytest.fixture
@@ -126,17 +135,37 @@ class TestNews:
 
         assert Notification.objects.count() == 0
 
-    def test_rings_for_the_worker_when_it_is_committed(
-        self, written: Letters, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+    def test_rings_for_the_sweep_when_it_is_committed(
+        self, written: Letters, django_capture_on_commit_callbacks: Any, rung: list[str]
     ) -> None:
-        rung = []
-        monkeypatch.setattr("celery.Signature.apply_async", lambda task, args, retry: rung.append((task.name, args)))
+        with django_capture_on_commit_callbacks(execute=True):
+            record(3)
+            before = list(rung)
+
+        assert before == []
+        assert rung == ["notifications.tasks.send_due_notifications"]
+
+
+class TestTheSweepAsATask:
+    """It sends 100 emails in one run."""
+
+    @pytest.mark.parametrize(("emails", "left", "rings"), [(99, 0, 0), (100, 0, 1), (101, 1, 1)])
+    def test_asks_for_another_run_if_it_may_have_left_some(
+        self,
+        written: Letters,
+        django_capture_on_commit_callbacks: Any,
+        rung: list[str],
+        emails: int,
+        left: int,
+        rings: int,
+    ) -> None:
+        record(emails)
 
         with django_capture_on_commit_callbacks(execute=True):
-            notification = recorded()
-            assert rung == []
+            tasks.send_due_notifications()
 
-        assert rung == [("notifications.tasks.send_notification", (notification.pk,))]
+        assert Notification.objects.filter(status="pending").count() == left
+        assert rung == ["notifications.tasks.send_due_notifications"] * rings
 
 
 class TestAnEmail:
@@ -217,7 +246,7 @@ class TestAMailServerThatIsDown:
 
     def test_ends_the_sweep_at_once(self, written: Letters, server: MailServer) -> None:
         server.trouble = TimeoutError()
-        record_three()
+        record(3)
 
         done = send_due_notifications(now=NOW)
 
@@ -241,7 +270,7 @@ class TestAMailServerThatIsDown:
 class TestAMailServerThatRefuses:
     def test_one_email_still_gets_the_others(self, written: Letters, server: MailServer) -> None:
         server.trouble = smtplib.SMTPRecipientsRefused({"parent@example.test": (550, b"no such parent@example.test")})
-        record_three()
+        record(3)
 
         done = send_due_notifications(now=NOW)
 

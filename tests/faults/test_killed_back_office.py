@@ -143,7 +143,7 @@ class CarryingOutAHeldAnswer(Scenario):
 class ReclaimingAnIdleSeat(Scenario):
     """One family was asked whether it still needs its seat, and did not answer; another one waits for a seat."""
 
-    steps = ["commit", "ring notifications.tasks.send_notification"]
+    steps = ["commit", "ring notifications.tasks.send_due_notifications"]
 
     def prepare(self) -> None:
         instance = InstanceFactory()
@@ -272,7 +272,7 @@ class RecordingMoneyOutsideOfStripe(Scenario):
         "POST /v1/checkout/sessions/…/expire",
         "commit",
         "commit",
-        "ring notifications.tasks.send_notification",
+        "ring notifications.tasks.send_due_notifications",
     ]
 
     def prepare(self) -> None:

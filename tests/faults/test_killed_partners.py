@@ -113,7 +113,7 @@ class HandlingACompletion(Scenario):
 class HandlingTheLastCompletion(Scenario):
     """It ends the participation, and the certificate is issued."""
 
-    steps = ["commit", "ring notifications.tasks.send_notification"]
+    steps = ["commit", "ring notifications.tasks.send_due_notifications"]
 
     def prepare(self) -> None:
         self.complete(1)

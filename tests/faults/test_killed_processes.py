@@ -237,7 +237,7 @@ class RefundScenario(Scenario):
 
 
 class RejectingAPaidEnrollment(RefundScenario):
-    steps = ["commit", "ring billing.tasks.submit_refund", "ring notifications.tasks.send_notification"]
+    steps = ["commit", "ring billing.tasks.submit_refund", "ring notifications.tasks.send_due_notifications"]
 
     def act(self) -> None:
         enrollment_id = EnrollmentDecision.objects.get().enrollment_id
@@ -250,7 +250,7 @@ class RejectingAPaidEnrollment(RefundScenario):
 
 
 class SubmittingARefund(RefundScenario):
-    steps = ["POST /v1/refunds", "commit", "ring notifications.tasks.send_notification"]
+    steps = ["POST /v1/refunds", "commit", "ring notifications.tasks.send_due_notifications"]
 
     def prepare(self) -> None:
         super().prepare()
@@ -261,7 +261,7 @@ class SubmittingARefund(RefundScenario):
 
 
 class SweepingRefunds(SubmittingARefund):
-    steps = ["update billing_refund", "POST /v1/refunds", "commit", "ring notifications.tasks.send_notification"]
+    steps = ["update billing_refund", "POST /v1/refunds", "commit", "ring notifications.tasks.send_due_notifications"]
 
     def act(self) -> None:
         submit_due_refunds(now=utc_now() + dt.timedelta(minutes=3))

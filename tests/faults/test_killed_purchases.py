@@ -73,7 +73,7 @@ class StartingACheckoutOnceOnly(StartingACheckout):
 
 
 class Fulfilling(StartingACheckout):
-    steps = ["GET /v1/checkout/sessions/…", "commit", "ring notifications.tasks.send_notification"]
+    steps = ["GET /v1/checkout/sessions/…", "commit", "ring notifications.tasks.send_due_notifications"]
 
     def prepare(self) -> None:
         super().prepare()
@@ -98,7 +98,7 @@ class Fulfilling(StartingACheckout):
 
 
 class Refunding(StartingACheckout):
-    steps = ["POST /v1/refunds", "commit", *["ring notifications.tasks.send_notification"] * 2]
+    steps = ["POST /v1/refunds", "commit", "ring notifications.tasks.send_due_notifications"]
 
     def prepare(self) -> None:
         super().prepare()
@@ -132,7 +132,7 @@ class HearingOfAPayment(Fulfilling):
         "ring billing.tasks.handle_stripe_event",
         "GET /v1/checkout/sessions/…",
         "commit",
-        "ring notifications.tasks.send_notification",
+        "ring notifications.tasks.send_due_notifications",
     ]
     told = "checkout.session.completed"
 
@@ -157,8 +157,7 @@ class HearingOfARefund(HearingOfAPayment):
         "ring billing.tasks.handle_stripe_event",
         "GET /v1/refunds",
         "commit",
-        "ring notifications.tasks.send_notification",
-        "ring notifications.tasks.send_notification",
+        "ring notifications.tasks.send_due_notifications",
     ]
     told = "charge.refunded"
 
