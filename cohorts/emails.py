@@ -55,13 +55,13 @@ OFFER = "waitlist_offer"
 
 @handles(PackageCreated)
 def tell_of_enrollment(event: PackageCreated) -> None:
-    package = _package_told_of.get(event.package_id)
-    _tell(ENROLLED, package.learner, f"package:{package.pk}", now=event.occurred_at, package=package.pk)
+    learner = _learner_told.get(event.package_id)
+    _tell(ENROLLED, learner, f"package:{event.package_id}", now=event.occurred_at, package=event.package_id)
 
 
 @compiled
-def _package_told_of(package_id: int) -> QuerySet[StudentPackage]:
-    return StudentPackage.objects.select_related("learner").filter(pk=package_id)
+def _learner_told(package_id: int) -> QuerySet[Learner]:
+    return Learner.objects.filter(packages=package_id)
 
 
 @handles(PackageMoved)
@@ -77,7 +77,7 @@ def tell_of_booking(events: Sequence[StepBooked]) -> None:
     booked = events[0]
     if booked.with_place:
         return
-    learner = _package_told_of.get(booked.package_id).learner
+    learner = _learner_told.get(booked.package_id)
     now = booked.occurred_at
     at = now.isoformat()
     key = f"package:{booked.package_id}/booked:{at}"

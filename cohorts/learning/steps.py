@@ -154,11 +154,12 @@ def _booked_of(learner_id: int) -> QuerySet[StepProgress]:
 _TAKE_SEAT = (
     "UPDATE cohorts_classsession SET booked_count = booked_count + 1 WHERE id = %s AND booked_count < max_students"
 )
-_BOOK_STEP = (
-    "UPDATE cohorts_stepprogress SET status = 'BOOKED', option_id = %s, class_session_id = %s, booked_at = %s, "
+_BOOK_STEPS = (
+    "WITH chosen (id, option_id, session_id) AS (VALUES {chosen}) UPDATE cohorts_stepprogress AS step "
+    "SET status = 'BOOKED', option_id = chosen.option_id, class_session_id = chosen.session_id, booked_at = %s, "
     "changed_at = %s, sequence = CASE WHEN last_session_id IS NULL THEN sequence ELSE sequence + 1 END, "
     "last_session_id = NULL "
-    "WHERE id = %s AND status = 'UNBOOKED'"
+    "FROM chosen WHERE step.id = chosen.id AND step.status = 'UNBOOKED' RETURNING step_id"
 )
 
 
@@ -201,12 +202,14 @@ def book_steps(
     lock_package_row(package.pk)
     rows = [unbooked[step] for step in sessions]
     at = connection.ops.adapt_datetimefield_value(now)
+    for row in rows:
+        _set_booked(row, sessions[row.step_id], now)
+    chosen = [key for row in rows for key in (row.pk, row.option_id, row.class_session_id)]
     with connection.cursor() as cursor:
-        for row in rows:
-            _set_booked(row, sessions[row.step_id], now)
-            cursor.execute(_BOOK_STEP, [row.option_id, row.class_session_id, at, at, row.pk])
-            if cursor.rowcount == 0:
-                raise already_booked({row.step_id})
+        cursor.execute(_BOOK_STEPS.format(chosen=", ".join(["(%s, %s, %s)"] * len(rows))), [*chosen, at, at])
+        booked = {step_id for (step_id,) in cursor.fetchall()}
+    if len(booked) < len(rows):
+        raise already_booked(sessions.keys() - booked)
     publish(*[_booked_event(package, row, with_place=with_place, now=now) for row in rows])
     return rows
 
