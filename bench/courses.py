@@ -23,7 +23,7 @@ LIMIT_CLIENTS = os.cpu_count() or 1
 WARM_UP_PURCHASES = 20
 FEW_COHORTS, COHORTS = 20, 200
 REQUESTS = 30  # per page
-FEW_REQUESTS = 3  # while there are few cohorts, and with --quick
+FEW_REQUESTS = 3  # with --quick
 JOBS = {"fulfil": "fulfilment", "book": "booking of two"}
 
 
@@ -73,7 +73,7 @@ def run_courses(servers: Servers, *, rounds: int, say: Callable[[str], None]) ->
                 courses.p50_ms[job].append(statistics.mean(answer["p50_ms"] for answer in answers[job]))
         say(f"Pages with {FEW_COHORTS} and {COHORTS} cohorts ...")
         requests = REQUESTS if rounds > 1 else FEW_REQUESTS
-        courses.few = workers[0].ask("browse", cohorts=FEW_COHORTS, requests=FEW_REQUESTS)
+        courses.few = workers[0].ask("browse", cohorts=FEW_COHORTS, requests=requests)
         courses.many = workers[0].ask("browse", cohorts=COHORTS - FEW_COHORTS, requests=requests)
         courses.breaches = (*workers[0].ask("find_breaches"), *_miscounted(workers[0].ask("count_rows"), expected))
     return courses

@@ -4,7 +4,7 @@ job continues at the byte where it stopped. They are deleted with the job's last
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from tempfile import NamedTemporaryFile
 
@@ -57,12 +57,18 @@ def keep_records(job: ImportJob, found: Iterable[Record]) -> None:
             raise Unavailable("The file could not be stored. Send it again in a few minutes.") from error
 
 
-def read_from(job: ImportJob, *, at_most: int) -> tuple[list[Record], int]:
-    """Return the next records of the job, and the position of the ones after them."""
+def read_from(job: ImportJob, *, at_most: int, part_of: Callable[[Record], object]) -> tuple[list[Record], int]:
+    """Return the next records of the job, up to the first one of another part, and the position after them."""
+    records: list[Record] = []
+    end = job.position
     with storage_of_imports().open(name_of(job), "rb") as file:
-        file.seek(job.position)
-        records = list(_records(file, at_most))
-        return records, file.tell()
+        file.seek(end)
+        for record in _records(file, at_most):
+            if records and part_of(record) != part_of(records[0]):
+                break
+            records.append(record)
+            end = file.tell()
+    return records, end
 
 
 def drop_file(job: ImportJob, *, now: dt.datetime) -> None:

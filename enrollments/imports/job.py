@@ -21,11 +21,11 @@ from ..states import ImportStage
 from ..task_kinds import IMPORT_FAILED
 from .batch import import_batch
 from .files import drop_file, keep_records, read_from
-from .oneroster.batch import import_roster_batch
+from .oneroster.batch import import_roster_batch, part_of
 from .oneroster.reading import open_roster
 from .options import Options
 from .outcome import ENDING
-from .reading import Format, read_records
+from .reading import Format, Record, read_records
 from .retention import is_forgotten
 from .undo import undo_batch
 
@@ -179,15 +179,19 @@ def continue_due_imports(*, limit: int, now: dt.datetime) -> int:
 def _do_batch(job: ImportJob, now: dt.datetime) -> bool:
     if job.stage == ImportStage.UNDO:
         return undo_batch(job, at_most=BATCH, now=now)
-    records, end = read_from(job, at_most=BATCH)
+    records, end = read_from(job, at_most=BATCH, part_of=part_of if job.is_roster else _whole)
     if records:
         batch = (import_roster_batch if job.is_roster else import_batch)(job, records, now=now)
         job.count(batch.rows)
         job.counts |= {name: job.counts.get(name, 0) + found for name, found in batch.verdicts.items()}
         job.position = end
-    if len(records) == BATCH:
         return True
     return _has_more_stages(job, now)
+
+
+def _whole(record: Record) -> object:
+    """A file of candidates has no parts."""
+    return None
 
 
 def _has_more_stages(job: ImportJob, now: dt.datetime) -> bool:

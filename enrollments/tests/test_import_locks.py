@@ -12,13 +12,15 @@ from django.db import connection
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
+from enrollments.imports import job
 from enrollments.imports.job import undo_import
-from enrollments.models import ProgramInstance
-from enrollments.states import ReviewMode
+from enrollments.models import DistrictSeatAllocation, Enrollment, ProgramInstance, SeatAssignment
+from enrollments.states import ReviewMode, SeatStatus
+from tests.lock_order import recorded_locks
 
-from .factories import STAFF, InstanceFactory, ProgramFactory
+from .factories import STAFF, InstanceFactory, ProgramFactory, seats
 from .importing import work_on
-from .rosters import approve_all, ending, import_roster, school, students
+from .rosters import approve_all, ending, import_roster, in_class, school, students
 
 pytestmark = [pytest.mark.django_db, pytest.mark.race]
 
@@ -81,6 +83,49 @@ class TestARosterThatListsPeopleInAnyOrder:
         assert job.counts["ended"] == 3
         assert sorted(learners(locked)[0]) == enrolled
         assert locked[0][0] == "learner"
+
+
+class TestADeltaThatEnrollsAndEnds:
+    """One learner joins the class, one stays, and one who holds a district's seat leaves."""
+
+    @pytest.fixture
+    def delta(self, workspace: Workspace, enrolled: list[int]) -> dict[str, str]:
+        enrollment = Enrollment.objects.get(learner=enrolled[0])
+        allocation = seats(workspace, total=5)
+        allocation.used_seats = 1
+        allocation.save(update_fields=["used_seats"])
+        SeatAssignment.objects.create(
+            allocation=allocation,
+            learner_id=enrolled[0],
+            enrollment=enrollment,
+            status=SeatStatus.USED,
+            reserved_at=utc_now(),
+            used_at=utc_now(),
+        )
+        files = school(2, 4)
+        files["enrollments.csv"] += in_class(1, status="tobedeleted")
+        return files
+
+    def bring(self, workspace: Workspace, delta: dict[str, str]) -> list[list[str]]:
+        """Return the transactions that locked in another order than docs/concurrency.md requires."""
+        with recorded_locks() as recorder:
+            done = import_roster(workspace, delta, mode="delta", may_end_many=True, evaluate=True)
+        assert (done.counts["imported"], done.counts["ended"]) == (1, 1)
+        assert DistrictSeatAllocation.objects.get().used_seats == 0
+        return recorder.out_of_order()
+
+    def test_does_one_after_the_other_and_so_locks_in_order(self, workspace: Workspace, delta: dict[str, str]) -> None:
+        assert self.bring(workspace, delta) == []
+
+    @pytest.mark.unordered_locks
+    def test_would_lock_an_allocation_after_an_enrollment_if_it_did_both_at_once(
+        self, workspace: Workspace, delta: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(job, "part_of", lambda record: None)
+
+        (locked,) = self.bring(workspace, delta)
+
+        assert locked.index("enrollment") < locked.index("allocation")
 
 
 class TestUndoing:

@@ -14,14 +14,14 @@ from ..reading import Record
 from .classes import match_classes
 from .enrolling import end_enrollments, enroll_students
 from .people import write_districts, write_guardians, write_learners
-from .reading import CLASS, DELETED, DISTRICT, ENDING, ENROLLMENT, GUARDIAN, LEARNER
+from .reading import CLASS, DELETED, DISTRICT, ENDING, ENROLLMENT, ENROLLMENTS, GUARDIAN, LEARNER
 from .rows import TO_BE_DELETED, RosterBatch, Write
 
 _FAULTY = "faulty"
 
 
 def import_roster_batch(job: ImportJob, records: Sequence[Record], *, now: dt.datetime) -> RosterBatch:
-    """Carry out the records, or find out what that would do."""
+    """Carry out the records, which are of one part, or find out what that would do."""
     batch = RosterBatch(job, Options(**job.options), Actor.read(job.actor), now)
     with undone_if(batch.is_rehearsal):
         for kind, found in groupby(records, key=_kind_of):
@@ -29,6 +29,13 @@ def import_roster_batch(job: ImportJob, records: Sequence[Record], *, now: dt.da
     insert_many(batch.kept)
     insert_many(batch.faults)
     return batch
+
+
+def part_of(record: Record) -> object:
+    """Return which part of a roster the record belongs to: people and classes, enrollments, or endings. A batch is of
+    one part, because ending an enrollment locks allocations, which come before enrollments, as learners do.
+    """
+    return record.file == ENROLLMENTS, _kind_of(record) == ENDING
 
 
 def _kind_of(record: Record) -> str:
