@@ -1,7 +1,7 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
-learner < account < household < allocation < cohort < class session < enrollment < place < checkout < payment < package,
-within a table by primary key.
+learner < account < household < allocation < cohort < class session < enrollment < place < checkout < payment < package <
+booking, within a table by primary key.
 """
 
 from collections.abc import Collection, Iterable
@@ -18,7 +18,16 @@ from core.rows import lock_rows
 from enrollments.locks import lock_allocation_of
 from enrollments.models import Enrollment
 
-from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
+from .models import (
+    ClassSession,
+    Cohort,
+    CohortPlace,
+    CohortSession,
+    StepProgress,
+    StudentPackage,
+    StudentPackageQuerySet,
+    WaitlistEntry,
+)
 from .states import PlaceStatus, StepStatus
 
 
@@ -122,6 +131,15 @@ def lock_package(package_id: int) -> StudentPackage:
 def lock_package_row(package_id: int) -> None:
     """Lock the package, for callers that have already read it."""
     lock_rows(StudentPackage, package_id)
+
+
+def lock_unfinished(packages: StudentPackageQuerySet) -> list[int]:
+    """Lock the enrollments of those of these packages that are not completed, then the packages; returns their ids."""
+    unfinished = packages.live().filter(completed_at__isnull=True)
+    rows = list(unfinished.order_by("enrollment_id").values_list("pk", "enrollment_id"))
+    lock_rows(Enrollment, *[enrollment for _, enrollment in rows])
+    lock_rows(StudentPackage, *sorted(package for package, _ in rows))
+    return [package for package, _ in rows]
 
 
 def lock_held_for_enrollments(enrollment_ids: Collection[int]) -> None:

@@ -37,16 +37,21 @@ _NAMES = {
     "billing.Mismatch": "mismatch",
     "billing.Voucher": "voucher",
     "cohorts.StudentPackage": "package",
+    "cohorts.StepProgress": "booking",
     "accounts.Lead": "lead",
     "partners.EnrollmentStep": "partner step",
     "billing.InvoiceSeries": "invoice series",
 }
 _LOCKING = re.compile(r'FROM "(\w+)".* FOR (?:NO KEY )?UPDATE(?: OF "(\w+)")?', re.DOTALL)
-_CHANGING = re.compile(r'^\s*(?:UPDATE|DELETE FROM) "?(\w+)"?')
+_CHANGING = re.compile(r'^\s*(?:WITH .*?\) )?(?:UPDATE|DELETE FROM) "?(\w+)"?', re.DOTALL)
 _ENDING_A_HOLD = re.compile(r'UPDATE "cohorts_cohort" SET "held_places" = \("cohorts_cohort"."held_places" - ')
 _LATE = {"cohort": "cohort, late", "class session": "class session, late"}
-# Locked in any order, under the lock on the row that they belong to.
-_UNDER = {"billing_refund": "payment", "partners_enrollmentstep": "enrollment"}
+# Locked in any order, under the lock on the row that they belong to. A package has one booking in a session at most.
+_UNDER = {
+    "billing_refund": {"payment"},
+    "partners_enrollmentstep": {"enrollment"},
+    "cohorts_stepprogress": {"package", "class session"},
+}
 _HOUSEHOLD = "SELECT pg_advisory_xact_lock("
 
 
@@ -91,7 +96,7 @@ class Recorder:
         if name is not None and name not in names:
             names.append(name)
         answer = execute(sql, params, many, context)
-        if table in self._names and not many and _UNDER.get(table) not in names:
+        if table in self._names and not many and _UNDER.get(table, set()).isdisjoint(names):
             self.rows[-1].note(table, sql, params, context["cursor"].rowcount)
         return answer
 

@@ -14,7 +14,7 @@ from core.actors import Actor
 
 from ..errors import StepInUse
 from ..learning.completion import complete_courses
-from ..locks import lock_cohorts_of, lock_sessions
+from ..locks import lock_cohorts_of, lock_sessions, lock_unfinished
 from ..models import Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from ..states import SEATED, StepStatus
 
@@ -52,6 +52,8 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime) -> CourseStep:
     # A booking takes its seat first: with the sessions locked, it is seen below, or too late to find the step.
     lock_sessions(set(step.cohort_sessions.values_list("class_session_id", flat=True)))
     refuse_in_use(step)
+    # Before the steps that it deletes, as somebody who excuses one of them locks them.
+    lock_unfinished(StudentPackage.objects.filter(program=step.program_id))
     step.progress.all().delete()
     step.cohort_sessions.all().delete()
     step.options.all().delete()

@@ -10,13 +10,12 @@ import structlog
 from django.db import transaction
 
 from core.actors import SYSTEM, Actor
-from core.rows import lock_rows
 from enrollments.lifecycle import finish_participation
-from enrollments.models import Enrollment
 from enrollments.states import ParticipationStatus
 from events.publishing import publish
 
 from ..events import PackageCompleted
+from ..locks import lock_unfinished
 from ..models import StudentPackage, StudentPackageQuerySet
 from ..queries import due_to_complete
 from .packages import package_event
@@ -45,11 +44,7 @@ def complete_courses(*, packages: StudentPackageQuerySet, actor: Actor, reason: 
     All of them are locked before they are checked: attendance that is being marked at the same time is either seen
     here, or waits and sees the changed course.
     """
-    unfinished = packages.live().filter(completed_at__isnull=True)
-    rows = list(unfinished.order_by("enrollment_id").values_list("pk", "enrollment_id"))
-    lock_rows(Enrollment, *[enrollment for _, enrollment in rows])
-    lock_rows(StudentPackage, *sorted(package for package, _ in rows))
-    due = due_to_complete().filter(pk__in=[package for package, _ in rows]).order_by("enrollment_id")
+    due = due_to_complete().filter(pk__in=lock_unfinished(packages)).order_by("enrollment_id")
     ids = list(due.values_list("pk", flat=True))
     return sum(complete_course(package_id=package, actor=actor, reason=reason, now=now) for package in ids)
 

@@ -83,6 +83,7 @@ class TestBookings:
 
 
 class TestACalendar:
+    @pytest.mark.unordered_locks  # those of the deletions that prepare it
     def test_gets_the_sessions_that_were_said_and_shares_those_that_were_said(self) -> None:
         cohort = cohort_with(options=(1, 2), name="Fall cohort")
         twin = CohortFactory(

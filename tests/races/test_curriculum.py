@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from billing.checkout import settle_checkout
 from cohorts.course import curriculum
 from cohorts.course.curriculum import add_step, remove_step, save_step
-from cohorts.learning import completion
-from cohorts.learning.attendance import mark_attended
+from cohorts.learning import attendance, completion
+from cohorts.learning.attendance import excuse_step, mark_attended
 from cohorts.learning.booking import Selection, book_sessions
 from cohorts.learning.steps import open_steps
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
@@ -25,7 +25,7 @@ from core.errors import DomainError
 from enrollments.models import Program
 from operations.doctor import examine
 from sandbox.testing import SandboxProcess
-from tests.processes import Meeting, at_once
+from tests.processes import Failure, Meeting, at_once
 
 from .attempts import four_times_in_walks
 
@@ -153,6 +153,49 @@ class TestAStepTakenOutDuringABooking:
         assert "cohorts.booked_counts_equal_their_holders" in examine()
 
 
+class TestAStepTakenOutWhileItIsExcused:
+    def test_is_gone_or_excused_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        answers = self.take_out_and_excuse(monkeypatch, patience=0.5)
+
+        assert answers in (["done", "step_not_open"], ["done", "done"])
+        assert StepProgress.objects.count() == 1
+        assert examine() == {}
+
+    def test_without_locking_the_packages_first_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: one has deleted the step that the other is about to change, and needs the enrollment next."""
+        monkeypatch.setattr(curriculum, "lock_unfinished", lambda packages: [])
+
+        answers = self.take_out_and_excuse(monkeypatch, patience=10)
+
+        (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
+        assert failure.kind == "OperationalError"
+        assert "deadlock detected" in failure.message
+
+    def take_out_and_excuse(self, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[object]:
+        """Both continue once the one has deleted the step's rows, and the other has locked the package."""
+        package = buy_on_rows(cohort_with(options=(1, 2)))
+        row = package.progress.select_related("step").get(step__order=2)
+        together = Meeting(lambda: None, patience=patience)
+        close_empty, lock_package = curriculum._close_empty_cohorts, attendance._lock_package
+
+        def close_after_meeting(program_id: int) -> None:
+            together()
+            close_empty(program_id)
+
+        def lock_and_meet(progress_id: int) -> StudentPackage:
+            locked = lock_package(progress_id)
+            together()
+            return locked
+
+        monkeypatch.setattr(curriculum, "_close_empty_cohorts", close_after_meeting)
+        monkeypatch.setattr(attendance, "_lock_package", lock_and_meet)
+
+        return at_once(
+            lambda: said(lambda: remove_step(step_id=row.step_id, actor=SYSTEM, now=utc_now())),
+            lambda: said(lambda: excuse_step(progress_id=row.pk, reason="Ill", actor=SYSTEM, now=utc_now())),
+        )
+
+
 def said(call: Callable[[], object]) -> str:
     try:
         call()
@@ -173,7 +216,7 @@ class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
 
     def test_without_the_lock_on_the_packages_completes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: each looks before it can see what the other did."""
-        monkeypatch.setattr(completion, "lock_rows", lambda model, *keys: None)
+        monkeypatch.setattr(completion, "lock_unfinished", lambda packages: packages.values_list("pk", flat=True))
         look = due_to_complete
         monkeypatch.setattr(completion, "due_to_complete", Meeting(lambda: seen_now(look()), patience=10))
 

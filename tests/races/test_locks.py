@@ -186,6 +186,7 @@ NEEDED_BY = {
         "lock_place": BEHIND_ANOTHER,
         "lock_package": "tests.races.test_locks:TestTheLastTwoStepsMarkedAtOnce",
         "lock_package_row": "tests.races.test_course_bookings:TestWithoutTheLocks",
+        "lock_unfinished": "tests.races.test_curriculum:TestAStepTakenOutWhileItIsExcused",
         "lock_enrollment_row": ORDER,
         "lock_held_for_enrollments": ORDER,
         "lock_place_subject": ORDER,
