@@ -10,7 +10,7 @@ from django.db.models import Model
 
 from accounts.models import Guardian, GuardianInvitation, Lead, Learner, User
 from billing.models import Checkout, Mismatch, Payment, Refund
-from cohorts.models import CohortPlace, StudentPackage
+from cohorts.models import CohortPlace, StepProgress, StudentPackage
 from core.errors import Unavailable
 from core.personal import Person
 from core.rows import lock_rows
@@ -34,6 +34,7 @@ AFTER_ENROLLMENTS: tuple[type[Model], ...] = (
     Payment,
     Refund,
     StudentPackage,
+    StepProgress,
     Lead,
     EnrollmentStep,
 )
