@@ -1,7 +1,7 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
-learner < account < household < allocation < cohort < class session < enrollment < place < checkout < payment < package <
-booking, within a table by primary key.
+learner < account < household < allocation < cohort < class session < enrollment < place < checkout < payment <
+package < booking, within a table by primary key.
 """
 
 from collections.abc import Collection, Iterable

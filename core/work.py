@@ -70,9 +70,9 @@ def _after_commit(ring: Callable[[], object]) -> None:
         transaction.on_commit(ring, robust=True)
 
 
-def _ring(task: Task[Any, Any] | Signature[Any], *ids: int | str, **when: float) -> bool:
+def _ring(task: Task[Any, Any] | Signature[Any], *ids: int | str, countdown: float = 0.0) -> bool:
     try:
-        task.apply_async(args=ids, retry=False, **when)
+        task.apply_async(args=ids, retry=False, countdown=countdown)
     except (OperationalError, OSError) as error:
         log.warning("broker_unreachable", task=task.name, ids=list(ids), error=str(error))
         return False

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.clock import utc_now
-from core.errors import DomainError, NotFound
+from core.errors import NotFound
 from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 from core.http.pagination import PageQuery, array_page
 
@@ -135,13 +135,10 @@ class GuardianInvitationView(APIView):
                 )
         except AlreadyAnswered as answer:
             return replay(answer)
-        try:
+        with claim.released_on_failure():
             mail_guardian_invitation(invitation=invitation, token=token)
-        except DomainError:
-            claim.release()
-            raise
-        sent = InvitationSerializer(invitation).data
-        claim.store(status.HTTP_201_CREATED, sent)
+            sent = InvitationSerializer(invitation).data
+            claim.store(status.HTTP_201_CREATED, sent)
         return Response(sent, status=status.HTTP_201_CREATED)
 
     @extend_schema(

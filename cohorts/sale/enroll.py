@@ -10,7 +10,6 @@ from accounts.consents import check_given, give_consents
 from accounts.models import Learner, User
 from accounts.states import ConsentWay
 from billing.discounts import discount_of
-from billing.errors import PaymentProviderDown, PaymentRejected
 from core.actors import Actor
 from core.http.idempotency import Claim
 
@@ -159,11 +158,14 @@ def _hold_place(
 
 
 def _answer(place: CohortPlace, claim: Claim, package_url: Callable[[int], str], now: dt.datetime) -> dict[str, Any]:
-    try:
-        checkout = submit_place(place=place, now=now).checkout
-    except (PaymentProviderDown, PaymentRejected):
-        claim.release()
-        raise
+    with claim.released_on_failure():
+        answer = _submit(place, package_url, now)
+        claim.store(200, answer)
+        return answer
+
+
+def _submit(place: CohortPlace, package_url: Callable[[int], str], now: dt.datetime) -> dict[str, Any]:
+    checkout = submit_place(place=place, now=now).checkout
     answer: dict[str, Any]
     if checkout is None:
         package_id = StudentPackage.objects.values_list("pk", flat=True).get(place=place)
@@ -176,5 +178,4 @@ def _answer(place: CohortPlace, claim: Claim, package_url: Callable[[int], str],
                 "discountInCents": discount.discount_minor,
                 "discount": discount.label,
             }
-    claim.store(200, answer)
     return answer

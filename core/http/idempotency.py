@@ -2,7 +2,7 @@
 
 The claim, the effects, and the stored answer commit together, so a crash leaves either all of them or none. A request
 that must call a vendor midway keeps its claim across two transactions. During the call the key is in flight (409); if
-the request dies, the same request may continue after `LEASE` seconds.
+the request fails, the same request may continue at once, and if its process dies, after `LEASE` seconds.
 
 Only a limited number of a caller's keys is stored at a time (`IDEMPOTENCY_KEYS_KEPT`); past that, a new key is refused
 with 429, and known ones are still answered.
@@ -12,14 +12,15 @@ import datetime as dt
 import hashlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Min
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -143,6 +144,19 @@ class Claim:
         """Release the key after a failure, so that the same request may be retried at once."""
         if self.record_id is not None:
             IdempotencyRecord.objects.filter(pk=self.record_id, response_status=None).delete()
+
+    @contextmanager
+    def released_on_failure(self) -> Iterator[None]:
+        """Release the key if the block, in which no transaction is open, raises. If the database is what failed, and
+        still does, the key stays in flight until its lease is over."""
+        try:
+            yield
+        except Exception:
+            if not connection.in_atomic_block:  # as in tests, whose transaction would end with it
+                connection.close_if_unusable_or_obsolete()
+            with suppress(DatabaseError, InterfaceError):
+                self.release()
+            raise
 
 
 # caller and their limit -> how many more keys this process stores for them before it counts again

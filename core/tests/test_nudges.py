@@ -41,7 +41,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
     calls: Rung = []
 
     def note(name: str) -> Callable[..., None]:
-        return lambda args, retry, **when: calls.append((name, list(args), when))
+        return lambda args, retry, countdown: calls.append((name, list(args), countdown))
 
     for task in (sample_task, sample_sweep, another_sweep):
         monkeypatch.setattr(task, "apply_async", note(task.name.rpartition(".")[2]))
@@ -70,7 +70,7 @@ class TestANudge:
             before = list(rung)
 
         assert before == []
-        assert rung == [("sample_task", [7], {})]
+        assert rung == [("sample_task", [7], 0.0)]
 
     def test_does_not_ring_after_a_rollback(self, rung: Rung) -> None:
         with transaction.atomic():
@@ -98,9 +98,6 @@ class TestANudge:
         assert connect.call_count == 1
 
 
-SOON = {"countdown": COLLECTING_SECONDS}
-
-
 class TestANudgeOfASweep:
     def test_rings_once_for_all_rows_of_a_transaction_after_its_commit(self, rung: Rung, clock: Clock) -> None:
         with transaction.atomic():
@@ -109,21 +106,21 @@ class TestANudgeOfASweep:
             before = list(rung)
 
         assert before == []
-        assert rung == [("sample_sweep", [], SOON)]
+        assert rung == [("sample_sweep", [], COLLECTING_SECONDS)]
 
     def test_rings_once_for_all_transactions_until_the_sweep_runs(self, rung: Rung, clock: Clock) -> None:
         nudge_sweep(sample_sweep)
         clock.seconds += COLLECTING_SECONDS * 0.9
         nudge_sweep(sample_sweep)
 
-        assert rung == [("sample_sweep", [], SOON)]
+        assert rung == [("sample_sweep", [], COLLECTING_SECONDS)]
 
     def test_rings_again_when_the_sweep_may_have_begun(self, rung: Rung, clock: Clock) -> None:
         nudge_sweep(sample_sweep)
         clock.seconds += COLLECTING_SECONDS
         nudge_sweep(sample_sweep)
 
-        assert rung == [("sample_sweep", [], SOON)] * 2
+        assert rung == [("sample_sweep", [], COLLECTING_SECONDS)] * 2
 
     def test_rings_for_each_sweep(self, rung: Rung, clock: Clock) -> None:
         nudge_sweep(sample_sweep)
@@ -138,7 +135,7 @@ class TestANudgeOfASweep:
 
         nudge_sweep(sample_sweep)
 
-        assert rung == [("sample_sweep", [], SOON)]
+        assert rung == [("sample_sweep", [], COLLECTING_SECONDS)]
 
     def test_rings_nobody_in_a_quiet_block(self, rung: Rung, clock: Clock) -> None:
         with quietly():

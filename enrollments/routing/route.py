@@ -84,21 +84,20 @@ def _decide_until_settled(request: RoutingRequest, claim: Claim) -> Routed:
 
 def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:
     decision = routed.decision
-    try:
-        submit_checkout(checkout_id=routed.checkout_id, now=now)
-    except PaymentRejected as refusal:  # the decision has failed along with its checkout
-        claim.release()
-        refusal.extra["decision_id"] = decision.pk
-        raise
-    except PaymentProviderDown:
+    with claim.released_on_failure():
+        try:
+            submit_checkout(checkout_id=routed.checkout_id, now=now)
+        except PaymentRejected as refusal:  # the decision has failed along with its checkout
+            refusal.extra["decision_id"] = decision.pk
+            raise
+        except PaymentProviderDown:
+            with transaction.atomic():
+                _mark_interrupted(decision, now)
+            raise
         with transaction.atomic():
-            _mark_interrupted(decision, now)
-            claim.release()
-        raise
-    with transaction.atomic():
-        _resume_if_interrupted(decision, now)
-        routed.decision = decisions_of(decision.workspace_id).get(pk=decision.pk)
-        claim.store(200, routed.answer())
+            _resume_if_interrupted(decision, now)
+            routed.decision = decisions_of(decision.workspace_id).get(pk=decision.pk)
+            claim.store(200, routed.answer())
 
 
 def _resume_if_interrupted(decision: EnrollmentDecision, now: dt.datetime) -> None:

@@ -2,8 +2,10 @@
 
 import datetime as dt
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import Guardian, StaffTask
 from accounts.tests.factories import WorkspaceFactory
@@ -337,6 +339,23 @@ class TestStripeDown:
             ask_parent(instance, claim=self.claim())
 
         assert (answer.value.status, answer.value.body) == (200, first.answer())
+
+    @pytest.mark.parametrize(
+        "step", ["enrollments.routing.route.submit_checkout", "enrollments.routing.route._resume_if_interrupted"]
+    )
+    def test_with_a_database_that_is_busy_is_continued_at_once_by_the_same_request(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        instance = InstanceFactory()
+        monkeypatch.setattr(step, Mock(side_effect=OperationalError("canceling statement due to lock timeout")))
+        with pytest.raises(OperationalError):
+            ask_parent(instance, claim=self.claim())
+        monkeypatch.undo()
+
+        decision = ask_parent(instance, claim=self.claim())
+
+        assert decision.status == "checkout_required"
+        assert stripe_sessions(stripe) == EnrollmentDecision.objects.count() == 1
 
     def test_between_the_two_transactions_the_key_is_in_flight(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch

@@ -131,7 +131,7 @@ class TestFromTheLastReleaseAndBack:
                 deployment.manage("upgrade_database")
                 during(MIGRATING_AGAIN)
             print(json.dumps({step: dict(answers) for step, answers in told.items()}))
-            print(f"answered 409 after a 500, by key: {sorted(load.left_in_flight.values())}")
+            print(f"answered 409 after a 500 or 503, by key: {sorted(load.left_in_flight.values())}")
 
             assert (load.errors, load.without_advice) == ([], Counter())
             assert surprises(told, log=deployment.log("old")) == {}, load.surprises[:5]
