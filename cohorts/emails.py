@@ -77,11 +77,10 @@ def tell_of_booking(events: Sequence[StepBooked]) -> None:
     booked = events[0]
     if booked.with_place:
         return
-    learner = _learner_told.get(booked.package_id)
     now = booked.occurred_at
     at = now.isoformat()
     key = f"package:{booked.package_id}/booked:{at}"
-    _tell(BOOKED, learner, key, now=now, package=booked.package_id, booked_at=at)
+    _tell(BOOKED, booked.learner, key, now=now, package=booked.package_id, booked_at=at)
 
 
 @handles(StepCancelled)

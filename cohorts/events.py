@@ -1,9 +1,10 @@
-"""The events that cohorts publishes, ids only; see docs/events.md."""
+"""The events that cohorts publishes, with nothing but ids for consumers; see docs/events.md."""
 
 import datetime as dt
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from accounts.models import Learner
 from events.event import FOR_REACTIONS, DomainEvent
 
 
@@ -110,6 +111,7 @@ class StepEvent(DomainEvent):
 class StepBooked(StepEvent):
     """The learner has a seat in a class session; `with_place` if it came with their place in the cohort."""
 
+    learner: Learner = field(metadata=FOR_REACTIONS)
     with_place: bool = field(metadata=FOR_REACTIONS)
     type: ClassVar[str] = "step.booked"
 

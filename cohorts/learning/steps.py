@@ -261,6 +261,7 @@ def _booked_event(package: StudentPackage, row: StepProgress, *, with_place: boo
         package_id=package.pk,
         step_id=row.step_id,
         class_session_id=row.class_session_id,
+        learner=package.learner,
         with_place=with_place,
     )
 
