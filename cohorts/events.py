@@ -109,7 +109,7 @@ class StepEvent(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepBooked(StepEvent):
-    """The learner has a seat in a class session; `with_place` if it came with their place in the cohort."""
+    """The `learner` has a seat in a class session; `with_place` if it came with their place in the cohort."""
 
     learner: Learner = field(metadata=FOR_REACTIONS)
     with_place: bool = field(metadata=FOR_REACTIONS)

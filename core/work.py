@@ -43,7 +43,6 @@ def nudge(task: Task[Any, Any] | Signature[Any], *ids: int | str) -> None:
 
     A broker that is down is logged and tolerated: the sweep also finds everything the task would do.
     """
-
     _after_commit(lambda: _ring(task, *ids))
 
 

@@ -2,9 +2,10 @@ import contextlib
 import datetime as dt
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from django.db import close_old_connections, connection, transaction
+from django.db import OperationalError, close_old_connections, connection, transaction
 
 from core.http import idempotency
 from core.http.idempotency import (
@@ -93,6 +94,29 @@ class TestAClaim:
 
         with django_assert_num_queries(1):
             self.claim().take(NOON)
+
+    def test_is_released_by_a_failure_and_not_by_success(self):
+        kept = self.claim(key="kept")
+        kept.take(NOON)
+        with kept.released_on_failure():
+            kept.store(201, {})
+        failed = self.claim()
+        failed.take(NOON)
+
+        with pytest.raises(ValueError, match="refused"), failed.released_on_failure():
+            raise ValueError("refused")
+
+        assert list(IdempotencyRecord.objects.values_list("key", flat=True)) == ["kept"]
+
+    def test_that_cannot_be_released_stays_and_the_failure_is_the_first_one(self, monkeypatch):
+        claim = self.claim()
+        claim.take(NOON)
+        monkeypatch.setattr(Claim, "release", Mock(side_effect=OperationalError("the database is gone")))
+
+        with pytest.raises(ValueError, match="refused"), claim.released_on_failure():
+            raise ValueError("refused")
+
+        assert list(IdempotencyRecord.objects.values_list("key", flat=True)) == ["order-1"]
 
     def test_without_a_key_costs_nothing(self, django_assert_num_queries):
         claim = self.claim(key=None)
