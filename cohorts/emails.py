@@ -7,14 +7,12 @@ nothing in it is true any longer. Billing writes about refunds and their reasons
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import Learner
 from core import time_words
 from core.clock import utc_now
-from core.compiled import compiled
 from core.time_words import meeting, moment
 from events.publishing import handles, handles_together
 from notifications.letters import Attachment, Email, compose, register_email
@@ -55,13 +53,7 @@ OFFER = "waitlist_offer"
 
 @handles(PackageCreated)
 def tell_of_enrollment(event: PackageCreated) -> None:
-    learner = _learner_told.get(event.package_id)
-    _tell(ENROLLED, learner, f"package:{event.package_id}", now=event.occurred_at, package=event.package_id)
-
-
-@compiled
-def _learner_told(package_id: int) -> QuerySet[Learner]:
-    return Learner.objects.filter(packages=package_id)
+    _tell(ENROLLED, event.learner, f"package:{event.package_id}", now=event.occurred_at, package=event.package_id)
 
 
 @handles(PackageMoved)

@@ -66,8 +66,9 @@ class PackageEvent(DomainEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageCreated(PackageEvent):
-    """A learner owns a course."""
+    """The `learner` owns a course."""
 
+    learner: Learner = field(metadata=FOR_REACTIONS)
     type: ClassVar[str] = "package.created"
     starts_aggregate: ClassVar[bool] = True
 

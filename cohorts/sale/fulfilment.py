@@ -199,6 +199,6 @@ def _create_package(
     taken = take_place(place=place, now=now)
     lock_sessions_of_purchase(cohort_id=place.cohort_id)
     booked, left = open_steps(package=package, now=now)
-    publish(taken, package_event(PackageCreated, package, now), *booked)
+    publish(taken, package_event(PackageCreated, package, now, learner=package.learner), *booked)
     ask_for_sessions(package=package, left=left)
     return package

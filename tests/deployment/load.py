@@ -35,7 +35,9 @@ class Load:
     paid: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)  # the first words of all other answers
-    # 409s for a key whose request had ended in a 500 or 503: release 0.1.0 keeps it in flight until its lease is over.
+    # Whether a release that serves now keeps the key of a request that ended in a 500 or 503 in flight until its lease
+    # is over, as 0.1.0 does. The 409s for such keys are counted apart.
+    keeps_keys: bool = False
     left_in_flight: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -100,7 +102,8 @@ class Load:
         while (answer := self._answer(client, body, headers, has_broken=has_broken)) is None or (
             answer.status_code != 200
         ):
-            has_broken = has_broken or (answer is not None and answer.status_code in (500, 503))
+            if self.keeps_keys and answer is not None and answer.status_code in (500, 503):
+                has_broken = True
             if answer is not None and answer.status_code == 409:
                 assert answer.json()["code"] == "idempotency_key_in_flight", answer.text
             if deadline - time.monotonic() < 0:

@@ -97,7 +97,7 @@ class TestFromTheLastReleaseAndBack:
                 deployment.start(service, tree=before, as_="old" if service == "web" else "")
             deployment.admit("old")
             key = json.loads(deployment.manage("shell", "--command", FOUND, tree=before).splitlines()[-1])["key"]
-            with Load(deployment.url, key, deployment.sandbox) as load:
+            with Load(deployment.url, key, deployment.sandbox, keeps_keys=True) as load:
 
                 def during(step: str) -> None:
                     load.wait_for_more(40)
@@ -113,7 +113,9 @@ class TestFromTheLastReleaseAndBack:
                 swap(deployment, "beat", tree=ROOT)
                 deployment.admit("new")
                 deployment.stop("old")
+                load.keeps_keys = False
                 during("this one")
+                load.keeps_keys = True
                 deployment.start("web", as_="old", tree=before)
                 deployment.admit("old", "new")
                 during("both again")
