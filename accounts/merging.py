@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from core.actors import Actor
-from core.errors import DomainError, NotFound, invalid_field
+from core.errors import DomainError, NotFound, Unavailable, invalid_field
 from core.numbers import parse_whole_number
+from core.rows import lock_rows
 from core.text import fit
 
 from .belongings import belongings
+from .learners import ATTEMPTS
 from .models import Learner, LearnerMerge, StaffTask
 from .states import TaskStatus
 from .task_kinds import TWINS
@@ -51,7 +53,7 @@ class Foreseen:
 
 def foresee_merge(*, keep_id: int, drop_id: int) -> Foreseen:
     """Return what `merge_learners` would do now. Raises the same errors, except LearnersClash."""
-    keep, drop = _get_both(keep_id, drop_id, Learner.objects.all())
+    keep, drop = _get_both(keep_id, drop_id)
     return Foreseen(
         keep=keep,
         drop=drop,
@@ -96,17 +98,28 @@ def merge_learners(*, keep_id: int, drop_id: int, actor: Actor, reason: str, now
 
 
 def _lock_both(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
-    """Lock both in id order, with the same lock as elsewhere, so that others may still add rows that point at them."""
-    return _get_both(keep_id, drop_id, Learner.objects.select_for_update(no_key=True))
+    """Lock both, and those who were merged into the other one before, in the order of their ids. It is the same lock as
+    elsewhere, so that others may still add rows that point at them. Raises Unavailable if merges keep coming between.
+    """
+    earlier = Learner.objects.filter(merged_into=drop_id).order_by("pk").values_list("pk", flat=True)
+    for _ in range(ATTEMPTS):
+        with transaction.atomic():
+            followers = list(earlier.all())
+            lock_rows(Learner, keep_id, drop_id, *followers)
+            both = _get_both(keep_id, drop_id)
+            if list(earlier.all()) == followers:
+                return both
+            transaction.set_rollback(True)  # this frees the rows, to be locked again in their order
+    raise Unavailable("The learner is being merged with others; repeat the request.")
 
 
-def _get_both(keep_id: int, drop_id: int, rows: QuerySet[Learner]) -> tuple[Learner, Learner]:
+def _get_both(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
     if keep_id == drop_id:
         raise invalid_field("other", "same", "Name a learner other than this one.")
-    found = {learner.pk: learner for learner in rows.filter(pk__in=(keep_id, drop_id)).order_by("pk")}
+    found = Learner.objects.in_bulk((keep_id, drop_id))
     if len(found) < 2 or found[keep_id].workspace_id != found[drop_id].workspace_id:
         raise NotFound("No workspace has both of these learners.")
-    for learner in found.values():
+    for _, learner in sorted(found.items()):
         if learner.merged_into_id is not None:
             raise AlreadyMerged(f"Learner {learner.pk} has already been merged into learner {learner.merged_into_id}.")
     return found[keep_id], found[drop_id]

@@ -48,7 +48,7 @@ def _erase_accounts(person: Person) -> int:
     )
 
 
-def _tasks(person: Person) -> QuerySet[StaffTask]:
+def tasks_about(person: Person) -> QuerySet[StaffTask]:
     """Return the tasks about their rows, or about parts of them. A task about two learners may name them last, which an
     index finds by the end of the subject, read backwards."""
     named = Q(subject__in=person.subjects)
@@ -177,7 +177,7 @@ PERSONAL = (
         StaffTask,
         {"summary": Kind.WORDS, "resolution": Kind.WORDS},
         Fate.REPLACED,
-        _tasks,
+        tasks_about,
         {"summary": ERASED, "resolution": unless_empty("resolution")},
     ),
     kept(

@@ -12,7 +12,7 @@ from core.actors import SYSTEM
 from core.compiled import Compiled, compiled
 from enrollments.events import EnrollmentDeleted, EnrollmentEvent, EnrollmentStatusChanged
 from enrollments.models import Enrollment
-from enrollments.states import ENDED_PARTICIPATION, FUNDED, EnrollmentPaymentStatus, Facet, ParticipationStatus
+from enrollments.states import ENDED_PARTICIPATION, FUNDED, PAID, Facet, ParticipationStatus
 from events.publishing import handles, handles_together
 
 from .certificates import count_of_learner, follow_completion, reissue_to_learner
@@ -57,7 +57,7 @@ def follow_participation(events: Sequence[EnrollmentStatusChanged]) -> None:
 @handles_together(EnrollmentStatusChanged)
 def follow_with_certificate(events: Sequence[EnrollmentStatusChanged]) -> None:
     """Issue the certificate of a completed program, at once or when the payment arrives; revoke it after a full refund,
-    or if the completion is taken back.
+    or if the payment never came or the completion is taken back.
     """
     _bring_certificates_in_line([event for event in events if _concerns_certificate(event)])
 
@@ -71,7 +71,7 @@ def follow_deletion(events: Sequence[EnrollmentDeleted]) -> None:
 def _concerns_certificate(event: EnrollmentStatusChanged) -> bool:
     if event.facet == Facet.PARTICIPATION:
         return ParticipationStatus.COMPLETED in (event.from_status, event.to_status)
-    return event.facet == Facet.PAYMENT and event.to_status in (*FUNDED, EnrollmentPaymentStatus.REFUNDED)
+    return event.facet == Facet.PAYMENT and (event.to_status in FUNDED or event.from_status in PAID)
 
 
 def _bring_certificates_in_line(events: Sequence[EnrollmentEvent]) -> None:

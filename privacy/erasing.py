@@ -14,7 +14,9 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Learner
+from accounts.personal import tasks_about
 from accounts.staff_tasks import raise_staff_task, settle_staff_tasks
+from accounts.states import TaskStatus
 from billing.models import Checkout, Invoice
 from billing.personal import forget_buyers
 from core.actors import Actor
@@ -33,7 +35,7 @@ from .models import Erasure
 from .person import find_learner, find_person
 from .registry import OBSTACLES, PERSONAL
 from .states import ErasureReason
-from .task_kinds import DELETION_ASKED, ERASE_ELSEWHERE
+from .task_kinds import ERASE_ELSEWHERE, SETTLED_BY_ERASING
 
 log = structlog.get_logger(__name__)
 
@@ -156,9 +158,7 @@ def _erase(
         payments=list(person.payments) if papers else [],
         papers_until=kept_until if papers else None,
     )
-    settle_staff_tasks(
-        kind=DELETION_ASKED, subjects=[f"learner:{pk}" for pk in person.learners], resolution="Erased.", now=now
-    )
+    _settle_questions(person, now)
     tell_erased(erasure=erasure, languages=languages, now=now)
     _publish(erasure, person)
     if elsewhere:
@@ -174,6 +174,14 @@ def _erase(
 
 def _erase_rows(person: Person, *, spare_what_passes: bool) -> int:
     return sum(each.erase_of(person) for each in PERSONAL if not (each.passes and spare_what_passes))
+
+
+def _settle_questions(person: Person, now: dt.datetime) -> None:
+    """Close the tasks that ask staff something about the person; those about money stay."""
+    waiting = tasks_about(person).filter(status=TaskStatus.OPEN)
+    for kind in SETTLED_BY_ERASING:
+        if subjects := list(waiting.filter(kind=kind.name).values_list("subject", flat=True)):
+            settle_staff_tasks(kind=kind, subjects=subjects, resolution="Erased.", now=now)
 
 
 def _publish(erasure: Erasure, person: Person) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.models import Guardian, Lead, Learner, User, Workspace
+from accounts.models import Consent, Guardian, Lead, Learner, User, Workspace
 from billing.models import Payment
 from cohorts.models import CohortPlace, StudentPackage
 from core.errors import NotFound
@@ -115,11 +115,13 @@ def _with_subjects(person: Person) -> Person:
     steps = EnrollmentStep.objects.filter(pk__in=person.steps).values_list("cuid", flat=True)
     inquiries = Inquiry.objects.filter(enrollment__in=person.enrollments).values_list("pk", flat=True)
     serials = Certificate.objects.filter(enrollment__in=person.enrollments).values_list("serial", flat=True)
+    consents = Consent.objects.filter(learner__in=person.learners).values_list("pk", flat=True)
     decided = Q(learner__in=person.learners) | Q(enrollment__in=person.enrollments)
     decisions = EnrollmentDecision.objects.filter(decided).values_list("pk", flat=True)
     names: dict[str, Iterable[Any]] = {
         "learner": person.learners,
         "guardian": person.guardians,
+        "consent": consents,
         "enrollment": [*person.enrollments, *cuids],
         "decision": decisions,
         "package": person.packages,

@@ -1,7 +1,7 @@
 """The staff tasks about people's data: answering a family, and having an erased person erased elsewhere too."""
 
 from accounts.states import Role
-from accounts.task_kinds import Urgency, register_kind
+from accounts.task_kinds import CONSENT_WITHDRAWN, NAME_ASKED, NO_ADDRESS, TWINS, UNANSWERED, Urgency, register_kind
 
 ERASE_ELSEWHERE = register_kind(
     "erase_elsewhere",
@@ -22,3 +22,5 @@ DELETION_ASKED = register_kind(
         "The family gets a mail either way; completing the task here sends none."
     ),
 )
+# With somebody's erasure, nobody is left to find, to ask, or to tell from others.
+SETTLED_BY_ERASING = (TWINS, NO_ADDRESS, UNANSWERED, NAME_ASKED, CONSENT_WITHDRAWN, DELETION_ASKED)

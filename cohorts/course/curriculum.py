@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from core.actors import Actor
+from core.errors import NotFound
 
 from ..errors import StepInUse
 from ..learning.completion import complete_courses
@@ -45,9 +46,12 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime) -> CourseStep:
     """Remove a step from its course, with its classes and the cohorts' sessions for it. A cohort that is left without
     sessions is closed.
 
-    Raises StepInUse, changing nothing, if the step holds a seat for anybody: booked, attended, or missed.
+    Raises StepInUse, changing nothing, if the step holds a seat for anybody: booked, attended, or missed; NotFound if
+    it was removed already.
     """
-    step = CourseStep.objects.get(pk=step_id)
+    step = CourseStep.objects.filter(pk=step_id).first()
+    if step is None:
+        raise NotFound("This step was already removed.")
     lock_cohorts_of(step.program_id)
     # A booking takes its seat first: with the sessions locked, it is seen below, or too late to find the step.
     lock_sessions(set(step.cohort_sessions.values_list("class_session_id", flat=True)))

@@ -5,7 +5,7 @@ import datetime as dt
 from django.db import transaction
 
 from core.actors import Actor
-from core.errors import invalid_field
+from core.errors import NotFound, invalid_field
 from core.text import fit
 from enrollments.locks import lock_enrollment
 from events.publishing import publish
@@ -25,14 +25,15 @@ ALL_DONE = "All required steps are done"
 def mark_attended(*, progress_id: int, actor: Actor, now: dt.datetime) -> StepProgress:
     """Mark a step attended. The last required step completes the course, and so the participation.
 
-    A step marked missed by mistake can be corrected. Raises StepNotBooked.
+    A step marked missed by mistake can be corrected. Raises StepNotBooked, and NotFound for one that was taken out of
+    the course.
     """
     return _mark(progress_id, StepStatus.COMPLETED, actor, now)
 
 
 @transaction.atomic
 def mark_missed(*, progress_id: int, actor: Actor, now: dt.datetime) -> StepProgress:
-    """Mark a step missed. A completed course stays completed. Raises StepNotBooked."""
+    """Mark a step missed. A completed course stays completed. Raises StepNotBooked, NotFound."""
     return _mark(progress_id, StepStatus.MISSED, actor, now)
 
 
@@ -41,11 +42,11 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
     """Let a step that was missed, or that has no session, count as attended; the reason is for staff.
 
     The seat of a missed session is given back. Raises Invalid without a reason, StepNotOpen for a step that is booked
-    or done.
+    or done, NotFound.
     """
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why the step counts as attended.")
-    seated_in = StepProgress.objects.values_list("class_session_id", flat=True).get(pk=progress_id)
+    seated_in = _find(progress_id).class_session_id
     if seated_in is not None:
         lock_sessions({seated_in})
     package = _lock_package(progress_id)
@@ -68,14 +69,14 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
 
 @transaction.atomic
 def withdraw_excuse(*, progress_id: int) -> StepProgress:
-    """Require the step to be attended after all. A completed course stays completed. Raises StepNotOpen."""
+    """Require the step to be attended after all. A completed course stays completed. Raises StepNotOpen, NotFound."""
     _lock_package(progress_id)
     withdrawn = StepProgress.objects.filter(pk=progress_id, status=StepStatus.EXCUSED).update(
         status=StepStatus.UNBOOKED, completed_at=None, excuse=""
     )
     if not withdrawn:
         raise StepNotOpen("This step is not excused.")
-    return StepProgress.objects.select_related("package", "step").get(pk=progress_id)
+    return _find(progress_id)
 
 
 def _mark(progress_id: int, status: StepStatus, actor: Actor, now: dt.datetime) -> StepProgress:
@@ -87,7 +88,7 @@ def _mark(progress_id: int, status: StepStatus, actor: Actor, now: dt.datetime) 
         .filter(pk=progress_id, status__in=markable)
         .update(status=status, completed_at=now if done else None)
     )
-    row = StepProgress.objects.select_related("package", "step").get(pk=progress_id)
+    row = _find(progress_id)
     if not moved and (row.status != status or not package.is_live):
         raise StepNotBooked("Only a booked step of a live course can be marked attended or missed.")
     if moved:
@@ -98,7 +99,7 @@ def _mark(progress_id: int, status: StepStatus, actor: Actor, now: dt.datetime) 
 def _done(
     progress_id: int, package: StudentPackage, event: type[StepEvent], actor: Actor, now: dt.datetime
 ) -> StepProgress:
-    row = StepProgress.objects.select_related("package", "step").get(pk=progress_id)
+    row = _find(progress_id)
     publish(step_event(event, package, row.step_id, row.class_session_id, now))
     complete_course(package_id=package.pk, actor=actor, reason=ALL_DONE, now=now)
     return row
@@ -106,6 +107,13 @@ def _done(
 
 def _lock_package(progress_id: int) -> StudentPackage:
     """Lock the package of a step, after its enrollment, which completing the course changes."""
-    found = StepProgress.objects.select_related("package").get(pk=progress_id)
+    found = _find(progress_id)
     lock_enrollment(found.package.enrollment_id)
     return lock_package(found.package_id)
+
+
+def _find(progress_id: int) -> StepProgress:
+    row = StepProgress.objects.select_related("package", "step").filter(pk=progress_id).first()
+    if row is None:
+        raise NotFound("This step was taken out of the course.")
+    return row

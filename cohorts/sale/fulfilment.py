@@ -40,7 +40,7 @@ from ..models import CohortPlace, CourseStep, StudentPackage
 from ..states import PURPOSE
 from ..task_kinds import ONLY_SESSION_FULL, ONLY_SESSION_OVERLAPS
 from .places import can_be_taken, place_event, release_place, take_place
-from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
+from .waitlist import end_accepted, free_unpaid_place, offer_free_places, withdraw_renewed_offer
 
 
 def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> StudentPackage | None:
@@ -171,8 +171,7 @@ def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: d
         release_discount(checkout=place.checkout, now=now)
     if reason == RefundReason.PLACE_LOST:
         publish(place_event(PlaceLost, place, now))
-    if release_place(place=place, reason=RefundReason(reason).label, now=now):
-        offer_free_places(cohort_id=place.cohort_id, now=now)
+    free_unpaid_place(place=place, reason=RefundReason(reason).label, now=now)
 
 
 def _create_package(

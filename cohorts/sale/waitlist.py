@@ -176,9 +176,11 @@ def _has_the_course(cohort: Cohort) -> Exists:
 
 
 def free_unpaid_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
-    """Free a held place whose checkout ended unpaid, with its cohort and itself locked; False if it was already free.
+    """Free a held place whose checkout ended unpaid, or whose money goes back, with itself locked; False if it was
+    already free. From here on its cohort is locked, if it was not before.
 
-    An offer that has not expired stays open, under a new hold; any other place goes to the next in line.
+    An offer that has not expired stays open, under a new hold, unless the learner has the course by now; any other
+    place goes to the next in line.
     """
     if not release_place(place=place, reason=reason, now=now):
         return False
@@ -193,7 +195,7 @@ def _renew_offer(place: CohortPlace, now: dt.datetime) -> bool:
     and left before. The place that just ended keeps its checkout on record; the new one has none yet.
     """
     entries = WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED).select_related("learner")
-    entry = entries.filter(offer_expires_at__gt=now).first()
+    entry = entries.filter(offer_expires_at__gt=now).exclude(_has_the_course(place.cohort)).first()
     if entry is None or entry.offer_expires_at is None:
         return False
     entry.place = hold_place(

@@ -15,7 +15,7 @@ from cohorts import invariants
 from cohorts.course.curriculum import add_step, remove_step
 from cohorts.course.scheduling import schedule_cohort
 from cohorts.errors import StepInUse
-from cohorts.learning.attendance import mark_attended
+from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking
 from cohorts.models import (
     ClassSession,
@@ -30,6 +30,7 @@ from cohorts.tests.factories import GroupClassFactory, buy, buy_on_rows, cohort_
 from cohorts.tests.purchases import PACKAGES, bought
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
 from core.clock import utc_now
+from core.errors import NotFound
 from core.invariants import Extent
 from enrollments.models import Program
 from enrollments.tests.factories import STAFF
@@ -189,6 +190,24 @@ class TestAStepTakenOutOfASoldCourse:
         assert not CourseStepOption.objects.filter(step=step.pk).exists()
         assert CohortSession.objects.count() == 1
         assert packages_without_a_step() == 0
+
+    def test_leaves_nothing_to_mark_or_remove_again(self) -> None:
+        """Somebody may still have the page open."""
+        package = buy_on_rows(cohort_with(options=(1, 2)))
+        row = package.progress.get(step__order=2)
+        remove_step(step_id=row.step_id, actor=STAFF, now=utc_now())
+        marked: dict[str, Any] = {"progress_id": row.pk, "actor": STAFF, "now": utc_now()}
+
+        for act in (
+            lambda: mark_attended(**marked),
+            lambda: mark_missed(**marked),
+            lambda: excuse_step(reason="Ill", **marked),
+            lambda: withdraw_excuse(progress_id=row.pk),
+        ):
+            with pytest.raises(NotFound, match="taken out of the course"):
+                act()
+        with pytest.raises(NotFound, match="already removed"):
+            remove_step(step_id=row.step_id, actor=STAFF, now=utc_now())
 
     @pytest.mark.parametrize(
         ("attended", "said"),

@@ -9,17 +9,20 @@ from django.db import transaction
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout, settle_checkout
-from billing.models import Checkout
+from billing.models import Checkout, Refund
 from cohorts.locks import lock_cohort, lock_place
-from cohorts.models import Cohort, CohortPlace, WaitlistEntry
+from cohorts.models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.waitlist import expire_due_offers, free_unpaid_place, join_waitlist, leave_waitlist
 from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import PARENT, child_of, course_url, home, signed_in, text
 from cohorts.tests.callers import Family
-from cohorts.tests.factories import buy_on_rows, cohort_with, pay, start
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, pay, start
 from cohorts.tests.places import counts
 from core.clock import utc_now
+from enrollments.deletion import delete_enrollment
+from enrollments.models import Enrollment
+from enrollments.tests.factories import STAFF
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
@@ -83,6 +86,44 @@ class TestAnAcceptedOffer(OfferedPlace):
         assert settle_checkout(checkout_id=checkout.pk, now=utc_now()).status == "failed"
 
         assert self.is_offered_as_before()
+
+    def test_whose_money_goes_back_since_the_enrollment_ended_is_still_kept(self, stripe: SandboxProcess) -> None:
+        checkout = start(self.cohort, self.jane)
+        enrollment = Enrollment.objects.get(learner=self.jane)
+        stripe.pay(checkout.url)
+        delete_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
+
+        assert Refund.objects.get().reason == "not_needed"
+        assert self.is_offered_as_before()
+        assert breaches() == set()
+
+    def test_whose_money_goes_back_since_they_have_the_course_by_now_goes_on_to_the_next(
+        self, stripe: SandboxProcess
+    ) -> None:
+        checkout = start(self.cohort, self.jane)
+        stripe.pay(checkout.url)
+        elsewhere = CohortFactory(instance=self.cohort.instance)
+        enrollment = Enrollment.objects.get(learner=self.jane)
+        place = CohortPlace.objects.create(
+            cohort=elsewhere, learner=self.jane, enrollment=enrollment, status="taken", held_until=utc_now()
+        )
+        StudentPackage.objects.create(
+            learner=self.jane,
+            program=self.cohort.instance.program,
+            enrollment=enrollment,
+            cohort=elsewhere,
+            place=place,
+            name="By hand",
+            purchased_at=utc_now(),
+        )
+
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
+
+        assert Refund.objects.get().reason == "duplicate"
+        assert line(self.cohort) == [(self.jane.pk, "expired"), (self.leo.pk, "offered")]
+        assert counts(self.cohort) == (0, 1)
 
     def test_is_accepted_and_left_as_often_as_they_like_and_bought_in_the_end(self) -> None:
         for _ in range(3):

@@ -9,6 +9,8 @@ from django.db import transaction
 from accounts.models import Learner
 from accounts.name_changes import accept_name, ask_for_name
 from accounts.tests.factories import LearnerFactory
+from billing.offline import Proof, reverse_offline_payment
+from billing.states import OfflineMeans
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import Invalid
@@ -16,6 +18,7 @@ from enrollments.deletion import delete_enrollment
 from enrollments.lifecycle import finish_participation, unenroll_enrollment
 from enrollments.locks import lock_enrollment
 from enrollments.models import Enrollment, ProgramInstance
+from enrollments.offline import pay_offline
 from enrollments.on_account import enroll_on_account
 from enrollments.purchase import complete_purchase, refund_purchase
 from enrollments.tests.factories import STAFF, InstanceFactory
@@ -192,6 +195,18 @@ class TestACertificate:
             "certificate.revoked",
             {"serial": certificate.serial, "enrollmentId": enrollment.cuid, "revocation": "not_earned"},
         )
+        assert breaches() == set()
+
+    def test_ends_when_the_money_turns_out_never_to_have_come(self) -> None:
+        enrollment = on_account()
+        proof = Proof(OfflineMeans.CHECK, STAFF, reference="1001")
+        payment = pay_offline(enrollment_id=enrollment.pk, proof=proof, now=utc_now())
+        go_through(enrollment)
+        assert [each.is_live for each in certificates(enrollment)] == [True]
+
+        reverse_offline_payment(payment_id=payment.pk, is_returned=False, note="Bounced", actor=STAFF, now=utc_now())
+
+        assert [each.revocation for each in certificates(enrollment)] == ["not_earned"]
         assert breaches() == set()
 
     def test_ends_with_an_enrollment_that_is_deleted(self) -> None:

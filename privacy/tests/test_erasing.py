@@ -14,8 +14,15 @@ from django.db import models
 
 from accounts.learners import find_or_create_learner
 from accounts.merging import merge_learners
-from accounts.models import Guardian, Learner, StaffTask, User
-from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
+from accounts.models import Consent, Guardian, Learner, StaffTask, User
+from accounts.tests.factories import (
+    ConsentTextFactory,
+    GuardianFactory,
+    GuardianshipFactory,
+    LearnerFactory,
+    UserFactory,
+    WorkspaceFactory,
+)
 from billing.models import Payment
 from cohorts.tests.factories import cohort_with, reserve
 from core.actors import SYSTEM
@@ -27,6 +34,7 @@ from enrollments.states import ParticipationStatus
 from enrollments.tests.factories import CandidateFactory
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
+from operations.doctor import examine
 from privacy.document import table
 from privacy.erasing import erase_learner, foresee_erasure, forget_papers, repeat_erasures
 from privacy.errors import ErasureRefused
@@ -241,6 +249,35 @@ class TestErasing:
         task = StaffTask.objects.get(kind="erase_elsewhere")
         assert task.subject == f"learner:{canary.pk}"
         assert "Stripe (cs_rows_" in task.summary
+
+    def test_settles_what_staff_were_to_ask_or_find_out(self) -> None:
+        """Nobody could: what each task is about is gone. Tasks about others and about money stay."""
+        workspace = WorkspaceFactory()
+        learner, twin, other = LearnerFactory.create_batch(3, workspace=workspace)
+        guardian = GuardianFactory(workspace=workspace, email=None, external_id="G-1")
+        GuardianshipFactory(guardian=guardian, learner=learner)
+        text = ConsentTextFactory(workspace=workspace)
+        consent = Consent.objects.create(
+            workspace=workspace, learner=learner, text=text, purpose=text.purpose, way="form", recorded_by="family"
+        )
+        moot = {
+            "guardian_without_address": f"guardian:{guardian.pk}",
+            "guardian_invitation_unanswered": f"guardian:{guardian.pk}",
+            "name_change_asked": f"learner:{learner.pk}",
+            "deletion_asked": f"learner:{learner.pk}",
+            "consent_withdrawn": f"consent:{consent.pk}",
+            "possible_twins": f"learner:{learner.pk}/learner:{twin.pk}",
+        }
+        stay = {"possible_twins": f"learner:{twin.pk}/learner:{other.pk}", "erase_elsewhere": f"learner:{learner.pk}"}
+        for kind, subject in (*moot.items(), *stay.items()):
+            StaffTask.objects.create(workspace=workspace, kind=kind, subject=subject, summary="Look.")
+
+        erase(learner)
+
+        waiting = StaffTask.objects.filter(status="open")
+        assert dict(waiting.values_list("kind", "subject")) == stay
+        assert set(StaffTask.objects.filter(status="done").values_list("resolution", flat=True)) == {"Erased."}
+        assert examine() == {}
 
     def test_deletes_what_waits_for_a_decision(self) -> None:
         candidate = CandidateFactory()

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from accounts import merging
+from accounts.merging import merge_learners
 from accounts.models import Lead, Learner
-from accounts.tests.factories import LeadFactory
+from accounts.tests.factories import LeadFactory, LearnerFactory, WorkspaceFactory
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.personal import Person, Personal
+from core.rows import lock_rows
 from enrollments import lifecycle
 from enrollments import locks as enrollment_locks
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment, unenroll_enrollment
@@ -43,6 +46,10 @@ def erase(learner: Learner) -> str:
         now=utc_now(),
     )
     return f"erased {erased.learner_cuid}"
+
+
+def merge(*, keep: Learner, drop: Learner) -> None:
+    merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=utc_now())
 
 
 def submit(enrollment: Enrollment) -> str:
@@ -193,3 +200,47 @@ class TestAnErasureAgainstTheApprovalOfALead:
         monkeypatch.setattr(privacy_locks, "lock_learner_of", lambda *ids: meeting(lock_learner_of(*ids)))
         monkeypatch.setattr(lifecycle, "lock_enrollment_with_seat", lambda pk: meeting(lock_enrollment_with_seat(pk)))
         return at_once(partial(erase, learner), partial(submit, enrollment))
+
+
+class TestAnErasureAgainstAMerge:
+    """The erasure concerns all who were merged into the learner, and the merge takes them along."""
+
+    def test_waits_for_the_merge(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        merged, erased = self.meet(monkeypatch, merging._lock_both)
+
+        assert merged is None
+        assert erased == Failure(
+            "Unavailable", "Something about this person is being changed right now; repeat the request."
+        )
+        assert examine() == {}
+
+    def test_without_locking_those_who_follow_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: the merge locks the first learner when it changes them, after the third."""
+
+        def lock_two(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
+            lock_rows(Learner, keep_id, drop_id)
+            return merging._get_both(keep_id, drop_id)
+
+        failures = [answer for answer in self.meet(monkeypatch, lock_two) if isinstance(answer, Failure)]
+
+        assert any(DEADLOCK in failure.message for failure in failures)
+
+    def meet(self, monkeypatch: pytest.MonkeyPatch, lock_both: Callable[..., Any]) -> list[Any]:
+        """The first learner was merged into the third, who is merged into the second while being erased."""
+        first, second, third = LearnerFactory.create_batch(3, workspace=WorkspaceFactory())
+        merge(keep=third, drop=first)
+        locked = Meeting(lambda: None, patience=30)
+        waits = Meeting(lambda: None, patience=1)  # nobody comes: the erasure waits for a row
+
+        def lock_and_wait(keep_id: int, drop_id: int) -> Any:
+            both = lock_both(keep_id, drop_id)
+            locked()
+            waits()
+            return both
+
+        def erase_meanwhile() -> str:
+            locked()
+            return erase(third)
+
+        monkeypatch.setattr(merging, "_lock_both", lock_and_wait)
+        return at_once(lambda: merge(keep=second, drop=third), erase_meanwhile)

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts import learners, merging
+from accounts import guardian_records, learners, merging
 from accounts.belongings import belongings
+from accounts.guardian_records import register_guardian
 from accounts.merging import merge_learners
-from accounts.models import Learner, LearnerMerge, Workspace
+from accounts.models import Guardian, Learner, LearnerMerge, Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from cohorts.sale import waitlist
 from cohorts.sale.places import hold_place
@@ -18,6 +19,7 @@ from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import DomainError
+from core.rows import lock_rows
 from enrollments.models import Enrollment, SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route, seats
 from operations.doctor import examine
@@ -27,6 +29,7 @@ from .attempts import four_times_in_walks
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
+PARENT = "parent@home.test"
 JANE: dict[str, Any] = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
 
 
@@ -68,7 +71,7 @@ class TestTwoMergesAtOnce:
         looked, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
 
         def look(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
-            found = merging._get_both(keep_id, drop_id, Learner.objects.all())
+            found = merging._get_both(keep_id, drop_id)
             if drop_id == first.pk:
                 looked()
                 done()
@@ -218,4 +221,47 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
         keep = self.offer_while_merging(monkeypatch, patience=10)
 
         assert not keep.places.exists()
+        assert "accounts.nothing_belongs_to_a_merged_learner" in examine()
+
+
+class TestAMergeOfALearnerWhomAGuardianIsGiven:
+    """The integrator's system names the learner, who is found before the merge and locked after it."""
+
+    def link_while_merging(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        keep, drop = LearnerFactory.create_batch(2, workspace=WorkspaceFactory())
+        found, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
+        lock = lock_rows
+
+        def wait_and_lock(*rows: Any) -> None:
+            found()
+            done()
+            lock(*rows)
+
+        def merge_meanwhile() -> str:
+            found()
+            answer = merge(keep, drop)
+            done()
+            return answer
+
+        def register() -> Any:
+            return register_guardian(
+                workspace_id=drop.workspace_id, external_id=None, email=PARENT, learner_ids=[drop.cuid]
+            ).pk
+
+        monkeypatch.setattr("accounts.guardian_records.lock_rows", wait_and_lock)
+        registered, answer = at_once(register, merge_meanwhile)
+        assert answer == "done"
+        return registered
+
+    def test_is_told_to_repeat_the_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.link_while_merging(monkeypatch).kind == "LearnerMerged"
+        assert not Guardian.objects.exists()
+        assert examine() == {}
+
+    def test_without_looking_again_would_leave_the_guardian_with_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        monkeypatch.setattr(guardian_records, "_refuse_merged", lambda learner_ids: None)
+
+        self.link_while_merging(monkeypatch)
+
         assert "accounts.nothing_belongs_to_a_merged_learner" in examine()
