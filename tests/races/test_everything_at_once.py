@@ -1,0 +1,65 @@
+"""Staff, families, Stripe, and partners act in several processes at once, in any order: nobody runs into a deadlock,
+and afterward the doctor finds nothing. `make stateful` does it for longer.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from unittest.mock import patch
+
+import pytest
+
+from core.clock import utc_now
+from enrollments.states import ReviewMode
+from operations.doctor import examine
+from tests.faults import all_at_once, any_order
+from tests.faults.all_at_once import AllAtOnce, Outcome
+from tests.processes import at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.walk, pytest.mark.django_db(transaction=True)]
+
+PROCESSES = 4
+STEPS = 60
+RUNS = int(os.environ.get("AT_ONCE_RUNS", "4"))
+FIRST_RUN = int(os.environ.get("AT_ONCE_FIRST_RUN", "0"))  # decides the seeds
+
+
+@pytest.fixture(autouse=True)
+def _stripe() -> Iterator[None]:
+    """Answer for Stripe: nothing goes over the network."""
+    with ExitStack() as patches:
+        patches.enter_context(patch("enrollments.routing.route.submit_checkout", any_order._checkout))
+        patches.enter_context(patch("enrollments.offline.cancel_checkout", any_order._expire))
+        yield
+
+
+def act_at_once(run: int) -> list[Outcome]:
+    """Let the processes act on a new workspace, and return what each of them did."""
+    workspace = AllAtOnce()
+    workspace.found_all(list(ReviewMode)[run % 2])
+    seeds = range(PROCESSES * run, PROCESSES * (run + 1))
+    outcomes = at_once(*(lambda seed=seed: workspace.act(seed=seed, steps=STEPS) for seed in seeds), seconds=300)
+    assert all(isinstance(outcome, Outcome) for outcome in outcomes), outcomes
+    return outcomes
+
+
+@pytest.mark.parametrize("run", range(FIRST_RUN, FIRST_RUN + RUNS))
+def test_nothing_deadlocks_or_is_left_broken(run: int) -> None:
+    outcomes = act_at_once(run)
+
+    assert [failure for outcome in outcomes for failure in outcome.failed] == []
+    assert examine(now=utc_now()) == {}
+
+
+def test_what_fails_is_not_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: each process tries to expire enrollments now and then."""
+
+    def fail(**_: object) -> None:
+        raise ValueError("broken")
+
+    fail.__name__ = "expire_enrollments"
+    monkeypatch.setattr(all_at_once, "expire_enrollments", fail)
+
+    failed = [failure for outcome in act_at_once(0) for failure in outcome.failed]
+
+    assert set(failed) == {"expiry: ValueError: broken"}
