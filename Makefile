@@ -56,8 +56,9 @@ faults: .venv/.development ## Kill processes and servers, and scramble vendors' 
 	@FAULT_REPEATS=$${FAULT_REPEATS:-20} $(BIN)/python -m pytest -p tests.faults.report -m "fault and slow"
 	@SCRAMBLED_EVENTS=$${SCRAMBLED_EVENTS:-5000} $(BIN)/python -m pytest --numprocesses 2 -m walk tests/faults/test_scrambled_events.py
 
-stateful: .venv/.development ## Seats, places, money, and reviews in any order, the doctor after each step: 500 runs of 50 steps
+stateful: .venv/.development ## Anything in any order, the doctor after each step: 500 runs of 50 steps; then several processes at once
 	@STATEFUL_EXAMPLES=$${STATEFUL_EXAMPLES:-500} STATEFUL_STEPS=$${STATEFUL_STEPS:-50} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk tests/faults/test_any_order.py
+	@AT_ONCE_RUNS=$${AT_ONCE_RUNS:-100} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk tests/races/test_everything_at_once.py
 
 # The containers of production are processes here, run from Debian's packages.
 test-stack: .venv/.development servers ## Production as compose.yaml has it, under load, with each part restarted

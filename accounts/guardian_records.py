@@ -1,18 +1,17 @@
 """What the workspace's own system says about a guardian: their name, contact details, and learners."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, Q, QuerySet
 
 from core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field, item_of
-from core.rows import lock_rows
 
 from .guardians import address_of_another, link_guardian, lock_guardian, set_guardian_address, with_proof
 from .invitation_links import OPEN
-from .learners import LearnerMerged
+from .learners import lock_live_learner
 from .models import Guardian, GuardianInvitation, Learner
 
 
@@ -101,7 +100,7 @@ def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, A
 
 def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learner]:
     """Return the learners, each once, locked as all linking code locks them. Raises Invalid naming unknown ones, and
-    LearnerMerged if one is being merged at the moment."""
+    LearnerMerged if one is being merged at the moment; NotFound for one who was erased."""
     by_either = Q(cuid__in=learner_ids) | Q(external_id__in=learner_ids)
     named = Learner.objects.filter(by_either, workspace_id=workspace_id).select_related("merged_into")
     known: dict[str, Learner] = {}
@@ -114,15 +113,7 @@ def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learne
         faults = tuple(FieldError(item_of("learnerIds", number), "unknown", remedy) for number in unknown)
         raise Invalid(f"learnerIds: {remedy}", errors=faults)
     learners = {known[learner_id].pk: known[learner_id] for learner_id in learner_ids}
-    lock_rows(Learner, *learners)
-    _refuse_merged(learners)
-    return [learners[pk] for pk in sorted(learners)]
-
-
-def _refuse_merged(learner_ids: Collection[int]) -> None:
-    """Raise LearnerMerged if one of them, who are locked now, was merged with another after they were found."""
-    if Learner.objects.filter(pk__in=learner_ids, merged_into__isnull=False).exists():
-        raise LearnerMerged
+    return [lock_live_learner(pk) for pk in sorted(learners)]
 
 
 def _save(guardian: Guardian, *fields: str) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts import guardian_records, learners, merging
+from accounts import learners, merging
 from accounts.belongings import belongings
 from accounts.guardian_records import register_guardian
+from accounts.learners import lock_live_learner
 from accounts.merging import merge_learners
 from accounts.models import Guardian, Learner, LearnerMerge, Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
@@ -19,7 +20,6 @@ from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import DomainError
-from core.rows import lock_rows
 from enrollments.models import Enrollment, SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route, seats
 from operations.doctor import examine
@@ -227,15 +227,14 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
 class TestAMergeOfALearnerWhomAGuardianIsGiven:
     """The integrator's system names the learner, who is found before the merge and locked after it."""
 
-    def link_while_merging(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def link_while_merging(self, monkeypatch: pytest.MonkeyPatch, lock: Callable[[int], Learner]) -> Any:
         keep, drop = LearnerFactory.create_batch(2, workspace=WorkspaceFactory())
         found, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
-        lock = lock_rows
 
-        def wait_and_lock(*rows: Any) -> None:
+        def wait_and_lock(learner_id: int) -> Learner:
             found()
             done()
-            lock(*rows)
+            return lock(learner_id)
 
         def merge_meanwhile() -> str:
             found()
@@ -248,20 +247,20 @@ class TestAMergeOfALearnerWhomAGuardianIsGiven:
                 workspace_id=drop.workspace_id, external_id=None, email=PARENT, learner_ids=[drop.cuid]
             ).pk
 
-        monkeypatch.setattr("accounts.guardian_records.lock_rows", wait_and_lock)
+        monkeypatch.setattr("accounts.guardian_records.lock_live_learner", wait_and_lock)
         registered, answer = at_once(register, merge_meanwhile)
         assert answer == "done"
         return registered
 
     def test_is_told_to_repeat_the_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert self.link_while_merging(monkeypatch).kind == "LearnerMerged"
+        assert self.link_while_merging(monkeypatch, lock_live_learner).kind == "LearnerMerged"
         assert not Guardian.objects.exists()
         assert examine() == {}
 
     def test_without_looking_again_would_leave_the_guardian_with_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control."""
-        monkeypatch.setattr(guardian_records, "_refuse_merged", lambda learner_ids: None)
+        """Control: the learner is locked, and taken for what they were."""
+        locked = Learner.objects.select_for_update(no_key=True)
 
-        self.link_while_merging(monkeypatch)
+        self.link_while_merging(monkeypatch, lambda learner_id: locked.get(pk=learner_id))
 
         assert "accounts.nothing_belongs_to_a_merged_learner" in examine()
