@@ -12,6 +12,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import models
 
+from accounts.invariants import no_task_asks_for_an_address_that_is_there
 from accounts.learners import find_or_create_learner
 from accounts.merging import merge_learners
 from accounts.models import Consent, Guardian, Learner, StaffTask, User
@@ -28,13 +29,13 @@ from cohorts.tests.factories import cohort_with, reserve
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import NotFound
+from core.invariants import Extent
 from core.personal import Fate
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.states import ParticipationStatus
 from enrollments.tests.factories import CandidateFactory
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
-from operations.doctor import examine
 from privacy.document import table
 from privacy.erasing import erase_learner, foresee_erasure, forget_papers, repeat_erasures
 from privacy.errors import ErasureRefused
@@ -277,7 +278,7 @@ class TestErasing:
         waiting = StaffTask.objects.filter(status="open")
         assert dict(waiting.values_list("kind", "subject")) == stay
         assert set(StaffTask.objects.filter(status="done").values_list("resolution", flat=True)) == {"Erased."}
-        assert examine() == {}
+        assert list(no_task_asks_for_an_address_that_is_there(Extent(now=utc_now()))) == []
 
     def test_deletes_what_waits_for_a_decision(self) -> None:
         candidate = CandidateFactory()
