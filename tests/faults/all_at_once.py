@@ -19,25 +19,28 @@ from accounts.guardians import set_guardian_address
 from accounts.learner_records import change_learner
 from accounts.merging import merge_learners
 from accounts.models import Guardian, Learner
+from accounts.name_changes import accept_name, ask_for_name
 from accounts.tests.factories import LearnerFactory
 from cohorts.course.curriculum import add_step, remove_step
 from cohorts.course.scheduling import reschedule_session
 from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
 from cohorts.learning.booking import swap_booking
 from cohorts.learning.completion import complete_due_courses
+from cohorts.learning.stranded import report_stranded_steps
 from cohorts.models import ClassSession, CourseStep, StepProgress
 from cohorts.sale.opening import change_capacity, serve_waitlist
 from cohorts.sale.transfer import Stranded, move_package
-from cohorts.sale.waitlist import expire_due_offers, join_waitlist, leave_waitlist
+from cohorts.sale.waitlist import end_lines_of_owners, expire_due_offers, join_waitlist, leave_waitlist
 from cohorts.tests.factories import CohortFactory, reserve
 from core.clock import utc_now
 from core.errors import DomainError
 from enrollments.allocations.holders import reassign_seat
+from enrollments.allocations.idle.reclaiming import reclaim_due
 from enrollments.changes import change_enrollment
 from enrollments.deletion import delete_enrollment
 from enrollments.exit import carry_out_due_exits, plan_exit, withdraw_exit
 from enrollments.expiry import expire_enrollments
-from enrollments.lifecycle import evaluate_enrollment
+from enrollments.leaving.asking import Wish, ask_for_refund
 from enrollments.models import Inquiry, PlannedExit
 from enrollments.review.held import carry_out_due_reviews
 from enrollments.review.inquiries import answer_inquiry, ask_family
@@ -125,6 +128,7 @@ class AllAtOnce(AnyOrder):
         yield "resize", lambda: self.resize_an_allocation(chance.randrange(1, 4))
         yield "reassign", lambda: self.on(SEATS, reassign_seat, "seat_id", learner_id=self.student().pk, **staff)
         yield "idle", self.ask_about_any_idle_seat
+        yield "reclaim", lambda: self.attempt(reclaim_due)
 
         yield "review", lambda: self.review(nth(), is_approved=yes)
         yield "hold answer", lambda: self.hold_an_answer(nth(), self.outcome_of_review())
@@ -133,7 +137,6 @@ class AllAtOnce(AnyOrder):
         yield "end", lambda: self.end(nth())
         yield "criteria", lambda: self.change_the_criteria(chance.choice([[], [NOT_THE_SECOND]]))
         yield "reconsider", lambda: self.reconsider(nth())
-        yield "evaluate", lambda: self.on(ENROLLMENTS, evaluate_enrollment, "enrollment_id", actor=STAFF)
         yield "delete", lambda: self.on(ENROLLMENTS, delete_enrollment, "enrollment_id", actor=STAFF)
         yield (
             "change",
@@ -150,6 +153,7 @@ class AllAtOnce(AnyOrder):
             ),
         )
         yield "stay", lambda: self.on(PlannedExit.objects.all(), withdraw_exit, "planned_exit_id", actor=STAFF)
+        yield "money back", lambda: self.on(ENROLLMENTS, ask_for_refund, "enrollment_id", wish=Wish.TWICE, actor=STAFF)
         yield "exits", lambda: self.attempt(carry_out_due_exits)
         yield "expiry", lambda: self.attempt(expire_enrollments, limit=10)
 
@@ -181,6 +185,8 @@ class AllAtOnce(AnyOrder):
         yield "courses", lambda: self.attempt(complete_due_courses)
         yield "wait", lambda: self.attempt(join_waitlist, learner_id=self.student().pk, cohort_id=self.term().pk)
         yield "leave", lambda: self.attempt(leave_waitlist, learner_id=self.student().pk, cohort_id=self.term().pk)
+        yield "lines", lambda: self.attempt(end_lines_of_owners)
+        yield "stranded", lambda: self.attempt(report_stranded_steps)
         yield "serve", lambda: self.attempt(serve_waitlist, cohort_id=self.term().pk)
         yield "offers", lambda: self.attempt(expire_due_offers)
         yield "places", lambda: self.attempt(change_capacity, cohort_id=self.term().pk, max_enrollment=1 + nth())
@@ -191,6 +197,13 @@ class AllAtOnce(AnyOrder):
         yield "merge", self.merge_two
         yield "erase", lambda: self.attempt(self.erase_anybody)
         yield "rename", lambda: self.attempt(self.change_anybody)
+        yield (
+            "other name",
+            lambda: self.attempt(
+                ask_for_name, learner_id=self.student().pk, first_name="Ida", last_name="Lake", actor=STAFF
+            ),
+        )
+        yield "accept name", lambda: self.attempt(accept_name, learner_id=self.student().pk, actor=STAFF)
         yield "guardian", lambda: self.attempt(self.link_a_guardian)
         yield "address", lambda: self.attempt(self.change_an_address)
 
