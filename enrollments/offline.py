@@ -111,13 +111,19 @@ def _record(enrollment_id: int, proof: Proof, now: dt.datetime) -> Payment | Non
     return payment
 
 
+def was_given_up(enrollment: Enrollment) -> bool:
+    """Return whether it was refused or left, so that nothing is owed any more. What a completed one owed, it still
+    owes: it may have begun on account, or its check may have bounced."""
+    refused = enrollment.eligibility_status in (EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
+    return refused or enrollment.participation_status == ParticipationStatus.WITHDRAWN
+
+
 def _check_payable(enrollment: Enrollment, proof: Proof, now: dt.datetime) -> Money:
     """Return what is left to pay for the enrollment."""
     check_open(enrollment, None, now)
     if enrollment.payment_status in (*PAID, EnrollmentPaymentStatus.REFUNDED):
         raise AlreadyPaid(f"Its payment is {enrollment.get_payment_status_display().lower()}.")
-    has_ended = enrollment.participation_status == ParticipationStatus.COMPLETED or not enrollment.is_current
-    if has_ended or enrollment.eligibility_status == EligibilityStatus.REJECTED:
+    if was_given_up(enrollment):
         raise EnrollmentOver("It has ended, so nothing more is paid for it.")
     if enrollment.payment_status not in UNPAID:
         raise NothingToPay

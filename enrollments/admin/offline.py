@@ -15,13 +15,13 @@ from core.clock import utc_now
 from core.money import Money
 
 from ..models import Enrollment
-from ..offline import pay_offline
+from ..offline import pay_offline, was_given_up
 from ..states import UNPAID
 
 
 def is_payable_offline(enrollment: Enrollment) -> bool:
-    is_wanted = enrollment.payment_status in UNPAID and enrollment.is_current
-    return is_wanted and enrollment.instance.price_id is not None
+    is_wanted = enrollment.payment_status in UNPAID and enrollment.deleted_at is None
+    return is_wanted and not was_given_up(enrollment) and enrollment.instance.price_id is not None
 
 
 class PaymentForm(NoteForm):

@@ -18,14 +18,14 @@ from billing.offline import Proof, reverse_offline_payment
 from billing.purposes import Service
 from billing.states import OfflineMeans
 from billing.tests.snapshots import session
-from core.actors import Actor
+from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.invariants import Extent
 from enrollments import invariants as of_enrollments
 from enrollments import offline
 from enrollments.deletion import delete_enrollment
 from enrollments.errors import EnrollmentOver, NothingToPay, PaymentOnItsWay
-from enrollments.lifecycle import unenroll_enrollment
+from enrollments.lifecycle import finish_participation, unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision, EnrollmentTransition, ProgramInstance
 from enrollments.offline import pay_offline
 from enrollments.on_account import enroll_on_account
@@ -74,6 +74,13 @@ def pay(enrollment: Enrollment) -> Payment:
 def status(enrollment: Enrollment) -> tuple[str, str, str]:
     now = Enrollment.objects.get(pk=enrollment.pk)
     return now.eligibility_status, now.participation_status, now.payment_status
+
+
+def broken() -> set[str]:
+    """Return the rules about money and enrollments that do not hold in ten minutes."""
+    extent = Extent(now=utc_now() + dt.timedelta(minutes=10), workspace_id=None)
+    rules = [*of_money.INVARIANTS, *of_enrollments.INVARIANTS]
+    return {rule.__name__ for rule in rules if list(rule(extent))}
 
 
 def written() -> tuple[int, int, int]:
@@ -183,6 +190,15 @@ class TestAnEnrollment:
 
         with pytest.raises(EnrollmentOver):
             pay(enrollment)
+
+    def test_that_is_completed_owes_what_it_owed(self, enrollment: Enrollment) -> None:
+        finish_participation(enrollment_id=enrollment.pk, actor=SYSTEM, reason="expired", now=utc_now())
+
+        payment = pay(enrollment)
+
+        assert (payment.status, payment.amount_minor) == ("paid", 4900)
+        assert status(enrollment) == ("approved", "completed", "paid")
+        assert broken() == set()
 
     def test_that_waits_for_its_parent_is_approved_once_it_is_paid(self, course: ProgramInstance) -> None:
         decision = ask_parent(course)
@@ -360,11 +376,6 @@ class TestAPaidEnrollmentThatEnds:
 
 class TestTheBooks:
     def test_are_in_order_at_each_stage(self, enrollment: Enrollment) -> None:
-        def broken() -> set[str]:
-            extent = Extent(now=utc_now() + dt.timedelta(minutes=10), workspace_id=None)
-            rules = [*of_money.INVARIANTS, *of_enrollments.INVARIANTS]
-            return {rule.__name__ for rule in rules if list(rule(extent))}
-
         found = [broken()]
         payment = pay(enrollment)
         found.append(broken())

@@ -197,7 +197,7 @@ class TestACertificate:
         )
         assert breaches() == set()
 
-    def test_ends_when_the_money_turns_out_never_to_have_come(self) -> None:
+    def test_ends_when_the_money_turns_out_never_to_have_come_and_is_issued_again_when_it_does(self) -> None:
         enrollment = on_account()
         proof = Proof(OfflineMeans.CHECK, STAFF, reference="1001")
         payment = pay_offline(enrollment_id=enrollment.pk, proof=proof, now=utc_now())
@@ -207,6 +207,11 @@ class TestACertificate:
         reverse_offline_payment(payment_id=payment.pk, is_returned=False, note="Bounced", actor=STAFF, now=utc_now())
 
         assert [each.revocation for each in certificates(enrollment)] == ["not_earned"]
+        assert breaches() == set()
+
+        pay_offline(enrollment_id=enrollment.pk, proof=Proof(OfflineMeans.CASH, STAFF), now=utc_now())
+
+        assert [each.is_live for each in certificates(enrollment)] == [False, True]
         assert breaches() == set()
 
     def test_ends_with_an_enrollment_that_is_deleted(self) -> None:
