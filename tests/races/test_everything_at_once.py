@@ -62,4 +62,4 @@ def test_what_fails_is_not_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch) 
 
     failed = [failure for outcome in act_at_once(0) for failure in outcome.failed]
 
-    assert set(failed) == {"expiry: ValueError: broken"}
+    assert set(failed) == {"expire_enrollments: ValueError: broken"}
