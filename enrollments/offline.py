@@ -31,7 +31,7 @@ from .models import Enrollment
 from .purchase import refund_purchase
 from .refund_rules import find_policy
 from .sellers import find_sales
-from .states import OFFLINE_PURPOSE, PAID, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
+from .states import GIVEN_BACK, OFFLINE_PURPOSE, PAID, UNPAID, EnrollmentPaymentStatus, ParticipationStatus
 
 # How often a checkout may be reopened between ending the last one and taking the lock.
 ATTEMPTS = 3
@@ -114,8 +114,8 @@ def _record(enrollment_id: int, proof: Proof, now: dt.datetime) -> Payment | Non
 def was_given_up(enrollment: Enrollment) -> bool:
     """Return whether it was refused or left, so that nothing is owed any more. What a completed one owed, it still
     owes: it may have begun on account, or its check may have bounced."""
-    refused = enrollment.eligibility_status in (EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
-    return refused or enrollment.participation_status == ParticipationStatus.WITHDRAWN
+    has_left = enrollment.participation_status == ParticipationStatus.WITHDRAWN
+    return has_left or enrollment.eligibility_status in GIVEN_BACK
 
 
 def _check_payable(enrollment: Enrollment, proof: Proof, now: dt.datetime) -> Money:

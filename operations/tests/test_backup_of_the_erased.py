@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.core.files.storage import storages
 from django.core.management import CommandError
 
 from accounts.tests.factories import LearnerFactory
 from core.clock import utc_now
-from enrollments.models import ApplicationFile
 from operations.backup.checksums import write_checksums
 from operations.backup.errors import RestoreFailed
 from operations.backup.making import make_backup
@@ -32,7 +30,6 @@ __all__ = ["folder"]
 class TestABackupFromBeforeAnErasure:
     def test_brings_nobody_back(self, folder: Path, tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:
         caplog.set_level(logging.INFO)
-        monkeypatch.setattr(ApplicationFile._meta.get_field("content"), "storage", storages["private"])
         learner = build_canary()
         held, catalog = places_of_canary(), read_catalog()
         list_file = tmp_path / "erasures.json"

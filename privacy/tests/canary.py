@@ -6,7 +6,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import storages
 from django.db import connection
 from django.test import Client
 
@@ -21,7 +21,7 @@ from core.actors import SYSTEM
 from core.clock import utc_now
 from core.jobs import JobStatus
 from enrollments.imports.reading import Format
-from enrollments.models import ApplicationFile, Enrollment, EnrollmentTransition, Inquiry
+from enrollments.models import Enrollment, EnrollmentTransition, Inquiry
 from enrollments.states import ParticipationStatus, QuestionKind
 from enrollments.tests.applicants import answer_to, apply, ask, instance_with_form, pdf
 from enrollments.tests.factories import InstanceFactory, seats
@@ -181,22 +181,16 @@ def places_of_canary(*, more: str = "") -> set[str]:
 
 def _files() -> Iterator[tuple[str, str]]:
     """Each file that is kept: in which folder, and what it is called and holds."""
-    for kept in (storages["private"], _of_applications()):
-        for folder in kept.listdir("")[0]:
-            for name in kept.listdir(folder)[1]:
-                with kept.open(f"{folder}/{name}", "rb") as file:
-                    yield folder, name + file.read().decode("utf-8", "replace")
-
-
-def _of_applications() -> Storage:
-    """What the model was given when it was loaded: tests that change the setting come too late for it."""
-    storage: Storage = ApplicationFile._meta.get_field("content").storage
-    return storage
+    kept = storages["private"]
+    for folder in kept.listdir("")[0]:
+        for name in kept.listdir(folder)[1]:
+            with kept.open(f"{folder}/{name}", "rb") as file:
+                yield folder, name + file.read().decode("utf-8", "replace")
 
 
 def forget_files() -> None:
     """Those of tests before: what is kept in memory outlives a transaction."""
-    kept = _of_applications()
+    kept = storages["private"]
     for folder in kept.listdir("")[0]:
         for name in kept.listdir(folder)[1]:
             kept.delete(f"{folder}/{name}")
