@@ -27,7 +27,7 @@ from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
 from cohorts.learning.booking import swap_booking
 from cohorts.learning.completion import complete_due_courses
 from cohorts.learning.stranded import report_stranded_steps
-from cohorts.models import ClassSession, CourseStep, StepProgress
+from cohorts.models import ClassSession, CourseStep, CourseStepOption, StepProgress
 from cohorts.sale.opening import change_capacity, serve_waitlist
 from cohorts.sale.transfer import Stranded, move_package
 from cohorts.sale.waitlist import end_lines_of_owners, expire_due_offers, join_waitlist, leave_waitlist
@@ -80,7 +80,7 @@ class AllAtOnce(AnyOrder):
     def found_all(self, mode: ReviewMode) -> None:
         self.found(mode, is_busy=True)
         self.second = CohortFactory(instance=self.cohort.instance, max_enrollment=2)
-        self.students += [LearnerFactory(workspace=self.workspace) for _ in range(MORE_LEARNERS)]
+        LearnerFactory.create_batch(MORE_LEARNERS, workspace=self.workspace)
         define(self.instance, group(self.instance, 2, GroupRule.ALL_IN_ORDER))
 
     def act(self, *, seed: int, steps: int) -> Outcome:
@@ -219,7 +219,7 @@ class AllAtOnce(AnyOrder):
 
     def swap_a_booking(self) -> None:
         row = pick(BOOKED, self.nth())
-        option = pick(row.step.options.all(), self.nth())
+        option = pick(CourseStepOption.objects.filter(step=row.step_id), self.nth())
         self.attempt(swap_booking, package_id=row.package_id, step_id=row.step_id, option_id=option.pk)
 
     def add_a_step(self, *, now: dt.datetime) -> None:
