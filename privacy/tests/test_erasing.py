@@ -12,6 +12,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import models
 
+from accounts.guardian_records import register_guardian
 from accounts.invariants import no_task_asks_for_an_address_that_is_there
 from accounts.learners import find_or_create_learner
 from accounts.merging import merge_learners
@@ -288,6 +289,17 @@ class TestErasing:
         candidate.refresh_from_db()
         assert candidate.deleted_at is not None
         assert OutboxEvent.objects.filter(type="enrollment.deleted").count() == 1
+
+    def test_leaves_nobody_to_whom_a_guardian_could_be_given(self) -> None:
+        learner = LearnerFactory()
+        erase(learner)
+
+        with pytest.raises(NotFound, match="was erased"):
+            register_guardian(
+                workspace_id=learner.workspace_id, external_id="G-1", email=None, learner_ids=[learner.cuid]
+            )
+
+        assert not Guardian.objects.exists()
 
     def test_of_nobody_is_refused(self) -> None:
         learner = LearnerFactory()
