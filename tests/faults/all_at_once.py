@@ -6,13 +6,14 @@ machine. A use case may refuse. Anything else that it raises is kept: a deadlock
 
 import datetime as dt
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import IntegrityError, connection, models
+from django.db import IntegrityError, OperationalError, connection, models
 
 from accounts.guardian_records import change_guardian, register_guardian
 from accounts.guardians import set_guardian_address
@@ -56,6 +57,14 @@ from privacy.states import ErasureReason
 from .any_order import BOOKED, ENROLLMENTS, NOT_THE_SECOND, PACKAGES, SEATS, AnyOrder, pick
 
 MORE_LEARNERS = 4
+TRIES = 10
+
+
+def asks_to_be_repeated(error: Exception) -> bool:
+    """Return whether a lock could not be waited for (`lock_allocations_out_of_order`): whoever asked, asks again. A
+    deadlock, or a lock for which a transaction waited in vain, says something else.
+    """
+    return isinstance(error, OperationalError) and "could not obtain lock on row" in str(error)
 
 
 @dataclass
@@ -98,13 +107,18 @@ class AllAtOnce(AnyOrder):
     def attempt(self, use_case: Callable[..., Any], *subject: Any, **arguments: Any) -> None:
         self.now = max(utc_now(), self.now)
         name = getattr(use_case, "__name__", "")
-        try:
-            use_case(*subject, **arguments, now=self.now)
-            self.outcome.done[name] += 1
-        except DomainError as refusal:
-            self.outcome.refused[f"{name}: {refusal.code}"] += 1
-        except Exception as error:
-            self.outcome.failed.append(f"{name}: {type(error).__name__}: {error}")
+        for tries_left in reversed(range(TRIES)):
+            try:
+                use_case(*subject, **arguments, now=self.now)
+                self.outcome.done[name] += 1
+            except DomainError as refusal:
+                self.outcome.refused[f"{name}: {refusal.code}"] += 1
+            except Exception as error:
+                if tries_left and asks_to_be_repeated(error):
+                    time.sleep(self.chance.random() / 10)
+                    continue
+                self.outcome.failed.append(f"{name}: {type(error).__name__}: {error}")
+            break
 
     def on(self, rows: "models.QuerySet[Any]", use_case: Callable[..., Any], name: str, **more: Any) -> None:
         """Attempt it on one of these rows, which the use case calls `name`."""

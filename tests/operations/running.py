@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -57,8 +58,29 @@ def tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in processes if is_alive(p)]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
+
+
+def runs(process: psutil.Process, word: str) -> bool:
+    """Return whether this word is one of its command line; it is not once the process has ended."""
+    try:
+        return word in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def named(processes: list[psutil.Process], word: str) -> psutil.Process:
-    return next(p for p in processes if word in p.cmdline())
+    return next(p for p in processes if runs(p, word))
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -15,7 +15,20 @@ import pytest
 from sandbox.testing import wait_until
 from tests.migrated import copy_migrated_database
 
-from .running import PARTS, ROOT, START_SECONDS, STOP_SECONDS, is_healthy, left_of, named, place, start, tree
+from .running import (
+    PARTS,
+    ROOT,
+    START_SECONDS,
+    STOP_SECONDS,
+    is_healthy,
+    kill,
+    left_of,
+    named,
+    place,
+    runs,
+    start,
+    tree,
+)
 
 
 @pytest.fixture
@@ -42,14 +55,13 @@ def stack(environment: dict[str, str], database: Path, tmp_path: Path) -> Iterat
             wait_until(lambda: is_healthy(environment) or running.poll() is not None, seconds=START_SECONDS)
             yield running
         finally:
-            for process in tree(running):
-                process.kill()
+            kill(tree(running))
 
 
 def is_whole_without(gone: list[psutil.Process], stack: subprocess.Popen[str]) -> bool:
     """Return whether every part has a process, and none of those that are gone."""
     there = [p for p in left_of(tree(stack)) if p not in gone]
-    return all(any(part in p.cmdline() for p in there) for part in PARTS)
+    return all(any(runs(p, part) for p in there) for part in PARTS)
 
 
 @pytest.mark.slow
@@ -72,8 +84,7 @@ class TestTheRunningStack:
     ) -> None:
         before = [named(tree(stack), part) for part in PARTS]
 
-        for process in before:
-            process.kill()
+        kill(before)
         wait_until(lambda: is_whole_without(before, stack) and is_healthy(environment), seconds=START_SECONDS)
         processes = tree(stack)
         (tmp_path / "running").unlink()

@@ -14,6 +14,8 @@ from events.tasks import relay_events
 from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
+from .running import is_alive
+
 # Well formed for kombu; what Celery makes of them is another matter.
 ODD: dict[str, dict[str, Any]] = {
     "an unknown task": {"headers": {"task": "no.such.task", "id": "1"}},
@@ -59,7 +61,6 @@ class TestAWorker:
             stack.call("tests.operations.test_worker:publish_something")
             wait_until(lambda: "seat.used" in stack.log("worker"), seconds=60)
 
-            assert worker.is_running()
-            assert worker.status() != psutil.STATUS_ZOMBIE
+            assert is_alive(worker)
             assert stack.log("worker").count("message_dropped") >= len(UNREADABLE)
             assert "no.such.task" in stack.log("worker")

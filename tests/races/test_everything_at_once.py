@@ -3,11 +3,13 @@ and afterward the doctor finds nothing. `make stateful` does it for longer.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
+from django.db import OperationalError
 
 from core.clock import utc_now
 from enrollments.states import ReviewMode
@@ -21,6 +23,7 @@ pytestmark = [pytest.mark.race, pytest.mark.walk, pytest.mark.django_db(transact
 PROCESSES = 4
 STEPS = 60
 RUNS = int(os.environ.get("AT_ONCE_RUNS", "4"))
+NOT_WAITED_FOR = 'could not obtain lock on row in relation "enrollments_districtseatallocation"'
 FIRST_RUN = int(os.environ.get("AT_ONCE_FIRST_RUN", "0"))  # decides the seeds
 
 
@@ -64,3 +67,23 @@ def test_what_fails_is_not_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch) 
     failed = [failure for outcome in act_at_once(0) for failure in outcome.failed]
 
     assert set(failed) == {"expire_enrollments: ValueError: broken"}
+
+
+class TestALockThatIsNotWaitedFor:
+    """`lock_allocations_out_of_order` raises, and the site answers that it is busy: clients and tasks repeat it."""
+
+    def test_is_asked_for_again(self) -> None:
+        workspace = AllAtOnce()
+        use_case = Mock(__name__="unenroll", side_effect=[OperationalError(NOT_WAITED_FOR), None])
+
+        workspace.attempt(use_case)
+
+        assert workspace.outcome == Outcome(done=Counter(unenroll=1))
+
+    @pytest.mark.parametrize("message", [NOT_WAITED_FOR, "deadlock detected", "lock timeout"])
+    def test_is_a_failure_if_it_never_comes_as_is_any_other(self, message: str) -> None:
+        workspace = AllAtOnce()
+
+        workspace.attempt(Mock(__name__="unenroll", side_effect=OperationalError(message)))
+
+        assert workspace.outcome == Outcome(failed=[f"unenroll: OperationalError: {message}"])
