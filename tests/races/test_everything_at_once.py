@@ -4,7 +4,7 @@ and afterward the doctor finds nothing. `make stateful` does it for longer.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from unittest.mock import Mock, patch
 
@@ -14,8 +14,9 @@ from django.db import OperationalError
 from core.clock import utc_now
 from enrollments.states import ReviewMode
 from operations.doctor import examine
-from tests.faults import all_at_once, any_order
-from tests.faults.all_at_once import AllAtOnce, Outcome
+from tests.faults import any_order
+from tests.faults.at_once import AREAS
+from tests.faults.at_once.acting import Acting, Area, Outcome, Step
 from tests.processes import at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.walk, pytest.mark.django_db(transaction=True)]
@@ -36,12 +37,13 @@ def _stripe() -> Iterator[None]:
         yield
 
 
-def act_at_once(run: int) -> list[Outcome]:
+def act_at_once(run: int, areas: Sequence[Area] = AREAS) -> list[Outcome]:
     """Let the processes act on a new workspace, and return what each of them did."""
-    workspace = AllAtOnce()
+    workspace = Acting()
     workspace.found_all(list(ReviewMode)[run % 2])
     seeds = range(PROCESSES * run, PROCESSES * (run + 1))
-    outcomes = at_once(*(lambda seed=seed: workspace.act(seed=seed, steps=STEPS) for seed in seeds), seconds=300)
+    acts = [lambda seed=seed: workspace.act(areas, run=run, seed=seed, steps=STEPS) for seed in seeds]
+    outcomes = at_once(*acts, seconds=300)
     assert all(isinstance(outcome, Outcome) for outcome in outcomes), outcomes
     return outcomes
 
@@ -55,25 +57,26 @@ def test_nothing_deadlocks_or_is_left_broken(run: int) -> None:
     assert examine(now=utc_now()) == {}
 
 
-def test_what_fails_is_not_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Control: each process tries to expire enrollments now and then."""
+def test_what_fails_is_not_taken_for_a_refusal() -> None:
+    """Control: a quarter of these kinds of steps belong to the run."""
 
     def fail(**_: object) -> None:
         raise ValueError("broken")
 
-    fail.__name__ = "expire_enrollments"
-    monkeypatch.setattr(all_at_once, "expire_enrollments", fail)
+    def broken(act: Acting) -> Iterator[Step]:
+        for _ in range(4):
+            yield lambda: act.attempt(fail)
 
-    failed = [failure for outcome in act_at_once(0) for failure in outcome.failed]
+    failed = [failure for outcome in act_at_once(0, [broken]) for failure in outcome.failed]
 
-    assert set(failed) == {"expire_enrollments: ValueError: broken"}
+    assert set(failed) == {"fail: ValueError: broken"}
 
 
 class TestALockThatIsNotWaitedFor:
     """`lock_allocations_out_of_order` raises, and the site answers that it is busy: clients and tasks repeat it."""
 
     def test_is_asked_for_again(self) -> None:
-        workspace = AllAtOnce()
+        workspace = Acting()
         use_case = Mock(__name__="unenroll", side_effect=[OperationalError(NOT_WAITED_FOR), None])
 
         workspace.attempt(use_case)
@@ -82,7 +85,7 @@ class TestALockThatIsNotWaitedFor:
 
     @pytest.mark.parametrize("message", [NOT_WAITED_FOR, "deadlock detected", "lock timeout"])
     def test_is_a_failure_if_it_never_comes_as_is_any_other(self, message: str) -> None:
-        workspace = AllAtOnce()
+        workspace = Acting()
 
         workspace.attempt(Mock(__name__="unenroll", side_effect=OperationalError(message)))
 
