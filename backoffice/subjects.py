@@ -16,10 +16,30 @@ from core.numbers import parse_whole_number
 
 from .display import model_of_subject, name_of
 
+Asked = dict[tuple[type[models.Model], str], dict[int | str, str]]
+"""The parts of the texts, by model, the column that tells its rows apart, and what it holds."""
+
 
 def find_subjects(texts: Iterable[str]) -> dict[str, models.Model]:
     """Return the rows that these texts name, by the part of the text, with a constant number of queries per kind."""
-    asked: dict[tuple[type[models.Model], str], dict[int | str, str]] = defaultdict(dict)
+    return {
+        parts[getattr(row, column)]: row
+        for (model, column), parts in _read(texts).items()
+        for row in _find(model, column, list(parts))
+    }
+
+
+def find_gone(texts: Iterable[str]) -> set[str]:
+    """Return the parts of the texts whose rows no longer exist, with one query per kind."""
+    gone: set[str] = set()
+    for (model, column), parts in _read(texts).items():
+        there = model._base_manager.filter(**{f"{column}__among": list(parts)}).values_list(column, flat=True)
+        gone.update(parts[value] for value in parts.keys() - set(there))
+    return gone
+
+
+def _read(texts: Iterable[str]) -> Asked:
+    asked: Asked = defaultdict(dict)
     for part in {part for text in texts for part in text.split("/")}:
         kind, _, identifier = part.partition(":")
         number = parse_whole_number(identifier)
@@ -27,11 +47,7 @@ def find_subjects(texts: Iterable[str]) -> dict[str, models.Model]:
         model = model_of_subject(kind)
         if model is not None and (number is not None or _has_cuid(model)):
             asked[model, column][identifier if number is None else number] = part
-    return {
-        parts[getattr(row, column)]: row
-        for (model, column), parts in asked.items()
-        for row in _find(model, column, list(parts))
-    }
+    return asked
 
 
 def keep_subjects(rows: Sequence[Any], fields: Iterable[str]) -> None:

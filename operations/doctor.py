@@ -3,6 +3,7 @@
 import datetime as dt
 
 from accounts.invariants import INVARIANTS as ACCOUNTS
+from backoffice.invariants import INVARIANTS as BACKOFFICE
 from billing.invariants import INVARIANTS as BILLING
 from cohorts.invariants import INVARIANTS as COHORTS
 from core.clock import utc_now
@@ -22,6 +23,7 @@ INVARIANTS: dict[str, Invariant] = {
     for app, invariants in {
         "core": (*SECRETS, *JOBS),
         "accounts": ACCOUNTS,
+        "backoffice": BACKOFFICE,
         "notifications": NOTIFICATIONS,
         "events": EVENTS,
         "billing": BILLING,

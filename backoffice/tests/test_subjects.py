@@ -11,7 +11,7 @@ from accounts.states import Role
 from accounts.task_kinds import NAME_ASKED, TWINS
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from backoffice.display import link_subject
-from backoffice.subjects import find_subjects, name_subject
+from backoffice.subjects import find_gone, find_subjects, name_subject
 
 from .staff_client import StaffClient
 
@@ -52,6 +52,12 @@ class TestASubject:
 
         assert found == {}
         assert text in str(link_subject(text, found))
+
+    def test_that_is_gone_is_told_from_what_is_there_or_has_no_page(self, workspace: Workspace) -> None:
+        ana = learner_called("Ana", workspace)
+        texts = [f"learner:{ana.pk}/learner:999999", f"learner:{ana.cuid}", "learner:nobody/exit/12", "stripe-event:1"]
+
+        assert find_gone(texts) == {"learner:999999", "learner:nobody"}
 
     def test_is_called_by_the_names_of_today(self, workspace: Workspace) -> None:
         ana, ben = (learner_called(name, workspace) for name in ("Ana", "Ben"))

@@ -16,6 +16,7 @@ from . import (
     privacy,
     secrets,
     sessions,
+    tasks,
     vouchers,
     webhooks,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "privacy",
     "secrets",
     "sessions",
+    "tasks",
     "vouchers",
     "webhooks",
 ]
