@@ -37,7 +37,8 @@ from .invitation_links import (
     renew_invitation,
 )
 from .languages import language_of_address
-from .models import Guardian, GuardianInvitation, Learner, User
+from .learners import lock_owner_of
+from .models import Guardian, GuardianInvitation, Guardianship, Learner, User
 from .sign_in import proven_address
 from .staff_tasks import raise_staff_task, settle_staff_task
 from .task_kinds import UNANSWERED
@@ -210,7 +211,7 @@ def _lock_family(invitation: GuardianInvitation, user: User) -> None:
     invitations of one address wait for each other: two ids of one person must not both get it."""
     guardians = Guardian.objects.filter(workspace_id=invitation.workspace_id)
     theirs = guardians.filter(Q(pk=invitation.guardian_id) | Q(email=invitation.email)).order_by("pk")
-    lock_rows(Learner, *Learner.objects.filter(guardians__in=theirs.order_by()).values_list("pk", flat=True).distinct())
+    lock_owner_of(Guardianship.objects.filter(guardian__in=theirs.order_by()))
     lock_rows(User, user.pk)
     list(theirs.select_for_update(of=("self",)))
 

@@ -41,14 +41,15 @@ def find_or_create_guardian(*, workspace_id: int, external_id: str) -> Guardian:
 
 
 def link_guardian(*, guardian_id: int, learner_id: int) -> None:
-    """Record that the guardian answers for the learner; repeating it changes nothing. Both belong to one workspace."""
+    """Record that the guardian answers for the learner, whom the caller has locked; repeating it changes nothing. Both
+    belong to one workspace."""
     if insert_unless_present(Guardianship(guardian_id=guardian_id, learner_id=learner_id)):
         notice_twins_by_guardian(guardian_id=guardian_id, learner_id=learner_id)
 
 
 @transaction.atomic
 def add_guardian(*, workspace_id: int, learner_id: int, email: str) -> Guardian:
-    """Make the holder of this proven address a guardian of the learner, in addition to any others."""
+    """Make the holder of this proven address a guardian of the (locked) learner, in addition to any others."""
     address = canonical_address(email)
     guardian = None
     while guardian is None:
@@ -112,6 +113,7 @@ def unite_guardians(*, keep: Guardian, gone: Guardian, now: dt.datetime) -> None
     for learner_id in moved:  # a child may have been added here whom the workspace's system knows too
         notice_twins_by_guardian(guardian_id=keep.pk, learner_id=learner_id)
     gone.invitations.filter(OPEN).update(revoked_at=now)
+    end_search(guardian_id=gone.pk, resolution=f"This is guardian {keep.pk}.", now=now)
     for relation in Guardian._meta.related_objects:
         if relation.related_model is not Guardianship:
             rows = relation.related_model._default_manager.filter(**{relation.field.name: gone})

@@ -88,9 +88,11 @@ def lock_live_learner(learner_id: int) -> Learner:
     """Return the learner's row, locked against a merge and anything else that concerns the whole learner.
 
     Raises LearnerMerged if it was merged since it was looked up; a repeated request finds the learner who stayed.
-    Raises NotFound if it was erased.
+    Raises NotFound if it was erased or, with an import that was undone, removed.
     """
-    learner = Learner.objects.select_for_update(no_key=True).get(pk=learner_id)
+    learner = Learner.objects.select_for_update(no_key=True).filter(pk=learner_id).first()
+    if learner is None:
+        raise NotFound("This learner was removed.")
     if learner.merged_into_id is not None:
         raise LearnerMerged
     if learner.erased_at is not None:

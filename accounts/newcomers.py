@@ -6,18 +6,27 @@ by its own id, that system's details stay.
 """
 
 from core.names import fold_name
+from core.rows import lock_rows
 
 from .families import learners_at
 from .guardians import add_guardian
 from .learners import find_or_create_learner, lock_live_learner
-from .models import Learner
+from .models import Learner, User
 
 
 def find_or_add_child(
-    *, workspace_id: int, address: str, first_name: str, last_name: str, grade_level: str = "", school: str = ""
+    *,
+    workspace_id: int,
+    address: str,
+    first_name: str,
+    last_name: str,
+    grade_level: str = "",
+    school: str = "",
+    account_id: int | None = None,
 ) -> tuple[Learner, bool]:
     """Return the child, reached at the parent's address, with the parent as guardian, and whether the child is new.
-    Locked until the end of the caller's transaction. Raises LearnerMerged."""
+    Locked until the end of the caller's transaction, as is the account on which the caller counts what it has: it comes
+    before a guardian. Raises LearnerMerged."""
     learner, is_new = find_or_add_oneself(
         workspace_id=workspace_id,
         address=address,
@@ -26,6 +35,8 @@ def find_or_add_child(
         grade_level=grade_level,
         school=school,
     )
+    if account_id is not None:
+        lock_rows(User, account_id)
     add_guardian(workspace_id=workspace_id, learner_id=learner.pk, email=address)
     return learner, is_new
 

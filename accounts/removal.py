@@ -6,31 +6,35 @@ from django.db.models import Q
 from .guardians import lock_guardian
 from .learners import lock_live_learner
 from .models import Guardian, Learner, StaffTask
-from .task_kinds import TWINS
 
 
 @transaction.atomic
 def remove_unused_learner(*, learner_id: int) -> bool:
-    """Remove a learner, or return False for one who stays: they have a guardian, sign in, came from a lead, are part of
-    an open question about twins, or anything else refers to them, including deleted enrollments. Raises LearnerMerged.
+    """Remove a learner, or return False for one who stays: they have a guardian, sign in, came from a lead, staff were
+    asked about them, or anything else refers to them, including deleted enrollments. Raises LearnerMerged.
     """
     learner = lock_live_learner(learner_id)
-    named = Q(subject__endswith=f"/learner:{learner_id}") | Q(subject__startswith=f"learner:{learner_id}/")
+    name = f"learner:{learner_id}"
+    named = Q(subject=name) | Q(subject__startswith=f"{name}/") | Q(subject__endswith=f"/{name}")
     is_used = (
         learner.user_id is not None
         or learner.guardianships.exists()
         or learner.leads.exists()
-        or StaffTask.objects.filter(named, kind=TWINS.name).exists()
+        or StaffTask.objects.filter(named).exists()
     )
     return not is_used and _is_deleted(learner)
 
 
 @transaction.atomic
 def remove_unused_guardian(*, guardian_id: int) -> bool:
-    """Remove a guardian, or return False for one who stays: they answer for a learner, were invited, or anything else
-    refers to them. Raises NotFound."""
+    """Remove a guardian, or return False for one who stays: they answer for a learner, were invited, staff were asked
+    about them, or anything else refers to them. Raises NotFound."""
     guardian = lock_guardian(guardian_id)
-    is_used = guardian.guardianships.exists() or guardian.invitations.exists()
+    is_used = (
+        guardian.guardianships.exists()
+        or guardian.invitations.exists()
+        or StaffTask.objects.filter(subject=f"guardian:{guardian_id}").exists()
+    )
     return not is_used and _is_deleted(guardian)
 
 

@@ -239,6 +239,17 @@ class TestAccepting:
         tasks = StaffTask.objects.filter(kind="possible_twins", subject=f"learner:{known.pk}/learner:{twin.pk}")
         assert tasks.count() == 1
 
+    def test_answers_what_staff_were_asked_about_the_row_that_goes(self, guardian: Guardian) -> None:
+        added = GuardianFactory(workspace=guardian.workspace, external_id=None, email=PARENT)
+        late = utc_now() - dt.timedelta(days=8)
+        invite_guardian(guardian_id=added.pk, email="elsewhere@home.test", invited_by=None, now=late)
+        assert report_unanswered_invitations(now=utc_now()) == 1
+
+        accept(invite(guardian), proven())
+
+        task = StaffTask.objects.get()
+        assert (task.status, task.resolution) == ("done", f"This is guardian {guardian.pk}.")
+
     def test_links_the_children_to_the_guardian_who_has_the_address(self, guardian: Guardian) -> None:
         other = GuardianFactory(workspace=guardian.workspace, external_id="G-2", email=PARENT)
         child_of(other, "Dora")

@@ -35,7 +35,11 @@ def add_child(*, user: User, workspace_id: int, first_name: str, last_name: str)
     The same name again is the same child. Raises TooManyLearners.
     """
     learner, is_new = find_or_add_child(
-        workspace_id=workspace_id, address=user.email, first_name=first_name, last_name=last_name
+        workspace_id=workspace_id,
+        address=user.email,
+        first_name=first_name,
+        last_name=last_name,
+        account_id=user.pk,
     )
     if is_new:
         refuse_more_learners(user=user, workspace_id=workspace_id)

@@ -10,10 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.merging import merge_learners
-from accounts.models import Guardian, Learner
+from accounts.models import Guardian, Guardianship, Learner
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from core.actors import SYSTEM
 from core.clock import utc_now
+from enrollments.imports.oneroster import people
 
 pytestmark = pytest.mark.django_db
 
@@ -134,6 +135,31 @@ def test_a_merged_learner_stays_as_staff_have_merged_them(tmp_path: Path) -> Non
     kept.refresh_from_db()
     assert (done["learners_unchanged"], done["errors"]) == (1, [])
     assert (kept.first_name, kept.guardians.get().external_id) == ("Anne", "g1")
+
+
+def test_a_learner_who_is_merged_meanwhile_is_given_no_guardian(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the reading of the batch and the writing of the row; the next roster finds the learner who stays."""
+    bring(tmp_path, ROSTER)
+    gone = Learner.objects.get()
+    gone.guardianships.all().delete()
+    kept = LearnerFactory(workspace=gone.workspace)
+    read = people._read_known
+
+    def read_and_merge(*args: Any) -> Any:
+        known = read(*args)
+        merge_learners(keep_id=kept.pk, drop_id=gone.pk, actor=SYSTEM, reason="One child", now=utc_now())
+        return known
+
+    with monkeypatch.context() as patched:
+        patched.setattr(people, "_read_known", read_and_merge)
+        refused = bring(tmp_path, ROSTER)
+
+    assert ["repeat the request" in error for error in refused["errors"]] == [True]
+    assert not Guardianship.objects.exists()
+    assert bring(tmp_path, ROSTER)["errors"] == []
+    assert kept.guardians.get().external_id == "g1"
 
 
 def test_an_id_that_is_empty_or_there_before_is_told_and_the_others_go_on(tmp_path: Path) -> None:

@@ -4,14 +4,18 @@ from typing import Any
 
 import pytest
 
-from accounts import guardian_invitations
+from accounts import guardian_invitations, newcomers
 from accounts.guardian_invitations import accept_guardian_invitation, invite_guardian
 from accounts.guardians import add_guardian
 from accounts.invitation_links import find_invitation
-from accounts.models import Guardian, GuardianInvitation, Guardianship
+from accounts.models import Guardian, GuardianInvitation, Guardianship, User
 from accounts.sign_in import find_or_open_account
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, proven_user
+from cohorts.sale import participants
+from cohorts.sale.limits import refuse_more_learners
+from cohorts.sale.participants import add_child
 from core.clock import utc_now
+from core.rows import lock_rows
 from operations.doctor import examine
 from tests.processes import Meeting, at_once
 
@@ -86,3 +90,41 @@ class TestAChildThatIsAddedMeanwhile:
         assert Guardian.objects.get().pk == guardian.pk
         assert Guardianship.objects.filter(guardian=guardian).count() == 5
         assert examine() == {}
+
+
+class TestAParentWhoAddsAChildAndAcceptsAnInvitation:
+    """In two tabs: the one locks the account and then the guardian, so the other may not do it the other way round."""
+
+    def do_both(self, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[str]:
+        guardian, token = invited()
+        GuardianFactory(workspace=guardian.workspace, external_id=None, email=PARENT)
+        parent = User.objects.get(email=PARENT)
+        each_holds_one = Meeting(lambda: None, patience=patience)
+
+        def wait_and_count(**who: Any) -> None:
+            each_holds_one()
+            refuse_more_learners(**who)
+
+        def lock_and_wait(*rows: Any) -> None:
+            lock_rows(*rows)
+            each_holds_one()
+
+        def add() -> int:
+            workspace_id = guardian.workspace_id
+            return add_child(user=parent, workspace_id=workspace_id, first_name="Ida", last_name="Lake").pk
+
+        monkeypatch.setattr(participants, "refuse_more_learners", wait_and_count)
+        monkeypatch.setattr(guardian_invitations, "lock_rows", lock_and_wait)
+        answers = at_once(add, lambda: accept(token))
+        return [getattr(answer, "kind", "") for answer in answers]
+
+    def test_does_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.do_both(monkeypatch, patience=0.5) == ["", ""]
+        assert Guardian.objects.get().learners.count() == 2
+        assert examine() == {}
+
+    def test_without_locking_the_account_first_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        monkeypatch.setattr(newcomers, "lock_rows", lambda *rows: None)
+
+        assert sorted(self.do_both(monkeypatch, patience=30)) == ["", "OperationalError"]

@@ -8,6 +8,7 @@ from typing import Any
 from accounts.guardian_records import change_guardian, register_guardian
 from accounts.guardians import link_guardian
 from accounts.learner_records import change_learner, register_learner
+from accounts.learners import lock_live_learner
 from accounts.models import Guardian, Guardianship, Learner
 from core.errors import FieldError, Invalid
 
@@ -118,6 +119,8 @@ def _write_learner(batch: RosterBatch, record: Record, known: _Known) -> str:
         learner = change_learner(workspace_id=batch.job.workspace_id, cuid=learner.cuid, changes=changes)
         outcome = "learners_changed"
     linked = [guardian for guardian in guardians if (learner.pk, guardian) not in known.links]
+    if linked:
+        lock_live_learner(learner.pk)
     for guardian_id in linked:
         link_guardian(guardian_id=guardian_id, learner_id=learner.pk)
     if linked:
