@@ -13,7 +13,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import Page, Paginator
-from django.db import DataError, IntegrityError, ProgrammingError, models
+from django.db import DataError, IntegrityError, ProgrammingError, models, transaction
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -28,6 +28,7 @@ from accounts.roles import NOBODY, Power, StaffAccess, get_staff_access
 from core.actors import Actor
 from core.forms import WholeNumberField, check_texts, highest_in
 from core.numbers import parse_whole_number
+from core.rows import lock_rows
 
 from .actors import name_actors
 from .auditing.pages import AuditedAdmin
@@ -37,10 +38,12 @@ from .queues import QueueFilter, filtered_queues
 from .reading import ListFromReplica
 from .saved_lists import KeptFilter, find_kept, offer_filters, settings_url
 from .searching import FoundThroughOthers
+from .seen import find_overtaken, tell_seen
 from .stories import tell_story
 
 COUNT_CAP = 10_000
 FILTER_CAP = 200
+OF_ANOTHER = "This belongs to another workspace."
 
 
 def access_of(request: HttpRequest) -> StaffAccess:
@@ -140,17 +143,26 @@ def _as_a_wrong_address(request: HttpRequest) -> Iterator[None]:
 
 class WorkspaceModelForm(forms.ModelForm):
     """Checks what Django leaves to the database for fields that are not on the form: values unique in the workspace,
-    and references within the same workspace."""
+    and references within the same workspace. Refuses to undo what others changed since the form was opened."""
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         check_texts(self)
+        for name, value in find_overtaken(self).items():
+            self.add_error(
+                name, f"Somebody changed this to “{value}” after you opened the page. Save again to replace it."
+            )
         own = cleaned.get("workspace") or getattr(self.instance, "workspace", None)
         for name, value in list(cleaned.items()):
             elsewhere = getattr(value, "workspace_id", None)
             if own is not None and elsewhere is not None and elsewhere != own.pk:
-                self.add_error(name, "This belongs to another workspace.")
+                self.add_error(name, OF_ANOTHER)
         return cleaned
+
+    @property
+    def seen(self) -> str:
+        """Return what the page tells about itself when it is sent back; nothing for a new row."""
+        return tell_seen(self) if self.instance.pk else ""
 
     def _post_clean(self) -> None:
         """Check the constraints that involve a field which is not on the form: Django skips those."""
@@ -163,7 +175,7 @@ class WorkspaceModelForm(forms.ModelForm):
             self.add_error(None, [fault for faults in error.error_dict.values() for fault in faults])
 
 
-class _ScopedChoices(admin.options.BaseModelAdmin):
+class ScopedChoices(admin.options.BaseModelAdmin):
     """Foreign keys on forms offer, and accept, only rows the person may see; whole numbers follow the usual rule, up to
     what their column holds."""
 
@@ -184,7 +196,7 @@ class _ScopedChoices(admin.options.BaseModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, NamesRows, FoundThroughOthers, AuditedAdmin):
+class WorkspaceScopedAdmin(ListFromReplica, ScopedChoices, NamesRows, FoundThroughOthers, AuditedAdmin):
     """The base of every admin here.
 
     `workspace_path` leads from the model to its workspace. Each `*_power` is the power required in that workspace; None
@@ -364,17 +376,27 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, NamesRows, FoundThro
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_inlines(request, obj), *_inlines[self.model]]
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Guard against two things Django ignores: tampered hidden fields, and changes that others saved meanwhile."""
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Guard against two things Django ignores: tampered hidden fields, and changes that others save meanwhile."""
         self._refuse_made_up_choices(request)
+        is_saved = request.method == "POST"
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            with transaction.atomic() if is_saved else contextlib.nullcontext():
+                if is_saved:
+                    self.lock_before_saving(request, parse_whole_number(unquote(object_id or "")))
+                return super().changeform_view(request, object_id, *args, **kwargs)
         except ValidationError as error:
             raise BadRequest("The form arrived incomplete or altered. Reload the page and try again.") from error
         except IntegrityError:
             told = "Nothing was saved, because somebody else saved a conflicting change. Look at the row again."
             messages.error(request, told)
             return HttpResponseRedirect(request.get_full_path())
+
+    def lock_before_saving(self, request: HttpRequest, pk: int | None) -> None:
+        """Lock the row before Django reads it, because Django writes all its columns back, those that are not on the
+        form too; `pk` is None for a new one. Override it where rows have to be locked before."""
+        if pk is not None:
+            lock_rows(self.model, pk)
 
     def _refuse_made_up_choices(self, request: HttpRequest) -> None:
         """Refuse made-up choices. The value of a searchable choice is a row's number and can't be typed; Django would
@@ -401,43 +423,14 @@ class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, NamesRows, FoundThro
         return super().render_change_form(request, context, *args, **kwargs)
 
 
-_inlines: dict[type[models.Model], list[type["ScopedInline"]]] = defaultdict(list)
+_inlines: dict[type[models.Model], list[type[TabularInline]]] = defaultdict(list)
 
 
-def inline_of(model: type[models.Model]) -> Callable[[type["ScopedInline"]], type["ScopedInline"]]:
-    """Put rows on a model's pages. Apps above add theirs to models of apps below."""
+def inline_of(model: type[models.Model]) -> Callable[[type[TabularInline]], type[TabularInline]]:
+    """Put rows (`inlines.py`) on a model's pages. Apps above add theirs to models of apps below."""
 
-    def register(inline: type["ScopedInline"]) -> type["ScopedInline"]:
+    def register(inline: type[TabularInline]) -> type[TabularInline]:
         _inlines[model].append(inline)
         return inline
 
     return register
-
-
-class ScopedInline(_ScopedChoices, TabularInline):
-    """Rows on their parent's page; they require the same power in the workspace as the parent."""
-
-    view_power: Power = Power.VIEW
-    add_power: Power | None = None
-    change_power: Power | None = None
-    delete_power: Power | None = None
-    extra = 0
-    show_change_link = False
-    hide_title = True
-    template_before = "admin/inline_empty.html"  # without rows: `empty`, and `empty_help` for people who may add some
-
-    def _may(self, request: HttpRequest, power: Power | None, parent: Any) -> bool:
-        owner = self.admin_site.get_model_admin(self.parent_model)
-        return isinstance(owner, WorkspaceScopedAdmin) and owner.may(request, power, parent)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, self.view_power, obj)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, self.add_power, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, self.change_power, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, self.delete_power, obj)

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 from django import forms
@@ -18,19 +19,14 @@ from core.clock import utc_now
 from core.errors import Invalid
 from core.numbers import parse_whole_number
 from core.postal import in_one_line
+from core.rows import lock_rows
 
 from ..actions import ConfirmForm, StaffForm, staff_action
 from ..display import Card, Neighbor, admin_url, badge, link_column, neighbor, neighbors_of, register_subject
 from ..erasing import the_eraser
+from ..inlines import ScopedInline
 from ..previews import Preview
-from ..scoping import (
-    ScopedInline,
-    ScopedRelatedFilter,
-    WorkspaceModelForm,
-    WorkspaceScopedAdmin,
-    actor_of,
-    staff_of,
-)
+from ..scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, actor_of, staff_of
 from ..searching import FOUND_AT_MOST
 from .invitations import InviteGuardianForm, mail_or_say_why
 from .merging import MergeReasonForm, merge, preview_merge
@@ -81,12 +77,11 @@ class GuardianshipInline(ScopedInline):
         return super().get_queryset(request).select_related("guardian", "learner")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Allow only people of the parent's own workspace."""
+        """Allow no erased learner."""
         made = super().get_formset(request, obj, **kwargs)
-        if obj is not None:
-            for bound in made.form.base_fields.values():
-                if isinstance(bound, forms.ModelChoiceField) and bound.queryset is not None:
-                    bound.queryset = bound.queryset.filter(workspace_id=obj.workspace_id)
+        learner = made.form.base_fields.get("learner")
+        if isinstance(learner, forms.ModelChoiceField) and learner.queryset is not None:
+            learner.queryset = learner.queryset.filter(erased_at=None)
         return made
 
 
@@ -332,6 +327,9 @@ def family_of_learner(request: HttpRequest, learner: Learner) -> Card:
     return Card("Family", rows, empty="No guardian is known. Mails go to the learner's address.")
 
 
+LINKED_LEARNER = re.compile(r"guardianships-\d+-learner")
+
+
 class GuardianForm(WorkspaceModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -364,6 +362,12 @@ class GuardianAdmin(WorkspaceScopedAdmin):
         guardians = with_proof(super().get_queryset(request))
         counted: models.QuerySet[Any] = guardians.annotate(children_count=models.Count("guardianships"))
         return counted
+
+    def lock_before_saving(self, request: HttpRequest, pk: int | None) -> None:
+        """Lock the learners first that are linked on the page, so that none is merged or erased meanwhile."""
+        named = [request.POST[name] for name in request.POST if LINKED_LEARNER.fullmatch(name)]
+        lock_rows(Learner, *[number for value in named if (number := parse_whole_number(value))])
+        super().lock_before_saving(request, pk)
 
     def save_model(self, request: HttpRequest, obj: Guardian, form: Any, change: bool) -> None:
         """Set the address. An address entered here counts at once, without an invitation, replacing the old one."""

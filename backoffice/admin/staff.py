@@ -28,7 +28,8 @@ from core.errors import DomainError
 from ..actions import RequiredNoteForm, StaffForm, staff_action, staff_list_action
 from ..auditing.recording import one_deed
 from ..display import NOTHING, Card, Neighbor, neighbor, neighbors_of, register_subject, status_badge
-from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
+from ..inlines import ScopedInline
+from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
 from ..timezones import TimezoneForm
 from .invitations import mail_or_say_why
 

@@ -3,6 +3,7 @@
 from typing import Any
 from unittest import mock
 
+from django import forms
 from django.contrib.messages import get_messages
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest
@@ -13,6 +14,8 @@ from accounts.models import Membership, User, Workspace
 from accounts.passwords import SIGNED_IN_BY_PASSWORD
 from accounts.states import Role
 from accounts.tests.factories import MembershipFactory
+from backoffice.scoping import WorkspaceModelForm
+from backoffice.seen import SEEN
 
 PASSWORD = "correct horse battery"
 
@@ -58,3 +61,20 @@ def staff_request(user: User) -> HttpRequest:
 def said(response: Any) -> list[str]:
     """Return the messages a page leaves for the next one."""
     return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def as_shown(client: Client, address: str) -> tuple[dict[str, Any], forms.BaseForm]:
+    """Return what a browser would send of an untouched form."""
+    context = client.get(address).context
+    form: forms.BaseForm = context["adminform"].form
+    sets = [each.formset for each in context["inline_admin_formsets"]]
+    every = [form, *[each.management_form for each in sets], *[one for each in sets for one in each.initial_forms]]
+    sent = {}
+    for one in every:
+        for bound in one:
+            value = bound.value()
+            if value is not None and value is not False and value not in ("", []):
+                sent[bound.html_name] = "on" if value is True else value
+    if isinstance(form, WorkspaceModelForm) and form.seen:
+        sent[SEEN] = form.seen
+    return sent, form

@@ -15,8 +15,9 @@ from unfold.widgets import UnfoldAdminURLInputWidget
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import NOTHING, Card, link, link_column, list_url, neighbor, neighbors_of
+from backoffice.inlines import ScopedInline, WorkspaceFormSet
 from backoffice.previews import Preview
-from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of, inline_of
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of, inline_of
 from backoffice.timezones import TimezoneForm, offer_zones
 from core.actors import Actor
 from core.clock import utc_now
@@ -31,7 +32,7 @@ from .display import meeting_time, place_bar, seat_bar, weekly_time
 from .previews import foresee_removed_step
 
 
-class StepFormSet(forms.BaseInlineFormSet):
+class StepFormSet(WorkspaceFormSet):
     actor: Actor  # who edits; the inline sets it
 
     def save_new(self, form: Any, commit: bool = True) -> CourseStep:
@@ -87,20 +88,8 @@ def cohorts_of_program(request: HttpRequest, program: Program) -> Card:
     return Card("Cohorts", rows, empty="None: a course is sold by the cohort.")
 
 
-class OptionFormSet(forms.BaseInlineFormSet):
-    def clean(self) -> None:
-        """Refuse a class of another workspace as an option."""
-        super().clean()
-        own = self.instance.program.workspace_id if self.instance.program_id else None
-        for form in self.extra_forms:  # existing ones are shown, not edited
-            chosen = getattr(form, "cleaned_data", {}).get("group_class")
-            if own is not None and chosen is not None and chosen.workspace_id != own:
-                form.add_error("group_class", "This belongs to another workspace.")
-
-
 class OptionInline(ScopedInline):
     model = CourseStepOption
-    formset = OptionFormSet
     add_power = Power.MANAGE
     delete_power = Power.MANAGE
     verbose_name = "class"

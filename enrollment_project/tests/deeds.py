@@ -20,6 +20,7 @@ from backoffice.actions import BulkButton, ListButton, RowButton
 from backoffice.guided import ListLink, RowLink
 from backoffice.models import AuditEntry
 from backoffice.scoping import WorkspaceScopedAdmin
+from backoffice.tests.staff_client import as_shown
 from core.clock import utc_now
 from core.network import NetworkInsideTransaction
 from partners.admin.page_button import PageButton
@@ -148,7 +149,7 @@ def forms_of(page: WorkspaceScopedAdmin) -> Iterator[Deed]:
     name = str(page.opts.model_name)
     if page.change_power is not None:
         address, by = url(page, "change", my_row_of(page).pk), who_may(page.change_power)
-        sent, shown = _as_shown(browser(by), address)
+        sent, shown = as_shown(browser(by), address)
         for key, bound in shown.fields.items():
             if isinstance(bound, forms.BooleanField):
                 changed = {each: value for each, value in sent.items() if each != key}
@@ -158,26 +159,11 @@ def forms_of(page: WorkspaceScopedAdmin) -> Iterator[Deed]:
     if page.add_power is not None:
         BEFORE_ADDING.get(name, lambda: None)()
         address, by = url(page, "add"), who_may(page.add_power)
-        sent, shown = _as_shown(browser(by), address)
+        sent, shown = as_shown(browser(by), address)
         for key, bound in shown.fields.items():
             if bound.required or key in ("email", "code", "password1", "password2"):
                 sent.setdefault(key, _answer(shown, key, bound))
         yield Deed(f"{name}.add", by, address, sent)
-
-
-def _as_shown(client: Client, address: str) -> tuple[dict[str, Any], forms.BaseForm]:
-    """Return what a browser would send of an untouched form."""
-    context = client.get(address).context
-    form: forms.BaseForm = context["adminform"].form
-    sets = [each.formset for each in context["inline_admin_formsets"]]
-    every = [form, *[each.management_form for each in sets], *[one for each in sets for one in each.initial_forms]]
-    sent = {}
-    for one in every:
-        for bound in one:
-            value = bound.value()
-            if value is not None and value is not False and value not in ("", []):
-                sent[bound.html_name] = "on" if value is True else value
-    return sent, form
 
 
 def filled(form_class: type[Any], request: Any, row: Any) -> Iterator[dict[str, Any]]:

@@ -167,16 +167,18 @@ GUARDS = [
     ),
     *[
         Guard(
-            f"backoffice.scoping:ScopedInline.has_{name}_permission",
+            f"backoffice.inlines:ScopedInline.has_{name}_permission",
             f"self._may(request, self.{name}_power, obj)",
             "True",
             inline_powers(name),
         )
         for name in ("view", "add", "change", "delete")
     ],
-    Guard("backoffice.scoping:ScopedInline._may", "owner.may(request, power, parent)", "True", inline_powers("view")),
     Guard(
-        "backoffice.scoping:_ScopedChoices.formfield_for_foreignkey",
+        "backoffice.inlines:ScopedInline._may", "self.owner.may(request, power, parent)", "True", inline_powers("view")
+    ),
+    Guard(
+        "backoffice.scoping:ScopedChoices.formfield_for_foreignkey",
         'kwargs["queryset"] = related.get_queryset(request)',
         "pass",
         offers(
@@ -188,7 +190,7 @@ GUARDS = [
         ),
     ),
     Guard(
-        "backoffice.scoping:_ScopedChoices.formfield_for_foreignkey",
+        "backoffice.scoping:ScopedChoices.formfield_for_foreignkey",
         "access_of(request).limit(owners, path=path, power=power)",
         "owners",
         offers(Caller.ASIDE, "accounts_learner_add", "workspace", Workspace, "slug"),

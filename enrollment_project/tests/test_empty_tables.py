@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from accounts.models import Learner
-from backoffice.scoping import ScopedInline
+from backoffice.inlines import ScopedInline
 from backoffice.tests.staff_client import staff_request
 from cohorts.admin.courses import OptionInline
 

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.forms.models import BaseInlineFormSet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import DropdownFilter
@@ -18,8 +17,9 @@ from accounts.models import Learner
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import Card, Neighbor, badge, link_column, list_url, neighbors_of
+from backoffice.inlines import ScopedInline, WorkspaceFormSet
 from backoffice.previews import Preview
-from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, inline_of
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, inline_of
 from core.clock import utc_now
 from core.forms import check_texts
 from core.http.uploads import FILES_IN_FORM
@@ -46,7 +46,7 @@ class QuestionForm(forms.ModelForm):
         return cleaned
 
 
-class QuestionFormSet(BaseInlineFormSet):
+class QuestionFormSet(WorkspaceFormSet):
     """The limits of a form: no more questions than a phone can show, and no more files than one request can carry."""
 
     def clean(self) -> None:

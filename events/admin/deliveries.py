@@ -13,8 +13,9 @@ from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import NOTHING, json_block, link, link_subject, status_badge
 from backoffice.filters import filter_by_known
+from backoffice.inlines import ScopedInline
 from backoffice.queues import Queue, register_queue
-from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
 from ..event import event_types
