@@ -16,6 +16,7 @@ from core.actors import Actor
 from core.errors import NotFound, invalid_field
 from core.money import Money
 from core.numbers import parse_whole_number
+from core.rows import lock_rows
 from core.text import fit
 
 from .eligibility.criteria import change_criteria
@@ -108,6 +109,8 @@ def change_program(*, workspace_id: int, code: str, changes: dict[str, Any]) -> 
     """Change the title, the description, or whether the program is active; the code never changes. Raises NotFound, and
     Invalid for switching it off while one of its instances is the default.
     """
+    if "active" in changes:
+        _lock_default(workspace_id)
     program = get_program(workspace_id=workspace_id, code=code)
     if changes.get("active") is False and program.instances.filter(is_default=True).exists():
         raise invalid_field("active", "default", "One of its instances is the default: make another the default first.")
@@ -169,6 +172,8 @@ def change_instance(
     Raises NotFound, and Invalid naming the fields as the API spells them.
     """
     found = get_instance(workspace_id=workspace_id, cuid=cuid)
+    if {"active", "is_default"} & changes.keys():
+        _lock_default(workspace_id)
     locked = ProgramInstance.objects.select_for_update(of=("self",), no_key=True)
     instance = locked.select_related("program", "price", "workspace").get(pk=found.pk)
     _tell(instance, changes)
@@ -235,6 +240,13 @@ def _price(instance: ProgramInstance, facts: dict[str, Any]) -> Price | None:
     )
 
 
+def _lock_default(workspace_id: int) -> None:
+    """Serialize what changes the default instance of a workspace, or whether it is active, before instances are locked.
+    Everybody else may refer to the workspace meanwhile.
+    """
+    lock_rows(Workspace, workspace_id)
+
+
 @transaction.atomic
 def make_default(*, instance_id: int) -> ProgramInstance:
     """Make this instance the default, in which the router enrolls learners whose request names none; the previous
@@ -245,7 +257,7 @@ def make_default(*, instance_id: int) -> ProgramInstance:
     found = ProgramInstance.objects.filter(pk=instance_id).values_list("workspace_id", flat=True).first()
     if found is None:
         raise NotFound("There is no such program instance.")
-    Workspace.objects.select_for_update().get(pk=found)  # serializes concurrent changes of the default
+    _lock_default(found)
     instance = ProgramInstance.objects.select_related("program").get(pk=instance_id)
     if not (instance.active and instance.program.active):
         raise invalid_field("active", "inactive", "Only an active instance of an active program can be the default.")

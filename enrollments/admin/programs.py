@@ -159,6 +159,13 @@ class ProgramInstanceAdmin(RefundRules, WorkspaceScopedAdmin):
     edit_criteria = PLAYGROUND
     review_badge = status_badge("review_mode", "review")
 
+    def save_model(self, request: HttpRequest, obj: ProgramInstance, form: Any, change: bool) -> None:
+        """Save only the edited fields: somebody may have changed the criteria or the default since the row was read."""
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            super().save_model(request, obj, form, change)
+
     @admin.display(description="number", ordering="id")
     def number(self, instance: ProgramInstance) -> str:
         return "" if instance.pk is None else str(instance.pk)
