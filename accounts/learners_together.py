@@ -1,6 +1,7 @@
 """Recognizes or creates the learners of a batch, as `learners.find_or_create_learner` does for one without an id."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from core.rows import insert_with_keys, lock_rows
 
@@ -19,7 +20,7 @@ def find_or_create_learners(*, workspace_id: int, asked: Sequence[Learner]) -> l
     """
     known = _find_known(workspace_id, [learner.person for learner in asked])
     new = [learner for learner in asked if learner.person not in known]
-    insert_with_keys(new)
+    insert_with_keys(sorted(new, key=attrgetter("person")))  # of two batches, one waits for the other
     notice_possible_twins_among(workspace_id=workspace_id, learners=new)
     return [complete_learner(known[one.person], one) if one.person in known else one for one in asked]
 

@@ -25,7 +25,8 @@ IMPORT_FAILED = register_kind(
     role=Role.ADMIN,
     subjects=("import",),
     remedy="Look at the error on the import's page. What was imported stays; send the file again, with duplicates "
-    "skipped, to import the rest, or undo the import.",
+    "skipped, to import the rest, or undo the import. If it failed while it was being undone, undo it again: it "
+    "continues where it stopped.",
     urgency=Urgency.LATER,
 )
 EVALUATION_FAILED = register_kind(

@@ -27,7 +27,14 @@ from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
-from ..imports.job import carry_out_rehearsed, check_undoable, ends_too_many, receive_roster, undo_import
+from ..imports.job import (
+    carry_out_rehearsed,
+    check_undoable,
+    ends_too_many,
+    is_half_undone,
+    receive_roster,
+    undo_import,
+)
 from ..imports.options import Options
 from ..imports.rehearsal import describe
 from ..imports.undo import describe_undo
@@ -214,7 +221,7 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Undo",
         power=Power.DECIDE,
-        possible=lambda job: job.is_finished and job.stage == ImportStage.IMPORT,
+        possible=lambda job: is_half_undone(job) or (job.is_finished and job.stage == ImportStage.IMPORT),
         preview=foresee_undo,
         icon="undo",
         explanation="Deletes the enrollments that this import created, and reverts what it changed, unless something "

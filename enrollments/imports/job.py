@@ -113,11 +113,15 @@ def carry_out_rehearsed(*, job_id: int, may_end_many: bool, actor: Actor, now: d
 
 @transaction.atomic
 def undo_import(*, job_id: int, actor: Actor, now: dt.datetime) -> ImportJob:
-    """Undo the import in the background: the enrollments it created are deleted, and its changes are reverted. Raises
-    ImportNotReady unless it has finished, and UndoTooLate if something was decided since.
+    """Undo the import in the background: the enrollments it created are deleted, and its changes are reverted. An undo
+    that was given up continues where it stopped. Raises ImportNotReady unless the import has finished, and UndoTooLate
+    if something was decided since.
     """
     job = ImportJob.objects.select_for_update(no_key=True).get(pk=job_id)
     if job.stage == ImportStage.UNDO:
+        if is_half_undone(job):
+            job.actor = str(actor)
+            _queue(job, now)
         return job
     check_undoable(job, now=now)
     job.actor = str(actor)
@@ -128,12 +132,19 @@ def undo_import(*, job_id: int, actor: Actor, now: dt.datetime) -> ImportJob:
 
 def check_undoable(job: ImportJob, *, now: dt.datetime) -> None:
     """Raise ImportNotReady or UndoTooLate if undoing it would."""
+    if is_half_undone(job):
+        return
     if not job.is_finished or job.stage != ImportStage.IMPORT:
         raise ImportNotReady("Only an import that has ended can be undone.")
     if is_forgotten(job, now=now):
         raise UndoTooLate("It ended long ago, and what it did is no longer known. Delete what you want to undo.")
     if changed := count_changed_since(job):
         raise UndoTooLate(f"{changed:,} of its enrollments have changed since. Delete those that you want to undo.")
+
+
+def is_half_undone(job: ImportJob) -> bool:
+    """Return whether undoing it was given up, so that it can be continued."""
+    return bool(job.stage == ImportStage.UNDO and job.status == JobStatus.FAILED)
 
 
 def count_changed_since(job: ImportJob) -> int:
@@ -145,10 +156,15 @@ def _begin(job: ImportJob, stage: ImportStage, now: dt.datetime, counts: dict[st
     if stage != ImportStage.UNDO:
         _forget_rehearsal(job)
     job.stage = stage
-    job.status = JobStatus.QUEUED
     job.counts = counts or {}
     job.done = 0
     job.position = 0
+    _queue(job, now)
+
+
+def _queue(job: ImportJob, now: dt.datetime) -> None:
+    """Let a worker take it up, from its position."""
+    job.status = JobStatus.QUEUED
     job.attempts = 0
     job.finished_at = None
     job.next_attempt_at = now

@@ -4,8 +4,9 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 
-from django.db.models import F
+from django.db.models import BigIntegerField, F, QuerySet
 from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 
 from accounts.models import Guardian, Learner
 from core.actors import Actor
@@ -16,10 +17,11 @@ from events.publishing import publish
 from ..changes import change_enrollment
 from ..deletion import DELETED
 from ..events import EnrollmentDeleted
-from ..exit import withdraw_exit
+from ..exit import find_planned_exit, withdraw_exit
 from ..history import Journal, write_together
 from ..locks import lock_enrollments
-from ..models import Enrollment, ImportedRow, ImportJob
+from ..models import Enrollment, ImportedRow, ImportJob, PlannedExit
+from ..states import ExitStatus, ImportStage
 from .oneroster.undo import take_back
 
 UNDONE = "undone"
@@ -29,14 +31,18 @@ LEARNERS_KEPT = "learners_kept"  # created by the import; the records of their d
 
 def describe_undo(job: ImportJob) -> tuple[str, ...]:
     """Describe what undoing an import would do, one sentence each, provided nothing changes until then."""
-    of_enrollments = job.rows.filter(enrollment__isnull=False)
+    rows = rows_left(job)
+    of_enrollments = rows.filter(enrollment__isnull=False)
     changed = of_enrollments.filter(before__isnull=False).annotate(was=KT("before__status"))
     kept = changed.exclude(enrollment__eligibility_status=F("was")).count()
-    exits = changed.filter(before__has_key="exit").count()
-    of_people = job.rows.filter(enrollment=None).exclude(subject="").count()
+    with_exit = changed.filter(before__has_key="exit")
+    exits = PlannedExit.objects.filter(
+        status=ExitStatus.PLANNED, pk__in=with_exit.values(plan=Cast(KT("before__exit"), BigIntegerField()))
+    ).count()
+    of_people = rows.filter(enrollment=None).exclude(subject="").count()
     told = [
         f"Enrollments that are deleted: {of_enrollments.filter(before__isnull=True).count():,}.",
-        f"Enrollments that are changed back: {changed.count() - kept - exits:,}.",
+        f"Enrollments that are changed back: {changed.count() - kept - with_exit.count():,}.",
     ]
     told += [f"Planned exits that are withdrawn: {exits:,}."] if exits else []
     told += [f"Enrollments that keep the status which the import has given them: {kept:,}."] if kept else []
@@ -47,8 +53,7 @@ def describe_undo(job: ImportJob) -> tuple[str, ...]:
 
 def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
     """Undo the next rows; returns whether there may be more."""
-    left = job.rows.filter(pk__lt=job.position) if job.position else job.rows.all()
-    rows = list(left.order_by("-pk")[:at_most])
+    rows = list(rows_left(job).order_by("-pk")[:at_most])
     if not rows:
         return False
     actor = Actor.read(job.actor)
@@ -67,6 +72,12 @@ def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
     staying = len(_keys(new, "learner"))
     job.counts[LEARNERS_KEPT] = job.counts.get(LEARNERS_KEPT, 0) + staying
     return len(rows) == at_most
+
+
+def rows_left(job: ImportJob) -> QuerySet[ImportedRow]:
+    """Return the rows of the import that are not undone yet: all of them, unless it has begun."""
+    has_begun = job.stage == ImportStage.UNDO and job.position
+    return job.rows.filter(pk__lt=job.position) if has_begun else job.rows.all()
 
 
 def _keys(rows: Sequence[ImportedRow], kind: str) -> list[int]:
@@ -107,13 +118,18 @@ def _delete(enrollments: Sequence[Enrollment], actor: Actor, now: dt.datetime) -
 
 
 def _change_back(row: ImportedRow, enrollments: dict[int, Enrollment], actor: Actor, now: dt.datetime) -> bool:
-    """Return False for an enrollment whose status the import changed: no transition leads back."""
+    """Return False for an enrollment whose status the import changed, as no transition leads back, and for an exit that
+    the import planned and somebody has withdrawn or replaced since.
+    """
     before = dict(row.before or {})
     status = before.pop("status", "")
     enrollment = enrollments[row.enrollment_id or 0]
     if enrollment.eligibility_status != status:
         return False
     if planned := before.pop("exit", None):
+        waiting = find_planned_exit(enrollment.pk)
+        if waiting is None or waiting.pk != planned:
+            return False
         withdraw_exit(planned_exit_id=planned, actor=actor, now=now)
         return True
     change_enrollment(enrollment_id=enrollment.pk, changes=before, actor=actor, now=now)

@@ -1,6 +1,7 @@
 """Importing candidates in the back office and with the command."""
 
 import json
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from django.core.management.base import CommandError
 
 from accounts.states import Role
 from backoffice.tests.staff_client import StaffClient
+from core.clock import utc_now
+from enrollments.imports import job as imports_job
+from enrollments.imports.job import undo_import
 from enrollments.models import Enrollment, ImportJob, ProgramInstance
 from enrollments.states import ReviewMode
 
 from .criteria import set_criterion
-from .factories import InstanceFactory
+from .factories import STAFF, InstanceFactory
 from .importing import csv_of, import_file, work_on
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +100,35 @@ class TestAnUpload:
 
         assert "Enrollments that are deleted: 2." in asked.content.decode()
         assert Enrollment.objects.current().count() == 0
+
+    def test_whose_undoing_was_given_up_is_undone_to_the_end_by_the_same_button(
+        self, desk: StaffClient, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(imports_job, "BATCH", 2)
+        job = import_file(instance, csv_of(5))
+        undo_import(job_id=job.pk, actor=STAFF, now=utc_now())
+        with monkeypatch.context() as broken:
+            broken.setattr(imports_job, "undo_batch", fail_after_the_first(imports_job.undo_batch))
+            work_on(job)
+        half = (job.status, job.counts["undone"], Enrollment.objects.current().count())
+
+        asked = desk.post(f"/admin/enrollments/importjob/{job.pk}/undo/")
+        desk.confirm(f"/admin/enrollments/importjob/{job.pk}/undo/")
+        work_on(job)
+
+        assert half == ("failed", 2, 3)
+        assert "Enrollments that are deleted: 3." in asked.content.decode()
+        assert (job.status, job.counts["undone"], job.counts["kept"]) == ("completed", 5, 0)
+        assert Enrollment.objects.current().count() == 0
+
+
+def fail_after_the_first(undo_batch: Callable[..., bool]) -> Callable[..., bool]:
+    def undo(job: ImportJob, **more: Any) -> bool:
+        if job.position:
+            raise RuntimeError("broken")
+        return undo_batch(job, **more)
+
+    return undo
 
 
 class TestTheCommand:

@@ -7,9 +7,11 @@ import pytest
 from accounts.models import Guardian, Learner, Workspace
 from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
+from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.imports import job as imports_job
 from enrollments.imports.job import carry_out_rehearsed, undo_import
 from enrollments.imports.rehearsal import describe
+from enrollments.imports.undo import describe_undo
 from enrollments.models import District, Enrollment, PlannedExit, ProgramInstance
 from enrollments.states import ReviewMode
 
@@ -219,6 +221,29 @@ class TestADelta:
         planned_now = PlannedExit.objects.get()
         assert (planned.status, planned.effective_date, planned_now.status) == ("planned", day, "withdrawn")
         assert (job.counts["exits_planned"], job.counts["undone"], current(instance)) == (1, 1, 11)
+
+    @pytest.mark.parametrize("is_replaced", [False, True])
+    def test_keeps_what_staff_have_made_of_the_plan_since_when_it_is_undone(
+        self, workspace: Workspace, instance: ProgramInstance, is_replaced: bool
+    ) -> None:
+        now = utc_now()
+        day = (now + dt.timedelta(days=30)).date()
+        job = import_roster(workspace, ending(1, end=day.isoformat()), mode="delta")
+        planned = PlannedExit.objects.get()
+        if is_replaced:
+            earlier = day - dt.timedelta(days=9)
+            who = planned.enrollment_id
+            plan_exit(enrollment_id=who, effective_date=earlier, reason="Moves", actor=STAFF, now=now)
+        else:
+            withdraw_exit(planned_exit_id=planned.pk, actor=STAFF, now=now)
+        told = describe_undo(job)
+
+        undo_import(job_id=job.pk, actor=STAFF, now=now)
+        work_on(job)
+
+        assert told == ("Enrollments that are deleted: 0.", "Enrollments that are changed back: 0.")
+        assert (job.status, job.counts["undone"], job.counts["kept"]) == ("completed", 0, 1)
+        assert PlannedExit.objects.filter(status="planned").exists() is is_replaced
 
     def test_that_ends_more_than_a_tenth_waits_for_a_second_confirmation(
         self, workspace: Workspace, instance: ProgramInstance

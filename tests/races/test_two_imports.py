@@ -1,5 +1,6 @@
 """Two imports of the same people into the same instance, at once."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -83,6 +84,23 @@ class TestTwoImportsOfTheSameLeadsInOppositeOrders:
         assert sorted(failures) == ["", "OperationalError"]
 
 
+class TestTwoImportsOfTheSameNewPeopleInOppositeOrders:
+    """Both have looked for them, in vain, before either creates them, and every insert takes a while."""
+
+    def test_create_them_in_one_order_and_the_later_one_is_repeated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        failures = import_people_in_both_orders(monkeypatch)
+
+        assert sorted(failures) == ["", "IntegrityError"]
+
+    def test_would_deadlock_in_the_order_of_their_files(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        monkeypatch.setattr(learners_together, "sorted", lambda rows, **_: rows, raising=False)
+
+        failures = import_people_in_both_orders(monkeypatch)
+
+        assert sorted(failures) == ["", "OperationalError"]
+
+
 class TestAnImportOfALeadWhoseEnrollmentIsBeingChanged:
     def test_does_not_wait_but_is_repeated(self) -> None:
         """Whoever approves it locks the learner that the lead becomes after it, and a batch locks learners first."""
@@ -110,6 +128,26 @@ class TestAnImportOfALeadWhoseEnrollmentIsBeingChanged:
 
         assert first_try.startswith("Unavailable")
         assert (job.status, job.counts) == ("completed", {"skipped": 1})
+
+
+def import_people_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the error of each import, "" for none. Both continue once each has created its first person."""
+    instance = InstanceFactory()
+    people = [{"firstName": name, "lastName": "Lee", "email": f"{name}@home.test"} for name in ("Ann", "Ben", "Cem")]
+    orders = (people, list(reversed(people)))
+    jobs = [receive(instance, ndjson(*order), Format.JSON_LINES) for order in orders]
+    insert = learners_together.insert_with_keys
+    meeting = Meeting(lambda: None, patience=1)
+
+    def insert_slowly(rows: Sequence[Learner]) -> None:
+        insert(rows[:1])
+        meeting()
+        insert(rows[1:])
+
+    let_both_look_first(monkeypatch, patience=30)
+    monkeypatch.setattr(learners_together, "insert_with_keys", insert_slowly)
+    at_once(*(partial(import_candidates, job_id=job.pk, now=utc_now()) for job in jobs))
+    return list(ImportJob.objects.order_by("pk").values_list("last_error", flat=True))
 
 
 def import_leads_in_both_orders(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[str]:
