@@ -80,13 +80,17 @@ def receive_application(
     )
     _fill_in(application, filled)
     token = give_link(application, now=now)
-    if not insert_unless_present(application, unless_same=("submission",)):
-        application = Application.objects.select_for_update().get(submission=submission)
+    while not insert_unless_present(application, unless_same=("submission",)):
+        known = Application.objects.select_for_update().filter(submission=submission).first()
+        if known is None:  # it was deleted in the meantime
+            continue
+        application = known
         if application.sent_at is not None or application.instance_id != instance_id:
             return application, ""
         _fill_in(application, filled)
         token = give_link(application, now=now)
         application.save()
+        break
     keep_files(application, filled.uploads, now=now)
     return application, token
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -11,9 +12,10 @@ from core.clock import utc_now
 from core.ids import new_cuid
 from enrollments import admission, identification
 from enrollments.application import confirm as confirmation
+from enrollments.application import receive as receiving
 from enrollments.application.confirm import confirm_application
 from enrollments.application.opening import require_open
-from enrollments.application.receive import FilledForm, receive_application
+from enrollments.application.receive import FilledForm, discard_application, receive_application
 from enrollments.lifecycle import reject_enrollment
 from enrollments.models import Application, Enrollment, EnrollmentTransition, ProgramInstance
 from enrollments.states import Applicant
@@ -30,12 +32,14 @@ pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 RIVALS = 8
 
 
-def received(instance: ProgramInstance, number: int) -> str:
+def received(instance: ProgramInstance, number: int, *, submission: str = "") -> str:
     """Create an application that waits for its link; return the link's secret."""
     filled = FilledForm(
         applicant=Applicant.GUARDIAN, email=f"ann{number}@home.test", first_name="Mia", last_name=f"Doe{number}"
     )
-    _, token = receive_application(instance_id=instance.pk, submission=new_cuid(), filled=filled, now=utc_now())
+    _, token = receive_application(
+        instance_id=instance.pk, submission=submission or new_cuid(), filled=filled, now=utc_now()
+    )
     return token
 
 
@@ -66,6 +70,32 @@ class TestTheLastPlace:
         answers = at_once(*[partial(confirm, token) for token in tokens])
 
         assert answers == ["submitted", "submitted"]
+
+
+class TestAFormThatIsSentAgain:
+    def test_is_received_anew_if_its_application_is_deleted_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance = instance_with_form()
+        received(instance, 1, submission="one")
+        application = Application.objects.get()
+        meeting = Meeting(lambda: None, patience=30)
+        insert = receiving.insert_unless_present
+
+        def insert_and_meet(row: Application, **more: Any) -> bool:
+            is_new = insert(row, **more)
+            if not is_new:
+                meeting()
+                meeting()
+            return is_new
+
+        def discard() -> None:
+            meeting()
+            discard_application(application_id=application.pk)
+            meeting()
+
+        monkeypatch.setattr(receiving, "insert_unless_present", insert_and_meet)
+        token, _ = at_once(partial(received, instance, 2, submission="one"), discard)
+
+        assert (Application.objects.get().email, confirm(token)) == ("ann2@home.test", "submitted")
 
 
 class TestOneLink:
