@@ -4,7 +4,7 @@ The row is written first and deleted first; `forget_orphans` finds what a crash 
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import filetype
@@ -20,6 +20,7 @@ from core.virus_scan import ScannerDown, find_virus
 
 from ..models import Application, ApplicationFile
 from ..models.forms import files_of_applications
+from ..orphans import delete_orphans
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +36,6 @@ MEDIA_TYPES = ",".join(KINDS)  # for the browser's dialog
 KINDS_IN_WORDS = "PDF, JPEG, PNG, WebP or HEIC"
 SNIFFED_BYTES = 8_192  # as many as filetype reads
 LONGEST_NAME = 100
-UPLOAD_TAKES_AT_MOST = dt.timedelta(days=1)
-BITE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +109,11 @@ def drop_files(application: Application) -> None:
 
 def forget_orphans(*, now: dt.datetime) -> int:
     """Delete stored files without a row, which a crash left behind; returns how many."""
-    storage = files_of_applications()
-    if not storage.exists(FOLDER):
-        return 0
-    names = sorted(storage.listdir(FOLDER)[1])
-    gone = 0
-    for start in range(0, len(names), BITE):
-        bite = names[start : start + BITE]
-        known = set(ApplicationFile.objects.filter(cuid__in=bite).values_list("cuid", flat=True))
-        for name in bite:
-            path = f"{FOLDER}/{name}"
-            if name not in known and storage.get_modified_time(path) < now - UPLOAD_TAKES_AT_MOST:
-                storage.delete(path)
-                gone += 1
+    gone = delete_orphans(storage=files_of_applications(), folder=FOLDER, find_known=_find_known, now=now)
     if gone:
         log.info("orphaned_files_deleted", count=gone)
     return gone
+
+
+def _find_known(names: Sequence[str]) -> Collection[str]:
+    return set(ApplicationFile.objects.filter(cuid__in=names).values_list("cuid", flat=True))

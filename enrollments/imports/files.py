@@ -4,7 +4,7 @@ job continues at the byte where it stopped. They are deleted with the job's last
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from tempfile import NamedTemporaryFile
 
@@ -16,6 +16,7 @@ from django.db import transaction
 from core.errors import FieldError, Unavailable
 
 from ..models import ImportJob
+from ..orphans import delete_orphans
 from .faults import UnreadableFile
 from .reading import Record
 
@@ -23,7 +24,6 @@ log = structlog.get_logger(__name__)
 
 FOLDER = "imports"
 KEPT_FOR = dt.timedelta(days=7)
-UPLOAD_TAKES_AT_MOST = dt.timedelta(days=1)
 MAX_RECORDS = 2_000_000
 
 
@@ -87,22 +87,13 @@ def forget_old_files(*, now: dt.datetime) -> int:
             drop_file(job, now=now)
             job.save(update_fields=["file_deleted_at"])
             gone += 1
-    return gone + _forget_orphans(now)
+    return gone + delete_orphans(storage=storage_of_imports(), folder=FOLDER, find_known=_find_kept, now=now)
 
 
-def _forget_orphans(now: dt.datetime) -> int:
-    storage = storage_of_imports()
-    names = storage.listdir(FOLDER)[1] if storage.exists(FOLDER) else []
-    kept = ImportJob.objects.filter(file_deleted_at__isnull=True)
-    known = set(kept.values_list("cuid", flat=True)) if names else set()
-    orphans = [
-        f"{FOLDER}/{name}"
-        for name in names
-        if name not in known and storage.get_modified_time(f"{FOLDER}/{name}") < now - UPLOAD_TAKES_AT_MOST
-    ]
-    for path in orphans:
-        storage.delete(path)
-    return len(orphans)
+def _find_kept(names: Sequence[str]) -> Collection[str]:
+    """Return the names of files that a job has not deleted."""
+    kept = ImportJob.objects.filter(cuid__in=names, file_deleted_at__isnull=True)
+    return set(kept.values_list("cuid", flat=True))
 
 
 def _line_of(record: Record) -> bytes:

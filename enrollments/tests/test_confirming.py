@@ -1,6 +1,7 @@
 """The mailed link: what its button does with an application, and what merely opening it does not."""
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from accounts.models import Guardian, Learner
 from accounts.tests.factories import LearnerFactory
 from core.clock import utc_now
+from enrollments.application import files
 from enrollments.application.confirm import confirm_application
 from enrollments.application.expiry import forget_unconfirmed
 from enrollments.application.files import forget_orphans
@@ -360,6 +362,20 @@ class TestContentsWithoutARow:
 
         assert not storage.exists(orphan)
         assert storage.exists(stored)
+
+    def test_that_are_deleted_meanwhile_do_not_keep_the_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        storage = files_of_applications()
+        names = [storage.save(f"applications/clostlostlostlostlostlos{n}", pdf()) for n in (1, 2)]
+        find_known = files._find_known
+
+        def find_while_another_is_deleted(found: Sequence[str]) -> Collection[str]:
+            storage.delete(names[0])
+            return find_known(found)
+
+        monkeypatch.setattr(files, "_find_known", find_while_another_is_deleted)
+        forget_orphans(now=utc_now() + dt.timedelta(days=2))
+
+        assert not storage.exists(names[1])
 
 
 class TestAProgramWithAPrice:

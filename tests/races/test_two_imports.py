@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -9,16 +10,20 @@ from django.db import transaction
 from accounts import learners_together
 from accounts.leads import lock_lead
 from accounts.models import Learner
-from accounts.tests.factories import LeadFactory
+from accounts.tests.factories import LeadFactory, WorkspaceFactory
 from core.clock import utc_now
 from enrollments import identification
 from enrollments.imports import batch
 from enrollments.imports.job import import_candidates
-from enrollments.imports.reading import Format
+from enrollments.imports.oneroster import batch as roster_batch
+from enrollments.imports.oneroster import people
+from enrollments.imports.oneroster.rows import RosterBatch
+from enrollments.imports.reading import Format, Record
 from enrollments.locks import lock_enrollment
 from enrollments.models import Enrollment, ImportJob
 from enrollments.tests.factories import CandidateFactory, InstanceFactory
 from enrollments.tests.importing import csv_of, ndjson, receive, work_on
+from enrollments.tests.rosters import archive_of, receive_archive, students
 from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
@@ -101,6 +106,29 @@ class TestTwoImportsOfTheSameNewPeopleInOppositeOrders:
         assert sorted(failures) == ["", "OperationalError"]
 
 
+class TestTwoRostersOfTheSameNewLearnersInOppositeOrders:
+    """Neither knows anybody when it begins, and each has registered its first learner before it goes on."""
+
+    def test_register_them_in_one_order_and_the_later_one_is_repeated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        failures = import_students_in_both_orders(monkeypatch)
+
+        jobs = [work_on(job) for job in ImportJob.objects.order_by("pk")]
+        repeated = "Unavailable: Somebody in this roster was registered elsewhere right now."
+        assert sorted(failures) == ["", repeated]
+        assert sorted(job.counts.get("learners_new", 0) for job in jobs) == [0, 3]
+        assert sorted(job.counts.get("learners_unchanged", 0) for job in jobs) == [0, 3]
+        assert [job.counts.get("failed", 0) for job in jobs] == [0, 0]
+        assert examine() == {}
+
+    def test_would_deadlock_in_the_order_of_their_files(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        monkeypatch.setattr(people, "_in_key_order", lambda records, known: records)
+
+        failures = import_students_in_both_orders(monkeypatch)
+
+        assert sorted(failures) == ["", "OperationalError"]
+
+
 class TestAnImportOfALeadWhoseEnrollmentIsBeingChanged:
     def test_does_not_wait_but_is_repeated(self) -> None:
         """Whoever approves it locks the learner that the lead becomes after it, and a batch locks learners first."""
@@ -147,6 +175,33 @@ def import_people_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     let_both_look_first(monkeypatch, patience=30)
     monkeypatch.setattr(learners_together, "insert_with_keys", insert_slowly)
     at_once(*(partial(import_candidates, job_id=job.pk, now=utc_now()) for job in jobs))
+    return list(ImportJob.objects.order_by("pk").values_list("last_error", flat=True))
+
+
+def import_students_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the error of each import, "" for none."""
+    workspace = WorkspaceFactory()
+    jobs = [receive_archive(workspace, archive_of(students(*numbers))) for numbers in ((1, 2, 3), (3, 2, 1))]
+    begun = Meeting(lambda: None, patience=30)
+    registered = Meeting(lambda: None, patience=1)
+    register = people.register_learner
+    write = people.write_learners
+
+    def write_together(found: RosterBatch, records: Sequence[Record]) -> None:
+        read = people._read_known(found, records)
+        begun()
+        monkeypatch.setattr(people, "_read_known", lambda *_: read)
+        write(found, records)
+
+    def register_and_meet(**known: Any) -> Learner:
+        learner = register(**known)
+        registered()
+        return learner
+
+    monkeypatch.setitem(roster_batch._WRITES, "learner", write_together)
+    monkeypatch.setattr(people, "register_learner", register_and_meet)
+    at_once(*(partial(import_candidates, job_id=job.pk, now=utc_now()) for job in jobs))
+    monkeypatch.undo()
     return list(ImportJob.objects.order_by("pk").values_list("last_error", flat=True))
 
 

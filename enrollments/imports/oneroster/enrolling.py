@@ -74,7 +74,7 @@ def _learners_of(batch: RosterBatch, records: Sequence[Record]) -> dict[str, Lea
     """
     learners = _known_learners(batch, records)
     if batch.is_rehearsal:
-        for record in records:
+        for record in sorted(records, key=lambda record: str(record.document["user"])):
             user, known = (record.document[name] for name in ("user", "known"))
             if known and user not in learners and (made := _made_for_rehearsal(batch, known)):
                 learners[user] = made

@@ -1,16 +1,17 @@
 """Districts, guardians, and learners of a roster: missing ones are created, and fields that differ are changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from accounts.guardian_records import change_guardian, register_guardian
+from accounts.guardian_records import GuardianExists, change_guardian, register_guardian
 from accounts.guardians import link_guardian
-from accounts.learner_records import change_learner, register_learner
+from accounts.learner_records import LearnerExists, change_learner, register_learner
 from accounts.learners import lock_live_learner
 from accounts.models import Guardian, Guardianship, Learner
-from core.errors import FieldError, Invalid
+from core.errors import FieldError, Invalid, Unavailable
 
 from ...districts import register_district
 from ...models import District
@@ -61,7 +62,8 @@ def _write_guardian(batch: RosterBatch, record: Record, guardian: Guardian | Non
     told = record.document["known"]
     workspace_id = batch.job.workspace_id
     if guardian is None:
-        made = register_guardian(workspace_id=workspace_id, **told)
+        with _repeated_if_just_registered():
+            made = register_guardian(workspace_id=workspace_id, **told)
         batch.keep(record, f"guardian:{made.pk}", {MADE: True})
         return "guardians_new"
     changes = _changes(told, guardian)
@@ -109,7 +111,8 @@ def _write_learner(batch: RosterBatch, record: Record, known: _Known) -> str:
     outcome = "learners_unchanged"
     before: dict[str, Any] = {}
     if learner is None:
-        learner = register_learner(workspace_id=batch.job.workspace_id, **told)
+        with _repeated_if_just_registered():
+            learner = register_learner(workspace_id=batch.job.workspace_id, **told)
         outcome = "learners_new"
         before = {MADE: True}
     elif learner.merged_into is not None:  # staff chose which values to keep when they merged the learner
@@ -129,6 +132,17 @@ def _write_learner(batch: RosterBatch, record: Record, known: _Known) -> str:
     if before:
         batch.keep(record, f"learner:{learner.pk}", before)
     return outcome
+
+
+@contextmanager
+def _repeated_if_just_registered() -> Iterator[None]:
+    """Raise Unavailable, so that the batch is repeated, if somebody else has registered them since it looked."""
+    try:
+        yield
+    except (GuardianExists, LearnerExists) as refusal:
+        if any(fault.field == "externalId" for fault in refusal.errors):
+            raise Unavailable("Somebody in this roster was registered elsewhere right now.") from refusal
+        raise
 
 
 def _agents_of(batch: RosterBatch, record: Record, known: _Known) -> list[int]:
@@ -152,11 +166,14 @@ def _by_external_id(model: Any, batch: RosterBatch, records: Iterable[Record], *
 
 
 def _in_key_order(records: Sequence[Record], known: Mapping[str, Learner | Guardian]) -> list[Record]:
-    """Return the records whose rows exist in the order in which others lock those rows, then the new ones."""
+    """Return the records whose rows exist in the order in which others lock those rows, then the new ones in the order
+    of their ids, so that of two batches that bring them, one waits for the other.
+    """
 
-    def key(record: Record) -> float:
-        row = known.get(record.document["known"]["external_id"])
-        return float("inf") if row is None else row.pk
+    def key(record: Record) -> tuple[float, str]:
+        external_id = record.document["known"]["external_id"]
+        row = known.get(external_id)
+        return (float("inf"), external_id) if row is None else (row.pk, external_id)
 
     return sorted(records, key=key)
 
