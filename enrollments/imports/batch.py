@@ -114,7 +114,7 @@ def _learners_of(batch: Batch, candidates: Sequence[Candidate]) -> dict[int, Lea
     by_cuid = lock_learners(workspace_id=workspace_id, cuids=list(named.values())) if named else {}
     found = find_or_create_learners(workspace_id=workspace_id, asked=list(described.values()))
     by_person = dict(zip(described, found, strict=True))
-    batch.made |= {one.pk for one in found if one is described[one.person]}
+    batch.made |= {one.pk for one, asked in zip(found, described.values(), strict=True) if one is asked}
     return {line: by_person[person] for line, person in person_of.items()} | {
         line: by_cuid[cuid] for line, cuid in named.items() if cuid in by_cuid
     }

@@ -7,7 +7,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.tests.factories import WorkspaceFactory
+from accounts.merging import merge_learners
+from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from core.clock import utc_now
 from enrollments.changes import change_enrollment
 from enrollments.imports import known
@@ -150,3 +151,17 @@ class TestAnUpdateOfMany:
         job = import_file(instance, csv_of(1))
 
         assert counts(job) == {"skipped": 1}
+
+
+class TestALineThatDescribesAMergedLearner:
+    def test_is_about_the_learner_who_stayed(self) -> None:
+        instance = InstanceFactory(price=None)
+        keep, drop = LearnerFactory.create_batch(2, workspace=instance.workspace)
+        merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=STAFF, reason="Twins", now=utc_now())
+        line = {"firstName": drop.first_name, "lastName": drop.last_name, "email": drop.email}
+
+        job = import_file(instance, json.dumps(line).encode(), Format.JSON_LINES)
+
+        assert (job.status, counts(job)) == ("completed", {"imported": 1})
+        assert Enrollment.objects.get().learner == keep
+        assert job.rows.get().subject == ""  # nobody to count as new when it is undone
