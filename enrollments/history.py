@@ -290,7 +290,7 @@ def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[Enr
     must roll back. Running their `afterwards` actions is up to the caller.
     """
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for journal in journals:
+    for journal in sorted(journals, key=lambda journal: journal.enrollment.pk):  # the order in which rows are locked
         if journal._changed:
             journal.enrollment.updated_at = now
             journal._save_if_unmoved()

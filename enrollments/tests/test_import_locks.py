@@ -76,6 +76,24 @@ class TestARosterThatListsPeopleInAnyOrder:
 
         assert learners(locked) == [[pk] for pk in Learner.objects.order_by("pk").values_list("pk", flat=True)]
 
+    def test_locks_the_enrollments_of_all_instances_before_it_looks_at_the_first(
+        self, workspace: Workspace, instance: ProgramInstance
+    ) -> None:
+        art = ProgramFactory(workspace=workspace, code="ART")
+        InstanceFactory(workspace=workspace, program=art, is_default=False)
+        both = school(1, 2)
+        both["courses.csv"] += "course2,Art,ART\n"
+        both["classes.csv"] += "c2,,Art A,course2,ART-A,t1\n"
+        both["enrollments.csv"] += in_class(2, name="c2") + in_class(1, name="c2")
+        import_roster(workspace, both)
+
+        with locked_rows() as locked:
+            import_roster(workspace, both)
+
+        first = next(ids for table, ids in locked if table == "enrollment")
+        assert sorted(first) == list(Enrollment.objects.order_by("pk").values_list("pk", flat=True))
+        assert len(first) == 4
+
     def test_locks_all_before_it_ends_the_first_enrollment(self, workspace: Workspace, enrolled: list[int]) -> None:
         with locked_rows() as locked:
             job = import_roster(workspace, ending(3, 1, 2), mode="delta", may_end_many=True)

@@ -115,6 +115,16 @@ class TestAnUpdateOfMany:
         assert written(together) == written(each)
         assert Notification.objects.count() == 2
 
+    @pytest.mark.race
+    def test_changes_them_in_the_order_of_their_ids(self) -> None:
+        """Every test on PostgreSQL fails if rows are locked in another order."""
+        instance = enrolled(InstanceFactory())
+        changes = {name: told_of(name) for name in reversed(AGES)}
+
+        job = import_file(instance, lines(changes), Format.JSON_LINES, on_duplicate="update")
+
+        assert counts(job) == {"updated": 3, "skipped": 1}
+
     def test_tells_nobody_if_that_is_asked_for(self) -> None:
         instance = enrolled(InstanceFactory(review_mode=ReviewMode.MANUAL))
         told = {name: told_of(name) for name in AGES}

@@ -15,6 +15,7 @@ from accounts.learners_together import lock_learners
 from accounts.models import Learner
 from core.errors import DomainError, FieldError, Invalid
 from core.local_time import local_date
+from core.rows import lock_rows
 
 from ...details import EnrollmentDetails
 from ...exit import find_planned_exit, plan_exit
@@ -43,6 +44,7 @@ def enroll_students(batch: RosterBatch, records: Sequence[Record]) -> None:
     learners = _learners_of(batch, records)
     chosen: dict[int, list[Candidate]] = defaultdict(list)
     known: dict[int, ProgramInstance] = {}
+    pairs: set[tuple[int, int]] = set()
     for record in records:
         instance = instances.find_open(record.document["class"])
         learner = learners.get(record.document["user"])
@@ -53,8 +55,11 @@ def enroll_students(batch: RosterBatch, records: Sequence[Record]) -> None:
             batch.fail(record, FieldError("userSourcedId", "unknown", remedy))
         else:
             known[instance.pk] = instance
+            pairs.add((learner.pk, instance.pk))
             chosen[instance.pk].append(Candidate(record.line, ByLearner(learner.cuid), EnrollmentDetails(), ()))
     _lock_all(batch, learners)
+    if len(chosen) > 1:  # those of each instance are locked on their own below
+        lock_rows(Enrollment, *_enrollments_of(pairs))
     for pk, candidates in chosen.items():
         _enroll(batch, known[pk], candidates, records[0].file)
 
