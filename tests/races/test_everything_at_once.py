@@ -6,9 +6,12 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 from unittest.mock import Mock, patch
 
 import pytest
+import structlog
 from django.db import OperationalError
 
 from core.clock import utc_now
@@ -17,8 +20,10 @@ from operations.doctor import examine
 from tests.faults import any_order
 from tests.faults.at_once import AREAS
 from tests.faults.at_once.acting import Acting, Area, Outcome, Step
+from tests.faults.at_once.importing import finish_imports
 from tests.processes import at_once
 
+log = structlog.get_logger(__name__)
 pytestmark = [pytest.mark.race, pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
 PROCESSES = 4
@@ -35,6 +40,13 @@ def _stripe() -> Iterator[None]:
         patches.enter_context(patch("enrollments.routing.route.submit_checkout", any_order._checkout))
         patches.enter_context(patch("enrollments.offline.cancel_checkout", any_order._expire))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _shared_files(settings: Any, tmp_path: Path) -> None:
+    """Keep files where all processes find them, not in the memory of one."""
+    kept = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "private": kept}
 
 
 def act_at_once(run: int, areas: Sequence[Area] = AREAS) -> list[Outcome]:
@@ -54,6 +66,7 @@ def test_nothing_deadlocks_or_is_left_broken(run: int) -> None:
 
     assert [failure for outcome in outcomes for failure in outcome.failed] == []
     assert sum(outcome.done.total() for outcome in outcomes) >= 50  # steps that are all refused would show nothing
+    assert finish_imports() == []
     assert examine(now=utc_now()) == {}
 
 
@@ -70,6 +83,24 @@ def test_what_fails_is_not_taken_for_a_refusal() -> None:
     failed = [failure for outcome in act_at_once(0, [broken]) for failure in outcome.failed]
 
     assert set(failed) == {"fail: ValueError: broken"}
+
+
+def test_what_a_sweep_only_logs_is_not_taken_for_done() -> None:
+    """Control."""
+
+    def sweep(**_: object) -> None:
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            log.exception("row_not_handled")
+
+    def sweeping(act: Acting) -> Iterator[Step]:
+        for _ in range(4):
+            yield lambda: act.attempt(sweep)
+
+    failed = [failure for outcome in act_at_once(0, [sweeping]) for failure in outcome.failed]
+
+    assert set(failed) == {"row_not_handled: ValueError: broken"}
 
 
 class TestALockThatIsNotWaitedFor:

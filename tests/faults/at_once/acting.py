@@ -5,14 +5,16 @@ machine. A use case may refuse. Anything else that it raises is kept: a deadlock
 """
 
 import random
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import OperationalError, connection, models
+import structlog
+from django.db import IntegrityError, OperationalError, connection, models
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
@@ -20,6 +22,8 @@ from cohorts.models import Cohort
 from cohorts.tests.factories import CohortFactory, reserve
 from core.clock import utc_now
 from core.errors import DomainError
+from enrollments.allocations.idle.finding import set_idle_rule
+from enrollments.models import District
 from enrollments.states import ReviewMode
 from partners.models import EnrollmentStep
 from partners.states import GroupRule
@@ -42,6 +46,18 @@ def asks_to_be_repeated(error: Exception) -> bool:
     return isinstance(error, OperationalError) and "could not obtain lock on row" in str(error)
 
 
+def is_tried_again(error: Exception) -> bool:
+    """Return whether a sweep or a job may meet this: it also repeats a batch that brings somebody whom another
+    transaction has brought a moment before.
+    """
+    return asks_to_be_repeated(error) or (isinstance(error, IntegrityError) and "learner_identity_unique" in str(error))
+
+
+def told(what: str, error: Exception) -> str:
+    """Return the line that reports what a use case should not have met."""
+    return f"{what}: {type(error).__name__}: {error}"
+
+
 @dataclass
 class Outcome:
     """What one process did, by the names of the use cases, and what it should not have met."""
@@ -49,6 +65,25 @@ class Outcome:
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def _told_of_swallowed_errors(outcome: Outcome) -> Iterator[None]:
+    """Keep what a sweep or a job only logs, because it tries again later."""
+
+    def keep(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        error = event.get("exc_info")
+        error = sys.exception() if error is True else error
+        if isinstance(error, Exception) and not isinstance(error, DomainError) and not is_tried_again(error):
+            outcome.failed.append(told(event["event"], error))
+        return event
+
+    processors = structlog.get_config()["processors"]
+    processors.insert(0, keep)
+    try:
+        yield
+    finally:
+        processors.remove(keep)
 
 
 class Acting(AnyOrder):
@@ -65,6 +100,11 @@ class Acting(AnyOrder):
         self.found(mode, is_busy=True)
         self.second = CohortFactory(instance=self.cohort.instance, max_enrollment=2)
         LearnerFactory.create_batch(MORE_LEARNERS, workspace=self.workspace)
+        self.instance.takes_applications = True
+        self.instance.save()
+        for allocation in (self.allocation, self.other):
+            set_idle_rule(allocation_id=allocation.pk, idle_days=7, grace_days=3, now=self.now)
+        District.objects.filter(workspace=self.workspace).update(contact_email="seats@district.test")
         define(self.instance, group(self.instance, 2, GroupRule.ALL_IN_ORDER))
 
     def act(self, areas: Sequence[Area], *, run: int, seed: int, steps: int) -> Outcome:
@@ -78,11 +118,12 @@ class Acting(AnyOrder):
         of_this_run = random.Random(run).sample(range(kinds), kinds // 4)
         with connection.cursor() as cursor:  # a busy machine is not a fault
             cursor.execute("SET lock_timeout = '25s'")
-        for number in range(steps):
-            choice = list(self.basics()) if number % 2 else list(self._all(areas))
-            step = choice[self.chance.choice(range(len(choice)) if number % 2 else of_this_run)]
-            with suppress(IndexError):  # `pick` found no row
-                step()
+        with _told_of_swallowed_errors(self.outcome):
+            for number in range(steps):
+                choice = list(self.basics()) if number % 2 else list(self._all(areas))
+                step = choice[self.chance.choice(range(len(choice)) if number % 2 else of_this_run)]
+                with suppress(IndexError):  # `pick` found no row
+                    step()
         return self.outcome
 
     def _all(self, areas: Sequence[Area]) -> Iterator[Step]:
@@ -102,7 +143,7 @@ class Acting(AnyOrder):
                 if tries_left and asks_to_be_repeated(error):
                     time.sleep(self.chance.random() / 10)
                     continue
-                self.outcome.failed.append(f"{name}: {type(error).__name__}: {error}")
+                self.outcome.failed.append(told(name, error))
             break
 
     def on(self, rows: "models.QuerySet[Any]", use_case: Callable[..., Any], name: str, **more: Any) -> None:
