@@ -10,6 +10,7 @@ from django.db import transaction
 from accounts.learners import find_or_create_learner
 from core.clock import utc_now
 from core.ids import new_cuid
+from core.rows import insert_unless_present
 from enrollments import admission, identification
 from enrollments.application import confirm as confirmation
 from enrollments.application import receive as receiving
@@ -78,10 +79,9 @@ class TestAFormThatIsSentAgain:
         received(instance, 1, submission="one")
         application = Application.objects.get()
         meeting = Meeting(lambda: None, patience=30)
-        insert = receiving.insert_unless_present
 
         def insert_and_meet(row: Application, **more: Any) -> bool:
-            is_new = insert(row, **more)
+            is_new = insert_unless_present(row, **more)
             if not is_new:
                 meeting()
                 meeting()

@@ -9,9 +9,11 @@ from django.db import transaction
 
 from accounts import learners_together
 from accounts.leads import lock_lead
+from accounts.learner_records import register_learner
 from accounts.models import Learner
 from accounts.tests.factories import LeadFactory, WorkspaceFactory
 from core.clock import utc_now
+from core.rows import insert_with_keys
 from enrollments import identification
 from enrollments.imports import batch
 from enrollments.imports.job import import_candidates
@@ -164,13 +166,12 @@ def import_people_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     people = [{"firstName": name, "lastName": "Lee", "email": f"{name}@home.test"} for name in ("Ann", "Ben", "Cem")]
     orders = (people, list(reversed(people)))
     jobs = [receive(instance, ndjson(*order), Format.JSON_LINES) for order in orders]
-    insert = learners_together.insert_with_keys
     meeting = Meeting(lambda: None, patience=1)
 
     def insert_slowly(rows: Sequence[Learner]) -> None:
-        insert(rows[:1])
+        insert_with_keys(rows[:1])
         meeting()
-        insert(rows[1:])
+        insert_with_keys(rows[1:])
 
     let_both_look_first(monkeypatch, patience=30)
     monkeypatch.setattr(learners_together, "insert_with_keys", insert_slowly)
@@ -184,7 +185,6 @@ def import_students_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]
     jobs = [receive_archive(workspace, archive_of(students(*numbers))) for numbers in ((1, 2, 3), (3, 2, 1))]
     begun = Meeting(lambda: None, patience=30)
     registered = Meeting(lambda: None, patience=1)
-    register = people.register_learner
     write = people.write_learners
 
     def write_together(found: RosterBatch, records: Sequence[Record]) -> None:
@@ -194,7 +194,7 @@ def import_students_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]
         write(found, records)
 
     def register_and_meet(**known: Any) -> Learner:
-        learner = register(**known)
+        learner = register_learner(**known)
         registered()
         return learner
 
