@@ -157,7 +157,7 @@ def create_instance(
         raise invalid_field("programCode", "not_found", "There is no program with this code in this workspace.")
     instance = ProgramInstance(workspace_id=workspace_id, program=program)
     _tell(instance, facts)
-    instance.save()
+    _save(instance)
     return _completed(instance, facts, actor, now)
 
 
@@ -177,7 +177,7 @@ def change_instance(
     locked = ProgramInstance.objects.select_for_update(of=("self",), no_key=True)
     instance = locked.select_related("program", "price", "workspace").get(pk=found.pk)
     _tell(instance, changes)
-    instance.save()
+    _save(instance)
     return _completed(instance, changes, actor, now)
 
 
@@ -202,13 +202,11 @@ def _completed(instance: ProgramInstance, facts: dict[str, Any], actor: Actor, n
 
 def _tell(instance: ProgramInstance, facts: dict[str, Any]) -> None:
     """Set the given facts on an instance, and refuse those that are not allowed."""
-    if external_id := facts.get("external_id"):
-        others = ProgramInstance.objects.filter(workspace=instance.workspace_id, external_id=external_id)
-        if others.exclude(pk=instance.pk).exists():
-            raise invalid_field("externalId", "taken", "Another program instance has this external id.")
     for field in ("name", "external_id", "start_date", "end_date", "review_mode", "capacity", "active"):
         if field in facts:
             setattr(instance, field, facts[field])
+    if "external_id" in facts:
+        _refuse_taken(instance)
     if instance.start_date and instance.end_date and instance.end_date < instance.start_date:
         raise invalid_field("endDate", "before_start", "The end can't be before the start.")
     if instance.is_default and not instance.active:
@@ -217,6 +215,24 @@ def _tell(instance: ProgramInstance, facts: dict[str, Any]) -> None:
         raise invalid_field("isDefault", "default", "Make another instance the default instead.")
     if {"price_minor", "currency", "tax_rate"} & facts.keys():
         instance.price = _price(instance, facts)
+
+
+def _save(instance: ProgramInstance) -> None:
+    try:
+        with transaction.atomic():
+            instance.save()
+    except IntegrityError:
+        _refuse_taken(instance)  # by somebody who was faster
+        raise
+
+
+def _refuse_taken(instance: ProgramInstance) -> None:
+    """Refuse an external id that another instance of the workspace has."""
+    if not instance.external_id:
+        return
+    others = ProgramInstance.objects.filter(workspace=instance.workspace_id, external_id=instance.external_id)
+    if others.exclude(pk=instance.pk).exists():
+        raise invalid_field("externalId", "taken", "Another program instance has this external id.")
 
 
 def _price(instance: ProgramInstance, facts: dict[str, Any]) -> Price | None:

@@ -1,4 +1,4 @@
-"""The default instance of a workspace: several change it, or what it depends on, while learners enroll."""
+"""Instances of programs: several people change them, or which one is the default, while learners enroll."""
 
 from collections.abc import Callable
 from functools import partial
@@ -95,6 +95,19 @@ def from_the_second_call(lock: Callable[[int], None]) -> Callable[[int], None]:
             lock(workspace_id)
 
     return lock_late
+
+
+class TestTwoInstancesThatGetOneExternalId:
+    """Both have looked whether it is free."""
+
+    def test_are_one_with_it_and_one_that_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        instances = two_instances()
+        monkeypatch.setattr(programs, "_tell", Meeting(programs._tell, patience=30))
+
+        answers = at_once(*(partial(change, instance, external_id="class-1") for instance in instances))
+
+        assert kinds_of(answers) == ["Invalid"]
+        assert ProgramInstance.objects.filter(external_id="class-1").count() == 1
 
 
 class TestALearnerWhoTakesAPlaceWhileAnotherDefaultIsMade:
