@@ -110,14 +110,20 @@ def change_program(*, workspace_id: int, code: str, changes: dict[str, Any]) -> 
     Invalid for switching it off while one of its instances is the default.
     """
     if "active" in changes:
-        _lock_default(workspace_id)
+        lock_default(workspace_id)
     program = get_program(workspace_id=workspace_id, code=code)
-    if changes.get("active") is False and program.instances.filter(is_default=True).exists():
-        raise invalid_field("active", "default", "One of its instances is the default: make another the default first.")
+    if changes.get("active") is False:
+        refuse_without_default(program_id=program.pk)
     for field, value in changes.items():
         setattr(program, field, value)
     program.save(update_fields=list(changes) or None)
     return program
+
+
+def refuse_without_default(*, program_id: int) -> None:
+    """Raise Invalid if the workspace's default instance is one of the program that is to be switched off."""
+    if ProgramInstance.objects.filter(program=program_id, is_default=True).exists():
+        raise invalid_field("active", "default", "One of its instances is the default: make another the default first.")
 
 
 def list_instances(*, workspace_id: int) -> QuerySet[ProgramInstance]:
@@ -173,7 +179,7 @@ def change_instance(
     """
     found = get_instance(workspace_id=workspace_id, cuid=cuid)
     if {"active", "is_default"} & changes.keys():
-        _lock_default(workspace_id)
+        lock_default(workspace_id)
     locked = ProgramInstance.objects.select_for_update(of=("self",), no_key=True)
     instance = locked.select_related("program", "price", "workspace").get(pk=found.pk)
     _tell(instance, changes)
@@ -256,7 +262,7 @@ def _price(instance: ProgramInstance, facts: dict[str, Any]) -> Price | None:
     )
 
 
-def _lock_default(workspace_id: int) -> None:
+def lock_default(workspace_id: int) -> None:
     """Serialize what changes the default instance of a workspace, or whether it is active, before instances are locked.
     Everybody else may refer to the workspace meanwhile.
     """
@@ -273,7 +279,7 @@ def make_default(*, instance_id: int) -> ProgramInstance:
     found = ProgramInstance.objects.filter(pk=instance_id).values_list("workspace_id", flat=True).first()
     if found is None:
         raise NotFound("There is no such program instance.")
-    _lock_default(found)
+    lock_default(found)
     instance = ProgramInstance.objects.select_related("program").get(pk=instance_id)
     if not (instance.active and instance.program.active):
         raise invalid_field("active", "inactive", "Only an active instance of an active program can be the default.")

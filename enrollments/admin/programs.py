@@ -33,7 +33,7 @@ from ..evaluation import count_candidates, find_going_on, request_evaluation
 from ..imports.job import receive_import
 from ..imports.reading import kind_of
 from ..models import District, Enrollment, Program, ProgramInstance
-from ..programs import check_listed_code, make_default
+from ..programs import check_listed_code, lock_default, make_default, refuse_without_default
 from ..states import EligibilityStatus, FormState
 from .imports import ImportForm, options_of
 from .playground import PLAYGROUND
@@ -45,10 +45,11 @@ class ProgramForm(WorkspaceModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         code = cleaned.get("code")
-        if not (code and cleaned.get("listed")):
-            return cleaned
         try:
-            check_listed_code(code, program_id=self.instance.pk)
+            if code and cleaned.get("listed"):
+                check_listed_code(code, program_id=self.instance.pk)
+            if self.instance.pk and not cleaned.get("active"):
+                refuse_without_default(program_id=self.instance.pk)
         except Invalid as refusal:
             for fault in refusal.errors:
                 self.add_error(fault.field, fault.detail)
@@ -75,8 +76,18 @@ def foresee_evaluation(instance: ProgramInstance, form: EvaluationForm) -> Previ
     return Preview((f"Candidates that are evaluated: {count_candidates(instance.pk):,}.",), mails=mails)
 
 
+class LocksDefault(WorkspaceScopedAdmin):
+    """Saves what may be, or may belong to, the default instance of a workspace."""
+
+    def lock_before_saving(self, request: HttpRequest, pk: int | None) -> None:
+        found = self.model._default_manager.filter(pk=pk).values_list("workspace", flat=True).first()
+        if found is not None:
+            lock_default(found)
+        super().lock_before_saving(request, pk)
+
+
 @admin.register(Program)
-class ProgramAdmin(RefundRules, WorkspaceScopedAdmin):
+class ProgramAdmin(RefundRules, LocksDefault):
     form = ProgramForm
     add_power = Power.MANAGE
     change_power = Power.MANAGE
@@ -129,7 +140,7 @@ class InstanceForm(WorkspaceModelForm):
 
 
 @admin.register(ProgramInstance)
-class ProgramInstanceAdmin(RefundRules, WorkspaceScopedAdmin):
+class ProgramInstanceAdmin(RefundRules, LocksDefault):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
     form = InstanceForm
@@ -158,13 +169,6 @@ class ProgramInstanceAdmin(RefundRules, WorkspaceScopedAdmin):
     actions_detail = ("edit_criteria", "set_refund_rules", "import_candidates", "evaluate_candidates", "make_default")
     edit_criteria = PLAYGROUND
     review_badge = status_badge("review_mode", "review")
-
-    def save_model(self, request: HttpRequest, obj: ProgramInstance, form: Any, change: bool) -> None:
-        """Save only the edited fields: somebody may have changed the criteria or the default since the row was read."""
-        if change:
-            obj.save(update_fields=form.changed_data)
-        else:
-            super().save_model(request, obj, form, change)
 
     @admin.display(description="number", ordering="id")
     def number(self, instance: ProgramInstance) -> str:

@@ -1,15 +1,10 @@
-from typing import Any
-
 import pytest
 from django.urls import reverse
 
 from accounts.states import Role
-from backoffice.tests.staff_client import StaffClient
-from core.clock import utc_now
-from enrollments.admin.programs import InstanceForm
-from enrollments.eligibility.criteria import CriterionDraft, change_criteria
-from enrollments.programs import make_default
-from enrollments.tests.factories import STAFF, InstanceFactory
+from backoffice.tests.staff_client import StaffClient, as_shown
+from enrollments.eligibility.criteria import CriterionDraft
+from enrollments.tests.factories import InstanceFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -37,23 +32,20 @@ class TestProgramInstanceForm:
         instance.refresh_from_db()
         assert instance.name != "Backwards"
 
-    def test_keeps_what_others_change_while_it_is_saved(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        instance = InstanceFactory(is_default=False, price=None)
-        manager = StaffClient(workspace=instance.workspace, role=Role.ADMIN)
-        clean = InstanceForm.clean
 
-        def clean_while_others_work(form: InstanceForm) -> dict[str, Any]:
-            change_criteria(instance_id=instance.pk, drafts=[NOBODY], actor=STAFF, now=utc_now())
-            make_default(instance_id=instance.pk)
-            return clean(form)
+class TestProgramForm:
+    @pytest.mark.parametrize("is_default", [True, False])
+    def test_switches_no_program_off_that_has_the_default_instance(self, is_default: bool) -> None:
+        program = InstanceFactory(is_default=is_default).program
+        manager = StaffClient(workspace=program.workspace, role=Role.ADMIN)
+        page = reverse("admin:enrollments_program_change", args=[program.pk])
+        form, _ = as_shown(manager, page)
+        del form["active"]
 
-        monkeypatch.setattr(InstanceForm, "clean", clean_while_others_work)
-        response = manager.post(
-            reverse("admin:enrollments_programinstance_change", args=[instance.pk]),
-            {"program": instance.program_id, "name": "Summer term", "review_mode": "manual", "active": "on"}
-            | {"questions-TOTAL_FORMS": 0, "questions-INITIAL_FORMS": 0},
-        )
+        answer = manager.post(page, form)
 
-        instance.refresh_from_db()
-        assert response.status_code == 302
-        assert (instance.name, instance.criteria_version, instance.is_default) == ("Summer term", 2, True)
+        program.refresh_from_db()
+        assert program.active is is_default
+        if is_default:
+            told = answer.context["adminform"].form.errors["active"]
+            assert told == ["One of its instances is the default: make another the default first."]

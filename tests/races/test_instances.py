@@ -61,7 +61,7 @@ def change_and_make_default(
 ) -> list[Any]:
     _, second = two_instances()
     meeting = Meeting(lambda: None, patience=patience)
-    lock = programs._lock_default
+    lock = programs.lock_default
     tell = programs._tell
 
     def tell_and_meet(instance: ProgramInstance, facts: dict[str, Any]) -> None:
@@ -75,11 +75,11 @@ def change_and_make_default(
     def change_it() -> None:
         monkeypatch.setattr(programs, "_tell", tell_and_meet)
         if is_locked_late:
-            monkeypatch.setattr(programs, "_lock_default", from_the_second_call(lock))
+            monkeypatch.setattr(programs, "lock_default", from_the_second_call(lock))
         change(second, name="Changed", is_default=True)
 
     def make_it() -> None:
-        monkeypatch.setattr(programs, "_lock_default", lock_and_meet)
+        monkeypatch.setattr(programs, "lock_default", lock_and_meet)
         make(second)
 
     return at_once(change_it, make_it)
@@ -121,7 +121,7 @@ class TestALearnerWhoTakesAPlaceWhileAnotherDefaultIsMade:
             enrollment = CandidateFactory(workspace=first.workspace, instance=first)
             evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
             meeting = Meeting(lambda: None, patience=patience)
-            lock = programs._lock_default
+            lock = programs.lock_default
             has_room = admission.has_room
 
             def lock_and_meet(workspace_id: int) -> None:
@@ -132,7 +132,7 @@ class TestALearnerWhoTakesAPlaceWhileAnotherDefaultIsMade:
                 meeting()
                 return has_room(instance)
 
-            monkeypatch.setattr(programs, "_lock_default", lock_and_meet)
+            monkeypatch.setattr(programs, "lock_default", lock_and_meet)
             monkeypatch.setattr(admission, "has_room", look_and_meet)
             return at_once(partial(_submit, enrollment.pk), partial(make, second))
 
@@ -152,7 +152,7 @@ class TestALearnerWhoTakesAPlaceWhileAnotherDefaultIsMade:
         def lock_against_references(workspace_id: int) -> None:
             Workspace.objects.select_for_update().get(pk=workspace_id)
 
-        monkeypatch.setattr(programs, "_lock_default", lock_against_references)
+        monkeypatch.setattr(programs, "lock_default", lock_against_references)
 
         assert kinds_of(enroll_and_make_default(30)) == ["OperationalError"]
 
@@ -174,7 +174,7 @@ class TestTheDefault:
     @pytest.mark.parametrize("what", ["program", "instance"])
     def test_would_be_switched_off_without_the_lock(self, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
         """Control."""
-        monkeypatch.setattr(programs, "_lock_default", lambda workspace_id: None)
+        monkeypatch.setattr(programs, "lock_default", lambda workspace_id: None)
 
         answers = switch_off_and_make_default(monkeypatch, what, patience=30)
 
