@@ -26,6 +26,7 @@ from accounts.models import User
 from accounts.passwords import has_passed_second_factor, is_signed_in_by_password
 from accounts.roles import NOBODY, Power, StaffAccess, get_staff_access
 from core.actors import Actor
+from core.errors import DomainError
 from core.forms import WholeNumberField, check_texts, highest_in
 from core.numbers import parse_whole_number
 from core.rows import lock_rows
@@ -390,6 +391,9 @@ class WorkspaceScopedAdmin(ListFromReplica, ScopedChoices, NamesRows, FoundThrou
         except IntegrityError:
             told = "Nothing was saved, because somebody else saved a conflicting change. Look at the row again."
             messages.error(request, told)
+            return HttpResponseRedirect(request.get_full_path())
+        except DomainError as refusal:
+            messages.error(request, refusal.detail)
             return HttpResponseRedirect(request.get_full_path())
 
     def lock_before_saving(self, request: HttpRequest, pk: int | None) -> None:

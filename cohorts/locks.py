@@ -1,7 +1,7 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
-learner < account < household < allocation < cohort < class session < enrollment < place < checkout < payment <
-package < booking, within a table by primary key.
+learner < account < household < allocation < cohort < class < class session < enrollment < place < checkout <
+payment < package < booking, within a table by primary key.
 """
 
 from collections.abc import Collection, Iterable
@@ -23,6 +23,7 @@ from .models import (
     Cohort,
     CohortPlace,
     CohortSession,
+    GroupClass,
     StepProgress,
     StudentPackage,
     StudentPackageQuerySet,
@@ -93,6 +94,11 @@ def lock_cohorts_of(program_id: int) -> None:
     list(cohorts.order_by("pk").values_list("pk"))
 
 
+def lock_classes(class_ids: Iterable[int]) -> None:
+    """Lock classes, for whoever says when they meet: schedules a session, moves one, or changes the time zone."""
+    lock_rows(GroupClass, *set(class_ids))
+
+
 def lock_sessions(session_ids: set[int]) -> dict[int, ClassSession]:
     rows = ClassSession.objects.select_for_update(of=("self",), no_key=True).select_related("group_class")
     return {row.pk: row for row in rows.filter(pk__in=session_ids).order_by("pk")}
@@ -140,6 +146,14 @@ def lock_unfinished(packages: StudentPackageQuerySet) -> list[int]:
     lock_rows(Enrollment, *[enrollment for _, enrollment in rows])
     lock_rows(StudentPackage, *sorted(package for package, _ in rows))
     return [package for package, _ in rows]
+
+
+def lock_packages_in_session(session_id: int) -> None:
+    """Lock the enrollments of everybody who has a seat in a session, then their packages."""
+    seated = StepProgress.objects.seated().filter(class_session=session_id)
+    rows = list(seated.values_list("package_id", "package__enrollment_id"))
+    lock_rows(Enrollment, *[enrollment for _, enrollment in rows])
+    lock_rows(StudentPackage, *[package for package, _ in rows])
 
 
 def lock_held_for_enrollments(enrollment_ids: Collection[int]) -> None:

@@ -26,6 +26,7 @@ _NAMES = {
     "accounts.GuardianInvitation": "invitation",
     "enrollments.DistrictSeatAllocation": "allocation",
     "cohorts.Cohort": "cohort",
+    "cohorts.GroupClass": "class",
     "cohorts.ClassSession": "class session",
     "enrollments.Enrollment": "enrollment",
     "enrollments.ProgramInstance": "instance",

@@ -267,7 +267,7 @@ def _with_completions(told: list[str], progress_ids: list[int]) -> Preview:
 def foresee_attendance(session: ClassSession, form: Any) -> Preview:
     """Preview how many attended, how many missed it, and whose courses that completes."""
     came = {int(pk) for pk in form.cleaned_data["came"]}
-    seated = list(session.bookings.seated().values_list("pk", "status"))
+    seated = list(session.bookings.of_live_packages().seated().values_list("pk", "status"))
     present = [pk for pk, _ in seated if pk in came]
     told = [f"Attended: {len(present):,}. Missed: {len(seated) - len(present):,}."]
     marked = {pk: StepStatus.COMPLETED if pk in came else StepStatus.MISSED for pk, _ in seated}

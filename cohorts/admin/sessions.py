@@ -32,8 +32,8 @@ from core.forms import WholeNumberField
 from core.local_time import to_instant, wall_clock
 
 from ..course.scheduling import reschedule_session
-from ..learning.attendance import mark_attended, mark_missed
-from ..models import ClassSession, StepProgress
+from ..learning.attendance import take_attendance
+from ..models import ClassSession, StepProgress, StepProgressQuerySet
 from ..states import StepStatus
 from .display import meeting_time, seat_bar, step_badge
 from .previews import foresee_attendance, foresee_new_time
@@ -98,7 +98,7 @@ class AttendanceForm(StaffForm):
     )
 
     def prepare(self) -> None:
-        rows = list(seated_in(self.row))
+        rows = list(seated_in(self.row).of_live_packages())
         bound = self.fields["came"]
         assert isinstance(bound, forms.MultipleChoiceField)
         bound.choices = [(str(row.pk), f"{row.package.learner}, {row.step.label}") for row in rows]
@@ -106,7 +106,7 @@ class AttendanceForm(StaffForm):
         self.initial["came"] = [str(row.pk) for row in rows if is_first or row.status == StepStatus.COMPLETED]
 
 
-def seated_in(session: ClassSession) -> QuerySet[StepProgress]:
+def seated_in(session: ClassSession) -> StepProgressQuerySet:
     rows = session.bookings.seated().select_related("package__learner", "step")
     return rows.order_by("package__learner__last_name", "package__learner__first_name", "pk")
 
@@ -167,12 +167,8 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
     )
     def take_attendance(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
         came = {int(pk) for pk in form.cleaned_data["came"]}
-        rows = list(seated_in(session))
-        now = utc_now()
-        for row in rows:
-            mark = mark_attended if row.pk in came else mark_missed
-            mark(progress_id=row.pk, actor=actor_of(request), now=now)
-        return f"{session}: {len(came)} of {len(rows)} came."
+        total = take_attendance(session_id=session.pk, came=came, actor=actor_of(request), now=utc_now())
+        return f"{session}: {len(came)} of {total} came."
 
     @staff_action(
         description="Change time or seats",

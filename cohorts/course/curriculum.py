@@ -34,9 +34,14 @@ def add_step(*, step: CourseStep) -> CourseStep:
 
 @transaction.atomic
 def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime) -> CourseStep:
-    """Save edits to a step. If it is no longer required, it may have been the last one that somebody lacked."""
+    """Save edits to a step. If it is no longer required, it may have been the last one that somebody lacked.
+
+    Raises NotFound if it was removed in the meantime.
+    """
     lock_cohorts_of(step.program_id)
-    step.save()
+    if not CourseStep.objects.filter(pk=step.pk).exists():
+        raise _removed()
+    step.save(force_update=True)
     _complete(step.program_id, f"{step.label} is no longer required", actor, now)
     return step
 
@@ -51,7 +56,7 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime) -> CourseStep:
     """
     step = CourseStep.objects.filter(pk=step_id).first()
     if step is None:
-        raise NotFound("This step was already removed.")
+        raise _removed()
     lock_cohorts_of(step.program_id)
     # A booking takes its seat first: with the sessions locked, it is seen below, or too late to find the step.
     lock_sessions(set(step.cohort_sessions.values_list("class_session_id", flat=True)))
@@ -65,6 +70,10 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime) -> CourseStep:
     _close_empty_cohorts(step.program_id)
     _complete(step.program_id, f"{step.label} was taken out of the course", actor, now)
     return step
+
+
+def _removed() -> NotFound:
+    return NotFound("This step was already removed.")
 
 
 def _complete(program_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:

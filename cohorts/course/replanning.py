@@ -18,7 +18,7 @@ from events.publishing import publish
 
 from ..errors import DatesConflict
 from ..events import CohortDatesChanged
-from ..locks import lock_cohort, lock_sessions
+from ..locks import lock_classes, lock_cohort, lock_sessions
 from ..models import ClassSession, Cohort, CohortSession, GroupClass, StepProgress
 from ..states import MARKED, StepStatus
 from .scheduling import move_session, planned_date, shifted_deadline
@@ -98,7 +98,9 @@ def change_dates(
     conflicts that `plan_dates` finds.
     """
     cohort = lock_cohort(cohort_id)
-    lock_sessions(set(CohortSession.objects.filter(cohort=cohort).values_list("class_session", flat=True)))
+    theirs = CohortSession.objects.filter(cohort=cohort)
+    lock_classes(theirs.values_list("class_session__group_class", flat=True))
+    lock_sessions(set(theirs.values_list("class_session", flat=True)))
     plan = plan_dates(
         cohort=cohort,
         start_date=start_date,
@@ -253,6 +255,7 @@ def change_class_zone(*, group_class_id: int, timezone: str, keep_clock: bool, n
 
     Raises Invalid, changing nothing, if two of its sessions would be on the same day.
     """
+    lock_classes([group_class_id])
     lock_sessions(set(ClassSession.objects.filter(group_class=group_class_id).values_list("pk", flat=True)))
     group_class = GroupClass.objects.get(pk=group_class_id)
     moves = plan_class_zone(group_class=group_class, timezone=timezone, keep_clock=keep_clock, now=now)

@@ -8,17 +8,17 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
-from core.errors import invalid_field
+from core.errors import Invalid, invalid_field
 from core.local_time import check_date, clock_duration, meeting_on, to_instant, wall_clock
 from enrollments.models import ProgramInstance
 from events.publishing import publish
 
 from ..errors import SeatsBelowBookings, TermTooShort
 from ..events import MeetingPageChanged, SessionRescheduled
-from ..locks import lock_cohort, lock_sessions
+from ..locks import lock_classes, lock_cohort, lock_sessions
 from ..models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass, StepProgress
 from ..states import StepStatus
 
@@ -98,7 +98,7 @@ def notes_about(meetings: Iterable[Meeting]) -> list[str]:
 
 
 def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSession:
-    """Return the meeting of a class on a day; cohorts that meet there share it and its seats."""
+    """Return the meeting of a (locked) class on a day; cohorts that meet there share it and its seats."""
     starts_at, ends_at = meeting_times(group_class=group_class, day=day)
     session, _ = ClassSession.objects.get_or_create(
         group_class=group_class,
@@ -140,6 +140,7 @@ def schedule_cohort(*, cohort_id: int, days_off: Collection[dt.date] = ()) -> li
     Raises TermTooShort, and Invalid for dates that no clock has.
     """
     cohort = lock_cohort(cohort_id)
+    lock_classes(unscheduled_options(cohort).values_list("group_class", flat=True))
     return CohortSession.objects.bulk_create(
         CohortSession(
             cohort=cohort,
@@ -169,6 +170,7 @@ def reschedule_session(
 
     Raises Invalid for times out of order and for a day on which the class already meets, SeatsBelowBookings.
     """
+    lock_classes(ClassSession.objects.filter(pk=session_id).values_list("group_class", flat=True))
     session = lock_sessions({session_id})[session_id]
     starts_at, ends_at = times_asked(session, date, start_time, end_time)
     if (starts_at, ends_at) != (session.starts_at, session.ends_at):
@@ -214,8 +216,8 @@ def _to_the_minute(shown: dt.datetime) -> dt.datetime:
 def move_session(
     *, session: ClassSession, starts_at: dt.datetime, ends_at: dt.datetime, now: dt.datetime, with_term: bool = False
 ) -> None:
-    """Move a locked session, and notify learners with bookings unless it is over both before and after. `with_term`: as
-    part of a change of the cohort's dates, which is announced in one mail.
+    """Move a locked session of a locked class, and notify learners with bookings unless it is over both before and
+    after. `with_term`: as part of a change of the cohort's dates, which is announced in one mail.
 
     Raises Invalid for a day on which its class already meets.
     """
@@ -263,6 +265,7 @@ def change_class(*, group_class: GroupClass, fields: Iterable[str], now: dt.date
     """Save these fields of a class. Scheduled sessions keep their times and seats; learners with a booked future
     session are told about a new meeting page.
     """
+    lock_classes([group_class.pk])
     coming = ClassSession.objects.filter(group_class=group_class.pk, ends_at__gt=now)
     sessions = lock_sessions(set(coming.values_list("pk", flat=True)))
     known = GroupClass.objects.values_list("meeting_url", flat=True).get(pk=group_class.pk)
@@ -305,7 +308,7 @@ def create_cohort(
         deadline=deadline,
         location=location,
     )
-    cohort.save()
+    _save_new(cohort)
     schedule_cohort(cohort_id=cohort.pk, days_off=days_off)
     return cohort
 
@@ -327,7 +330,7 @@ def draft_cohort(
     if end_date < start_date:
         raise invalid_field("end_date", "out_of_order", "A cohort ends on or after the day it starts.")
     if Cohort.objects.filter(instance=instance, name=name).exists():
-        raise invalid_field("name", "taken", f"{instance} already has a cohort of this name.")
+        raise _taken(instance)
     return Cohort(
         instance=instance,
         name=name,
@@ -341,6 +344,21 @@ def draft_cohort(
     )
 
 
+def _save_new(cohort: Cohort) -> None:
+    """Save a drafted cohort. Raises Invalid if another got its name a moment ago."""
+    try:
+        with transaction.atomic():
+            cohort.save(force_insert=True)
+    except IntegrityError as error:
+        if "cohort_name_unique" not in str(error):
+            raise
+        raise _taken(cohort.instance) from error
+
+
+def _taken(instance: ProgramInstance) -> Invalid:
+    return invalid_field("name", "taken", f"{instance} already has a cohort of this name.")
+
+
 @transaction.atomic
 def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: ProgramInstance | None = None) -> Cohort:
     """Create the same cohort in another term: same length, time zone, and capacity, with its deadline equally long
@@ -350,7 +368,7 @@ def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: Pr
     """
     model = lock_cohort(cohort_id)
     cohort = draft_clone(model, name=name, start_date=start_date, instance=instance)
-    cohort.save()
+    _save_new(cohort)
     schedule_cohort(cohort_id=cohort.pk)
     return cohort
 

@@ -1,6 +1,7 @@
 """Attendance: staff mark who attended, or who need not; the last required step completes the course."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from django.db import transaction
 
@@ -12,13 +13,25 @@ from events.publishing import publish
 
 from ..errors import StepNotBooked, StepNotOpen
 from ..events import StepCompleted, StepEvent, StepExcused, StepMissed
-from ..locks import lock_package, lock_sessions
+from ..locks import lock_package, lock_packages_in_session, lock_sessions
 from ..models import StepProgress, StudentPackage
 from ..states import CAN_BE_ATTENDED, CAN_BE_EXCUSED, CAN_BE_MISSED, StepStatus
 from .completion import complete_course
 from .steps import give_back_seats_of, step_event
 
 ALL_DONE = "All required steps are done"
+
+
+@transaction.atomic
+def take_attendance(*, session_id: int, came: Collection[int], actor: Actor, now: dt.datetime) -> int:
+    """Mark everybody who has a seat in a session: attended if their progress is among those who `came`, missed
+    otherwise. Returns how many they are. Learners whose course has ended stay as they were marked.
+    """
+    lock_packages_in_session(session_id)
+    seated = list(StepProgress.objects.of_live_packages().seated().filter(class_session=session_id).order_by("pk"))
+    for row in seated:
+        _mark(row.pk, StepStatus.COMPLETED if row.pk in came else StepStatus.MISSED, actor, now)
+    return len(seated)
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.states import Role
+from accounts.tests.factories import LearnerFactory
 from backoffice.tests.staff_client import StaffClient, said
 from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import (
@@ -19,7 +20,11 @@ from cohorts.models import (
 )
 from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, start
 from cohorts.tests.staff_pages import begin_now, cohort_in, counters, faults, press, wait_for
+from core.clock import utc_now
+from enrollments.lifecycle import unenroll_enrollment
+from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
+from tests.lock_order import recorded_locks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,6 +75,37 @@ class TestAttendance:
         assert said(response) == [f"{session}: 1 of 2 came."]
         assert (came.progress.get().status, missed.progress.get().status) == ("COMPLETED", "MISSED")
         assert type(came.enrollment).objects.get(pk=came.enrollment_id).participation_status == "completed"
+
+    def test_locks_in_the_order_of_the_keys_though_it_is_listed_by_name(
+        self, workspace: Workspace, reviewer: StaffClient
+    ) -> None:
+        cohort = cohort_in(workspace, options=(1,))
+        packages = [
+            buy_on_rows(cohort, LearnerFactory(workspace=workspace, last_name=name)) for name in ("Young", "Adams")
+        ]
+        session = ClassSession.objects.get()
+        begin_now(session)
+
+        with recorded_locks() as recorder:
+            press(reviewer, session, "take_attendance", came=[each.progress.get().pk for each in packages])
+
+        assert recorder.rows_out_of_order() == []
+        assert [each.progress.get().status for each in packages] == ["COMPLETED", "COMPLETED"]
+
+    def test_can_be_corrected_after_the_course_of_one_has_ended(
+        self, workspace: Workspace, reviewer: StaffClient
+    ) -> None:
+        cohort = cohort_in(workspace, options=(1,))
+        left, stayed = buy_on_rows(cohort), buy_on_rows(cohort)
+        session = ClassSession.objects.get()
+        begin_now(session)
+        press(reviewer, session, "take_attendance", came=[left.progress.get().pk])
+        unenroll_enrollment(enrollment_id=left.enrollment_id, actor=STAFF, reason="Asked to", now=utc_now())
+
+        response = press(reviewer, session, "take_attendance", came=[stayed.progress.get().pk])
+
+        assert said(response)[-1] == f"{session}: 1 of 1 came."
+        assert (left.progress.get().status, stayed.progress.get().status) == ("COMPLETED", "COMPLETED")
 
     def test_waits_for_the_session(self, workspace: Workspace, reviewer: StaffClient) -> None:
         package = buy_on_rows(cohort_in(workspace, options=(1,)))

@@ -8,11 +8,12 @@ from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.states import Role
-from backoffice.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient, said
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts import invariants
-from cohorts.course.curriculum import add_step, remove_step
+from cohorts.admin import courses
+from cohorts.course.curriculum import add_step, remove_step, save_step
 from cohorts.course.scheduling import schedule_cohort
 from cohorts.errors import StepInUse
 from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
@@ -262,6 +263,35 @@ class TestAStepTakenOutOfASoldCourse:
 
         assert response.status_code == 403
         assert CourseStep.objects.count() == 1
+
+    def test_does_not_come_back_with_an_edit_that_began_before(self) -> None:
+        package = buy_on_rows(cohort_with(options=(2, 2)))
+        edited = CourseStep.objects.get(order=2)
+        remove_step(step_id=edited.pk, actor=STAFF, now=utc_now())
+        edited.title = "Edited"
+
+        with pytest.raises(NotFound, match=r"This step was already removed\."):
+            save_step(step=edited, actor=STAFF, now=utc_now())
+
+        assert progress(package) == [(1, "UNBOOKED")]
+        assert packages_without_a_step() == 0
+
+    def test_says_so_to_whoever_edits_it(
+        self, workspace: Workspace, manager: StaffClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        step = cohort_in(workspace, options=(2,)).instance.program.steps.get()
+        save = courses.save_step
+
+        def remove_before_saving(*, step: CourseStep, **more: Any) -> CourseStep:
+            remove_step(step_id=step.pk, actor=STAFF, now=utc_now())
+            return save(step=step, **more)
+
+        monkeypatch.setattr(courses, "save_step", remove_before_saving)
+
+        response = manager.post(url_of(step), {**on_its_own(step.program), "order": 1})
+
+        assert response.status_code == 302
+        assert said(response) == ["This step was already removed."]
 
     def test_with_nobody_s_seat_leaves_the_rest_to_be_booked(self) -> None:
         cohort = cohort_with(options=(2, 2))
