@@ -1,16 +1,20 @@
 from .allocating import allocations, idle_seats, what_ifs
 from .applying import admissions, applications, participations
+from .books import books, invoices, prices
 from .courses import classes, places
 from .enrolling import enrollments, seats
+from .families import families
 from .importing import imports
-from .money import money
+from .money import checkouts, money, notices
 from .offering import offers
 from .people import consents, guardians, people
+from .terms import curriculum, terms
 from .training import training
 
 AREAS = (
     *(seats, allocations, idle_seats, what_ifs),
     *(enrollments, admissions, participations, applications, imports, offers),
-    *(money, places, classes, training),
+    *(money, checkouts, notices, invoices, books, prices),
+    *(places, families, classes, terms, curriculum, training),
     *(people, guardians, consents),
 )

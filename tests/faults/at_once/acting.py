@@ -4,6 +4,7 @@ Each process has its own random numbers, so a seed says what it tries; how the p
 machine. A use case may refuse. Anything else that it raises is kept: a deadlock, a lock that never came, a refused row.
 """
 
+import functools
 import random
 import sys
 import time
@@ -19,6 +20,7 @@ from django.db import IntegrityError, OperationalError, connection, models
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from cohorts.models import Cohort
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import CohortFactory, reserve
 from core.clock import utc_now
 from core.errors import DomainError
@@ -35,6 +37,7 @@ MORE_LEARNERS = 4
 TRIES = 10
 
 Step = Callable[[], None]
+UseCase = Callable[..., Any]
 Area = Callable[["Acting"], Iterator[Step]]
 """Yields what may happen next in one part of the product: the same number of steps, in the same order, each time."""
 
@@ -44,6 +47,16 @@ def asks_to_be_repeated(error: Exception) -> bool:
     deadlock, or a lock for which a transaction waited in vain, says something else.
     """
     return isinstance(error, OperationalError) and "could not obtain lock on row" in str(error)
+
+
+def timeless(use_case: UseCase) -> UseCase:
+    """Let `attempt` call a use case that does not ask what time it is."""
+
+    @functools.wraps(use_case)
+    def call(*, now: object, **arguments: Any) -> None:
+        use_case(**arguments)
+
+    return call
 
 
 def is_tried_again(error: Exception) -> bool:
@@ -87,8 +100,8 @@ def _told_of_swallowed_errors(outcome: Outcome) -> Iterator[None]:
 
 
 class Acting(AnyOrder):
-    """A workspace as in `AnyOrder`, with a second cohort, two partners, and more learners, in which nothing is rolled
-    back. Found it once; then let each process `act`.
+    """A workspace as in `AnyOrder`, with a second cohort, which is full, two partners, and more learners, of whom some
+    wait in line, in which nothing is rolled back. Found it once; then let each process `act`.
     """
 
     def __init__(self) -> None:
@@ -99,7 +112,11 @@ class Acting(AnyOrder):
     def found_all(self, mode: ReviewMode) -> None:
         self.found(mode, is_busy=True)
         self.second = CohortFactory(instance=self.cohort.instance, max_enrollment=2)
-        LearnerFactory.create_batch(MORE_LEARNERS, workspace=self.workspace)
+        more = LearnerFactory.create_batch(MORE_LEARNERS, workspace=self.workspace)
+        for learner in more[: self.second.max_enrollment]:
+            reserve(self.second, learner)
+        for learner in more[self.second.max_enrollment :]:
+            join_waitlist(learner_id=learner.pk, cohort_id=self.second.pk, now=utc_now())
         self.instance.takes_applications = True
         self.instance.save()
         for allocation in (self.allocation, self.other):

@@ -12,14 +12,23 @@ from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
 from cohorts.learning.booking import swap_booking
 from cohorts.learning.completion import complete_due_courses
 from cohorts.learning.stranded import report_stranded_steps
-from cohorts.models import ClassSession, CourseStep, CourseStepOption, StepProgress
-from cohorts.sale.opening import change_capacity, serve_waitlist
+from cohorts.models import ClassSession, CohortPlace, CourseStep, CourseStepOption, StepProgress, WaitlistEntry
+from cohorts.sale.opening import change_capacity, serve_waiting_lines, serve_waitlist
+from cohorts.sale.places import recount_places
 from cohorts.sale.transfer import Stranded, move_package
-from cohorts.sale.waitlist import end_lines_of_owners, expire_due_offers, join_waitlist, leave_waitlist
+from cohorts.sale.waitlist import (
+    end_lines_of_owners,
+    end_lines_of_past_cohorts,
+    end_overdue_hold,
+    expire_due_offers,
+    join_waitlist,
+    leave_waitlist,
+    reorder_entry,
+)
 from enrollments.tests.factories import STAFF
 
 from ..any_order import BOOKED, PACKAGES, pick
-from .acting import Acting, Step
+from .acting import Acting, Step, timeless
 from .enrolling import ASKED
 
 
@@ -33,6 +42,17 @@ def places(act: Acting) -> Iterator[Step]:
     yield lambda: act.attempt(serve_waitlist, cohort_id=act.term().pk)
     yield lambda: act.attempt(expire_due_offers)
     yield lambda: act.attempt(change_capacity, cohort_id=act.term().pk, max_enrollment=1 + act.nth())
+    yield lambda: act.attempt(timeless(recount_places), cohort_id=act.term().pk)
+    yield lambda: act.on(CohortPlace.objects.held(), end_overdue_hold, "place_id")
+    yield lambda: act.on(
+        WaitlistEntry.objects.waiting(),
+        timeless(reorder_entry),
+        "entry_id",
+        position=1 + act.nth(),
+        reason="Asked to",
+    )
+    yield lambda: act.attempt(serve_waiting_lines)
+    yield lambda: act.attempt(end_lines_of_past_cohorts)
 
 
 def classes(act: Acting) -> Iterator[Step]:
