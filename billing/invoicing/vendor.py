@@ -10,12 +10,13 @@ import datetime as dt
 
 import structlog
 from celery import signature
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import override
 
 from accounts.staff_tasks import raise_staff_task, settle_staff_task
 from core import retries
 from core.actors import Actor
+from core.errors import invalid_field
 from core.local_time import local_date
 from core.logs import after_commit
 from core.money import Money
@@ -83,11 +84,15 @@ def retry_invoice(*, invoice_id: int, actor: Actor, now: dt.datetime) -> Invoice
 
 @transaction.atomic
 def record_issued_by_hand(*, invoice_id: int, number: str, date: dt.date, actor: Actor, now: dt.datetime) -> Invoice:
-    """Record that staff issued a document that the vendor's API had refused. Raises InvoiceNotFound, InvoiceNotOpen."""
+    """Record that staff issued a document that the vendor's API had refused.
+
+    Raises InvoiceNotFound, InvoiceNotOpen, and Invalid for a number that another document has.
+    """
     invoice = _lock(invoice_id)
     if invoice.status != InvoiceStatus.FAILED:
         raise InvoiceNotOpen(f"It is {invoice.get_status_display().lower()}; only a failed one is issued by hand.")
-    _put_down(invoice, IssuedDocument(id="", number=number, date=date), now)
+    if not _put_down(invoice, IssuedDocument(id="", number=number, date=date), now):
+        raise invalid_field("number", "taken", f"Another document has the number {number}.")
     _settle_task(invoice, f"Issued by hand as {number}.", now)
     after_commit(log.info, "invoice_issued_by_hand", invoice=invoice.pk, actor=str(actor))
     return invoice
@@ -114,11 +119,14 @@ def _issue(invoice: Invoice, now: dt.datetime) -> bool:
     except InvoiceRefused as error:
         _give_up(invoice.pk, error.detail, now)
         return True
-    _record_issued(invoice.pk, issued, now)
+    if not _record_issued(invoice.pk, issued, now):
+        _give_up(invoice.pk, f"It was issued as {issued.number}, which is the number of another document.", now)
     return True
 
 
 def _ask_vendor(invoice: Invoice, now: dt.datetime) -> IssuedDocument:
+    if invoice.corrects is not None and not invoice.corrects.external_id:
+        raise InvoiceRefused(f"{invoice.corrects} was issued by hand. Issue its correction by hand too.")
     gateway = _gateway_of(invoice.workspace_id)
     if invoice.asked_at is not None and (known := gateway.find(invoice.cuid)):
         return known
@@ -178,14 +186,18 @@ def _position(line: InvoiceLine, currency: str, minor: int, details: str = "") -
 
 
 @transaction.atomic
-def _record_issued(invoice_id: int, issued: IssuedDocument, now: dt.datetime) -> None:
+def _record_issued(invoice_id: int, issued: IssuedDocument, now: dt.datetime) -> bool:
+    """Record the vendor's answer; return False if another document has the number."""
     invoice = _lock(invoice_id)
     if invoice.status == InvoiceStatus.REQUESTED:
-        _put_down(invoice, issued, now)
+        if not _put_down(invoice, issued, now):
+            return False
         after_commit(log.info, "invoice_issued", invoice=invoice.pk, workspace=invoice.workspace_id)
+    return True
 
 
-def _put_down(invoice: Invoice, issued: IssuedDocument, now: dt.datetime) -> None:
+def _put_down(invoice: Invoice, issued: IssuedDocument, now: dt.datetime) -> bool:
+    """Store that a locked document is issued; return False, storing nothing, if another has the number."""
     invoice.external_id = issued.id
     invoice.number = issued.number
     invoice.issued_on = issued.date
@@ -195,7 +207,14 @@ def _put_down(invoice: Invoice, issued: IssuedDocument, now: dt.datetime) -> Non
     invoice.attempts = 0
     invoice.last_error = ""
     invoice.issue()
-    invoice.save()
+    try:
+        with transaction.atomic():
+            invoice.save()
+    except IntegrityError as error:
+        if "number" not in str(error):
+            raise
+        return False
+    return True
 
 
 def _postpone(invoice: Invoice, error: InvoicingDown, now: dt.datetime) -> None:
@@ -252,18 +271,23 @@ def _follow(invoice: Invoice, now: dt.datetime) -> None:
     gateway = _gateway_of(invoice.workspace_id)
     row = Invoice.objects.filter(pk=invoice.pk)
     if invoice.cancel_requested_at is not None:
+        if not invoice.external_id:
+            raise InvoiceRefused(f"{invoice} was issued by hand. Cancel it by hand too.")
         gateway.cancel(invoice.external_id, reason=invoice.reason)
         row.update(cancel_requested_at=None, next_attempt_at=None, attempts=0, last_error="")
         return
     state = gateway.retrieve(invoice.external_id).e_invoice_state
     again = now + ASK_AFTER if state == E_INVOICE_UNDER_WAY else None
-    row.update(e_invoice_state=state, next_attempt_at=again, attempts=0, last_error="")
+    # One that was canceled in the meantime stays due: the vendor has yet to be told.
+    row.filter(cancel_requested_at=None).update(e_invoice_state=state, next_attempt_at=again, attempts=0, last_error="")
 
 
 @transaction.atomic
 def _leave_to_staff(invoice: Invoice, error: InvoiceRefused, now: dt.datetime) -> None:
     why = fit(Invoice, "last_error", error.detail)
-    Invoice.objects.filter(pk=invoice.pk).update(next_attempt_at=None, last_error=why)
+    same = Invoice.objects.filter(pk=invoice.pk, cancel_requested_at=invoice.cancel_requested_at)
+    if not same.update(next_attempt_at=None, last_error=why):
+        return
     raise_staff_task(workspace_id=invoice.workspace_id, kind=INVOICE_FAILED, subject=_subject(invoice), summary=why)
 
 

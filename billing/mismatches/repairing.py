@@ -39,13 +39,19 @@ def repair_mismatch(*, mismatch_id: int, actor: Actor, user: User | None, note: 
 @transaction.atomic
 def _repair_once(kind: MismatchKind, repair: Repair) -> None:
     """Repair only once: two people who press the button at the same time would each send the money. The second finds
-    the mismatch settled.
+    the mismatch settled, and so does somebody after a refund on the payment's own page that no search has seen yet.
     """
     mismatch = lock_mismatch(repair.mismatch.pk)
     if mismatch.settled_at is not None:
         raise MismatchOver
+    if not _still_stands(kind, mismatch, repair.now):
+        raise MismatchOver  # the next search settles it
     kind.repair(repair)
-    found = kind.find(mismatch.workspace_id, repair.now)
-    if mismatch.subject not in {each.subject for each in found}:
+    if not _still_stands(kind, mismatch, repair.now):
         mismatch.settled_at = repair.now
         mismatch.save(update_fields=["settled_at"])
+
+
+def _still_stands(kind: MismatchKind, mismatch: Mismatch, now: dt.datetime) -> bool:
+    """Return whether the records differ now, whatever the last search found."""
+    return mismatch.subject in {each.subject for each in kind.find(mismatch.workspace_id, now)}

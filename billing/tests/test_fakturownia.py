@@ -9,7 +9,9 @@ from django.test import Client
 
 from accounts.models import StaffTask, Workspace
 from accounts.tests.factories import WorkspaceFactory, proven_user
+from billing.errors import InvoiceRefused
 from billing.gateways import fakturownia
+from billing.gateways.invoices import IssuedDocument
 from billing.invoicing import (
     Buyer,
     correct_invoice,
@@ -24,6 +26,7 @@ from billing.invoicing import (
 from billing.models import Invoice, Payment, Seller
 from core.actors import SYSTEM
 from core.clock import utc_now
+from core.errors import Invalid
 from sandbox.testing import SandboxProcess
 
 from .factories import CheckoutFactory, PriceFactory, paid
@@ -222,6 +225,23 @@ class TestTheOrder:
         assert "buyer_tax_no" in Invoice.objects.order_by("pk")[0].last_error
         assert StaffTask.objects.get().kind == "invoice_failed"
 
+    def test_of_one_whose_number_another_has_holds_up_nobody(self, account: Account) -> None:
+        """The seller's new account counts from one again."""
+        account.invoiced()
+        account.work()
+        account.sandbox.reset()
+        account.sandbox.invoicing("acme", api_token="secret")
+        account.invoiced()
+        account.invoiced()
+
+        account.work()
+
+        number = account.books()[0]["number"]
+        failed = Invoice.objects.get(status="failed")
+        assert statuses() == ["issued", "failed", "issued"]
+        assert failed.last_error == f"It was issued as {number}, which is the number of another document."
+        assert StaffTask.objects.get().subject == f"invoice:{failed.pk}"
+
     def test_keeps_a_correction_behind_a_failed_invoice(self, account: Account) -> None:
         failed = account.invoiced(Buyer(email="books@firma.test", name="Firma", tax_id="1234567890"))
         account.work()
@@ -274,6 +294,57 @@ class TestARefusal:
         assert (invoice.status, invoice.number, str(invoice.date)) == ("issued", "17/11/2026", "2026-11-28")
         assert StaffTask.objects.get().status == "done"
 
+    def test_is_not_settled_by_the_number_of_another_document(self, account: Account, refused: Invoice) -> None:
+        issued = account.invoiced()
+        account.work()
+        number = Invoice.objects.get(pk=issued.pk).number
+
+        with pytest.raises(Invalid, match=f"Another document has the number {number}"):
+            record_issued_by_hand(
+                invoice_id=refused.pk, number=number, date=dt.date(2026, 11, 28), actor=SYSTEM, now=account.now
+            )
+
+        assert statuses() == ["failed", "issued"]
+        assert StaffTask.objects.get().status == "open"
+
+
+class TestADocumentIssuedByHand:
+    """The vendor does not know it, so it can neither correct nor cancel it."""
+
+    @pytest.fixture
+    def by_hand(self, account: Account) -> Invoice:
+        refused = account.invoiced(Buyer(email="books@firma.test", name="Firma", tax_id="1234567890"))
+        account.work()
+        return record_issued_by_hand(
+            invoice_id=refused.pk, number="17/11/2026", date=dt.date(2026, 11, 28), actor=SYSTEM, now=account.now
+        )
+
+    def test_is_corrected_by_hand(self, account: Account, by_hand: Invoice) -> None:
+        correction = account.refunded(by_hand, 2_300)
+        assert correction is not None
+
+        account.work()
+
+        assert (account.books(), statuses()) == ([], ["issued", "failed"])
+        assert StaffTask.objects.get(status="open").summary == (
+            "Invoice 17/11/2026 was issued by hand. Issue its correction by hand too."
+        )
+        record_issued_by_hand(
+            invoice_id=correction.pk, number="K17/11/2026", date=dt.date(2026, 11, 29), actor=SYSTEM, now=account.now
+        )
+        assert statuses() == ["issued", "issued"]
+
+    def test_is_canceled_by_hand_once_it_is_replaced(self, account: Account, by_hand: Invoice) -> None:
+        replace_invoice(invoice_id=by_hand.pk, buyer=BUYER, reason="Wrong buyer", actor=SYSTEM, now=account.now)
+
+        account.work()
+
+        assert statuses() == ["cancelled", "issued"]
+        assert StaffTask.objects.get(status="open").summary == (
+            "Invoice 17/11/2026 was issued by hand. Cancel it by hand too."
+        )
+        assert Invoice.objects.filter(next_attempt_at__isnull=False).count() == 0
+
 
 class TestTheTaxOffice:
     def test_is_asked_after_until_it_has_answered(self, account: Account) -> None:
@@ -305,6 +376,31 @@ class TestAReplacement:
         ]
         assert statuses() == ["cancelled", "issued"]
         assert Invoice.objects.filter(next_attempt_at__isnull=False).count() == 0
+
+    @pytest.mark.parametrize("is_known", [True, False])
+    def test_made_while_the_tax_office_is_asked_still_cancels_at_the_vendor(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch, is_known: bool
+    ) -> None:
+        account.sandbox.invoicing("acme", reports=True)
+        wrong = account.invoiced()
+        account.work()
+        retrieve = fakturownia.FakturowniaGateway.retrieve
+
+        def replace_and_retrieve(gateway: fakturownia.FakturowniaGateway, document_id: str) -> IssuedDocument:
+            replace_invoice(invoice_id=wrong.pk, buyer=BUYER, reason="Wrong buyer", actor=SYSTEM, now=account.now)
+            if not is_known:
+                raise InvoiceRefused("There is no such document.")
+            return retrieve(gateway, document_id)
+
+        account.sandbox.control("fakturownia/acme/tax-office", {"answer": "ok"})
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(fakturownia.FakturowniaGateway, "retrieve", replace_and_retrieve)
+            account.work(after=11 * MINUTE)
+        account.work(after=11 * MINUTE)
+
+        assert [each["cancelled"] for each in account.books()] == [True, False]
+        assert Invoice.objects.get(pk=wrong.pk).cancel_requested_at is None
+        assert StaffTask.objects.count() == 0
 
 
 class TestThePage:

@@ -8,6 +8,8 @@ from billing.errors import MismatchOver
 from billing.invoicing import Buyer, issue_invoice
 from billing.mismatches import explain_mismatch, look_for_mismatches, repair_mismatch
 from billing.models import Invoice, Mismatch, Payment, PayoutLine, Refund
+from billing.refunds import request_refund
+from billing.states import RefundReason
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import NotFound
@@ -127,6 +129,20 @@ class TestRepairing:
             repair(Mismatch.objects.get())
 
         assert Invoice.objects.count() == 1
+
+    def test_sends_nothing_again_that_was_sent_since_the_search(self) -> None:
+        payment = invoiced()
+        Refund.objects.create(payment=payment, amount_minor=900, reason="requested", status="failed", actor="user:7")
+        look(payment.workspace)
+        request_refund(
+            payment_id=payment.pk, amount_minor=900, reason=RefundReason.REQUESTED, actor=FINANCE, now=utc_now()
+        )
+
+        with pytest.raises(MismatchOver):
+            repair(Mismatch.objects.get(kind="failed_refund"))
+
+        assert Refund.objects.exclude(status="failed").count() == 1
+        assert look(payment.workspace) == []
 
 
 class TestExplaining:

@@ -169,7 +169,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Withdraw excuse",
         power=Power.DECIDE,
-        possible=lambda row: row.status == StepStatus.EXCUSED,
+        possible=lambda row: row.status == StepStatus.EXCUSED and row.package.is_live,
         preview=foresee_withdrawn_excuse,
         icon="undo",
         explanation="The step has to be booked and attended after all. A completed course stays completed.",

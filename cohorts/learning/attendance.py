@@ -82,8 +82,11 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
 
 @transaction.atomic
 def withdraw_excuse(*, progress_id: int) -> StepProgress:
-    """Require the step to be attended after all. A completed course stays completed. Raises StepNotOpen, NotFound."""
-    _lock_package(progress_id)
+    """Require the step to be attended after all. A completed course stays completed. Raises StepNotOpen, also for a
+    course that has ended, and NotFound.
+    """
+    if not _lock_package(progress_id).is_live:
+        raise StepNotOpen("The course has ended.")
     withdrawn = StepProgress.objects.filter(pk=progress_id, status=StepStatus.EXCUSED).update(
         status=StepStatus.UNBOOKED, completed_at=None, excuse=""
     )

@@ -24,6 +24,7 @@ from cohorts.tests.staff_pages import begin_now, cohort_in, url_of
 from core.clock import utc_now
 from core.errors import Invalid
 from core.invariants import Breach, Extent
+from enrollments.lifecycle import unenroll_enrollment
 from enrollments.states import ParticipationStatus
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
@@ -285,6 +286,16 @@ class TestAnExcuse:
         assert chosen is not None
         book_sessions(package_id=package.pk, selections=[Selection(chosen.step_id, chosen.option_id)], now=utc_now())
         assert (row(package, 1).status, row(package, 1).excuse) == ("BOOKED", "")
+
+    def test_stays_with_a_course_that_has_ended(self) -> None:
+        package = buy_on_rows(cohort_with(options=(2, 1)))
+        excuse(package, 1)
+        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Asked to", now=utc_now())
+
+        with pytest.raises(StepNotOpen, match="The course has ended"):
+            withdraw_excuse(progress_id=row(package, 1).pk)
+
+        assert [row(package, order).status for order in (1, 2)] == ["EXCUSED", "CANCELLED"]
 
     def test_without_a_reason_is_refused(self) -> None:
         package = buy_on_rows(cohort_with(options=(2,)))

@@ -1,5 +1,6 @@
 """Money for places that arrives, fails, or is refunded late, and what may be sold at all; on rows, without Stripe."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -7,17 +8,22 @@ import pytest
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
-from billing.models import Checkout, Payment, Price, Refund
+from billing.models import Checkout, Payment, Price, Refund, Voucher
 from billing.states import RefundReason
+from billing.tests.factories import VoucherFactory
 from billing.tests.snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, arrive, refund, tell
 from cohorts.errors import AlreadyOwned, NotForSale
-from cohorts.models import Cohort, CohortPlace, StudentPackage
+from cohorts.models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
+from cohorts.sale.waitlist import expire_due_offers, join_waitlist, leave_waitlist
+from cohorts.tests.breaches import breaches
 from cohorts.tests.factories import cohort_with, reserve
 from cohorts.tests.places import counts
+from core.clock import utc_now
 from core.errors import require
+from enrollments.deletion import delete_enrollment
 from enrollments.errors import AlreadyEnrolled
 from enrollments.models import Enrollment, ProgramInstance
-from enrollments.tests.factories import route, seats
+from enrollments.tests.factories import STAFF, route, seats
 
 pytestmark = pytest.mark.django_db
 
@@ -105,6 +111,77 @@ class TestALatePayment:
 
         assert (wanted_back(), counts(cohort)) == ([RefundReason.NOT_NEEDED], (0, 0))
         assert not StudentPackage.objects.exists()
+
+
+class TestALatePaymentForAnOfferThatWasRenewed:
+    """Jane opened the payment page of an offer with a code and left it; the offer stayed hers. Leo is next in line."""
+
+    @pytest.fixture(autouse=True)
+    def renewed(self, cohort: Cohort, jane: Learner) -> None:
+        Cohort.objects.update(max_enrollment=1)
+        VoucherFactory(workspace=jane.workspace, code="SPRING-25", most_uses=1)
+        paying = hold(cohort, LearnerFactory(workspace=jane.workspace))
+        self.jane = jane
+        self.leo = LearnerFactory(workspace=jane.workspace)
+        for learner in (jane, self.leo):
+            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
+        tell(paying, **EXPIRED)
+        self.left = require(
+            reserve(cohort, jane, voucher="SPRING-25").checkout, "a quarter off leaves something to pay"
+        )
+        tell(self.left, **EXPIRED)
+
+    def line(self) -> list[tuple[int, str, str]]:
+        entries = WaitlistEntry.objects.order_by("pk")
+        return [(each.learner_id, each.status, each.place.status if each.place else "") for each in entries]
+
+    def uses(self) -> int:
+        return Voucher.objects.get().uses
+
+    def test_takes_the_place_that_it_holds(self, cohort: Cohort) -> None:
+        tell(self.left)
+
+        assert (wanted_back(), counts(cohort), self.uses()) == ([], (1, 0), 1)
+        assert self.line() == [(self.jane.pk, "accepted", "released"), (self.leo.pk, "waiting", "")]
+        assert breaches() == set()
+
+    def test_goes_back_if_the_offer_was_declined_and_the_next_keeps_theirs(self, cohort: Cohort) -> None:
+        leave_waitlist(learner_id=self.jane.pk, cohort_id=cohort.pk, now=utc_now())
+
+        tell(self.left)
+
+        assert (wanted_back(), counts(cohort), self.uses()) == ([RefundReason.PLACE_LOST], (0, 1), 0)
+        assert self.line() == [(self.jane.pk, "declined", "released"), (self.leo.pk, "offered", "held")]
+        assert breaches() == set()
+
+    def test_goes_back_if_the_offer_has_expired_and_the_next_keeps_theirs(self, cohort: Cohort) -> None:
+        expire_due_offers(now=utc_now() + dt.timedelta(hours=25))
+
+        tell(self.left)
+
+        assert (wanted_back(), counts(cohort), self.uses()) == ([RefundReason.PLACE_LOST], (0, 1), 0)
+        assert self.line() == [(self.jane.pk, "expired", "released"), (self.leo.pk, "offered", "held")]
+
+    def test_for_an_enrollment_that_ended_goes_back_and_leaves_the_offer(self, cohort: Cohort) -> None:
+        enrollment = Enrollment.objects.get(learner=self.jane)
+        delete_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+
+        tell(self.left)
+
+        assert (wanted_back(), counts(cohort), self.uses()) == ([RefundReason.NOT_NEEDED], (0, 1), 0)
+        assert self.line() == [(self.jane.pk, "offered", "held"), (self.leo.pk, "waiting", "")]
+        assert breaches() == set()
+
+    def test_that_is_refunded_leaves_the_offer_that_is_being_paid_again(self, cohort: Cohort) -> None:
+        again = hold(cohort, self.jane)
+
+        tell(self.left)
+
+        assert (wanted_back(), counts(cohort), self.uses()) == ([RefundReason.PLACE_LOST], (0, 1), 0)
+        assert self.line() == [(self.jane.pk, "offered", "held"), (self.leo.pk, "waiting", "")]
+        tell(again)
+        assert (counts(cohort), self.line()[0][1:]) == ((1, 0), ("accepted", "taken"))
+        assert breaches() == set()
 
 
 class TestABankThatRefuses:

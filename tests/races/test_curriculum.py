@@ -6,23 +6,34 @@ from collections.abc import Callable
 import pytest
 from django.db.models import QuerySet
 
+from accounts.tests.factories import LearnerFactory
 from billing.checkout import settle_checkout
+from billing.tests.snapshots import tell
 from cohorts.course import curriculum
 from cohorts.course.curriculum import add_step, remove_step, save_step
 from cohorts.learning import attendance, completion
-from cohorts.learning.attendance import excuse_step, mark_attended
+from cohorts.learning.attendance import excuse_step, mark_attended, take_attendance
 from cohorts.learning.booking import Selection, book_sessions
 from cohorts.learning.steps import open_steps
-from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
+from cohorts.models import (
+    ClassSession,
+    Cohort,
+    CohortSession,
+    CourseStep,
+    StepProgress,
+    StudentPackage,
+    StudentPackageQuerySet,
+)
 from cohorts.queries import due_to_complete
 from cohorts.sale import fulfilment, opening
 from cohorts.sale.opening import open_cohort
 from cohorts.sale.readiness import find_gaps
-from cohorts.tests.factories import buy, buy_on_rows, cohort_with, start
+from cohorts.tests.factories import buy, buy_on_rows, cohort_with, reserve, start
 from core.actors import SYSTEM
 from core.clock import utc_now
-from core.errors import DomainError
-from enrollments.models import Program
+from core.errors import DomainError, require
+from core.rows import lock_rows
+from enrollments.models import Enrollment, Program
 from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.processes import Failure, Meeting, at_once
@@ -284,3 +295,56 @@ class TestACohortOpenedWhileItsLastStepIsTakenOut:
 
 def seen_now(packages: QuerySet[StudentPackage]) -> QuerySet[StudentPackage]:
     return StudentPackage.objects.filter(pk__in=list(packages.values_list("pk", flat=True)))
+
+
+class TestAttendanceTakenWhileTheCourseChanges:
+    """The learner who asked first has paid last, so the bookings are not in the order of the enrollments."""
+
+    def test_waits_for_the_change_or_comes_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        answers = self.take_and_change(monkeypatch, patience=0.5)
+
+        assert answers == ["done", "done"]
+        assert set(StepProgress.objects.values_list("status", flat=True)) == {"COMPLETED"}
+        assert examine() == {}
+
+    def test_without_locking_everybody_first_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: each has locked the enrollment that the other needs next."""
+        monkeypatch.setattr(attendance, "lock_packages_in_session", lambda session_id: None)
+
+        answers = self.take_and_change(monkeypatch, patience=10)
+
+        (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
+        assert "deadlock detected" in failure.message
+
+    def take_and_change(self, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[object]:
+        """Both continue once the one has locked the first to be marked, and the other the first enrollment."""
+        cohort = cohort_with(options=(1,))
+        places = [reserve(cohort, LearnerFactory(workspace=cohort.instance.workspace)) for _ in range(2)]
+        for place in reversed(places):
+            tell(require(place.checkout, "it was reserved with its checkout"))
+        together = Meeting(lambda: None, patience=patience)
+        lock_package, lock_unfinished = attendance._lock_package, completion.lock_unfinished
+        locked: list[int] = []
+
+        def lock_and_meet(progress_id: int) -> StudentPackage:
+            package = lock_package(progress_id)
+            if not locked:
+                locked.append(package.pk)
+                together()
+            return package
+
+        def lock_one_and_meet(packages: StudentPackageQuerySet) -> list[int]:
+            lock_rows(Enrollment, places[0].enrollment_id or 0)
+            together()
+            return lock_unfinished(packages)
+
+        monkeypatch.setattr(attendance, "_lock_package", lock_and_meet)
+        monkeypatch.setattr(completion, "lock_unfinished", lock_one_and_meet)
+        session = ClassSession.objects.get()
+        came = list(session.bookings.values_list("pk", flat=True))
+        step = CourseStep.objects.get()
+
+        return at_once(
+            lambda: said(lambda: take_attendance(session_id=session.pk, came=came, actor=SYSTEM, now=utc_now())),
+            lambda: said(lambda: save_step(step=step, actor=SYSTEM, now=utc_now())),
+        )

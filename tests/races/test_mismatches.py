@@ -1,10 +1,11 @@
 """Two people who repair one mismatch at once: a failed refund is sent once more, not twice."""
 
+import datetime as dt
 from functools import partial
 
 import pytest
 
-from billing.mismatches import look_for_mismatches, repair_mismatch, repairing
+from billing.mismatches import MismatchKind, look_for_mismatches, repair_mismatch, repairing
 from billing.models import Mismatch, Refund
 from billing.tests.factories import paid
 from core.actors import Actor
@@ -20,9 +21,18 @@ class TestTwoWhoRepairOneMismatch:
         assert self.amounts_sent() == [900]
 
     def test_without_the_lock_send_it_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: each reads the mismatch while it is unresolved."""
-        read = Meeting(lambda pk: Mismatch.objects.get(pk=pk), patience=10)
-        monkeypatch.setattr(repairing, "lock_mismatch", read)
+        """Control: each sees that the money has not been sent."""
+        monkeypatch.setattr(repairing, "lock_mismatch", lambda pk: Mismatch.objects.get(pk=pk))
+        still_stands = repairing._still_stands
+        looked = Meeting(lambda: None, patience=10)
+
+        def look_and_meet(kind: MismatchKind, mismatch: Mismatch, now: dt.datetime) -> bool:
+            stands = still_stands(kind, mismatch, now)
+            if stands:
+                looked()
+            return stands
+
+        monkeypatch.setattr(repairing, "_still_stands", look_and_meet)
 
         assert self.repair_twice() == ["repaired", "repaired"]
         assert self.amounts_sent() == [900, 900]
