@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from core.errors import DomainError, NotFound, invalid_field
+from core.errors import Contradiction, DomainError, NotFound, invalid_field
 from core.rows import insert_unless_present
 from core.text import fit
 
@@ -14,6 +14,8 @@ from .states import TaskStatus
 from .task_kinds import TaskKind
 
 log = structlog.get_logger(__name__)
+
+TRIES = 3  # the open task that stands in the way may be completed at that moment
 
 
 class TaskAlreadyDone(DomainError):
@@ -29,10 +31,14 @@ def raise_staff_task(*, workspace_id: int, kind: TaskKind, subject: str, summary
     task = StaffTask(
         workspace_id=workspace_id, kind=kind.name, subject=subject, summary=fit(StaffTask, "summary", summary)
     )
-    if insert_unless_present(task):
-        log.info("staff_task_raised", task=task.pk, kind=kind.name, subject=subject)
-        return task
-    return StaffTask.objects.get(kind=kind.name, subject=subject, status=TaskStatus.OPEN)
+    for _ in range(TRIES):
+        if insert_unless_present(task):
+            log.info("staff_task_raised", task=task.pk, kind=kind.name, subject=subject)
+            return task
+        standing = StaffTask.objects.filter(kind=kind.name, subject=subject, status=TaskStatus.OPEN).first()
+        if standing is not None:
+            return standing
+    raise Contradiction(f"No open task {kind.name} about {subject} stands, and none can be added.")
 
 
 def raise_staff_task_once(*, workspace_id: int, kind: TaskKind, subject: str, summary: str) -> bool:

@@ -2,6 +2,7 @@ import datetime as dt
 
 import pytest
 
+from accounts import staff_tasks
 from accounts.models import StaffTask
 from accounts.staff_tasks import TaskAlreadyDone, complete_staff_task, raise_staff_task
 from accounts.states import TaskStatus
@@ -35,6 +36,24 @@ class TestRaisingATask:
         complete_staff_task(
             task_id=first.pk, user=UserFactory(), resolution="Paid back by bank transfer", now=utc_now()
         )
+
+        second = raise_task(workspace)
+
+        assert second != first
+        assert second.status == TaskStatus.OPEN
+
+    def test_opens_another_if_it_is_done_at_that_moment(self, monkeypatch):
+        workspace, user = WorkspaceFactory(), UserFactory()
+        first = raise_task(workspace)
+        insert = staff_tasks.insert_unless_present
+
+        def complete_after_trying(task):
+            inserted = insert(task)
+            if not inserted:
+                complete_staff_task(task_id=first.pk, user=user, resolution="Called them", now=utc_now())
+            return inserted
+
+        monkeypatch.setattr(staff_tasks, "insert_unless_present", complete_after_trying)
 
         second = raise_task(workspace)
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts.models import Workspace
 from core.actors import Actor
 from core.errors import NotFound
+from core.rows import lock_rows
 from core.text import fit
 
 from ..errors import MismatchOver
@@ -48,7 +49,9 @@ def _look(workspace_id: int, kind: MismatchKind, now: dt.datetime) -> None:
     standing = Mismatch.objects.standing().filter(workspace=workspace_id, kind=kind.name)
     known = set(standing.values_list("subject", flat=True))
     if gone := known - found.keys():
-        standing.filter(subject__in=gone).update(settled_at=now)
+        over = standing.filter(subject__in=gone)
+        lock_rows(Mismatch, *over.values_list("pk", flat=True))
+        over.update(settled_at=now)
     Mismatch.objects.bulk_create(
         [
             Mismatch(

@@ -13,6 +13,7 @@ from billing.states import RefundReason
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import NotFound
+from tests.lock_order import recorded_locks
 
 from .factories import paid, paid_out
 from .stripe_world import StripeWorld
@@ -63,6 +64,18 @@ class TestLooking:
         assert Mismatch.objects.get().settled_at is not None
 
     @pytest.mark.sqlite
+    def test_ends_several_at_once_in_the_order_of_their_keys(self) -> None:
+        payments = [paid() for _ in range(2)]
+        Payment.objects.update(workspace=payments[0].workspace)
+        look(payments[0].workspace)
+        for payment in Payment.objects.order_by("pk"):
+            issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
+
+        with recorded_locks() as recorder:
+            assert look(payments[0].workspace) == []
+
+        assert recorder.rows_out_of_order() == []
+
     def test_names_each_kind_of_money_that_does_not_agree(self) -> None:
         payment, misfit, failing = invoiced(), invoiced(), invoiced()
         Payment.objects.filter(pk__in=[misfit.pk, failing.pk]).update(workspace=payment.workspace)

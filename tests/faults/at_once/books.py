@@ -4,6 +4,10 @@ import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 
+from accounts.models import StaffTask
+from accounts.staff_tasks import complete_staff_task
+from accounts.states import TaskStatus
+from accounts.tests.factories import proven_user
 from billing.closing import close_month, reopen_month
 from billing.discounts.batch import Terms, change_voucher, make_vouchers
 from billing.invoicing import (
@@ -32,6 +36,13 @@ def books(act: Acting) -> Iterator[Step]:
     yield lambda: act.on(MonthClose.objects.all(), reopen_month, "close_id", note="Wrong", actor=STAFF)
     yield lambda: act.attempt(look_for_mismatches, workspace_id=act.workspace.pk)
     yield lambda: act.on(Mismatch.objects.standing(), repair_mismatch, "mismatch_id", actor=STAFF, user=None, note="")
+    yield lambda: act.on(
+        StaffTask.objects.filter(status=TaskStatus.OPEN),
+        complete_staff_task,
+        "task_id",
+        user=proven_user("staff@school.test"),
+        resolution="Done",
+    )
     yield lambda: act.on(Mismatch.objects.all(), explain_mismatch, "mismatch_id", explanation="So", actor=STAFF)
 
 
