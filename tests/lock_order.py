@@ -109,7 +109,7 @@ class Recorder:
         """Return the transactions that take a lock after one that comes later on the page, each once."""
         ranks = self._ranks
         ranked = [(names, [ranks[name] for name in names if name in ranks]) for names in self.transactions]
-        found = [names for names, order in ranked if order != sorted(order)]
+        found = [names for names, order in ranked if order != sorted(order) or _counts_too_late(names)]
         return [names for place, names in enumerate(found) if names not in found[:place]]
 
     def rows_out_of_order(self) -> list[str]:
@@ -131,6 +131,12 @@ def recorded_locks() -> Iterator[Recorder]:
         stack.enter_context(patch.object(Atomic, "__enter__", enter_and_tell))
         stack.enter_context(connection.execute_wrapper(recorder))
         yield recorder
+
+
+def _counts_too_late(names: list[str]) -> bool:
+    """Return whether a held place was counted after a voucher, which others lock while they hold the cohort."""
+    late = _LATE["cohort"]
+    return late in names and "voucher" in names[: names.index(late)]
 
 
 def _table_locked_by(sql: str) -> str:

@@ -167,11 +167,11 @@ def _package_owned(learner_id: int, program_id: int) -> QuerySet[StudentPackage,
 
 def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: dt.datetime) -> None:
     request_refund(payment_id=payment_id, amount_minor=None, reason=reason, actor=SYSTEM, now=now)
-    if place.checkout is not None:
-        release_discount(checkout=place.checkout, now=now)
     if reason == RefundReason.PLACE_LOST:
         publish(place_event(PlaceLost, place, now))
     free_unpaid_place(place=place, reason=RefundReason(reason).label, now=now)
+    if place.checkout is not None:  # last: whoever holds a place with a voucher locks the cohort, then the voucher
+        release_discount(checkout=place.checkout, now=now)
 
 
 def _create_package(

@@ -24,6 +24,7 @@ from enrollments.deletion import delete_enrollment
 from enrollments.errors import AlreadyEnrolled
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.tests.factories import STAFF, route, seats
+from tests.lock_order import recorded_locks
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +112,19 @@ class TestALatePayment:
 
         assert (wanted_back(), counts(cohort)) == ([RefundReason.NOT_NEEDED], (0, 0))
         assert not StudentPackage.objects.exists()
+
+
+class TestAPaymentWithACodeThatBringsNothing:
+    def test_frees_the_place_and_then_the_code(self, cohort: Cohort, jane: Learner) -> None:
+        VoucherFactory(workspace=jane.workspace, code="SPRING-25", most_uses=1)
+        held = require(reserve(cohort, jane, voucher="SPRING-25").checkout, "a quarter off leaves something to pay")
+        delete_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, now=utc_now())
+
+        with recorded_locks() as recorder:
+            tell(held)
+
+        assert recorder.out_of_order() == []
+        assert (wanted_back(), counts(cohort), Voucher.objects.get().uses) == ([RefundReason.NOT_NEEDED], (0, 0), 0)
 
 
 class TestALatePaymentForAnOfferThatWasRenewed:

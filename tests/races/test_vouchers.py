@@ -12,17 +12,24 @@ from django.db.models import F
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, WorkspaceFactory
 from billing.checkout.outcome import record_session
-from billing.discounts import ledger
+from billing.discounts import ledger, release_discount
 from billing.errors import VoucherNotAccepted
 from billing.invariants import checkouts_charge_the_list_price_less_the_discount, vouchers_count_their_uses
 from billing.models import Checkout, Discount, Voucher
 from billing.tests.factories import VoucherFactory, session_of
+from billing.tests.snapshots import tell
 from cohorts.models import Cohort, CohortPlace
+from cohorts.sale import checkout as sale_checkout
+from cohorts.sale import fulfilment, waitlist
 from cohorts.sale.pricing import find_discount_of_place
 from cohorts.tests.factories import CourseFactory, cohort_with, reserve
 from core.clock import utc_now
+from core.errors import require
 from core.invariants import Extent
-from enrollments.tests.factories import InstanceFactory
+from enrollments.deletion import delete_enrollment
+from enrollments.models import Enrollment
+from enrollments.tests.factories import STAFF, InstanceFactory
+from operations.doctor import examine
 from tests.processes import Failure, Meeting, at_once
 
 from .attempts import four_times_in_walks
@@ -239,3 +246,59 @@ def _answer(buy: Callable[[], Any]) -> str:
     except VoucherNotAccepted as refusal:
         return type(refusal).__name__
     return "reserved"
+
+
+class TestACodeOfAPaymentThatBringsNothing:
+    """The enrollment of the one who pays was deleted; somebody else holds a place in the cohort with the same code."""
+
+    def test_is_free_again_once_its_place_is(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        answers = self.pay_and_hold(workspace, monkeypatch, patience=0.5)
+
+        assert answers == ["paid", "held"]
+        assert Voucher.objects.get().uses == 1
+        assert examine() == {}
+
+    def test_if_it_were_freed_before_the_place_would_deadlock(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control: the one needs the cohort, and the other the code."""
+        free = fulfilment.free_unpaid_place
+
+        def free_the_code_first(*, place: CohortPlace, **more: Any) -> bool:
+            release_discount(checkout=require(place.checkout, "it was reserved with its checkout"), now=more["now"])
+            return free(place=place, **more)
+
+        monkeypatch.setattr(fulfilment, "free_unpaid_place", free_the_code_first)
+
+        answers = self.pay_and_hold(workspace, monkeypatch, patience=10)
+
+        (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
+        assert "deadlock detected" in failure.message
+
+    def pay_and_hold(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[Any]:
+        """They meet when the one is about to free the place, and the other holds one and is about to use the code."""
+        a_code(workspace)
+        cohort = cohort_with(options=(1,), instance__workspace=workspace)
+        jane, leo = strangers(workspace, 2)
+        checkout = require(reserve(cohort, jane, voucher=CODE).checkout, "a quarter off leaves something to pay")
+        delete_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, now=utc_now())
+        together = Meeting(lambda: None, patience=patience)
+        release_place = waitlist.release_place
+
+        def meet_and_release(**asked: Any) -> bool:
+            together()
+            return release_place(**asked)
+
+        def find_and_meet(**asked: Any) -> Any:
+            found = find_discount_of_place(**asked)
+            together()
+            return found
+
+        monkeypatch.setattr(waitlist, "release_place", meet_and_release)
+        monkeypatch.setattr(sale_checkout, "find_discount_of_place", find_and_meet)
+
+        def hold() -> str:
+            reserve(cohort, leo, voucher=CODE)
+            return "held"
+
+        return at_once(lambda: str(tell(checkout).status), hold)
