@@ -9,6 +9,7 @@ from accounts.states import TaskStatus
 from accounts.task_kinds import NO_ADDRESS
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
+from core.rows import insert_unless_present
 
 from .factories import UserFactory, WorkspaceFactory
 
@@ -45,10 +46,9 @@ class TestRaisingATask:
     def test_opens_another_if_it_is_done_at_that_moment(self, monkeypatch):
         workspace, user = WorkspaceFactory(), UserFactory()
         first = raise_task(workspace)
-        insert = staff_tasks.insert_unless_present
 
         def complete_after_trying(task):
-            inserted = insert(task)
+            inserted = insert_unless_present(task)
             if not inserted:
                 complete_staff_task(task_id=first.pk, user=user, resolution="Called them", now=utc_now())
             return inserted

@@ -280,11 +280,10 @@ class TestAStepTakenOutOfASoldCourse:
         self, workspace: Workspace, manager: StaffClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         step = cohort_in(workspace, options=(2,)).instance.program.steps.get()
-        save = courses.save_step
 
         def remove_before_saving(*, step: CourseStep, **more: Any) -> CourseStep:
             remove_step(step_id=step.pk, actor=STAFF, now=utc_now())
-            return save(step=step, **more)
+            return save_step(step=step, **more)
 
         monkeypatch.setattr(courses, "save_step", remove_before_saving)
 

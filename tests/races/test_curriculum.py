@@ -15,6 +15,7 @@ from cohorts.learning import attendance, completion
 from cohorts.learning.attendance import excuse_step, mark_attended, take_attendance
 from cohorts.learning.booking import Selection, book_sessions
 from cohorts.learning.steps import open_steps
+from cohorts.locks import lock_unfinished
 from cohorts.models import (
     ClassSession,
     Cohort,
@@ -323,7 +324,7 @@ class TestAttendanceTakenWhileTheCourseChanges:
         for place in reversed(places):
             tell(require(place.checkout, "it was reserved with its checkout"))
         together = Meeting(lambda: None, patience=patience)
-        lock_package, lock_unfinished = attendance._lock_package, completion.lock_unfinished
+        lock_package = attendance._lock_package
         locked: list[int] = []
 
         def lock_and_meet(progress_id: int) -> StudentPackage:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ class TestTwoSessionsMovedToOneDay:
         (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
         assert "class_session_one_a_day" in failure.message
 
-    def move_both(self, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[str]:
+    def move_both(self, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[Any]:
         cohort = cohort_with(options=(1,))
         CohortFactory(instance=cohort.instance, start_date=cohort.start_date + dt.timedelta(weeks=2))
         sessions = list(ClassSession.objects.order_by("date"))
@@ -86,7 +87,7 @@ class TestTwoCohortsThatShareTheirClasses:
         (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
         assert "deadlock detected" in failure.message
 
-    def schedule_both(self, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[str]:
+    def schedule_both(self, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[Any]:
         """They meet once each has made the first session that both need."""
         first = self.two_cohorts()
         second = Cohort.objects.exclude(pk=first.pk).get()
@@ -175,7 +176,7 @@ class TestTwoClonesOfOneName:
         (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
         assert failure.kind == "IntegrityError"
 
-    def clone_both(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    def clone_both(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         """Both have seen that the name is free."""
         cohort = cohort_with(options=(1,))
         other = CohortFactory(instance=cohort.instance)

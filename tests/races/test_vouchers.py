@@ -21,7 +21,9 @@ from billing.tests.snapshots import tell
 from cohorts.models import Cohort, CohortPlace
 from cohorts.sale import checkout as sale_checkout
 from cohorts.sale import fulfilment, waitlist
+from cohorts.sale.places import release_place
 from cohorts.sale.pricing import find_discount_of_place
+from cohorts.sale.waitlist import free_unpaid_place
 from cohorts.tests.factories import CourseFactory, cohort_with, reserve
 from core.clock import utc_now
 from core.errors import require
@@ -262,11 +264,10 @@ class TestACodeOfAPaymentThatBringsNothing:
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: the one needs the cohort, and the other the code."""
-        free = fulfilment.free_unpaid_place
 
         def free_the_code_first(*, place: CohortPlace, **more: Any) -> bool:
             release_discount(checkout=require(place.checkout, "it was reserved with its checkout"), now=more["now"])
-            return free(place=place, **more)
+            return free_unpaid_place(place=place, **more)
 
         monkeypatch.setattr(fulfilment, "free_unpaid_place", free_the_code_first)
 
@@ -283,7 +284,6 @@ class TestACodeOfAPaymentThatBringsNothing:
         checkout = require(reserve(cohort, jane, voucher=CODE).checkout, "a quarter off leaves something to pay")
         delete_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, now=utc_now())
         together = Meeting(lambda: None, patience=patience)
-        release_place = waitlist.release_place
 
         def meet_and_release(**asked: Any) -> bool:
             together()
