@@ -125,7 +125,7 @@ def _refund(row: Refund) -> RefundSnapshot:
 
 
 class InvoicesByReference:
-    """An account at an invoicing service: it refuses some documents, and does not answer about others."""
+    """An account at an invoicing service: it refuses some documents, and does not answer at some seconds."""
 
     def issue(self, request: DocumentRequest) -> IssuedDocument:
         forbid_open_transaction()
@@ -133,7 +133,7 @@ class InvoicesByReference:
 
     def find(self, reference: str) -> IssuedDocument | None:
         forbid_open_transaction()
-        return _document(reference) if crc32(reference.encode()) % 5 > 1 else None
+        return None if _is_refused(reference) else _document(reference)
 
     def retrieve(self, document_id: str) -> IssuedDocument:
         forbid_open_transaction()
@@ -143,10 +143,14 @@ class InvoicesByReference:
         forbid_open_transaction()
 
 
+def _is_refused(reference: str) -> bool:
+    return crc32(reference.encode()) % 3 == 0
+
+
 def _document(reference: str) -> IssuedDocument:
-    chance = crc32(reference.encode()) % 5
-    if chance == 0:
+    if _is_refused(reference):
         raise InvoiceRefused("No such buyer.")
-    if chance == 1:
+    if utc_now().second % 5 == 0:
         raise InvoicingDown("No answer.")
-    return IssuedDocument(reference, f"V-{reference}", utc_now().date(), "processing" if chance == 2 else "")
+    is_reported = crc32(reference.encode()) % 3 == 1
+    return IssuedDocument(reference, f"V-{reference}", utc_now().date(), "processing" if is_reported else "")
