@@ -16,6 +16,7 @@ from core.errors import require
 from core.text import fit
 
 from .acceptance import record_acceptance, record_refusal
+from .errors import ExternalIdTaken, StepHasAnotherId
 from .gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
 from .gateways.rest import get_gateway
 from .history import UNDER_WAY
@@ -33,7 +34,8 @@ ROUND = "partners.tasks.enroll_at_provider"
 def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
     """Ask the partner to accept the learner of a queued step, if the step is due and nobody else is working on it.
 
-    Any answer of the partner is recorded. Returns False if it does not answer.
+    Any answer of the partner is recorded. One with the id of another learner counts as a refusal, so that staff resolve
+    it. Returns False if the partner does not answer.
     """
     due = EnrollmentStep.objects.to_enroll().filter(cuid=step_cuid)
     if not retries.claim(due, now=now, lease=RETRY.lease):
@@ -51,9 +53,13 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
         record_refusal(step_id=step.pk, reason=error.detail, actor=SYSTEM, now=now)
         return True
     note_answer(step.provider, now=now)
-    record_acceptance(
-        step_id=step.pk, external_enrollment_id=found.id, launch_url=found.launch_url, actor=SYSTEM, now=now
-    )
+    try:
+        record_acceptance(
+            step_id=step.pk, external_enrollment_id=found.id, launch_url=found.launch_url, actor=SYSTEM, now=now
+        )
+    except (ExternalIdTaken, StepHasAnotherId) as error:  # its next answer would be the same
+        log.warning("partner_answered_with_odd_id", step=step.cuid, partner=step.provider_id, error=error.code)
+        record_refusal(step_id=step.pk, reason=error.detail, actor=SYSTEM, now=now)
     return True
 
 

@@ -17,9 +17,10 @@ from partners.gateways.contract import EnrollmentRequest, PartnerDown, PartnerEn
 from partners.interventions import retry_step, skip_step
 from partners.models import EnrollmentStep, Provider, ProviderOutage
 from partners.providers import pause_provider, resume_provider
+from partners.states import GroupRule
 
 from .breaches import breaches
-from .factories import NOON, approved, statuses, steps_of
+from .factories import NOON, approved, instance_with, statuses, steps_of
 
 pytestmark = pytest.mark.django_db
 
@@ -261,6 +262,24 @@ class TestAPartnerThatRefuses:
         skip_step(step_id=refused.pk, reason="Knows it already", actor=STAFF, now=utc_now())
 
         assert tasks() == [("partner_step_failed", "done")]
+
+
+class TestAPartnerThatAnswersWithTheIdOfAnotherLearner:
+    def test_is_a_task_for_staff_and_is_not_asked_again(
+        self, partner: Partner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        known, other = (first_step(approved(instance, now=NOON)) for _ in range(2))
+        monkeypatch.setattr(partner, "_known", lambda place: PartnerEnrollment("e-1", ""))
+        enroll(known, NOON)
+
+        step = enroll(other, NOON)
+        enroll(other, NOON + LATER)
+
+        assert (step.status, step.last_error) == ("failed", f"{step.provider} has the id e-1 for another step.")
+        assert tasks() == [("partner_step_failed", "open")]
+        assert partner.calls == 2
+        assert breaches(now=NOON + LATER) == set()
 
 
 class TestALearnerWhoLeftMeanwhile:
