@@ -133,6 +133,7 @@ def begin_letter(
     check_language(language)
     with translation.override(language):
         ours = our_words(kind)
+    _lock_letters(workspace_id, kind)
     letter, _ = WorkspaceLetter.objects.get_or_create(
         workspace_id=workspace_id,
         kind=kind,
@@ -154,7 +155,7 @@ def change_letter(
 ) -> WorkspaceLetter:
     """Set a workspace's words in a language, or switch the mail off or on in every language. Raises Invalid naming an
     unknown placeholder, and NotFound if the words were reset meanwhile."""
-    letter = WorkspaceLetter.objects.select_for_update().filter(pk=letter_id).first()
+    letter = _lock_in_every_language(letter_id)
     if letter is None:
         raise NotFound("The words of this mail were reset meanwhile.")
     words = check_words(kind=letter.kind, subject=subject, body=body)
@@ -170,8 +171,26 @@ def change_letter(
 
 @transaction.atomic
 def reset_letter(*, letter_id: int) -> None:
-    """Go back to our words, and switch the mail on."""
-    WorkspaceLetter.objects.filter(pk=letter_id).delete()
+    """Go back to our words in this language, and switch the mail on in every language. Without the letter, change
+    nothing."""
+    letter = _lock_in_every_language(letter_id)
+    if letter is not None:
+        letter.delete()
+        WorkspaceLetter.objects.filter(workspace=letter.workspace_id, kind=letter.kind).update(is_on=True)
+
+
+def _lock_in_every_language(letter_id: int) -> WorkspaceLetter | None:
+    """Lock a mail's words in all languages, which are switched off and on together; return those with this id."""
+    known = WorkspaceLetter.objects.filter(pk=letter_id).first()
+    if known is None:
+        return None
+    letters = _lock_letters(known.workspace_id, known.kind)
+    return next((letter for letter in letters if letter.pk == letter_id), None)
+
+
+def _lock_letters(workspace_id: int, kind: str) -> list[WorkspaceLetter]:
+    letters = WorkspaceLetter.objects.filter(workspace=workspace_id, kind=kind)
+    return list(letters.select_for_update().order_by("pk"))
 
 
 def check_words(*, kind: str, subject: str, body: str) -> Words:

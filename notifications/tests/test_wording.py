@@ -96,6 +96,15 @@ class TestTheWords:
         assert not WorkspaceLetter.objects.exists()
         assert tell(workspace)
 
+    def test_are_ours_again_after_a_reset_in_one_of_two_languages(self, workspace: Workspace) -> None:
+        spanish = begin_letter(workspace_id=workspace.pk, kind=KIND, language="es", actor=STAFF, now=NOW)
+        letter = own(workspace, is_on=False)
+
+        reset_letter(letter_id=letter.pk)
+
+        assert list(WorkspaceLetter.objects.values_list("pk", "is_on")) == [(spanish.pk, True)]
+        assert tell(workspace)
+
     def test_are_not_kept_where_they_were_reset_meanwhile(self, workspace: Workspace) -> None:
         letter = own(workspace)
         reset_letter(letter_id=letter.pk)
