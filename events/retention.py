@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from .models import EventFeed, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from .states import DeliveryStatus, RelayStatus
@@ -22,7 +22,8 @@ KEPT_FOR: Final = dt.timedelta(days=30)
 
 @transaction.atomic
 def forget_old_events(*, limit: int, now: dt.datetime) -> int:
-    """Delete up to `limit` events that nobody needs any more, with their deliveries; return how many."""
+    """Delete up to `limit` events that nobody needs any more, with their deliveries; return how many. Those that
+    another transaction has locked are left for the next run."""
     old = now - KEPT_FOR
     newer = OutboxEvent.objects.filter(
         aggregate=OuterRef("aggregate"), sequence__gt=OuterRef("sequence"), occurred_at__lt=old
@@ -32,7 +33,10 @@ def forget_old_events(*, limit: int, now: dt.datetime) -> int:
     )
     done = OutboxEvent.objects.filter(occurred_at__lt=old, relay_status=RelayStatus.RELAYED)
     rows = done.filter(Exists(newer)).exclude(Exists(waiting)).order_by("pk")
-    found = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit])
+    workspaces = dict(rows.values_list("pk", "workspace")[:limit])
+    _lock_feeds(set(workspaces.values()))
+    free = rows.filter(pk__in=workspaces).select_for_update(skip_locked=True, of=("self",))
+    found = _without_those_waited_for(list(free.values_list("pk", flat=True)))
     if not found:
         return 0
     gone = OutboxEvent.objects.filter(pk__in=found)
@@ -45,17 +49,35 @@ def forget_old_events(*, limit: int, now: dt.datetime) -> int:
     return len(found)
 
 
+def _lock_feeds(workspace_ids: set[int]) -> None:
+    """Lock them before their events, as numbering does."""
+    feeds = EventFeed.objects.filter(workspace__in=workspace_ids).order_by("pk")
+    list(feeds.select_for_update(no_key=True).values_list("pk", flat=True))
+
+
+def _without_those_waited_for(event_ids: list[int]) -> list[int]:
+    """Return those of these events whose deliveries are done and free, and lock those deliveries."""
+    deliveries = WebhookDelivery.objects.filter(event__in=event_ids).order_by("pk")
+    done = deliveries.exclude(status=DeliveryStatus.PENDING, endpoint__disabled_at=None)
+    free = list(done.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+    waited_for = set(deliveries.exclude(pk__in=free).values_list("event", flat=True))
+    return [event_id for event_id in event_ids if event_id not in waited_for]
+
+
 @transaction.atomic
 def forget_old_deliveries(*, limit: int, now: dt.datetime) -> int:
     """Delete up to `limit` deliveries that are old and done, or belong to deleted endpoints; return how many. A deleted
-    endpoint's row goes with its last delivery."""
+    endpoint's row goes with its last delivery. Those that another transaction has locked are left for the next run."""
     done = WebhookDelivery.objects.exclude(status=DeliveryStatus.PENDING).filter(created_at__lt=now - KEPT_FOR)
     orphaned = WebhookDelivery.objects.filter(endpoint__deleted_at__isnull=False)
-    found = [
-        pk for rows in (done, orphaned) for pk in rows.order_by("pk").values_list("pk", flat=True)[: limit // 2 or 1]
-    ]
+    found = [pk for rows in (done, orphaned) for pk in _lock_free(rows, limit // 2 or 1)]
     WebhookDelivery.objects.filter(pk__in=found).delete()
     if not found:
         left = WebhookDelivery.objects.filter(endpoint=OuterRef("pk"))
         WebhookEndpoint.objects.filter(deleted_at__isnull=False).exclude(Exists(left)).delete()
     return len(found)
+
+
+def _lock_free(deliveries: QuerySet[WebhookDelivery], limit: int) -> list[int]:
+    free = deliveries.order_by("pk").select_for_update(skip_locked=True, of=("self",))
+    return list(free.values_list("pk", flat=True)[:limit])

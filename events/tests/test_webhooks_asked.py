@@ -18,7 +18,7 @@ from events.webhooks.endpoints import (
     disable_endpoint,
     enable_endpoint,
 )
-from events.webhooks.errors import EndpointDisabled, TooManyEndpoints
+from events.webhooks.errors import DeliveryNotFound, EndpointDisabled, TooManyEndpoints
 from events.webhooks.queueing import fan_out, ping, redeliver, redeliver_failed, replay
 
 from .factories import listen, tell
@@ -149,6 +149,36 @@ class TestAgain:
                 ask()
 
         assert statuses() == [DeliveryStatus.FAILED]
+
+
+class TestADeliveryForgottenMeanwhile:
+    def test_is_not_found_when_it_is_to_be_sent_again(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        endpoint = listen(workspace, now=NOON)
+        (delivery,) = tell(workspace, "a", now=NOON)
+
+        def forget(endpoint_id: int) -> WebhookEndpoint:
+            WebhookDelivery.objects.all().delete()
+            return endpoint
+
+        monkeypatch.setattr(queueing, "_enabled", forget)
+
+        with pytest.raises(DeliveryNotFound):
+            redeliver(delivery_id=delivery.pk, now=NOON)
+
+    @pytest.mark.parametrize("model", [WebhookDelivery, WebhookEndpoint])
+    def test_is_answered_for_nothing(
+        self, workspace: Workspace, receiver: Receiver, model: type[WebhookDelivery] | type[WebhookEndpoint]
+    ) -> None:
+        """The endpoint was deleted while it was sent, and the sweep came right after that."""
+        endpoint = listen(workspace, now=NOON)
+        tell(workspace, "a", now=NOON)
+        receiver.judge = lambda body: 200 if model.objects.all().delete() else 500
+
+        assert deliver_next(endpoint_id=endpoint.pk, now=NOON)
+        assert len(receiver.asked) == 1
+        assert not WebhookAttempt.objects.exists()
 
 
 class TestAnEndpoint:

@@ -120,8 +120,13 @@ def _fault(status: int) -> str:
 
 @transaction.atomic
 def _record(delivery: WebhookDelivery, outcome: Outcome, now: dt.datetime) -> None:
-    """Record the answer on the delivery and the endpoint together; both rows may have changed in the meantime."""
-    endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=delivery.endpoint_id)
+    """Record the answer on the delivery and the endpoint together; both rows may have changed in the meantime, or been
+    forgotten.
+    """
+    endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).filter(pk=delivery.endpoint_id).first()
+    lasting = WebhookDelivery.objects.select_for_update(no_key=True).filter(pk=delivery.pk)
+    if endpoint is None or not lasting.exists():
+        return
     WebhookAttempt.objects.create(
         delivery=delivery,
         at=now,

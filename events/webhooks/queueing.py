@@ -133,7 +133,8 @@ def redeliver(*, delivery_id: int, now: dt.datetime) -> WebhookDelivery:
     if delivery is None:
         raise DeliveryNotFound
     endpoint = _enabled(delivery.endpoint_id)
-    _make_due(WebhookDelivery.objects.filter(pk=delivery_id), now)
+    if not _make_due(WebhookDelivery.objects.filter(pk=delivery_id), now):
+        raise DeliveryNotFound  # a sweep has forgotten it meanwhile
     _ring(endpoint, now)
     delivery.refresh_from_db()
     return delivery
@@ -179,7 +180,8 @@ def replay(
         occurred_at__gte=since,
         occurred_at__lt=until,
     )
-    event_ids = list(events.order_by("pk").values_list("pk", flat=True)[: REPLAYED_AT_ONCE + 1])
+    found = events if dry_run else _held(events)
+    event_ids = list(found.order_by("pk").values_list("pk", flat=True)[: REPLAYED_AT_ONCE + 1])
     if len(event_ids) > REPLAYED_AT_ONCE:
         raise invalid_field(
             "since", "too_many", f"There are more than {REPLAYED_AT_ONCE:,} events in this range. Replay parts of it."
@@ -193,6 +195,11 @@ def replay(
     _ring(endpoint, now)
     log.info("webhooks_replayed", endpoint=endpoint.pk, count=len(event_ids))
     return len(event_ids)
+
+
+def _held(events: QuerySet[OutboxEvent]) -> QuerySet[OutboxEvent]:
+    """Lock these events, so that no sweep forgets them before their deliveries are committed."""
+    return events.select_for_update(no_key=True)
 
 
 def _make_due(deliveries: QuerySet[WebhookDelivery], now: dt.datetime) -> int:
