@@ -166,10 +166,13 @@ def list_postponed(*, provider_id: int, now: dt.datetime) -> EnrollmentStepQuery
 
 def _try_at_once(provider_id: int, now: dt.datetime) -> None:
     """End the pause after a silence, and the pauses of steps, because their cause has been corrected. The silence
-    itself lasts until the partner answers. A worker in its round continues; steps are claimed one by one.
+    itself lasts until the partner answers. A worker in its round continues; steps are claimed one by one. A step that
+    another transaction is changing is left to it: its partner's answer has just come in.
     """
     Provider.objects.filter(pk=provider_id).update(next_round_at=None)
-    list_postponed(provider_id=provider_id, now=now).update(next_attempt_at=now)
+    postponed = list_postponed(provider_id=provider_id, now=now).select_for_update(no_key=True, skip_locked=True)
+    free = list(postponed.order_by("pk").values_list("pk", flat=True))
+    EnrollmentStep.objects.filter(pk__among=free).update(next_attempt_at=now)
     for task in ROUNDS:
         nudge(signature(task), provider_id)
 
