@@ -2,6 +2,7 @@
 
 from accounts.states import Role
 from accounts.task_kinds import CONSENT_WITHDRAWN, NAME_ASKED, NO_ADDRESS, TWINS, UNANSWERED, Urgency, register_kind
+from partners.task_kinds import NUDGES_UNANSWERED
 
 ERASE_ELSEWHERE = register_kind(
     "erase_elsewhere",
@@ -22,5 +23,8 @@ DELETION_ASKED = register_kind(
         "The family gets a mail either way; completing the task here sends none."
     ),
 )
-# With somebody's erasure, nobody is left to find, to ask, or to tell from others.
-SETTLED_BY_ERASING = (TWINS, NO_ADDRESS, UNANSWERED, NAME_ASKED, CONSENT_WITHDRAWN, DELETION_ASKED)
+# With somebody's erasure, nobody is left to find, to ask, to call, or to tell from others.
+SETTLED_BY_ERASING = (
+    *(TWINS, NO_ADDRESS, UNANSWERED, NAME_ASKED, CONSENT_WITHDRAWN, DELETION_ASKED),
+    NUDGES_UNANSWERED,
+)

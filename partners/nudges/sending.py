@@ -9,6 +9,7 @@ until something progresses. The claim is one statement on the row of the nudges,
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -18,9 +19,11 @@ from django.db.models import F
 from accounts.models import Workspace
 from accounts.staff_tasks import raise_staff_task
 from core import retries
+from core.errors import NotFound
 from core.local_time import wall_clock
 from core.rows import insert_unless_present
 from enrollments.emails import hears_from_us
+from enrollments.locks import lock_enrollment
 from enrollments.models import Enrollment
 from notifications.recipients import addresses_of_families
 from notifications.sending import notify
@@ -112,7 +115,8 @@ def _begin_anew_where_nothing_waits(waiting: _Waiting, now: dt.datetime) -> None
     counted = Nudge.objects.filter(sent_count__gt=0).order_by("pk")
     for key, enrollment_id, provider_id in list(counted.values_list("pk", "enrollment", "provider")):
         if enrollment_id not in waiting.enrollments and provider_id not in waiting.providers:
-            begin_anew(nudge_id=key, resolution="Things have moved on.", now=now)
+            with suppress(NotFound):  # an erasure has deleted it meanwhile
+                begin_anew(nudge_id=key, resolution="Things have moved on.", now=now)
 
 
 def _list_due(waiting: _Waiting, now: dt.datetime) -> Iterator[Due]:
@@ -172,9 +176,11 @@ def _not_due(rows: NudgeQuerySet, about: str, now: dt.datetime) -> dict[int, set
 
 @transaction.atomic
 def _nudge(due: Due, report: Report, now: dt.datetime) -> None:
-    """Claim the row and record the mail in one transaction; do nothing if another sweep was first. After the last nudge
-    in a row, ask staff instead.
+    """Claim the row and record the mail in one transaction; do nothing if another sweep was first, or the learner was
+    erased meanwhile. After the last nudge in a row, ask staff instead.
     """
+    if due.enrollment_id is not None and _is_erased(due.enrollment_id):
+        return
     row = Nudge(
         workspace_id=due.workspace_id,
         enrollment_id=due.enrollment_id,
@@ -203,6 +209,12 @@ def _nudge(due: Due, report: Report, now: dt.datetime) -> None:
     )
     report.families += nudge.enrollment_id is not None
     report.contacts += nudge.provider_id is not None
+
+
+def _is_erased(enrollment_id: int) -> bool:
+    """Return whether the learner was erased. The lock keeps an erasure out until the caller's transaction ends."""
+    learner = lock_enrollment(enrollment_id).learner
+    return learner is not None and learner.erased_at is not None
 
 
 def _ask_staff(nudge: Nudge) -> None:

@@ -9,6 +9,7 @@ from django.db import models
 from core import retries
 from notifications.models import Notification
 from partners.models import Nudge
+from partners.nudges import sending
 from partners.nudges.sending import Report, send_nudges
 from partners.tests.factories import NOON, accept, approved, steps_of
 from tests.constraints import without_constraints
@@ -60,9 +61,10 @@ class TestTwoSweepsAtOnce:
         assert mails() == 2
 
     def test_that_check_before_they_claim_would_write_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: neither the conditional claim nor the unique key of mails."""
+        """Control: neither the conditional claim, nor the lock on the enrollment, nor the unique key of mails."""
         accept(steps_of(approved(now=NOON))[0], now=NOON)
         sweep(STUCK)
+        monkeypatch.setattr(sending, "_is_erased", lambda enrollment_id: False)
         monkeypatch.setattr("tests.races.test_nudges.looked", Meeting(looked, patience=10))
         monkeypatch.setattr(retries, "claim", claim_by_looking)
         with without_constraints((Notification, "notification_once")):
