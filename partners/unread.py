@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.staff_tasks import raise_staff_task, settle_staff_task
+from core.rows import lock_rows
 from core.text import fit
 from core.vendors import Misread
 
@@ -46,8 +47,11 @@ def seal_message(event: PartnerEvent, body: Mapping[str, Any], fault: Misread) -
 
 
 def tell_staff(event: PartnerEvent) -> None:
-    """Give staff a task about a partner's unreadable messages until they can be read."""
+    """Give staff a task about a partner's unreadable messages until they can be read. Part of the caller's transaction,
+    which stores the event.
+    """
     provider = event.provider
+    lock_rows(Provider, provider.pk)  # `_settle_if_read` does not see the event yet
     raise_staff_task(
         workspace_id=provider.workspace_id,
         kind=MESSAGES_UNREAD,
@@ -66,10 +70,7 @@ def read_again(events: Sequence[PartnerEvent], now: dt.datetime) -> list[Partner
         event.provider = providers[event.provider_id]
         _read_one(event, now)
     for provider in providers.values():
-        if not _waiting(provider).exists():
-            settle_staff_task(
-                kind=MESSAGES_UNREAD, subject=_subject(provider), resolution="No message is left unread.", now=now
-            )
+        _settle_if_read(provider, now)
     return [event for event in events if not event.unread]
 
 
@@ -141,6 +142,16 @@ def _read_one(event: PartnerEvent, now: dt.datetime) -> None:
     if unhandled.update(**changes):
         for name, value in changes.items():
             setattr(event, name, value)
+
+
+@transaction.atomic
+def _settle_if_read(provider: Provider, now: dt.datetime) -> None:
+    """Complete the staff task unless a message of the partner is unread, or just coming in."""
+    lock_rows(Provider, provider.pk)
+    if not _waiting(provider).exists():
+        settle_staff_task(
+            kind=MESSAGES_UNREAD, subject=_subject(provider), resolution="No message is left unread.", now=now
+        )
 
 
 def _waiting(provider: Provider) -> QuerySet[PartnerEvent]:
