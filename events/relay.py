@@ -7,6 +7,7 @@ the handover; a relay that dies in between leaves the rows due again, and consum
 
 import dataclasses
 import datetime as dt
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -51,11 +52,7 @@ def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now
         raise
     refused = {row.pk: refusal for row, refusal in zip(claimed, refusals, strict=True) if refusal}
     taken = [row.pk for row in claimed if row.pk not in refused]
-    with transaction.atomic():
-        rows = OutboxEvent.objects.filter(pk__in=taken).order_by("pk")
-        # In the order in which the feed locks them to number them.
-        list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
-        rows.update(relay_status=RelayStatus.RELAYED, relayed_at=now, last_error="")
+    _change(OutboxEvent.objects.filter(pk__in=taken), relay_status=RelayStatus.RELAYED, relayed_at=now, last_error="")
     for row in claimed:
         if row.pk in refused:
             _put_off(row, refused[row.pk], now)
@@ -85,9 +82,8 @@ def replay_dead_events(*, now: dt.datetime) -> int:
 
 
 def _revive(events: QuerySet[OutboxEvent], now: dt.datetime) -> int:
-    return events.filter(relay_status=RelayStatus.DEAD).update(
-        relay_status=RelayStatus.PENDING, attempts=0, next_attempt_at=now
-    )
+    dead = events.filter(relay_status=RelayStatus.DEAD)
+    return _change(dead, relay_status=RelayStatus.PENDING, attempts=0, next_attempt_at=now)
 
 
 def _relayed_event(row: OutboxEvent) -> RelayedEvent:
@@ -105,7 +101,14 @@ def _relayed_event(row: OutboxEvent) -> RelayedEvent:
 def _postpone_all(rows: list[OutboxEvent], now: dt.datetime, error: str) -> None:
     waiting = OutboxEvent.objects.filter(pk__in=[row.pk for row in rows], relay_status=RelayStatus.PENDING)
     pause_ends_at = OUTAGE.next_attempt_at(attempts=1, now=now)
-    waiting.update(next_attempt_at=pause_ends_at, last_error=fit(OutboxEvent, "last_error", error))
+    _change(waiting, next_attempt_at=pause_ends_at, last_error=fit(OutboxEvent, "last_error", error))
+
+
+@transaction.atomic
+def _change(events: QuerySet[OutboxEvent], **changes: Any) -> int:
+    """Change these events, locked in the order in which the feed locks them to number them; return how many."""
+    keys = list(events.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+    return OutboxEvent.objects.filter(pk__among=keys).update(**changes)
 
 
 def _put_off(row: OutboxEvent, refusal: str, now: dt.datetime) -> None:
