@@ -19,6 +19,7 @@ from .history import UNDER_WAY, subject_of
 from .models import EnrollmentStep
 from .outages import note_answer, note_failure
 from .rounds import PER_ROUND, go_through, ring_for
+from .states import LEFT
 from .task_kinds import STEP_NOT_ENDED
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
     gateway = get_gateway(step.provider)
     external_id = step.external_enrollment_id
     try:
-        if external_id is None and (found := gateway.find(step.cuid)):
+        if external_id is None and (found := gateway.find(step.cuid)) and not _is_with_another(step, found.id):
             external_id = found.id
         if external_id is not None:
             gateway.end(external_id)
@@ -55,6 +56,12 @@ def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
     note_answer(step.provider, now=now)
     record_end(step=step, now=now)
     return True
+
+
+def _is_with_another(step: EnrollmentStep, external_id: str) -> bool:
+    """Return whether the partner has somebody else by this id, who has not left: ending it would end them."""
+    others = EnrollmentStep.objects.filter(provider=step.provider_id, external_enrollment_id=external_id)
+    return others.exclude(pk=step.pk).exclude(status__in=LEFT).exists()
 
 
 def end_at_provider(*, provider_id: int, limit: int = PER_ROUND, now: dt.datetime) -> int:

@@ -16,9 +16,10 @@ from partners.gateways.contract import PartnerDown, PartnerEnrollment, PartnerRe
 from partners.interventions import complete_step_by_evidence, skip_step
 from partners.models import EnrollmentStep, Provider
 from partners.providers import pause_provider, resume_provider
+from partners.states import GroupRule
 from partners.tests.breaches import breaches
 
-from .factories import NOON, accept, approved, complete, statuses, steps_of
+from .factories import NOON, accept, approved, complete, instance_with, statuses, steps_of
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +81,32 @@ def asked(step: EnrollmentStep) -> EnrollmentStep:
 
 def tasks() -> list[tuple[str, str]]:
     return list(StaffTask.objects.order_by("pk").values_list("kind", "status"))
+
+
+class TestALearnerWhomThePartnerKnowsByTheIdOfAnother:
+    def test_is_ended_there_only_with_the_other(self, partner: Partner) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        other, step = (steps_of(approved(instance, now=NOON))[0] for _ in range(2))
+        accept(other, now=NOON)
+        partner.has[step.cuid] = f"their-{other.pk}"
+        leave(asked(step))
+
+        ended = end(step, AFTERWARDS)
+
+        assert partner.ended == []
+        assert (ended.ended_at, ended.next_attempt_at) == (AFTERWARDS, None)
+        assert breaches(now=AFTERWARDS) == set()
+
+    def test_is_ended_there_if_the_other_has_left(self, partner: Partner) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        other, step = (steps_of(approved(instance, now=NOON))[0] for _ in range(2))
+        leave(accept(other, now=NOON))
+        partner.has[step.cuid] = f"their-{other.pk}"
+        leave(asked(step))
+
+        end(step, AFTERWARDS)
+
+        assert partner.ended == [f"their-{other.pk}"]
 
 
 class TestALearnerWhomThePartnerHas:
