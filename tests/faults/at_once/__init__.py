@@ -8,13 +8,16 @@ from .importing import imports
 from .money import checkouts, money, notices
 from .offering import offers
 from .people import consents, guardians, people
+from .telling import events, mails, webhooks
 from .terms import curriculum, terms
-from .training import training
+from .training import certificates, nudges, partners, training
 
 AREAS = (
     *(seats, allocations, idle_seats, what_ifs),
     *(enrollments, admissions, participations, applications, imports, offers),
     *(money, checkouts, notices, invoices, books, prices),
-    *(places, families, classes, terms, curriculum, training),
+    *(places, families, classes, terms, curriculum),
+    *(training, certificates, partners, nudges),
+    *(events, webhooks, mails),
     *(people, guardians, consents),
 )
