@@ -11,7 +11,7 @@ from core.errors import DomainError, FieldError, Invalid, NotFound, invalid_fiel
 
 from .guardians import address_of_another, link_guardian, lock_guardian, set_guardian_address, with_proof
 from .invitation_links import OPEN
-from .learners import lock_live_learner
+from .learners import lock_live_learners
 from .models import Guardian, GuardianInvitation, Learner
 
 
@@ -102,7 +102,7 @@ def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learne
     """Return the learners, each once, locked as all linking code locks them. Raises Invalid naming unknown ones, and
     LearnerMerged if one is being merged at the moment; NotFound for one who was erased."""
     by_either = Q(cuid__in=learner_ids) | Q(external_id__in=learner_ids)
-    named = Learner.objects.filter(by_either, workspace_id=workspace_id).select_related("merged_into")
+    named = Learner.objects.filter(by_either, workspace_id=workspace_id, erased_at=None).select_related("merged_into")
     known: dict[str, Learner] = {}
     for learner in named:
         known.setdefault(str(learner.external_id), learner.merged_into or learner)
@@ -112,8 +112,7 @@ def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learne
         remedy = "There is no such learner in this workspace: give a CUID, or your own id as enrolled."
         faults = tuple(FieldError(item_of("learnerIds", number), "unknown", remedy) for number in unknown)
         raise Invalid(f"learnerIds: {remedy}", errors=faults)
-    learners = {known[learner_id].pk: known[learner_id] for learner_id in learner_ids}
-    return [lock_live_learner(pk) for pk in sorted(learners)]
+    return list(lock_live_learners({known[learner_id].pk for learner_id in learner_ids}).values())
 
 
 def _save(guardian: Guardian, *fields: str) -> None:

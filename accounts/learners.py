@@ -1,6 +1,6 @@
 """Recognizes the learner a request is about, or creates one: never two for one person, even for concurrent requests."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
@@ -46,6 +46,7 @@ def find_or_create_learner(
     same email and names adopts it as their external id. Without `learner_id`, a learner with the same email and names
     matches. Anything that names a merged learner leads to the learner who stayed. Phone, grade level, school, and
     address fill in what was unknown; known values stay. Staff are asked about a new learner who may be a known one.
+    Raises NotFound for the CUID of an erased learner.
     """
     asked = Learner(
         workspace_id=workspace_id,
@@ -90,14 +91,28 @@ def lock_live_learner(learner_id: int) -> Learner:
     Raises LearnerMerged if it was merged since it was looked up; a repeated request finds the learner who stayed.
     Raises NotFound if it was erased or, with an import that was undone, removed.
     """
-    learner = Learner.objects.select_for_update(no_key=True).filter(pk=learner_id).first()
+    return _live(Learner.objects.select_for_update(no_key=True).filter(pk=learner_id).first())
+
+
+def lock_live_learners(learner_ids: Collection[int]) -> dict[int, Learner]:
+    """Return several of them by their ids, locked in the order of those with two statements; raise the same errors."""
+    lock_rows(Learner, *learner_ids)
+    found = Learner.objects.in_bulk(list(learner_ids))
+    return {pk: _live(found.get(pk)) for pk in sorted(learner_ids)}
+
+
+def _live(learner: Learner | None) -> Learner:
     if learner is None:
         raise NotFound("This learner was removed.")
     if learner.merged_into_id is not None:
         raise LearnerMerged
+    _refuse_erased(learner)
+    return learner
+
+
+def _refuse_erased(learner: Learner) -> None:
     if learner.erased_at is not None:
         raise NotFound("This learner was erased.")
-    return learner
 
 
 def lock_learner_with_external_id(*, workspace_id: int, external_id: str) -> Learner | None:
@@ -128,7 +143,8 @@ def lock_owner_in(find: Callable[[], Sequence[Owned]]) -> Sequence[Owned]:
 
 
 def _find(asked: Learner) -> Learner | None:
-    """Return the best match, locked: by CUID, by external id, then by person (the oldest if there are several).
+    """Return the best match, locked: by CUID, by external id, then by person (the oldest if there are several). Raises
+    NotFound if the CUID is of a learner who was erased.
 
     It is locked only once it is identified, since a match may have been merged into another learner, and only the other
     one is to be locked. If a merge came in between, the lookup is repeated.
@@ -140,6 +156,7 @@ def _find(asked: Learner) -> Learner | None:
         target = match.merged_into_id or match.pk
         learner = Learner.objects.select_for_update(no_key=True).filter(pk=target).first()
         if learner is not None and learner.merged_into_id is None:
+            _refuse_erased(learner)
             return learner
     raise Unavailable("The learner is being merged with others; repeat the request.")
 

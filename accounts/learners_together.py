@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from operator import attrgetter
 
-from core.rows import insert_with_keys, lock_rows
+from core.rows import insert_with_keys
 
-from .learners import LearnerMerged, complete_learner
+from .learners import complete_learner, lock_live_learners
 from .models import Learner
 from .twins import notice_possible_twins_among
 
@@ -26,7 +26,8 @@ def find_or_create_learners(*, workspace_id: int, asked: Sequence[Learner]) -> l
 
 
 def lock_learners(*, workspace_id: int, cuids: Sequence[str]) -> dict[str, Learner]:
-    """Return the live learners by the requested CUIDs, following merges, and lock them. Raises LearnerMerged."""
+    """Return the live learners by the requested CUIDs, following merges, and lock them. Raises LearnerMerged, and
+    NotFound for one who was erased."""
     found = Learner.objects.filter(workspace=workspace_id, cuid__among=cuids)
     return _locked({cuid: merged or pk for cuid, pk, merged in found.values_list("cuid", "pk", "merged_into")})
 
@@ -38,8 +39,5 @@ def _find_known(workspace_id: int, persons: Sequence[str]) -> dict[str, Learner]
 
 
 def _locked(targets: dict[str, int]) -> dict[str, Learner]:
-    lock_rows(Learner, *targets.values())
-    learners = Learner.objects.live().in_bulk(list(set(targets.values())))
-    if len(learners) < len(set(targets.values())):
-        raise LearnerMerged
+    learners = lock_live_learners(set(targets.values()))
     return {name: learners[pk] for name, pk in targets.items()}

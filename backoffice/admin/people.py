@@ -429,6 +429,11 @@ class LeadAdmin(WorkspaceScopedAdmin):
     )
     converted = link_column("converted_to", "became learner")
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Deny changes to those whose learner was erased, as to the learner."""
+        is_erased = obj is not None and obj.converted_to is not None and obj.converted_to.erased_at is not None
+        return not is_erased and super().has_change_permission(request, obj)
+
     @display(description="address")
     def address_text(self, lead: Lead) -> str:
         return in_one_line(lead.address)

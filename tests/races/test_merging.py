@@ -1,6 +1,6 @@
 """Two colleagues merge learners, and an integrator enrolls one of them, at the same moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts import learners, merging
 from accounts.belongings import belongings
 from accounts.guardian_records import register_guardian
-from accounts.learners import lock_live_learner
+from accounts.learners import lock_live_learners
 from accounts.merging import merge_learners
 from accounts.models import Guardian, Learner, LearnerMerge, Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
@@ -227,14 +227,14 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
 class TestAMergeOfALearnerWhomAGuardianIsGiven:
     """The integrator's system names the learner, who is found before the merge and locked after it."""
 
-    def link_while_merging(self, monkeypatch: pytest.MonkeyPatch, lock: Callable[[int], Learner]) -> Any:
+    def link_while_merging(self, monkeypatch: pytest.MonkeyPatch, lock: Callable[..., dict[int, Learner]]) -> Any:
         keep, drop = LearnerFactory.create_batch(2, workspace=WorkspaceFactory())
         found, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
 
-        def wait_and_lock(learner_id: int) -> Learner:
+        def wait_and_lock(learner_ids: Collection[int]) -> dict[int, Learner]:
             found()
             done()
-            return lock(learner_id)
+            return lock(learner_ids)
 
         def merge_meanwhile() -> str:
             found()
@@ -247,13 +247,13 @@ class TestAMergeOfALearnerWhomAGuardianIsGiven:
                 workspace_id=drop.workspace_id, external_id=None, email=PARENT, learner_ids=[drop.cuid]
             ).pk
 
-        monkeypatch.setattr("accounts.guardian_records.lock_live_learner", wait_and_lock)
+        monkeypatch.setattr("accounts.guardian_records.lock_live_learners", wait_and_lock)
         registered, answer = at_once(register, merge_meanwhile)
         assert answer == "done"
         return registered
 
     def test_is_told_to_repeat_the_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert self.link_while_merging(monkeypatch, lock_live_learner).kind == "LearnerMerged"
+        assert self.link_while_merging(monkeypatch, lock_live_learners).kind == "LearnerMerged"
         assert not Guardian.objects.exists()
         assert examine() == {}
 
@@ -261,6 +261,6 @@ class TestAMergeOfALearnerWhomAGuardianIsGiven:
         """Control: the learner is locked, and taken for what they were."""
         locked = Learner.objects.select_for_update(no_key=True)
 
-        self.link_while_merging(monkeypatch, lambda learner_id: locked.get(pk=learner_id))
+        self.link_while_merging(monkeypatch, locked.in_bulk)
 
         assert "accounts.nothing_belongs_to_a_merged_learner" in examine()
