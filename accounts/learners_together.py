@@ -26,9 +26,9 @@ def find_or_create_learners(*, workspace_id: int, asked: Sequence[Learner]) -> l
 
 
 def lock_learners(*, workspace_id: int, cuids: Sequence[str]) -> dict[str, Learner]:
-    """Return the live learners by the requested CUIDs, following merges, and lock them. Raises LearnerMerged, and
-    NotFound for one who was erased."""
-    found = Learner.objects.filter(workspace=workspace_id, cuid__among=cuids)
+    """Return the live learners by the requested CUIDs, following merges, and lock them. Raises LearnerMerged or
+    NotFound if one is being merged or erased at the moment: the batch has to be repeated."""
+    found = Learner.objects.filter(workspace=workspace_id, cuid__among=cuids, erased_at=None)
     return _locked({cuid: merged or pk for cuid, pk, merged in found.values_list("cuid", "pk", "merged_into")})
 
 

@@ -10,7 +10,7 @@ from events.publishing import publish
 
 from .details import check_details
 from .history import Journal
-from .locks import lock_enrollment, refuse_deleted
+from .locks import lock_enrollment, refuse_deleted, refuse_erased
 from .models import Enrollment
 
 
@@ -19,10 +19,12 @@ def change_enrollment(*, enrollment_id: int, changes: dict[str, Any], actor: Act
     """Change the details that `changes` names (see `details.SPELLING`); a value equal to the present one has no effect.
 
     Metadata is merged: a key with a value is set, one with None is removed, and the others stay (RFC 7396, on the top
-    level). Raises Invalid naming the fields as the API spells them, and NotFound for a deleted enrollment.
+    level). Raises Invalid naming the fields as the API spells them, and NotFound for a deleted enrollment or an erased
+    learner.
     """
     enrollment = lock_enrollment(enrollment_id)
     refuse_deleted(enrollment)
+    refuse_erased(enrollment)
     if "metadata" in changes:
         changes = changes | {"metadata": merged(enrollment.metadata, changes["metadata"])}
     journal = Journal(enrollment, actor, now)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from django.db.models import QuerySet
 
 from accounts.learners import lock_owner_of
+from accounts.models import Learner
 from billing.purposes import key_of
 from core.compiled import compiled
 from core.errors import NotFound
@@ -132,6 +133,12 @@ def refuse_deleted(enrollment: Enrollment) -> None:
     """Raise NotFound for a (locked) enrollment that was deleted: nothing about it changes any more."""
     if enrollment.deleted_at is not None:
         raise NotFound("This enrollment was deleted.")
+
+
+def refuse_erased(enrollment: Enrollment) -> None:
+    """Raise NotFound for a (locked) enrollment of an erased learner: nothing is written about them any more."""
+    if Learner.objects.filter(pk=enrollment.learner_id, erased_at__isnull=False).exists():
+        raise NotFound("The learner of this enrollment was erased.")
 
 
 def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:

@@ -55,7 +55,7 @@ class ReassignForm(ReasonForm):
         cleaned = super().clean()
         text = cleaned.get("learner", "")
         by = Q(email=text.lower()) | Q(external_id=text) | Q(cuid=text)
-        found = list(Learner.objects.filter(by, workspace=self.row.enrollment.workspace_id, merged_into=None)[:2])
+        found = list(Learner.objects.live().filter(by, workspace=self.row.enrollment.workspace_id)[:2])
         if text and len(found) != 1:
             told = "Several learners have this address: give an id." if found else "There is no such learner here."
             self.add_error("learner", told)

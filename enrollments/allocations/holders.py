@@ -61,7 +61,7 @@ def reassign_seat(
     """
     enrollment = _holder(seat_id)
     seat = SeatAssignment.objects.select_related("allocation__district").get(pk=seat_id)
-    learner = Learner.objects.filter(pk=learner_id, workspace=enrollment.workspace_id, merged_into=None).first()
+    learner = Learner.objects.live().filter(pk=learner_id, workspace=enrollment.workspace_id).first()
     if learner is None:
         raise NotFound("learner: there is no such learner in this workspace.")
     instance_cuid = instance_cuid or enrollment.instance.cuid

@@ -122,7 +122,7 @@ def _line(allocation: DistrictSeatAllocation, number: int, told: Mapping[str, st
     email = told.get("email", "")
     if email and (fault := address_fault(email)):
         return Line(number, fault=fault)
-    learners = Learner.objects.filter(workspace=allocation.district.workspace_id, merged_into=None)
+    learners = Learner.objects.live().filter(workspace=allocation.district.workspace_id)
     reference = told.get("learner_id", "")
     if reference:
         by = Q(external_id=reference) | Q(cuid=reference) if is_cuid(reference) else Q(external_id=reference)

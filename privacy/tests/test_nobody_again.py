@@ -13,8 +13,11 @@ from accounts.states import Role
 from accounts.tests.factories import LeadFactory, LearnerFactory, bearer
 from backoffice.tests.staff_client import StaffClient
 from core.clock import utc_now
-from enrollments.models import Enrollment
-from enrollments.tests.factories import STAFF, InstanceFactory, seats
+from enrollments.imports.reading import Format
+from enrollments.models import Enrollment, SeatAssignment
+from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
+from enrollments.tests.importing import counts, import_file, ndjson
+from enrollments.tests.integrators import Api
 from privacy.erasing import erase_learner
 from privacy.states import ErasureReason
 
@@ -30,13 +33,7 @@ def lead() -> Lead:
     seats(instance.workspace, total=1)
     learner = LearnerFactory(workspace=instance.workspace)
     made: Lead = LeadFactory(workspace=instance.workspace, converted_to=learner)
-    erase_learner(
-        workspace_id=learner.workspace_id,
-        learner_cuid=learner.cuid,
-        reason=ErasureReason.ASKED,
-        actor=STAFF,
-        now=utc_now(),
-    )
+    erase(learner)
     return made
 
 
@@ -93,6 +90,53 @@ class TestAnErasedLearner:
         asked = {"email": "parent@home.test", "learnerIds": [cuid_of(lead)]}
 
         assert ask(lead, "POST", "/api/guardians", asked) == (422, "learnerIds[0]")
+
+
+class TestAnImport:
+    def test_refuses_the_line_about_them_alone(self, lead: Lead) -> None:
+        instance = InstanceFactory(workspace=lead.workspace, is_default=False)
+        lines = [{"customerId": cuid_of(lead)}, {"customerId": LearnerFactory(workspace=lead.workspace).cuid}]
+
+        job = import_file(instance, ndjson(*lines), Format.JSON_LINES)
+
+        assert (job.status, counts(job)) == ("completed", {"imported": 1, "failed": 1})
+
+
+class TestAnEnrollmentOfSomebodyErased:
+    def test_gets_no_details(self) -> None:
+        enrollment = CandidateFactory(eligibility_status="unenrolled", participation_status="withdrawn")
+        erase(enrollment.learner)
+
+        answer = Api(enrollment.workspace).patch(f"/api/enrollments/{enrollment.cuid}", {"phone": "+14155550123"})
+
+        enrollment.refresh_from_db()
+        assert (answer.status_code, answer.json()["detail"]) == (404, "The learner of this enrollment was erased.")
+        assert enrollment.phone == ""
+
+    def test_hands_its_seat_to_nobody_erased(self) -> None:
+        instance = InstanceFactory()
+        allocation = seats(instance.workspace, total=1)
+        held = SeatAssignment.objects.get(enrollment=route(instance.workspace).decision.enrollment)
+        other = LearnerFactory(workspace=instance.workspace)
+        erase(other)
+
+        answer = Api(instance.workspace).post(
+            f"/api/seats/{held.pk}/reassign", {"reason": "Moved away", "learner_id": other.cuid}
+        )
+
+        allocation.refresh_from_db()
+        assert answer.status_code in (404, 422)
+        assert allocation.used_seats == 1
+
+
+def erase(learner: Learner) -> None:
+    erase_learner(
+        workspace_id=learner.workspace_id,
+        learner_cuid=learner.cuid,
+        reason=ErasureReason.ASKED,
+        actor=STAFF,
+        now=utc_now(),
+    )
 
 
 def cuid_of(lead: Lead) -> str:
