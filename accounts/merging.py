@@ -69,8 +69,8 @@ def merge_learners(*, keep_id: int, drop_id: int, actor: Actor, reason: str, now
     """Merge two learners of a workspace: everything of `drop_id` moves to `keep_id`, which keeps its names, address,
     and external id; only unknown fields are filled in.
 
-    Raises Invalid without a reason or for a learner and themself, NotFound, AlreadyMerged, and LearnersClash where both
-    have something only one may have; then nothing has changed.
+    Raises Invalid without a reason or for a learner and themself, NotFound (for an erased one, too), AlreadyMerged, and
+    LearnersClash where both have something only one may have; then nothing has changed.
     """
     if not reason.strip():
         raise invalid_field("reason", "required", "Say how you know that they are one person.")
@@ -122,6 +122,8 @@ def _get_both(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
     for _, learner in sorted(found.items()):
         if learner.merged_into_id is not None:
             raise AlreadyMerged(f"Learner {learner.pk} has already been merged into learner {learner.merged_into_id}.")
+        if learner.erased_at is not None:
+            raise NotFound(f"Learner {learner.pk} was erased.")
     return found[keep_id], found[drop_id]
 
 
@@ -182,7 +184,8 @@ def find_by_reference(*, workspace_id: int, reference: str) -> Learner:
     number = parse_whole_number(text)
     if number is not None:
         named |= Q(pk=number)
-    found = list(Learner.objects.filter(named, workspace=workspace_id).select_related("merged_into")[:2])
+    kept = Learner.objects.filter(workspace=workspace_id, erased_at=None)
+    found = list(kept.filter(named).select_related("merged_into")[:2])
     if len(found) > 1:
         raise invalid_field("other", "ambiguous", "This names two learners in different ways; give the CUID.")
     if not found:

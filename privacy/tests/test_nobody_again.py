@@ -8,11 +8,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Guardian, Lead, Learner
+from accounts.merging import find_by_reference, merge_learners
+from accounts.models import Guardian, Lead, Learner, LearnerMerge
 from accounts.states import Role
 from accounts.tests.factories import LeadFactory, LearnerFactory, bearer
 from backoffice.tests.staff_client import StaffClient
 from core.clock import utc_now
+from core.errors import Invalid, NotFound
 from enrollments.imports.reading import Format
 from enrollments.models import Enrollment, SeatAssignment
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
@@ -90,6 +92,20 @@ class TestAnErasedLearner:
         asked = {"email": "parent@home.test", "learnerIds": [cuid_of(lead)]}
 
         assert ask(lead, "POST", "/api/guardians", asked) == (422, "learnerIds[0]")
+
+
+class TestAMerge:
+    @pytest.mark.parametrize("stays", [True, False])
+    def test_with_them_is_refused(self, lead: Lead, stays: bool) -> None:
+        other = LearnerFactory(workspace=lead.workspace)
+        pair = (lead.converted_to_id, other.pk) if stays else (other.pk, lead.converted_to_id)
+        reference = {"workspace_id": lead.workspace_id, "reference": cuid_of(lead)}
+
+        with pytest.raises(NotFound, match="was erased"):
+            merge_learners(keep_id=pair[0], drop_id=pair[1], actor=STAFF, reason="Twins", now=utc_now())
+        with pytest.raises(Invalid, match="No learner"):
+            find_by_reference(**reference)
+        assert not LearnerMerge.objects.exists()
 
 
 class TestAnImport:
