@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from django.db.models import QuerySet
 
 from accounts.learners import lock_owner_of
-from accounts.models import Learner
 from billing.purposes import key_of
 from core.compiled import compiled
 from core.errors import NotFound
@@ -137,7 +136,7 @@ def refuse_deleted(enrollment: Enrollment) -> None:
 
 def refuse_erased(enrollment: Enrollment) -> None:
     """Raise NotFound for a (locked) enrollment of an erased learner: nothing is written about them any more."""
-    if Learner.objects.filter(pk=enrollment.learner_id, erased_at__isnull=False).exists():
+    if Enrollment.objects.filter(pk=enrollment.pk, learner__erased_at__isnull=False).exists():
         raise NotFound("The learner of this enrollment was erased.")
 
 

@@ -99,12 +99,10 @@ class TestAMerge:
     def test_with_them_is_refused(self, lead: Lead, stays: bool) -> None:
         other = LearnerFactory(workspace=lead.workspace)
         pair = (lead.converted_to_id, other.pk) if stays else (other.pk, lead.converted_to_id)
-        reference = {"workspace_id": lead.workspace_id, "reference": cuid_of(lead)}
-
         with pytest.raises(NotFound, match="was erased"):
             merge_learners(keep_id=pair[0], drop_id=pair[1], actor=STAFF, reason="Twins", now=utc_now())
         with pytest.raises(Invalid, match="No learner"):
-            find_by_reference(**reference)
+            find_by_reference(workspace_id=lead.workspace_id, reference=cuid_of(lead))
         assert not LearnerMerge.objects.exists()
 
 
