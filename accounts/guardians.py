@@ -139,9 +139,10 @@ def has_proven_address(guardian: Guardian) -> bool:
 def ask_who_is_guardian(*, guardian_id: int) -> None:
     """Ask staff for the address of a guardian who is known by an id alone, now that there is something to see.
 
-    The payer is not asked: paying does not prove that somebody is the parent. Joins the caller's transaction.
+    The payer is not asked: paying does not prove that somebody is the parent. Joins the caller's transaction. Raises
+    OperationalError if somebody is changing the guardian at the moment, who would not see the task.
     """
-    unreachable = Guardian.objects.filter(pk=guardian_id, email__isnull=True)
+    unreachable = _lock_out_of_order(guardian_id).filter(email__isnull=True)
     for workspace_id in unreachable.values_list("workspace_id", flat=True):
         raise_staff_task(
             workspace_id=workspace_id,
@@ -150,6 +151,11 @@ def ask_who_is_guardian(*, guardian_id: int) -> None:
             summary="A payment arrived, but the guardian has no email address and sees nothing. "
             "Find out who the guardian is, and invite them.",
         )
+
+
+def _lock_out_of_order(guardian_id: int) -> QuerySet[Guardian]:
+    """Select the guardian, who is otherwise locked before a payment, without waiting: the request is repeated."""
+    return Guardian.objects.select_for_update(no_key=True, nowait=True).filter(pk=guardian_id)
 
 
 def end_search(*, guardian_id: int, resolution: str, now: dt.datetime) -> None:

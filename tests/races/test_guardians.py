@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from django.db import transaction
 
-from accounts import guardian_invitations, newcomers
+from accounts import guardian_invitations, guardians, newcomers
 from accounts.guardian_invitations import accept_guardian_invitation, invite_guardian
-from accounts.guardians import add_guardian
+from accounts.guardians import add_guardian, ask_who_is_guardian, set_guardian_address
 from accounts.invitation_links import find_invitation
 from accounts.models import Guardian, GuardianInvitation, Guardianship, User
 from accounts.sign_in import find_or_open_account
@@ -128,3 +129,41 @@ class TestAParentWhoAddsAChildAndAcceptsAnInvitation:
         monkeypatch.setattr(newcomers, "lock_rows", lambda *rows: None)
 
         assert sorted(self.do_both(monkeypatch, patience=30)) == ["", "OperationalError"]
+
+
+class TestAGuardianWhoseAddressComesWithAPayment:
+    def ask_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Let somebody enter the address, and a payment arrive before that is committed."""
+        guardian = GuardianFactory(email=None)
+        entered, asked = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
+        end_search = guardians.end_search
+
+        def end_late(**search: Any) -> None:
+            end_search(**search)
+            entered()
+            asked()
+
+        def enter() -> None:
+            set_guardian_address(guardian_id=guardian.pk, email=PARENT, now=utc_now())
+
+        def ask() -> None:
+            entered()
+            try:
+                with transaction.atomic():
+                    ask_who_is_guardian(guardian_id=guardian.pk)
+            finally:
+                asked()
+
+        monkeypatch.setattr(guardians, "end_search", end_late)
+        return [getattr(answer, "kind", "") for answer in at_once(enter, ask)]
+
+    def test_is_asked_for_when_the_payment_is_handled_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.ask_meanwhile(monkeypatch) == ["", "OperationalError"]
+        assert examine() == {}
+
+    def test_without_the_lock_would_be_asked_for_though_it_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        monkeypatch.setattr(guardians, "_lock_out_of_order", lambda pk: Guardian.objects.filter(pk=pk))
+
+        assert self.ask_meanwhile(monkeypatch) == ["", ""]
+        assert list(examine()) == ["accounts.no_task_asks_for_an_address_that_is_there"]
