@@ -6,7 +6,7 @@ show (or its own response). Scope, power, and state are checked here before it r
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
@@ -34,6 +34,7 @@ from .auditing.recording import one_deed, record, remember
 from .display import admin_url
 from .questions import Foresee, ForeseeAll, Question
 from .scoping import access_of
+from .seen import refuse_overtaken, tell_seen
 
 BULK_LIMIT = 500
 REFUSALS_TOLD = 10
@@ -42,6 +43,8 @@ Perform = Callable[..., str | HttpResponse]
 
 class StaffForm(forms.Form):
     """A back-office form: it knows who uses it and for which row, and looks like the rest of the back office."""
+
+    edits_the_row: ClassVar[bool] = False  # it shows what the row has, and replaces that
 
     def __init__(self, *args: Any, request: HttpRequest, row: Any = None, **kwargs: Any) -> None:
         self.request = request
@@ -59,7 +62,14 @@ class StaffForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         check_texts(self)
+        if self.edits_the_row and self.row is not None:
+            refuse_overtaken(self)
         return cleaned
+
+    @property
+    def seen(self) -> str:
+        """Return what the page tells about itself when it is sent back; nothing if it does not show the row."""
+        return tell_seen(self) if self.edits_the_row and self.row is not None else ""
 
     def prepare(self) -> None:
         """Fill in choices and initial values that depend on the person or the row."""

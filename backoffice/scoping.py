@@ -39,7 +39,7 @@ from .queues import QueueFilter, filtered_queues
 from .reading import ListFromReplica
 from .saved_lists import KeptFilter, find_kept, offer_filters, settings_url
 from .searching import FoundThroughOthers
-from .seen import find_overtaken, tell_seen
+from .seen import refuse_overtaken, tell_seen
 from .stories import tell_story
 
 COUNT_CAP = 10_000
@@ -149,10 +149,7 @@ class WorkspaceModelForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         check_texts(self)
-        for name, value in find_overtaken(self).items():
-            self.add_error(
-                name, f"Somebody changed this to “{value}” after you opened the page. Save again to replace it."
-            )
+        refuse_overtaken(self)
         own = cleaned.get("workspace") or getattr(self.instance, "workspace", None)
         for name, value in list(cleaned.items()):
             elsewhere = getattr(value, "workspace_id", None)

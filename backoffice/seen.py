@@ -6,28 +6,33 @@ The page carries a digest of each value. A form sent without them, by a script, 
 from typing import Any, Final
 
 from django import forms
-from django.contrib.admin.utils import display_for_field, display_for_value
-from django.core.exceptions import FieldDoesNotExist
+from django.contrib.admin.utils import display_for_value
 from django.utils.crypto import salted_hmac
 
 SEEN: Final = "_seen"
 EMPTY: Final = "nothing"
 
 
-def tell_seen(form: forms.ModelForm) -> str:
-    """Return the fields and the digests of what they show, for the hidden input of the page."""
+def tell_seen(form: forms.BaseForm) -> str:
+    """Return the fields and the digests of what they show, for the hidden input of the page: what it said before, while
+    a preview is shown."""
+    if form.is_bound and form.is_valid():
+        return str(form.data.get(SEEN, ""))
     return " ".join(f"{name}:{_digest(value)}" for name, value in _initial(form).items())
 
 
-def find_overtaken(form: forms.ModelForm) -> dict[str, str]:
-    """Return, by name, the fields that others changed since this (bound) form was opened and that saving it would
-    change back or replace, with their current values as staff read them."""
+def refuse_overtaken(form: forms.BaseForm) -> None:
+    """Add an error, from the (bound) form's `clean`, to each field that others changed since the form was opened and
+    that saving it would change back or replace."""
     seen = dict(_read(entry) for entry in form.data.get(SEEN, "").split())
-    overtaken = {name: value for name, value in _initial(form).items() if name in seen and seen[name] != _digest(value)}
-    return {name: _in_words(form, name, value) for name, value in overtaken.items() if name in form.changed_data}
+    for name, value in _initial(form).items():
+        if name in seen and seen[name] != _digest(value) and name in form.changed_data:
+            now = _in_words(form.fields[name], value)
+            told = f"Somebody changed this to “{now}” after you opened the page. Save again to replace it."
+            form.add_error(name, told)
 
 
-def _initial(form: forms.ModelForm) -> dict[str, Any]:
+def _initial(form: forms.BaseForm) -> dict[str, Any]:
     return {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
 
 
@@ -40,9 +45,12 @@ def _read(entry: str) -> tuple[str, str]:
     return name, digest
 
 
-def _in_words(form: forms.ModelForm, name: str, value: Any) -> str:
-    try:
-        column = form._meta.model._meta.get_field(name)
-    except FieldDoesNotExist:  # a field of the form alone
-        return display_for_value(value, EMPTY)
-    return display_for_field(value, column, EMPTY) or EMPTY
+def _in_words(field: forms.Field, value: Any) -> str:
+    """Return a field's value as its widget shows it."""
+    if isinstance(field, forms.BooleanField):
+        return "checked" if value else "not checked"
+    if isinstance(field, forms.ModelChoiceField):
+        return str((field.queryset and field.queryset.filter(pk=value).first()) or EMPTY)
+    if isinstance(field, forms.ChoiceField):
+        return str(dict(field.choices).get(value, value or EMPTY))  # type: ignore[arg-type]  # none of ours are grouped
+    return display_for_value(field.prepare_value(value), EMPTY) or EMPTY

@@ -115,6 +115,7 @@ class BeginForm(StaffForm):
 
 
 class WordsForm(StaffForm):
+    edits_the_row = True
     subject = forms.CharField(max_length=SUBJECT_MAX)
     body = forms.CharField(
         label="Text",

@@ -87,6 +87,7 @@ class MemberForm(StaffForm):
 
 
 class RoleForm(StaffForm):
+    edits_the_row = True
     role = forms.ChoiceField(choices=Role.choices)
 
     def prepare(self) -> None:

@@ -8,6 +8,7 @@ from django.contrib.messages import get_messages
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from accounts import passwords
 from accounts.models import Membership, User, Workspace
@@ -78,3 +79,11 @@ def as_shown(client: Client, address: str) -> tuple[dict[str, Any], forms.BaseFo
     if isinstance(form, WorkspaceModelForm) and form.seen:
         sent[SEEN] = form.seen
     return sent, form
+
+
+def opened(button: str, row: Any, *fields: str) -> tuple[StaffClient, str, dict[str, Any]]:
+    """Return an owner who has opened the button's form, its address, and what these fields show."""
+    owner = StaffClient(workspace=getattr(row, "workspace", None) or row.district.workspace, role=Role.OWNER)
+    url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{button}", args=[row.pk])
+    shown = owner.get(url).context["form"]
+    return owner, url, {**{name: shown[name].value() for name in fields}, SEEN: shown.seen}

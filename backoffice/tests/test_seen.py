@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from accounts.models import Guardianship, Learner, Workspace
+from accounts.models import Guardianship, Learner, Membership, Workspace
 from accounts.states import Role
 from accounts.tests.factories import GuardianFactory, LearnerFactory, MembershipFactory, WorkspaceFactory
 from backoffice.seen import SEEN
 from core.clock import utc_now
 
-from .staff_client import StaffClient, as_shown
+from .staff_client import StaffClient, as_shown, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -149,3 +149,17 @@ class TestALearnerWhoIsLinkedOnAGuardiansPage:
 
         assert not Guardianship.objects.exists()
         assert answer.status_code == 200
+
+
+class TestAButtonsFormThatOthersOvertook:
+    def test_is_refused_before_it_foresees_anything(self) -> None:
+        owner, url, form = opened("give_role", MembershipFactory(role=Role.VIEWER), "role")
+
+        Membership.objects.exclude(user=owner.user).update(role=Role.FINANCE)
+        answer = owner.post(url, {**form, "role": Role.ADMIN})
+
+        assert answer.context["form"].errors["role"] == [
+            "Somebody changed this to “Finance” after you opened the page. Save again to replace it."
+        ]
+        assert f'name="{SEEN}" value="{answer.context["form"].seen}"' in answer.content.decode()
+        assert answer.context["form"].seen != form[SEEN]

@@ -69,6 +69,7 @@ class LimitsForm(StaffForm):
 
 
 class ChangeForm(LimitsForm):
+    edits_the_row = True
     active = forms.BooleanField(required=False, help_text="When it is switched off, nobody can use it.")
 
     def prepare(self) -> None:

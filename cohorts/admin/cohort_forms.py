@@ -73,6 +73,7 @@ class CohortForm(TimezoneForm):
 class DatesForm(StaffForm):
     """New dates, and what moves with them."""
 
+    edits_the_row = True
     start_date = forms.DateField(widget=DAY)
     end_date = forms.DateField(widget=DAY, help_text="Its last day, in the cohort's time zone.")
     sessions = forms.ChoiceField(
@@ -122,6 +123,7 @@ def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
 
 
 class CohortZoneForm(StaffForm):
+    edits_the_row = True
     timezone = forms.ChoiceField(label="Time zone")
     deadline = forms.ChoiceField(
         choices=[("moment", "Stays at the same moment"), ("clock", "Keeps its time on the clock")],
@@ -146,6 +148,7 @@ def foresee_cohort_zone(cohort: Cohort, form: StaffForm) -> Preview:
 
 
 class CapacityForm(StaffForm):
+    edits_the_row = True
     max_enrollment = WholeNumberField(max_value=MAX_PLACES, label="Places")
 
     def prepare(self) -> None:

@@ -183,6 +183,7 @@ class GroupClassForm(TimezoneForm):
 
 
 class ClassZoneForm(StaffForm):
+    edits_the_row = True
     timezone = forms.ChoiceField(label="Time zone")
     sessions = forms.ChoiceField(
         choices=[

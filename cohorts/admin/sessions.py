@@ -70,6 +70,7 @@ class WhenFilter(DropdownFilter):
 
 
 class SessionForm(StaffForm):
+    edits_the_row = True
     date = forms.DateField(widget=DAY)
     start_time = forms.TimeField(widget=TIME)
     end_time = forms.TimeField(widget=TIME)

@@ -204,7 +204,8 @@ class TestNonsense:
         before = list(program.steps.order_by("pk").values())
         client = sign_in("superuser")
         client.raise_request_exception = False
-        form = {"title": program.title, "code": program.code, "steps-TOTAL_FORMS": "1", "steps-INITIAL_FORMS": "-1"}
+        form = {"title": program.title, "code": program.code, "active": "on"}
+        form |= {"steps-TOTAL_FORMS": "1", "steps-INITIAL_FORMS": "-1"}
         step = {"steps-0-label": "Again", "steps-0-title": "Again", "steps-0-order": str(before[0]["order"])}
 
         answer = client.post(reverse("admin:enrollments_program_change", args=[program.pk]), form | step)

@@ -85,6 +85,7 @@ def foresee_seats_added(_: None, form: AllocationForm) -> Preview:
 
 
 class SeatsForm(RequiredNoteForm):
+    edits_the_row = True
     total_seats = WholeNumberField(max_value=MAX_SEATS)
     is_active = forms.BooleanField(required=False, label="Active", help_text="Inactive: no more seats are taken.")
     field_order = ("total_seats", "is_active", "note")
@@ -105,6 +106,7 @@ def foresee_total(allocation: DistrictSeatAllocation, form: StaffForm) -> Previe
 
 
 class IdleRuleForm(StaffForm):
+    edits_the_row = True
     idle_days = WholeNumberField(
         required=False,
         min_value=IDLE_DAYS[0],

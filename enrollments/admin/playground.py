@@ -61,6 +61,7 @@ class SampleField(forms.JSONField):
 class CriteriaForm(StaffForm):
     """A row of fields for each criterion, plus a few empty rows. An emptied row is dropped; `order` moves rows."""
 
+    edits_the_row = True
     sample = SampleField(
         label="A person to try them with",
         required=False,

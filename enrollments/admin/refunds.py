@@ -40,6 +40,8 @@ def _price_of(row: Program | ProgramInstance) -> Money:
 
 
 class RefundRulesForm(StaffForm):
+    edits_the_row = True
+
     def prepare(self) -> None:
         program, instance = _split(self.row)
         policy = own_policy(program, instance)

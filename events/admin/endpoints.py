@@ -47,6 +47,7 @@ register_subject("webhook-endpoint", WebhookEndpoint)
 
 
 class EndpointForm(StaffForm):
+    edits_the_row = True
     url = forms.CharField(label="Address", max_length=500, help_text="Where events are sent by POST, with https.")
     event_types = forms.CharField(
         label="Events",

@@ -48,6 +48,7 @@ MISTAKES_TOLD = 5  # shown next to the total
 class ProviderForm(StaffForm):
     """The editable fields of a partner. The API key can be set, but is never shown."""
 
+    edits_the_row = True
     name = forms.CharField(max_length=200)
     adapter = forms.ChoiceField(choices=Adapter.choices, label="How we send it learners")
     base_url = forms.CharField(
