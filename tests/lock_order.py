@@ -53,6 +53,7 @@ _UNDER = {
     "partners_enrollmentstep": {"enrollment"},
     "cohorts_stepprogress": {"package", "class session"},
 }
+_WITHOUT_WAITING = " NOWAIT"  # whoever does not wait for a lock cannot deadlock
 _HOUSEHOLD = "SELECT pg_advisory_xact_lock("
 
 
@@ -94,7 +95,7 @@ class Recorder:
         name = "household" if sql.startswith(_HOUSEHOLD) else self._names.get(table)
         if name in _LATE and name not in names and (_LATE["cohort"] in names or self._ends_a_hold(sql)):
             name = _LATE[name]
-        if name is not None and name not in names:
+        if name is not None and name not in names and not sql.endswith(_WITHOUT_WAITING):
             names.append(name)
         answer = execute(sql, params, many, context)
         if table in self._names and not many and _UNDER.get(table, set()).isdisjoint(names):

@@ -10,6 +10,7 @@ from django.db.models.functions import Cast
 
 from accounts.models import Guardian, Learner
 from core.actors import Actor
+from core.errors import NotFound
 from core.rows import lock_rows
 from events.event import DomainEvent
 from events.publishing import publish
@@ -118,8 +119,8 @@ def _delete(enrollments: Sequence[Enrollment], actor: Actor, now: dt.datetime) -
 
 
 def _change_back(row: ImportedRow, enrollments: dict[int, Enrollment], actor: Actor, now: dt.datetime) -> bool:
-    """Return False for an enrollment whose status the import changed, as no transition leads back, and for an exit that
-    the import planned and somebody has withdrawn or replaced since.
+    """Return False for an enrollment whose status the import changed, as no transition leads back, for an exit that the
+    import planned and somebody has withdrawn or replaced since, and for what was deleted or erased since.
     """
     before = dict(row.before or {})
     status = before.pop("status", "")
@@ -132,5 +133,8 @@ def _change_back(row: ImportedRow, enrollments: dict[int, Enrollment], actor: Ac
             return False
         withdraw_exit(planned_exit_id=planned, actor=actor, now=now)
         return True
-    change_enrollment(enrollment_id=enrollment.pk, changes=before, actor=actor, now=now)
+    try:
+        change_enrollment(enrollment_id=enrollment.pk, changes=before, actor=actor, now=now)
+    except NotFound:
+        return False
     return True

@@ -8,10 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.merging import merge_learners
+from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from core.clock import utc_now
 from enrollments.changes import change_enrollment
+from enrollments.deletion import delete_enrollment
 from enrollments.imports import known
+from enrollments.imports.job import undo_import
 from enrollments.imports.reading import Format
 from enrollments.lifecycle import evaluate_enrollment
 from enrollments.models import EligibilityVerdict, Enrollment, ProgramInstance
@@ -21,7 +24,7 @@ from notifications.models import Notification
 
 from .criteria import set_criterion
 from .factories import STAFF, InstanceFactory
-from .importing import counts, csv_of, import_file
+from .importing import counts, csv_of, import_file, work_on
 
 pytestmark = pytest.mark.django_db
 
@@ -175,3 +178,24 @@ class TestALineThatDescribesAMergedLearner:
         assert (job.status, counts(job)) == ("completed", {"imported": 1})
         assert Enrollment.objects.get().learner == keep
         assert job.rows.get().subject == ""  # nobody to count as new when it is undone
+
+
+class TestUndoingAnUpdate:
+    @pytest.mark.parametrize("since", ["deleted", "erased"])
+    def test_leaves_what_nobody_changes_any_more(self, since: str) -> None:
+        """It is gone when the worker comes to it; the others are changed back."""
+        instance = enrolled(InstanceFactory(review_mode=ReviewMode.MANUAL))
+        changes = {name: told_of(name) for name in ("ann0", "ann1")}
+        job = import_file(instance, lines(changes), Format.JSON_LINES, on_duplicate="update")
+        gone, other = Enrollment.objects.filter(serial_number="7").order_by("pk")
+
+        undo_import(job_id=job.pk, actor=STAFF, now=utc_now())
+        if since == "deleted":
+            delete_enrollment(enrollment_id=gone.pk, actor=STAFF, now=utc_now())
+        else:
+            Learner.objects.filter(pk=gone.learner_id).update(erased_at=utc_now())
+        work_on(job)
+
+        other.refresh_from_db()
+        assert (job.status, job.counts["undone"], job.counts["kept"]) == ("completed", 1, 1)
+        assert (other.serial_number, other.metadata) == ("", OLD["metadata"])
