@@ -35,6 +35,7 @@ from ..any_order import AnyOrder, pick
 
 MORE_LEARNERS = 4
 TRIES = 10
+KINDS_OF_A_RUN = 24
 
 Step = Callable[[], None]
 UseCase = Callable[..., Any]
@@ -125,14 +126,14 @@ class Acting(AnyOrder):
         define(self.instance, group(self.instance, 2, GroupRule.ALL_IN_ORDER))
 
     def act(self, areas: Sequence[Area], *, run: int, seed: int, steps: int) -> Outcome:
-        """Take this many random steps: half of them among those on which all others build, half among those that
-        belong to the run, a quarter of all there are. Few kinds meet each other more often than many, and in another
-        run they are others. A step for which there is no row is left out.
+        """Take this many random steps: half of them among those on which all others build, half among the few kinds
+        that belong to the run. Few meet each other more often than many, and in another run they are others. A step
+        for which there is no row is left out.
         """
         self.chance = random.Random(seed)
         self.outcome = Outcome()
         kinds = len(list(self._all(areas)))
-        of_this_run = random.Random(run).sample(range(kinds), kinds // 4)
+        of_this_run = random.Random(run).sample(range(kinds), min(KINDS_OF_A_RUN, kinds // 4))
         with connection.cursor() as cursor:  # a busy machine is not a fault
             cursor.execute("SET lock_timeout = '25s'")
         with _told_of_swallowed_errors(self.outcome):
