@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 
 from core.addresses import canonical_address
 from core.errors import DomainError, FieldError, NotFound, invalid_field
-from core.rows import insert_unless_present
+from core.rows import hold_row, insert_unless_present
 
 from .invitation_links import OPEN
 from .models import Guardian, Guardianship
@@ -142,7 +142,9 @@ def ask_who_is_guardian(*, guardian_id: int) -> None:
     The payer is not asked: paying does not prove that somebody is the parent. Joins the caller's transaction. Raises
     OperationalError if somebody is changing the guardian at the moment, who would not see the task.
     """
-    unreachable = _lock_out_of_order(guardian_id).filter(email__isnull=True)
+    unreachable = Guardian.objects.filter(pk=guardian_id, email__isnull=True)
+    if unreachable.exists():
+        hold_row(Guardian, guardian_id)
     for workspace_id in unreachable.values_list("workspace_id", flat=True):
         raise_staff_task(
             workspace_id=workspace_id,
@@ -151,11 +153,6 @@ def ask_who_is_guardian(*, guardian_id: int) -> None:
             summary="A payment arrived, but the guardian has no email address and sees nothing. "
             "Find out who the guardian is, and invite them.",
         )
-
-
-def _lock_out_of_order(guardian_id: int) -> QuerySet[Guardian]:
-    """Select the guardian, who is otherwise locked before a payment, without waiting: the request is repeated."""
-    return Guardian.objects.select_for_update(no_key=True, nowait=True).filter(pk=guardian_id)
 
 
 def end_search(*, guardian_id: int, resolution: str, now: dt.datetime) -> None:

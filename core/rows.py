@@ -219,6 +219,16 @@ def lock_rows(model: type[Model], *keys: int) -> None:
             cursor.execute(sql, [list(keys)])
 
 
+def hold_row(model: type[Model], key: int) -> None:
+    """Keep others from changing a row until the transaction ends, though not from holding it, too. It is for rows that
+    others lock before what the caller has locked: raises OperationalError instead of waiting for them."""
+    if connection.features.has_select_for_update:
+        table = connection.ops.quote_name(model._meta.db_table)
+        column = connection.ops.quote_name(str(model._meta.pk.column))
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT 1 FROM {table} WHERE {column} = %s FOR SHARE NOWAIT", [key])  # noqa: S608  (names)
+
+
 @dataclass(frozen=True, slots=True)
 class _Table:
     """The fixed parts of a model's INSERT, and how the database expects the values of its columns."""

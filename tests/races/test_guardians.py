@@ -9,14 +9,14 @@ from accounts import guardian_invitations, guardians, newcomers
 from accounts.guardian_invitations import accept_guardian_invitation, invite_guardian
 from accounts.guardians import add_guardian, ask_who_is_guardian, set_guardian_address
 from accounts.invitation_links import find_invitation
-from accounts.models import Guardian, GuardianInvitation, Guardianship, User
+from accounts.models import Guardian, GuardianInvitation, Guardianship, StaffTask, User
 from accounts.sign_in import find_or_open_account
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, proven_user
 from cohorts.sale import participants
 from cohorts.sale.limits import refuse_more_learners
 from cohorts.sale.participants import add_child
 from core.clock import utc_now
-from core.rows import lock_rows
+from core.rows import hold_row, lock_rows
 from operations.doctor import examine
 from tests.processes import Meeting, at_once
 
@@ -163,7 +163,25 @@ class TestAGuardianWhoseAddressComesWithAPayment:
 
     def test_without_the_lock_would_be_asked_for_though_it_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
-        monkeypatch.setattr(guardians, "_lock_out_of_order", lambda pk: Guardian.objects.filter(pk=pk))
+        monkeypatch.setattr(guardians, "hold_row", lambda *row: None)
 
         assert self.ask_meanwhile(monkeypatch) == ["", ""]
         assert list(examine()) == ["accounts.no_task_asks_for_an_address_that_is_there"]
+
+    def test_holds_up_no_other_payment(self) -> None:
+        """The parent pays for two children at once."""
+        guardian = GuardianFactory(email=None)
+        both = Meeting(lambda: None, patience=30)
+
+        def ask() -> None:
+            with transaction.atomic():
+                ask_who_is_guardian(guardian_id=guardian.pk)
+                both()
+
+        def ask_later() -> None:
+            with transaction.atomic():
+                hold_row(Guardian, guardian.pk)
+                both()
+
+        assert [getattr(answer, "kind", "") for answer in at_once(ask, ask_later)] == ["", ""]
+        assert StaffTask.objects.count() == 1
