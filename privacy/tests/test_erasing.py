@@ -29,7 +29,7 @@ from billing.models import Payment
 from cohorts.tests.factories import cohort_with, reserve
 from core.actors import SYSTEM
 from core.clock import utc_now
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from core.invariants import Extent
 from core.personal import Fate
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
@@ -294,7 +294,7 @@ class TestErasing:
         learner = LearnerFactory()
         erase(learner)
 
-        with pytest.raises(NotFound, match="was erased"):
+        with pytest.raises(Invalid, match="no such learner"):
             register_guardian(
                 workspace_id=learner.workspace_id, external_id="G-1", email=None, learner_ids=[learner.cuid]
             )

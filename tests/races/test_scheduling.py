@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cohorts.course import replanning, scheduling
+from cohorts.course import scheduling
 from cohorts.course.replanning import change_class_zone
 from cohorts.course.scheduling import clone_cohort, reschedule_session, schedule_cohort
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass
@@ -140,19 +140,24 @@ class TestASessionScheduledWhileItsClassChangesItsTimeZone:
         group_class = GroupClassFactory(workspace=program.workspace)
         step = program.steps.create(order=1, label="Week 1", title="Topic")
         CourseStepOption.objects.create(step=step, group_class=group_class)
-        meet = Meeting(lambda: None, patience=patience)
+        planned, changed = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=patience)
         plan = scheduling.plan_meetings
-        monkeypatch.setattr(scheduling, "plan_meetings", lambda *asked, **more: (plan(*asked, **more), meet())[0])
-        plan_zone = replanning.plan_class_zone
-        monkeypatch.setattr(replanning, "plan_class_zone", lambda **asked: (plan_zone(**asked), meet())[0])
 
+        def plan_and_wait(*asked: Any, **more: Any) -> Any:
+            found = plan(*asked, **more)
+            planned()
+            changed()
+            return found
+
+        def change() -> None:
+            planned()
+            change_class_zone(group_class_id=group_class.pk, timezone="Asia/Tokyo", keep_clock=False, now=utc_now())
+            changed()
+
+        monkeypatch.setattr(scheduling, "plan_meetings", plan_and_wait)
         answers = at_once(
             lambda: said(lambda: schedule_cohort(cohort_id=cohort.pk)),
-            lambda: said(
-                lambda: change_class_zone(
-                    group_class_id=group_class.pk, timezone="Asia/Tokyo", keep_clock=False, now=utc_now()
-                )
-            ),
+            lambda: said(change),
         )
 
         assert answers == ["done", "done"]
