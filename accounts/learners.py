@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 
 from core.addresses import canonical_address
 from core.contact import check_phone, check_postal
-from core.errors import DomainError, FieldError, NotFound, Unavailable, refuse, require
+from core.errors import DomainError, FieldError, NotFound, Unavailable, refuse
 from core.ids import is_cuid
 from core.rows import insert_unless_present, lock_rows
 
@@ -60,17 +60,27 @@ def find_or_create_learner(
         address=address or {},
     )
     asked.derive_identity()
+    for _ in range(ATTEMPTS):
+        found = _find_or_insert(asked)
+        if found is not None:
+            return found
+    raise Unavailable("The learner is being changed by others; repeat the request.")
+
+
+def _find_or_insert(asked: Learner) -> tuple[Learner, bool] | None:
+    """Return None if the learner who stood in the way of an insert is no longer there, or no longer the same person."""
+    known = None
     if asked.external_id is None:
         # One statement for a new learner, which most requests are about.
-        if insert_unless_present(asked, unless_same=("workspace_id", "person")):
-            notice_possible_twins(learner=asked)
-            return asked, True
-        return complete_learner(_find_again(asked), asked), False
-    known = _find(asked)
-    if known is None and insert_unless_present(asked):
+        is_new = insert_unless_present(asked, unless_same=("workspace_id", "person"))
+    else:
+        known = _find(asked)
+        is_new = known is None and insert_unless_present(asked)
+    if is_new:
         notice_possible_twins(learner=asked)
         return asked, True
-    return complete_learner(known or _find_again(asked), asked), False
+    known = known or _find(asked)
+    return None if known is None else (complete_learner(known, asked), False)
 
 
 def checked_contact(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,11 +171,6 @@ def _find(asked: Learner) -> Learner | None:
     raise Unavailable("The learner is being merged with others; repeat the request.")
 
 
-def _find_again(asked: Learner) -> Learner:
-    """Return the learner whose row made an insert fail."""
-    return require(_find(asked), "what stood in the way of an insert is visible to the next statement")
-
-
 def _look_up(asked: Learner) -> Learner | None:
     matches = Q(person=asked.person)
     if asked.external_id is not None:
@@ -214,6 +219,9 @@ def _adopted(known: Learner, asked: Learner) -> Learner:
         with transaction.atomic():
             known.external_id = asked.external_id
             known.save(update_fields=["external_id", "external_key", "identity"])
-    except IntegrityError:  # a learner with this external id was created a moment ago: that one is meant
-        return _find_again(asked)
+    except IntegrityError as error:  # a learner with this external id was created a moment ago: that one is meant
+        meant = _find(asked)
+        if meant is None:
+            raise Unavailable("The learner is being changed by others; repeat the request.") from error
+        return meant
     return known

@@ -4,8 +4,10 @@ from typing import Any
 import pytest
 from django.db import close_old_connections, connection, transaction
 
+from accounts import learners
 from accounts.learners import find_or_create_learner
 from accounts.models import Learner
+from core.errors import Unavailable
 
 from .factories import LearnerFactory, WorkspaceFactory
 
@@ -260,3 +262,29 @@ class TestManyAskingAtOnce:
         self.run_at_once(work, count=2)
 
         assert order == [0, 1]
+
+
+@pytest.mark.django_db
+class TestALearnerWhoIsGoneWhenTheInsertFails:
+    """Somebody with the same address and names stood in its way, and has been removed or renamed since."""
+
+    def test_is_looked_for_and_inserted_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        blocking = LearnerFactory(**JANE)
+
+        def rename_and_find_nobody(asked: Learner) -> None:
+            renamed = Learner.objects.get(pk=blocking.pk)
+            renamed.first_name = "Joan"
+            renamed.save()
+
+        monkeypatch.setattr(learners, "_find", rename_and_find_nobody)
+        found, is_new = find_or_create_learner(workspace_id=blocking.workspace_id, **JANE)
+
+        assert is_new
+        assert found != blocking
+
+    def test_is_unavailable_if_that_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        blocking = LearnerFactory(**JANE)
+        monkeypatch.setattr(learners, "_find", lambda asked: None)
+
+        with pytest.raises(Unavailable):
+            find_or_create_learner(workspace_id=blocking.workspace_id, **JANE)

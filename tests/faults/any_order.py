@@ -227,7 +227,8 @@ class AnyOrder(RuleBasedStateMachine):
         }[outcome]
         if checkout.status not in LIVE_CHECKOUTS and outcome != "paid":
             return  # Stripe does not take back what it has said
-        _open_at_stripe(checkout)
+        if not _open_at_stripe(checkout):
+            return
         self.attempt(record_session, checkout_id=checkout.pk, session=session_of(checkout, **told))
 
     @precondition(there_are(PAID_BY_STRIPE))
@@ -336,5 +337,7 @@ def _expire(*, checkout_id: int, now: dt.datetime) -> Checkout:
     return record_session(checkout_id=checkout_id, session=session_of(checkout, **EXPIRED), now=now)
 
 
-def _open_at_stripe(checkout: Checkout) -> None:
-    Checkout.objects.filter(pk=checkout.pk).update(stripe_session_id=f"cs_rows_{checkout.pk}")
+def _open_at_stripe(checkout: Checkout) -> bool:
+    """Return whether Stripe has it: it never gets one that ended before."""
+    sent = Checkout.objects.filter(models.Q(status__in=LIVE_CHECKOUTS) | models.Q(stripe_session_id__isnull=False))
+    return bool(sent.filter(pk=checkout.pk).update(stripe_session_id=f"cs_rows_{checkout.pk}"))
