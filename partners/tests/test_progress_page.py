@@ -127,7 +127,8 @@ class TestAWayThroughPartners:
         page = seen(enrollment)
 
         assert f"It is our turn: something went wrong between {partner(enrollment, 1)} and us" in page
-        assert "422" not in page
+        assert "HTTP 422" not in page
+        assert "bad seat" not in page
 
     def test_counts_a_step_that_staff_skipped_and_does_not_tell_why(self) -> None:
         enrollment = approved(steps=2)

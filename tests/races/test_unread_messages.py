@@ -59,10 +59,17 @@ class TestAMessageThatArrivesUnread:
         provider = ProviderFactory(webhook_secret=new_signing_secret())
         first = receive(provider, "m1", {"happened": "course.completed", "id": "1"})
         change_provider(provider_id=provider.pk, field_map=THEIRS, now=utc_now())
-        meet = Meeting(lambda answer: answer, patience=patience)
-        monkeypatch.setattr(unread, "settle_staff_task", lambda **task: settle_staff_task(**meet(task)))
+        read, received = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=patience)
 
-        at_once(
-            lambda: handle_event(event_id=first.pk, now=utc_now()).pk,
-            lambda: meet(receive(provider, "m2", {"id": "2"}).pk),
-        )
+        def settle_late(**task: Any) -> None:
+            read()
+            received()
+            settle_staff_task(**task)
+
+        def receive_another() -> None:
+            read()
+            receive(provider, "m2", {"id": "2"})
+            received()
+
+        monkeypatch.setattr(unread, "settle_staff_task", settle_late)
+        at_once(lambda: handle_event(event_id=first.pk, now=utc_now()).pk, receive_another)
