@@ -63,7 +63,6 @@ class TestLooking:
         assert look(payment.workspace) == []
         assert Mismatch.objects.get().settled_at is not None
 
-    @pytest.mark.sqlite
     def test_ends_several_at_once_in_the_order_of_their_keys(self) -> None:
         payments = [paid() for _ in range(2)]
         Payment.objects.update(workspace=payments[0].workspace)
