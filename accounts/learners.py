@@ -64,7 +64,7 @@ def find_or_create_learner(
         found = _find_or_insert(asked)
         if found is not None:
             return found
-    raise Unavailable("The learner is being changed by others; repeat the request.")
+    raise _busy()
 
 
 def _find_or_insert(asked: Learner) -> tuple[Learner, bool] | None:
@@ -81,6 +81,10 @@ def _find_or_insert(asked: Learner) -> tuple[Learner, bool] | None:
         return asked, True
     known = known or _find(asked)
     return None if known is None else (complete_learner(known, asked), False)
+
+
+def _busy() -> Unavailable:
+    return Unavailable("The learner is being changed by others; repeat the request.")
 
 
 def checked_contact(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,6 +226,6 @@ def _adopted(known: Learner, asked: Learner) -> Learner:
     except IntegrityError as error:  # a learner with this external id was created a moment ago: that one is meant
         meant = _find(asked)
         if meant is None:
-            raise Unavailable("The learner is being changed by others; repeat the request.") from error
+            raise _busy() from error
         return meant
     return known

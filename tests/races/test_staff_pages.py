@@ -1,6 +1,7 @@
 """A form that staff save while somebody else changes its row: Django writes every column back as it was read."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from accounts.states import Role
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, as_shown
 from core.clock import utc_now
+from core.errors import Invalid
 from enrollments.eligibility.criteria import CriterionDraft, change_criteria
 from enrollments.models import ProgramInstance
+from enrollments.programs import make_default
 from enrollments.tests.factories import STAFF, InstanceFactory
 from operations.doctor import examine
 from tests.processes import Meeting, at_once
@@ -132,3 +135,31 @@ class TestAnInstancesPageThatIsSavedWhileItsCriteriaChange:
         unlocked(monkeypatch)
 
         assert self.version_after(monkeypatch, patience=30) == 0
+
+
+class TestAnInstanceThatIsSwitchedOffOnItsPageWhileItBecomesTheDefault:
+    def switch_off_and_make_default(self, monkeypatch: pytest.MonkeyPatch) -> ProgramInstance:
+        """Without the lock on the workspace, the other one waits for the instance itself, which it has read before."""
+        before = InstanceFactory()
+        instance = InstanceFactory(workspace=before.workspace, is_default=False)
+
+        def change() -> None:
+            with suppress(Invalid):
+                make_default(instance_id=instance.pk)
+
+        save_while(change, instance, monkeypatch, patience=0.5, active="")
+        return ProgramInstance.objects.get(pk=instance.pk)
+
+    def test_does_not_become_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        switched_off = self.switch_off_and_make_default(monkeypatch)
+
+        assert (switched_off.active, switched_off.is_default) == (False, False)
+        assert ProgramInstance.objects.filter(is_default=True, active=True).count() == 1
+
+    def test_without_the_lock_would_become_it_switched_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        monkeypatch.setattr("enrollments.admin.programs.lock_default", lambda workspace_id: None)
+
+        switched_off = self.switch_off_and_make_default(monkeypatch)
+
+        assert (switched_off.active, switched_off.is_default) == (False, True)
