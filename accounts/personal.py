@@ -3,7 +3,7 @@
 from allauth.account.models import EmailAddress
 from django.contrib.sessions.models import Session
 from django.db.models import F, Q, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Concat, Reverse
+from django.db.models.functions import Cast, Concat
 
 from core.personal import ERASED, NOWHERE, Fate, Kind, Person, Personal, kept, unless_empty
 
@@ -24,6 +24,7 @@ from .models import (
     StaffTask,
     User,
 )
+from .staff_tasks import find_tasks_about
 
 
 def _nowhere(prefix: str, column: str) -> Concat:
@@ -49,14 +50,7 @@ def _erase_accounts(person: Person) -> int:
 
 
 def tasks_about(person: Person) -> QuerySet[StaffTask]:
-    """Return the tasks about their rows, or about parts of them. A task about two learners may name them last, which an
-    index finds by the end of the subject, read backwards."""
-    named = Q(subject__in=person.subjects)
-    for subject in person.subjects:
-        named |= Q(subject__startswith=f"{subject}/")
-    for learner_id in person.learners:
-        named |= Q(backwards__startswith=f"/learner:{learner_id}"[::-1])
-    return StaffTask.objects.alias(backwards=Reverse("subject")).filter(named, workspace=person.workspace)
+    return find_tasks_about(workspace_id=person.workspace, subjects=person.subjects, learner_ids=person.learners)
 
 
 PERSONAL = (

@@ -1,11 +1,11 @@
 """Removes learners and guardians that nothing refers to, such as those a mistaken import brought in."""
 
 from django.db import DEFAULT_DB_ALIAS, transaction
-from django.db.models import Q
 
 from .guardians import lock_guardian
 from .learners import lock_live_learner
-from .models import Guardian, Learner, StaffTask
+from .models import Guardian, Learner
+from .staff_tasks import find_tasks_about
 
 
 @transaction.atomic
@@ -14,14 +14,9 @@ def remove_unused_learner(*, learner_id: int) -> bool:
     asked about them, or anything else refers to them, including deleted enrollments. Raises LearnerMerged.
     """
     learner = lock_live_learner(learner_id)
-    name = f"learner:{learner_id}"
-    named = Q(subject=name) | Q(subject__startswith=f"{name}/") | Q(subject__endswith=f"/{name}")
-    is_used = (
-        learner.user_id is not None
-        or learner.guardianships.exists()
-        or learner.leads.exists()
-        or StaffTask.objects.filter(named).exists()
-    )
+    subjects = [f"learner:{learner_id}"]
+    asked = find_tasks_about(workspace_id=learner.workspace_id, subjects=subjects, learner_ids=[learner_id])
+    is_used = learner.user_id is not None or learner.guardianships.exists() or learner.leads.exists() or asked.exists()
     return not is_used and _is_deleted(learner)
 
 
@@ -30,11 +25,9 @@ def remove_unused_guardian(*, guardian_id: int) -> bool:
     """Remove a guardian, or return False for one who stays: they answer for a learner, were invited, staff were asked
     about them, or anything else refers to them. Raises NotFound."""
     guardian = lock_guardian(guardian_id)
-    is_used = (
-        guardian.guardianships.exists()
-        or guardian.invitations.exists()
-        or StaffTask.objects.filter(subject=f"guardian:{guardian_id}").exists()
-    )
+    subjects = [f"guardian:{guardian_id}"]
+    asked = find_tasks_about(workspace_id=guardian.workspace_id, subjects=subjects, learner_ids=())
+    is_used = guardian.guardianships.exists() or guardian.invitations.exists() or asked.exists()
     return not is_used and _is_deleted(guardian)
 
 

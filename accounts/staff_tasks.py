@@ -1,9 +1,11 @@
 """Tasks that wait for a person: raised by code that can't decide alone, completed by staff with a note on how."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import structlog
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Reverse
 
 from core.errors import Contradiction, DomainError, NotFound, invalid_field
 from core.rows import insert_unless_present
@@ -91,3 +93,16 @@ def settle_staff_tasks(*, kind: TaskKind, subjects: Sequence[str], resolution: s
     waiting = StaffTask.objects.filter(kind=kind.name, subject__among=subjects, status=TaskStatus.OPEN)
     if settled := waiting.update(status=TaskStatus.DONE, done_at=now, resolution=resolution):
         log.info("staff_tasks_settled", kind=kind.name, subjects=list(subjects)[:20], settled=settled)
+
+
+def find_tasks_about(
+    *, workspace_id: int, subjects: Collection[str], learner_ids: Collection[int]
+) -> QuerySet[StaffTask]:
+    """Return the tasks, open or done, about these subjects, or about parts of them. A task about two learners may name
+    them last, which an index finds by the end of the subject, read backwards."""
+    named = Q(subject__in=subjects)
+    for subject in subjects:
+        named |= Q(subject__startswith=f"{subject}/")
+    for learner_id in learner_ids:
+        named |= Q(backwards__startswith=f"/learner:{learner_id}"[::-1])
+    return StaffTask.objects.alias(backwards=Reverse("subject")).filter(named, workspace=workspace_id)
