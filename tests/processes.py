@@ -17,6 +17,8 @@ from core import work
 
 _forking = multiprocessing.get_context("fork")
 SECONDS = 60.0
+BOTH_COME = 20.0  # seconds that callers of a Meeting wait for each other
+KEPT_OUT = 0.5  # the same, where a lock keeps one of them out
 _connections_of_the_test: list[Any] = []  # so that nothing in a forked process cleans them up
 
 
@@ -63,22 +65,28 @@ def in_process(call: Callable[[], Any], *, seconds: float = SECONDS) -> Any:
 
 
 class Meeting:
-    """Wraps a function so that callers in `parties` processes leave it together. If a lock keeps one of them out, the
-    others continue alone after `patience` seconds. The test itself may not call it: it would wait alone, and nobody
-    would meet after it.
+    """Wraps a function so that callers in `parties` processes leave it together, every time or `once`, however slow the
+    machine is. Where a lock is to keep one of them out, the others continue alone after `patience` seconds: `KEPT_OUT`
+    is enough there. The test itself may not call it: it would wait alone, and nobody would meet after it.
     """
 
-    def __init__(self, function: Callable[..., Any], *, parties: int = 2, patience: float = 0.5) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, parties: int = 2, patience: float = BOTH_COME, once: bool = False
+    ) -> None:
         self._function = function
         self._patience = patience
         self._barrier = _forking.Barrier(parties)
+        self._once = once
+        self._have_met = _forking.Event()
         self._test = os.getpid()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         assert os.getpid() != self._test, "make what the race is about before its calls are to meet"
         answer = self._function(*args, **kwargs)
-        with contextlib.suppress(threading.BrokenBarrierError):
-            self._barrier.wait(self._patience)
+        if not (self._once and self._have_met.is_set()):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self._barrier.wait(self._patience)
+                self._have_met.set()
         return answer
 
 

@@ -166,7 +166,7 @@ class TestSixteenAtOnce:
 
     def test_without_the_series_would_take_the_same_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Negative control: reading the last number and adding one."""
-        monkeypatch.setattr(issue, "take_number", Meeting(read_and_add, parties=16, patience=30))
+        monkeypatch.setattr(issue, "take_number", Meeting(read_and_add, parties=16))
         calls, _ = sixteen_issuers(each=1)
 
         answers = at_once(*calls)

@@ -105,7 +105,7 @@ class TestSettlingAtOnce:
         """Control: both see no payment yet, and only the unique index is left to refuse the second."""
         submitted = world.submitted()
         world.pay(submitted)
-        monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(lock_payment_of_intent, patience=10))
+        monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(lock_payment_of_intent))
         monkeypatch.setattr(outcome, "lock_checkout_with_subject", lambda pk: Checkout.objects.get(pk=pk))
 
         answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())] * 2)
@@ -137,7 +137,7 @@ class TestTwoRefundsAtOnce:
     ) -> None:
         """Control."""
         payment = world.paid()
-        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refundable_minor, patience=10))
+        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refundable_minor))
         monkeypatch.setattr(refunds, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
 
         self.ask_twice(payment)

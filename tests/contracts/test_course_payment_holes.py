@@ -176,7 +176,7 @@ class TestTwoDeliveriesAtOnce:
 
     def look_and_create_at_once(self) -> list[Any]:
         place = CohortPlace.objects.select_related("learner").get(checkout=start(cohort_with()))
-        look = Meeting(StudentPackage.objects.filter(learner=place.learner).exists, patience=10)
+        look = Meeting(StudentPackage.objects.filter(learner=place.learner).exists)
         return at_once(*[partial(self.look_and_create, look, place.pk)] * 2)
 
     def look_and_create(self, look: Callable[[], bool], place_id: int) -> str:

@@ -67,7 +67,7 @@ class TestReducingATotalWhileSeatsAreTaken:
             route(instance.workspace)
             taken()
 
-        looked, taken = (Meeting(lambda: None, patience=10) for _ in range(2))
+        looked, taken = (Meeting(lambda: None) for _ in range(2))
         with without_constraints((DistrictSeatAllocation, "allocation_never_oversold")):
             instance = InstanceFactory(price=None)
             allocation = seats(instance.workspace, total=5)

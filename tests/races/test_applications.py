@@ -66,7 +66,7 @@ class TestTheLastPlace:
         instance = instance_with_form(capacity=1)
         tokens = [received(instance, number) for number in range(2)]
         monkeypatch.setattr(admission, "lock_instance", lambda pk: ProgramInstance.objects.get(pk=pk))
-        monkeypatch.setattr(admission, "_taken", Meeting(admission._taken, patience=5))
+        monkeypatch.setattr(admission, "_taken", Meeting(admission._taken))
 
         answers = at_once(*[partial(confirm, token) for token in tokens])
 
@@ -78,7 +78,7 @@ class TestAFormThatIsSentAgain:
         instance = instance_with_form()
         received(instance, 1, submission="one")
         application = Application.objects.get()
-        meeting = Meeting(lambda: None, patience=30)
+        meeting = Meeting(lambda: None)
 
         def insert_and_meet(row: Application, **more: Any) -> bool:
             is_new = insert_unless_present(row, **more)
@@ -113,7 +113,7 @@ class TestOneLink:
         """Control: both see a waiting application."""
         token = received(instance_with_form(), 1)
         monkeypatch.setattr(Application.objects, "select_for_update", Application.objects.all)
-        monkeypatch.setattr(confirmation, "require_open", Meeting(require_open, patience=5))
+        monkeypatch.setattr(confirmation, "require_open", Meeting(require_open))
 
         answers = at_once(*[partial(confirm, token)] * 2)
 
@@ -161,10 +161,10 @@ class TestTwoApplicationsOfOneLearner:
         monkeypatch.setattr(confirmation, "_find_learner", lambda application: learner)
         monkeypatch.setattr(identification, "lock_live_learner", lambda pk: learner)
         unlocked = Enrollment.objects.select_related("instance")
-        monkeypatch.setattr(identification, "lock_enrollment", Meeting(lambda pk: unlocked.get(pk=pk), patience=5))
+        monkeypatch.setattr(identification, "lock_enrollment", Meeting(lambda pk: unlocked.get(pk=pk)))
         monkeypatch.setattr(identification, "_refuse_second", lambda *_: None)
         if start is new:
-            monkeypatch.setattr(identification, "_refuse_second", Meeting(lambda *_: None, patience=5))
+            monkeypatch.setattr(identification, "_refuse_second", Meeting(lambda *_: None))
         save_enrollments_in_any_state(monkeypatch)
         guards = (
             (Enrollment, "enrollment_one_current"),

@@ -63,7 +63,7 @@ def outcomes(*calls: Callable[[], str]) -> list[str]:
 
 def lock_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let both read the present state before either changes it."""
-    read = Meeting(lambda enrollment: Certificate.objects.live().filter(enrollment=enrollment).first(), patience=10)
+    read = Meeting(lambda enrollment: Certificate.objects.live().filter(enrollment=enrollment).first())
     monkeypatch.setattr(certificates, "lock_enrollment", lambda pk: Enrollment.objects.get(pk=pk))
     monkeypatch.setattr(certificates, "_find_live", read)
 
@@ -122,7 +122,7 @@ class TestRevokingAgainstReissuing:
     def test_without_the_lock_would_both_succeed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: staff are told that it is revoked, while another one is valid."""
         certificate = self.live()
-        read = Meeting(lambda pk: Certificate.objects.select_related("enrollment").get(pk=pk), patience=10)
+        read = Meeting(lambda pk: Certificate.objects.select_related("enrollment").get(pk=pk))
         monkeypatch.setattr(certificates, "_lock_live", read)
 
         answers = outcomes(revoked(certificate), reissued(certificate))

@@ -43,9 +43,9 @@ class TestOneConsent:
     def test_without_the_lock_is_refused_by_the_constraint(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both look before either has written."""
         learner_id, text_id = asked()
-        unlocked = Meeting(lambda pk: Learner.objects.get(pk=pk), patience=5)
+        unlocked = Meeting(lambda pk: Learner.objects.get(pk=pk))
         monkeypatch.setattr(consents, "lock_live_learner", unlocked)
-        monkeypatch.setattr(consents, "_read_held", Meeting(consents._read_held, patience=5))
+        monkeypatch.setattr(consents, "_read_held", Meeting(consents._read_held))
 
         answers = at_once(*[partial(give, learner_id, text_id)] * 2)
 

@@ -127,7 +127,7 @@ class TestBookingByManyAtOnce:
         assert broken() == set()
 
     def test_without_the_guard_overfills_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        everybody_looks = Meeting(ClassSession.objects.get, parties=PROCESSES, patience=30)
+        everybody_looks = Meeting(ClassSession.objects.get, parties=PROCESSES)
         monkeypatch.setattr(booking, "take_seats", partial(look_then_take, everybody_looks))
         cohort = cohort_with(options=(2,), seats=5, max_enrollment=PROCESSES)
         packages = sold(cohort, PROCESSES)
@@ -218,8 +218,8 @@ class TestOneLearnerAtTheSameHour:
     def test_without_the_learner_s_lock_books_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
         package, choices = self.overlapping()
-        monkeypatch.setattr(booking, "lock_learner_of_package", Meeting(read_package, patience=30))
-        monkeypatch.setattr(booking, "_steps_of", Meeting(booking._steps_of, patience=30))
+        monkeypatch.setattr(booking, "lock_learner_of_package", Meeting(read_package))
+        monkeypatch.setattr(booking, "_steps_of", Meeting(booking._steps_of))
 
         answers = at_once(*[partial(book_one, package, choice) for choice in choices])
 
@@ -257,7 +257,7 @@ class TestWithoutTheLocks:
         (package,) = sold(cohort, 1)
         choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.order_by("step__order", "id")]
         monkeypatch.setattr(booking, "lock_learner_of_package", read_package)
-        monkeypatch.setattr(steps, "lock_package_row", Meeting(lambda pk: None, patience=30))
+        monkeypatch.setattr(steps, "lock_package_row", Meeting(lambda pk: None))
 
         answers = at_once(*[partial(book_one, package, choice) for choice in choices])
 

@@ -278,7 +278,7 @@ class TestWithoutItsGuard:
         payment = Payment.objects.get(pk=package.payment_id)
         StripeWorld(stripe).client.v1.refunds.create({"payment_intent": str(payment.payment_intent_id)})
         told = get_gateway().list_refunds(str(payment.payment_intent_id))
-        look = Meeting(Payment.objects.select_related("checkout").get, patience=30)
+        look = Meeting(Payment.objects.select_related("checkout").get)
         monkeypatch.setattr(refunds, "lock_payment_with_subject", lambda pk: look(pk=pk))
 
         answers = at_once(*[lambda: record_refunds(payment_id=payment.pk, refunds=told, now=utc_now()).status] * 2)

@@ -72,9 +72,7 @@ class TestTheLastPlace:
         assert examine() == {}
 
     def test_without_the_guard_goes_to_several(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            checkout, "hold_place", partial(read_then_hold, Meeting(look, parties=STUDENTS, patience=30))
-        )
+        monkeypatch.setattr(checkout, "hold_place", partial(read_then_hold, Meeting(look, parties=STUDENTS)))
         with without_constraints((Cohort, "cohort_never_oversold")):
             cohort = cohort_with(max_enrollment=1)
             wanting = students(cohort, STUDENTS)

@@ -37,7 +37,7 @@ from core.rows import lock_rows
 from enrollments.models import Enrollment, Program
 from operations.doctor import examine
 from sandbox.testing import SandboxProcess
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 from .attempts import four_times_in_walks
 
@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
 def meeting() -> Meeting:
-    return Meeting(lambda: None, patience=10)
+    return Meeting(lambda: None)
 
 
 class TestAStepAddedDuringAPurchase:
@@ -167,7 +167,7 @@ class TestAStepTakenOutDuringABooking:
 
 class TestAStepTakenOutWhileItIsExcused:
     def test_is_gone_or_excused_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        answers = self.take_out_and_excuse(monkeypatch, patience=0.5)
+        answers = self.take_out_and_excuse(monkeypatch, patience=KEPT_OUT)
 
         assert answers in (["done", "step_not_open"], ["done", "done"])
         assert StepProgress.objects.count() == 1
@@ -177,7 +177,7 @@ class TestAStepTakenOutWhileItIsExcused:
         """Control: one has deleted the step that the other is about to change, and needs the enrollment next."""
         monkeypatch.setattr(curriculum, "lock_unfinished", lambda packages: [])
 
-        answers = self.take_out_and_excuse(monkeypatch, patience=10)
+        answers = self.take_out_and_excuse(monkeypatch, patience=BOTH_COME)
 
         (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
         assert failure.kind == "OperationalError"
@@ -230,7 +230,7 @@ class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
         """Control: each looks before it can see what the other did."""
         monkeypatch.setattr(completion, "lock_unfinished", lambda packages: packages.values_list("pk", flat=True))
         look = due_to_complete
-        monkeypatch.setattr(completion, "due_to_complete", Meeting(lambda: seen_now(look()), patience=10))
+        monkeypatch.setattr(completion, "due_to_complete", Meeting(lambda: seen_now(look())))
 
         self.mark_and_change()
 
@@ -302,7 +302,7 @@ class TestAttendanceTakenWhileTheCourseChanges:
     """The learner who asked first has paid last, so the bookings are not in the order of the enrollments."""
 
     def test_waits_for_the_change_or_comes_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        answers = self.take_and_change(monkeypatch, patience=0.5)
+        answers = self.take_and_change(monkeypatch, patience=KEPT_OUT)
 
         assert answers == ["done", "done"]
         assert set(StepProgress.objects.values_list("status", flat=True)) == {"COMPLETED"}
@@ -312,7 +312,7 @@ class TestAttendanceTakenWhileTheCourseChanges:
         """Control: each has locked the enrollment that the other needs next."""
         monkeypatch.setattr(attendance, "lock_packages_in_session", lambda session_id: None)
 
-        answers = self.take_and_change(monkeypatch, patience=10)
+        answers = self.take_and_change(monkeypatch, patience=BOTH_COME)
 
         (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
         assert "deadlock detected" in failure.message

@@ -121,7 +121,7 @@ class TestMoving:
         cohort = cohort_with(options=(1,))
         package, targets = buy(stripe, cohort), [another_cohort(cohort), another_cohort(cohort)]
         look = StudentPackage.objects.select_related("learner")
-        monkeypatch.setattr(transfer, "lock_learner_of_package", Meeting(lambda pk: look.get(pk=pk), patience=5))
+        monkeypatch.setattr(transfer, "lock_learner_of_package", Meeting(lambda pk: look.get(pk=pk)))
 
         at_once(
             *[
@@ -138,7 +138,7 @@ class TestMoving:
         package, target, other = buy(stripe, cohort), another_cohort(cohort), another_cohort(cohort)
         subject = str(package.place_id)
         move_package(package_id=package.pk, cohort_id=target.pk, now=utc_now())
-        locked, looked = (Meeting(lambda: None, patience=10) for _ in range(2))
+        locked, looked = (Meeting(lambda: None) for _ in range(2))
 
         def refund() -> None:
             with transaction.atomic():
@@ -183,7 +183,7 @@ class TestMoving:
         """Begin the end once the move has looked, and before it has locked the cohorts."""
         cohort = cohort_with(options=(1,))
         package, target = buy(stripe, cohort), another_cohort(cohort)
-        looked, ended = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=1.5)
+        looked, ended = Meeting(lambda: None), Meeting(lambda: None, patience=1.5)
         lock = lock_cohort
 
         def wait_and_lock(cohort_id: int) -> Cohort:

@@ -30,7 +30,7 @@ from privacy import erasing
 from privacy import locks as privacy_locks
 from privacy.erasing import erase_learner
 from privacy.states import ErasureReason
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -73,7 +73,7 @@ class TestAnErasureAgainstAPartnersEvent:
     def test_waits_for_the_event_and_erases_what_it_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         learner, event = self.somebody_who_left()
 
-        erased, handled = self.meet(monkeypatch, learner, event, patience=0.5)
+        erased, handled = self.meet(monkeypatch, learner, event, patience=KEPT_OUT)
 
         assert (erased, handled) == (f"erased {learner.cuid}", "")
         assert EnrollmentStep.objects.filter(certificate__isnull=False).count() == 0
@@ -84,7 +84,7 @@ class TestAnErasureAgainstAPartnersEvent:
         learner, event = self.somebody_who_left()
         monkeypatch.setattr(erasing, "lock_person", lock_the_learner_alone)
 
-        erased, handled = self.meet(monkeypatch, learner, event, patience=10)
+        erased, handled = self.meet(monkeypatch, learner, event, patience=BOTH_COME)
 
         refused = erased.message if isinstance(erased, Failure) else handled
         assert DEADLOCK in refused
@@ -140,7 +140,7 @@ class TestAnErasureAgainstAnApproval:
         """Control: the erasure looks for obstacles before the approval, and erases after it."""
         enrollment = eligible()
         assert enrollment.learner is not None
-        begin, end = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=10)
+        begin, end = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
 
         def end_after_the_approval(person: Person, *, actor: Actor) -> None:
             begin()
@@ -196,7 +196,7 @@ class TestAnErasureAgainstTheApprovalOfALead:
 
     def meet(self, monkeypatch: pytest.MonkeyPatch, learner: Learner, enrollment: Enrollment) -> list[Any]:
         """The approval continues once it has locked the enrollment, the erasure once it has locked the learner."""
-        meeting = Meeting(lambda answer: answer, patience=10)
+        meeting = Meeting(lambda answer: answer)
         monkeypatch.setattr(privacy_locks, "lock_learner_of", lambda *ids: meeting(lock_learner_of(*ids)))
         monkeypatch.setattr(lifecycle, "lock_enrollment_with_seat", lambda pk: meeting(lock_enrollment_with_seat(pk)))
         return at_once(partial(erase, learner), partial(submit, enrollment))
@@ -229,8 +229,8 @@ class TestAnErasureAgainstAMerge:
         """The first learner was merged into the third, who is merged into the second while being erased."""
         first, second, third = LearnerFactory.create_batch(3, workspace=WorkspaceFactory())
         merge(keep=third, drop=first)
-        locked = Meeting(lambda: None, patience=30)
-        waits = Meeting(lambda: None, patience=1)  # nobody comes: the erasure waits for a row
+        locked = Meeting(lambda: None)
+        waits = Meeting(lambda: None, patience=KEPT_OUT)  # nobody comes: the erasure waits for a row
 
         def lock_and_wait(keep_id: int, drop_id: int) -> Any:
             both = lock_both(keep_id, drop_id)

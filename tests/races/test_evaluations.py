@@ -140,7 +140,7 @@ def evaluate_one(instance: ProgramInstance) -> None:
 
 def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the job and the person read the enrollment before either changes it."""
-    meet = Meeting(lambda: None, patience=5)
+    meet = Meeting(lambda: None)
 
     def read(enrollment_id: int) -> Enrollment:
         found = Enrollment.objects.select_related("instance").get(pk=enrollment_id)

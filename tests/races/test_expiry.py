@@ -59,7 +59,7 @@ class TestSweepsAtOnce:
         monkeypatch.setattr(expiry, "_complete_what_can_be", only_together)
         ended(2)
         monkeypatch.setattr(expiry, "lock_unlocked", list)
-        monkeypatch.setattr(expiry, "find_standings", Meeting(find_standings, patience=10))
+        monkeypatch.setattr(expiry, "find_standings", Meeting(find_standings))
 
         done = at_once(sweep, sweep)
 

@@ -19,7 +19,7 @@ from events.tests.receiving import NOON, SECOND
 from events.webhooks import queueing
 from events.webhooks.queueing import redeliver_failed, replay
 from operations.doctor import examine
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -55,7 +55,7 @@ def before(statement: str, meet: Callable[[None], None], call: Callable[[], int]
 
 class TestForgettingWhileTheFeedIsNumbered:
     def test_waits_for_it(self, workspace: Workspace) -> None:
-        assert self.do_both(workspace, Meeting(lambda _: None)) in ([2, 4], [2, 3])
+        assert self.do_both(workspace, Meeting(lambda _: None, patience=KEPT_OUT)) in ([2, 4], [2, 3])
         assert examine(now=LATER) == {}
 
     def test_would_deadlock_if_it_locked_the_events_first(
@@ -64,7 +64,7 @@ class TestForgettingWhileTheFeedIsNumbered:
         """Control."""
         monkeypatch.setattr(retention, "_lock_feeds", lambda workspace_ids: None)
 
-        answers = self.do_both(workspace, Meeting(lambda _: None, patience=10))
+        answers = self.do_both(workspace, Meeting(lambda _: None))
 
         assert ["deadlock detected" in each.message for each in answers if isinstance(each, Failure)] == [True]
 
@@ -99,7 +99,7 @@ class TestForgettingWhileEventsAreReplayed:
         happened(workspace, "a", "a")
         endpoint = listen(workspace, now=LATER)
         insert = queueing._insert
-        inserted, forgotten = (Meeting(lambda answer: answer, patience=10) for _ in range(2))
+        inserted, forgotten = (Meeting(lambda answer: answer) for _ in range(2))
         monkeypatch.setattr(queueing, "_insert", lambda *rows: forgotten(inserted(insert(*rows))))
 
         def forget() -> int:
@@ -111,7 +111,7 @@ class TestForgettingWhileEventsAreReplayed:
 
 class TestForgettingWhileDeliveriesAreSentAgain:
     def test_leaves_or_forgets_them(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-        forgotten, redelivered = self.do_both(workspace, monkeypatch, retention._lock_free)
+        forgotten, redelivered = self.do_both(workspace, monkeypatch, retention._lock_free, patience=KEPT_OUT)
 
         assert forgotten + redelivered == 1
         assert list(WebhookDelivery.objects.values_list("status", flat=True)) == ["pending"] * redelivered
@@ -124,17 +124,22 @@ class TestForgettingWhileDeliveriesAreSentAgain:
         def look(deliveries: Any, limit: int) -> list[int]:
             return list(deliveries.values_list("pk", flat=True)[:limit])
 
-        assert self.do_both(workspace, monkeypatch, look) == [1, 1]
+        assert self.do_both(workspace, monkeypatch, look, patience=BOTH_COME) == [1, 1]
         assert not WebhookDelivery.objects.exists()
 
     def do_both(
-        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, find: Callable[..., list[int]]
+        self,
+        workspace: Workspace,
+        monkeypatch: pytest.MonkeyPatch,
+        find: Callable[..., list[int]],
+        *,
+        patience: float,
     ) -> list[Any]:
         """Send a given-up delivery again after the sweep has found it."""
         endpoint = listen(workspace, now=NOON)
         tell(workspace, "a", now=NOON)
         WebhookDelivery.objects.update(status=DeliveryStatus.FAILED)
-        meet = Meeting(lambda answer: answer, patience=1)
+        meet = Meeting(lambda answer: answer, patience=patience, once=True)
         monkeypatch.setattr(retention, "_lock_free", lambda *rows: meet(find(*rows)))
         return at_once(
             lambda: forget_old_deliveries(limit=9, now=LATER),

@@ -18,7 +18,7 @@ from cohorts.sale.participants import add_child
 from core.clock import utc_now
 from core.rows import hold_row, lock_rows
 from operations.doctor import examine
-from tests.processes import Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -65,7 +65,7 @@ class TestAcceptingInTheSameMoment:
     def test_without_the_lock_would_be_done_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: without the locks, both find the invitation pending."""
         guardian, token = invited()
-        meeting = Meeting(lambda kind, *, token, now: find_invitation(kind, token=token), patience=30)
+        meeting = Meeting(lambda kind, *, token, now: find_invitation(kind, token=token))
         monkeypatch.setattr(guardian_invitations, "_lock_family", lambda *args: None)
         monkeypatch.setattr(guardian_invitations, "lock_pending", meeting)
 
@@ -120,7 +120,7 @@ class TestAParentWhoAddsAChildAndAcceptsAnInvitation:
         return [getattr(answer, "kind", "") for answer in answers]
 
     def test_does_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert self.do_both(monkeypatch, patience=0.5) == ["", ""]
+        assert self.do_both(monkeypatch, patience=KEPT_OUT) == ["", ""]
         assert Guardian.objects.get().learners.count() == 2
         assert examine() == {}
 
@@ -128,14 +128,14 @@ class TestAParentWhoAddsAChildAndAcceptsAnInvitation:
         """Control."""
         monkeypatch.setattr(newcomers, "lock_rows", lambda *rows: None)
 
-        assert sorted(self.do_both(monkeypatch, patience=30)) == ["", "OperationalError"]
+        assert sorted(self.do_both(monkeypatch, patience=BOTH_COME)) == ["", "OperationalError"]
 
 
 class TestAGuardianWhoseAddressComesWithAPayment:
     def ask_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """Let somebody enter the address, and a payment arrive before that is committed."""
         guardian = GuardianFactory(email=None)
-        entered, asked = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
+        entered, asked = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
         end_search = guardians.end_search
 
         def end_late(**search: Any) -> None:
@@ -171,7 +171,7 @@ class TestAGuardianWhoseAddressComesWithAPayment:
     def test_holds_up_no_other_payment(self) -> None:
         """The parent pays for two children at once."""
         guardian = GuardianFactory(email=None)
-        both = Meeting(lambda: None, patience=30)
+        both = Meeting(lambda: None)
 
         def ask() -> None:
             with transaction.atomic():

@@ -65,7 +65,7 @@ class TestUndoingAgainstCarryingOut:
         """Control: both move the answer, whether or not it is still held."""
         enrollment = waiting()
         answer(enrollment)
-        meet = Meeting(lambda: None, patience=10)  # before either moves it: the later one waits for the row's lock
+        meet = Meeting(lambda: None)  # before either moves it: the later one waits for the row's lock
         monkeypatch.setattr(held, "_settle", lambda *asked, **more: (meet(), _settle_anything(*asked, **more))[1])
 
         answers = at_once(undo, carry_out)

@@ -70,7 +70,7 @@ class TestOneAccount:
     def test_without_the_lock_on_it_gets_more(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: a request that counts while the others are counting misses theirs."""
         monkeypatch.setattr(limits, "lock_account", lambda pk: None)
-        monkeypatch.setattr(checkout, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=CHILDREN, patience=30))
+        monkeypatch.setattr(checkout, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=CHILDREN))
         cohort, account = cohort_with(), UserFactory()
         children = LearnerFactory.create_batch(CHILDREN, workspace=cohort.instance.workspace)
 
@@ -113,7 +113,7 @@ class TestALine:
         lock, two parents the second.
         """
         monkeypatch.setattr(limits, lock, lambda key: None)
-        monkeypatch.setattr(waitlist, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=3, patience=30))
+        monkeypatch.setattr(waitlist, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=3))
         if lock == "lock_account":
             children, account = LearnerFactory.create_batch(3, workspace=full.instance.workspace), UserFactory()
             asked = [(child, account) for child in children]
@@ -225,7 +225,7 @@ class TestAnOfferedPlace:
     def accept_while_it_is_declined(self, cohort: Cohort, learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
         """Decline the offer between the first check and the lock."""
         monkeypatch.setattr(waitlist, "lock_learner", lambda learner_id: None)
-        looked, declined = (Meeting(lambda: None, patience=10) for _ in range(2))
+        looked, declined = (Meeting(lambda: None) for _ in range(2))
         lock = lock_cohort
 
         def wait_and_lock(cohort_id: int) -> Cohort:

@@ -23,7 +23,7 @@ from enrollments.tests.factories import InstanceFactory, seats
 from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
-from tests.processes import Meeting, at_once
+from tests.processes import BOTH_COME, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -93,7 +93,7 @@ class TestOneKeyManyTimesAtOnce:
 
     def test_without_the_unique_key_would_do_it_more_than_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: nothing in the database keeps requests from taking the same key."""
-        take = Meeting(insert_unless_present, parties=TIMES, patience=30)
+        take = Meeting(insert_unless_present, parties=TIMES)
         monkeypatch.setattr(idempotency, "insert_unless_present", take)
         with without_constraints((IdempotencyRecord, unique_key())):
             instance = InstanceFactory()
@@ -128,7 +128,7 @@ class TestTwoThatContinueAClaimThatDied:
         """Control."""
         monkeypatch.setattr(IdempotencyRecord.objects, "select_for_update", IdempotencyRecord.objects.all)
 
-        assert self.continue_at_once(monkeypatch, patience=10) == ["continues", "continues"]
+        assert self.continue_at_once(monkeypatch, patience=BOTH_COME) == ["continues", "continues"]
 
 
 class TestARequestThatComesAgainWhileTheFirstIsAtStripe:

@@ -18,7 +18,7 @@ from enrollments.locks import lock_enrollment
 from enrollments.models import Enrollment, IdleSeat
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from operations.doctor import examine
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -55,7 +55,7 @@ class TestAnAnswerInTheLastMoment:
     def test_without_the_lock_is_accepted_and_the_seat_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both find the question open."""
         rows = IdleSeat.objects.select_related("seat__allocation__district__workspace", "seat__enrollment__instance")
-        read = Meeting(lambda pk: rows.get(pk=pk), patience=5)
+        read = Meeting(lambda pk: rows.get(pk=pk))
         monkeypatch.setattr(asking, "lock_idle_seat", read)
         monkeypatch.setattr(reclaiming, "lock_idle_seat", read)
 
@@ -66,11 +66,13 @@ class TestAnAnswerInTheLastMoment:
 class TestActivityInTheLastMoment:
     """Activity is written behind the lock on the enrollment, as partners' progress is."""
 
-    def be_seen_and_reclaim(self, monkeypatch: pytest.MonkeyPatch, lock: Callable[..., None]) -> None:
+    def be_seen_and_reclaim(
+        self, monkeypatch: pytest.MonkeyPatch, lock: Callable[..., None], *, patience: float
+    ) -> None:
         idle = an_idle_seat()
         user = UserFactory()
         Learner.objects.update(user=user)
-        begin, look = Meeting(lambda: None, patience=10), Meeting(reclaiming.is_active_since)
+        begin, look = Meeting(lambda: None), Meeting(reclaiming.is_active_since, patience=patience)
 
         @transaction.atomic
         def be_seen() -> None:
@@ -92,12 +94,12 @@ class TestActivityInTheLastMoment:
         at_once(be_seen, reclaim)
 
     def test_keeps_the_seat(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.be_seen_and_reclaim(monkeypatch, holders.lock_to_pass_on)
+        self.be_seen_and_reclaim(monkeypatch, holders.lock_to_pass_on, patience=KEPT_OUT)
 
         assert outcome() == ("active", "approved")
 
     def test_without_the_locks_is_overlooked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: the family's activity is checked before it is committed."""
-        self.be_seen_and_reclaim(monkeypatch, lambda *_, **__: None)
+        self.be_seen_and_reclaim(monkeypatch, lambda *_, **__: None, patience=BOTH_COME)
 
         assert outcome() == ("reclaimed", "unenrolled")

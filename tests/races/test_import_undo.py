@@ -38,7 +38,7 @@ def decide(enrollment_id: int) -> None:
 
 def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let both read the enrollment before either changes it."""
-    meet = Meeting(lambda: None, patience=5)
+    meet = Meeting(lambda: None)
 
     def read(enrollment_id: int) -> Enrollment:
         found = Enrollment.objects.select_related("instance").get(pk=enrollment_id)

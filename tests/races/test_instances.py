@@ -14,7 +14,7 @@ from enrollments.models import Program, ProgramInstance
 from enrollments.programs import change_instance, change_program, make_default
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from operations.doctor import examine
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -42,7 +42,7 @@ class TestTwoWhoMakeTheSameInstanceTheDefault:
     """One has locked the instance, which it changes too, and the other has locked the workspace."""
 
     def test_wait_for_each_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        answers = change_and_make_default(monkeypatch, patience=0.5)
+        answers = change_and_make_default(monkeypatch, patience=KEPT_OUT)
 
         assert answers == [None, None]
         assert ProgramInstance.objects.get(is_default=True).name == "Changed"
@@ -51,7 +51,7 @@ class TestTwoWhoMakeTheSameInstanceTheDefault:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control."""
-        answers = change_and_make_default(monkeypatch, patience=30, is_locked_late=True)
+        answers = change_and_make_default(monkeypatch, patience=BOTH_COME, is_locked_late=True)
 
         assert kinds_of(answers) == ["OperationalError"]
 
@@ -102,7 +102,7 @@ class TestTwoInstancesThatGetOneExternalId:
 
     def test_are_one_with_it_and_one_that_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         instances = two_instances()
-        monkeypatch.setattr(programs, "_tell", Meeting(programs._tell, patience=30))
+        monkeypatch.setattr(programs, "_tell", Meeting(programs._tell))
 
         answers = at_once(*(partial(change, instance, external_id="class-1") for instance in instances))
 
@@ -166,7 +166,7 @@ class TestTheDefault:
 
     @pytest.mark.parametrize("what", ["program", "instance"])
     def test_is_never_switched_off(self, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-        answers = switch_off_and_make_default(monkeypatch, what, patience=0.5)
+        answers = switch_off_and_make_default(monkeypatch, what, patience=KEPT_OUT)
 
         assert kinds_of(answers) == ["Invalid"]
         assert is_default_active()
@@ -176,7 +176,7 @@ class TestTheDefault:
         """Control."""
         monkeypatch.setattr(programs, "lock_default", lambda workspace_id: None)
 
-        answers = switch_off_and_make_default(monkeypatch, what, patience=30)
+        answers = switch_off_and_make_default(monkeypatch, what, patience=BOTH_COME)
 
         assert kinds_of(answers) == []
         assert not is_default_active()

@@ -59,7 +59,7 @@ def ask_all(workspace: Workspace, asked: list[int]) -> dict[int, set[int | None]
 
 def everybody_looks(parties: int) -> Meeting:
     """Read an allocation so that all readers have seen the same when the first of them continues."""
-    return Meeting(DistrictSeatAllocation.objects.get, parties=parties, patience=30)
+    return Meeting(DistrictSeatAllocation.objects.get, parties=parties)
 
 
 def check_then_count(look: Callable[..., DistrictSeatAllocation]) -> Callable[..., SeatCounts]:

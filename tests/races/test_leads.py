@@ -20,7 +20,7 @@ from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from operations.doctor import examine
 from tests.lock_order import recorded_locks
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -56,7 +56,7 @@ class TestALeadThatEnrollsAgainDuringItsApproval:
     def test_waits_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         enrollment = submitted()
 
-        approved, again = self.meet(monkeypatch, enrollment, patience=0.5)
+        approved, again = self.meet(monkeypatch, enrollment, patience=KEPT_OUT)
 
         assert approved == "approved"
         assert again.kind in ("Unavailable", "AlreadyEnrolled")  # by whether it has looked before or after
@@ -65,14 +65,16 @@ class TestALeadThatEnrollsAgainDuringItsApproval:
         assert examine() == {}
 
     def test_that_locked_the_lead_first_would_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: it waits for the enrollment, and the approval for the lead."""
+        """Control: it waits for the enrollment, and the approval for the lead. If the approval is what PostgreSQL ends,
+        the enrollment that stays refuses the other request.
+        """
         enrollment = submitted()
         looks = iter([lambda pk: Enrollment.objects.get(pk=pk), lock_enrollment])
         monkeypatch.setattr(identification, "lock_enrollment", lambda pk: next(looks)(pk))
 
-        answers = self.meet(monkeypatch, enrollment, patience=10)
+        answers = self.meet(monkeypatch, enrollment, patience=BOTH_COME)
 
-        assert [DEADLOCK in answer.message for answer in answers if isinstance(answer, Failure)] == [True]
+        assert [DEADLOCK in answer.message for answer in answers if isinstance(answer, Failure)].count(True) == 1
 
     def meet(self, monkeypatch: pytest.MonkeyPatch, enrollment: Enrollment, *, patience: float) -> list[Any]:
         """The approval continues once it has locked the enrollment, the other request once it has locked the lead."""

@@ -12,7 +12,7 @@ from enrollments.tests.factories import STAFF
 from notifications import wording
 from notifications.models import WorkspaceLetter
 from notifications.wording import begin_letter, change_letter, is_switched_off
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -43,7 +43,7 @@ def lock_one(letter_id: int) -> WorkspaceLetter:
 class TestTwoLanguagesChangedAtOnce:
     def test_follow_each_other(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         letters = begin(workspace, "en"), begin(workspace, "es")
-        monkeypatch.setattr(wording, "_lock_letters", Meeting(wording._lock_letters))
+        monkeypatch.setattr(wording, "_lock_letters", Meeting(wording._lock_letters, patience=KEPT_OUT))
 
         assert switch_both(*letters) == [False, True]
         assert WorkspaceLetter.objects.values("is_on").distinct().count() == 1
@@ -53,7 +53,7 @@ class TestTwoLanguagesChangedAtOnce:
     ) -> None:
         """Control."""
         letters = begin(workspace, "en"), begin(workspace, "es")
-        monkeypatch.setattr(wording, "_lock_in_every_language", Meeting(lock_one, patience=10))
+        monkeypatch.setattr(wording, "_lock_in_every_language", Meeting(lock_one))
 
         failures = [answer for answer in switch_both(*letters) if isinstance(answer, Failure)]
 
@@ -63,7 +63,7 @@ class TestTwoLanguagesChangedAtOnce:
 class TestALanguageBegunWhileTheMailIsSwitchedOff:
     def test_is_switched_off_too(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         english = begin(workspace, "en")
-        monkeypatch.setattr(wording, "_lock_letters", Meeting(wording._lock_letters))
+        monkeypatch.setattr(wording, "_lock_letters", Meeting(wording._lock_letters, patience=KEPT_OUT))
 
         at_once(partial(switch, english, is_on=False), partial(begin, workspace, "es"))
 
@@ -75,7 +75,7 @@ class TestALanguageBegunWhileTheMailIsSwitchedOff:
     ) -> None:
         """Control: whoever begins reads that it is on, and adds a row that the other does not see."""
         english = begin(workspace, "en")
-        meeting = Meeting(lambda answer: answer, patience=10)
+        meeting = Meeting(lambda answer: answer)
         monkeypatch.setattr(wording, "_lock_letters", lambda workspace_id, kind: [english])
         monkeypatch.setattr(wording, "is_switched_off", lambda **mail: meeting(meeting(is_switched_off(**mail))))
 

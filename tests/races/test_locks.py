@@ -50,7 +50,7 @@ class TestOneLearnerBuyingInTwoTermsAtOnce:
     def test_without_the_lock_on_the_learner_has_two(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: each looks for others before it can see the other."""
         monkeypatch.setattr(checkout, "lock_learner", lambda pk: Learner.objects.get(pk=pk))
-        monkeypatch.setattr(checkout, "_give_up_others", Meeting(checkout._give_up_others, patience=10))
+        monkeypatch.setattr(checkout, "_give_up_others", Meeting(checkout._give_up_others))
 
         self.buy_in_both()
 
@@ -81,7 +81,7 @@ class TestTheLastTwoStepsMarkedAtOnce:
         read = StepProgress.objects.select_related("package")
         monkeypatch.setattr(attendance, "_lock_package", lambda progress_id: read.get(pk=progress_id).package)
         monkeypatch.setattr(attendance, "publish", lambda *events: None)
-        monkeypatch.setattr(attendance, "complete_course", Meeting(complete_course, patience=10))
+        monkeypatch.setattr(attendance, "complete_course", Meeting(complete_course))
 
         answers = self.mark_both()
 
@@ -108,7 +108,7 @@ class TestOnePaymentToldTwiceAtOnce:
 
     def test_without_the_locks_is_left_to_the_database_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
-        look = Meeting(lambda pk: Checkout.objects.get(pk=pk), patience=10)
+        look = Meeting(lambda pk: Checkout.objects.get(pk=pk))
         monkeypatch.setattr(outcome, "lock_checkout_with_subject", look)
 
         answers = self.tell_twice()
@@ -132,7 +132,7 @@ class TestOneEventHandledTwiceAtOnce:
 
     def test_without_the_lock_on_its_row_has_it_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
-        look = Meeting(lambda event_id: StripeEvent.objects.get(event_id=event_id), patience=10)
+        look = Meeting(lambda event_id: StripeEvent.objects.get(event_id=event_id))
         monkeypatch.setattr(inbox, "lock_unhandled_event", look)
 
         self.handle_twice()

@@ -23,7 +23,7 @@ from core.errors import DomainError
 from enrollments.models import Enrollment, SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route, seats
 from operations.doctor import examine
-from tests.processes import Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Meeting, at_once
 
 from .attempts import four_times_in_walks
 
@@ -68,7 +68,7 @@ class TestTwoMergesAtOnce:
         the constraint instead of a refusal.
         """
         first, second = pair
-        looked, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
+        looked, done = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
 
         def look(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
             found = merging._get_both(keep_id, drop_id)
@@ -116,7 +116,7 @@ class TestAMergeOfALearnerWhoIsBeingEnrolled:
     ) -> tuple[list[Any], Learner]:
         """Begin the merge once the request has looked the learner up, and end it before the request continues."""
         keep, drop = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace, **JANE)
-        looked, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
+        looked, done = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
 
         def look_and_wait(asked: Learner) -> Learner | None:
             found: Learner | None = look(asked)
@@ -180,7 +180,7 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
         join_waitlist(learner_id=drop.pk, cohort_id=cohort.pk, now=utc_now())
         cohort.max_enrollment = 2
         cohort.save(update_fields=["max_enrollment"])
-        chosen, merged_meanwhile = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=patience)
+        chosen, merged_meanwhile = Meeting(lambda: None), Meeting(lambda: None, patience=patience)
         hold = hold_place
 
         def wait_and_hold(**values: Any) -> Any:
@@ -204,7 +204,7 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
         return keep
 
     def test_waits_for_the_cohort_and_moves_the_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        keep = self.offer_while_merging(monkeypatch, patience=1)
+        keep = self.offer_while_merging(monkeypatch, patience=KEPT_OUT)
 
         assert list(keep.places.values_list("status", flat=True)) == ["held"]
         assert examine() == {}
@@ -218,7 +218,7 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
         ]
         monkeypatch.setattr(merging, "belongings", lambda: unlocked)
 
-        keep = self.offer_while_merging(monkeypatch, patience=10)
+        keep = self.offer_while_merging(monkeypatch, patience=BOTH_COME)
 
         assert not keep.places.exists()
         assert "accounts.nothing_belongs_to_a_merged_learner" in examine()
@@ -229,7 +229,7 @@ class TestAMergeOfALearnerWhomAGuardianIsGiven:
 
     def link_while_merging(self, monkeypatch: pytest.MonkeyPatch, lock: Callable[..., dict[int, Learner]]) -> Any:
         keep, drop = LearnerFactory.create_batch(2, workspace=WorkspaceFactory())
-        found, done = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=30)
+        found, done = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
 
         def wait_and_lock(learner_ids: Collection[int]) -> dict[int, Learner]:
             found()

@@ -24,7 +24,7 @@ class TestTwoWhoRepairOneMismatch:
         """Control: each sees that the money has not been sent."""
         monkeypatch.setattr(repairing, "lock_mismatch", lambda pk: Mismatch.objects.get(pk=pk))
         still_stands = repairing._still_stands
-        looked = Meeting(lambda: None, patience=10)
+        looked = Meeting(lambda: None)
 
         def look_and_meet(kind: MismatchKind, mismatch: Mismatch, now: dt.datetime) -> bool:
             stands = still_stands(kind, mismatch, now)

@@ -65,7 +65,7 @@ class TestTwoSweepsAtOnce:
         accept(steps_of(approved(now=NOON))[0], now=NOON)
         sweep(STUCK)
         monkeypatch.setattr(sending, "_is_erased", lambda enrollment_id: False)
-        monkeypatch.setattr("tests.races.test_nudges.looked", Meeting(looked, patience=10))
+        monkeypatch.setattr("tests.races.test_nudges.looked", Meeting(looked))
         monkeypatch.setattr(retries, "claim", claim_by_looking)
         with without_constraints((Notification, "notification_once")):
             answers = at_once(*[lambda: sweep(STUCK + WEEK)] * 2)

@@ -228,7 +228,7 @@ class TestPaidAgainstAReversal:
         def read_unlocked(payment_id: int) -> Payment:
             return Payment.objects.get(pk=payment_id)
 
-        monkeypatch.setattr("billing.offline.lock_payment_with_subject", Meeting(read_unlocked, patience=10))
+        monkeypatch.setattr("billing.offline.lock_payment_with_subject", Meeting(read_unlocked))
         monkeypatch.setattr("billing.offline.recount_payment", lambda payment, now: None)
 
         answers = at_once(*[partial(reverse, payment.pk)] * 2)
@@ -326,7 +326,7 @@ def read_unlocked(enrollment_id: int) -> tuple[Enrollment, None]:
 
 def meet_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two callers read the enrollment without its lock before either continues."""
-    monkeypatch.setattr(offline, "lock_enrollment_with_seat", Meeting(read_unlocked, patience=10))
+    monkeypatch.setattr(offline, "lock_enrollment_with_seat", Meeting(read_unlocked))
 
 
 def read_before(monkeypatch: pytest.MonkeyPatch, rival: Callable[[], object]) -> None:

@@ -37,7 +37,7 @@ class TestOneLearnerAskedForManyTimes:
 
     def test_without_one_identity_per_learner_would_take_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: without the unique identity, all see that there is no such learner yet."""
-        meeting = Meeting(insert_unless_present, parties=4, patience=30)
+        meeting = Meeting(insert_unless_present, parties=4)
         monkeypatch.setattr(learners, "insert_unless_present", meeting)
         with without_constraints((Learner, "learner_identity_unique")):
             instance = InstanceFactory()

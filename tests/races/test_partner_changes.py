@@ -14,7 +14,7 @@ from partners.inbox import handle_due_events
 from partners.models import EnrollmentStep, PartnerEvent
 from partners.providers import change_provider, list_postponed
 from partners.tests.factories import accept, approved, define, group, steps_of
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -56,7 +56,7 @@ class SecondCallMeets:
     def __init__(self, function: Callable[..., Any], meet: Meeting) -> None:
         self.function = function
         self.meet = meet
-        self.linger = Meeting(lambda _: None, patience=0.5)
+        self.linger = Meeting(lambda _: None, patience=KEPT_OUT)
         self.calls = 0
 
     def __call__(self, *args: Any) -> Any:
@@ -87,7 +87,7 @@ class TestAPartnerChangedWhileItReports:
 
     def do_both(self, steps: list[EnrollmentStep], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         """Change the partner when one step is saved and the other is not, which takes a moment longer."""
-        meet = Meeting(lambda answer: answer, patience=10)
+        meet = Meeting(lambda answer: answer)
         monkeypatch.setattr(history, "find_unmoved", SecondCallMeets(history.find_unmoved, meet))
         monkeypatch.setattr(providers, "list_postponed", lambda **which: meet(list_postponed(**which)))
         return at_once(lambda: handle_due_events(now=utc_now()), lambda: change(steps[0].provider_id))

@@ -28,7 +28,7 @@ Claim = Callable[[], bool]
 
 def at_the_same_time(claim: Claim) -> list[bool]:
     """Let the second worker wait for the row until the first one has committed its claim."""
-    meet = Meeting(lambda: None, patience=10)
+    meet = Meeting(lambda: None)
 
     def first() -> bool:
         with transaction.atomic():
@@ -101,7 +101,7 @@ class TestARoundBegunTwiceAtOnce:
         """Control."""
         provider = steps_of(approved())[0].provider
         now = utc_now()
-        look = Meeting(lambda: Provider.objects.filter(pk=provider.pk, next_round_at=None).exists(), patience=10)
+        look = Meeting(lambda: Provider.objects.filter(pk=provider.pk, next_round_at=None).exists())
 
         def begin() -> bool:
             is_free = bool(look())

@@ -74,7 +74,7 @@ class TestSweepsAtOnce:
     def test_without_the_claim_wait_for_nobody_and_still_apply_each_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both claim the same events, and the locks of the enrollments decide."""
         steps = finished()
-        take_all = Meeting(lambda rows, *, now, lease, limit: list(retries.due(rows, now=now)), patience=10)
+        take_all = Meeting(lambda rows, *, now, lease, limit: list(retries.due(rows, now=now)))
         monkeypatch.setattr(retries, "claim_batch", take_all)
 
         answers = at_once(handle, handle)
@@ -86,11 +86,9 @@ class TestSweepsAtOnce:
     def test_without_any_lock_leave_it_to_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both decide about the same steps. One saves; the other one's attempt fails and is retried."""
         finished()
-        take_all = Meeting(lambda rows, *, now, lease, limit: list(retries.due(rows, now=now)), patience=10)
+        take_all = Meeting(lambda rows, *, now, lease, limit: list(retries.due(rows, now=now)))
         monkeypatch.setattr(retries, "claim_batch", take_all)
-        monkeypatch.setattr(
-            inbox, "lock_ways", Meeting(lambda *given, **how: list(lock_nothing(*given, **how)), patience=10)
-        )
+        monkeypatch.setattr(inbox, "lock_ways", Meeting(lambda *given, **how: list(lock_nothing(*given, **how))))
         monkeypatch.setattr(inbox, "_apply_what_can_be", inbox._apply)
 
         answers = at_once(handle, handle)

@@ -89,7 +89,7 @@ def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
         steps = list(EnrollmentStep.objects.of(enrollment_id).select_related("enrollment"))
         return next(step for step in steps if step.pk == step_id), steps
 
-    meeting = Meeting(read, patience=10)
+    meeting = Meeting(read)
     for module in (progression, interventions, acceptance):
         monkeypatch.setattr(module, "lock_step", meeting)
 
@@ -323,7 +323,7 @@ class TestTwoVersionsAtOnce:
     def test_without_the_lock_are_left_to_the_database_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both count the versions before either adds one."""
         monkeypatch.setattr(sequences, "lock_program", lambda program_id: Program.objects.get(pk=program_id))
-        monkeypatch.setattr(sequences, "_next_version", Meeting(sequences._next_version, patience=10))
+        monkeypatch.setattr(sequences, "_next_version", Meeting(sequences._next_version))
 
         assert self.define_two() == ["1", "IntegrityError"]
 

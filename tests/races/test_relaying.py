@@ -13,7 +13,7 @@ from events.gateways.port import RelayedEvent, StreamUnavailable
 from events.models import OutboxEvent
 from events.relay import relay_due_events
 from events.tests.factories import happen
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -46,8 +46,8 @@ class TestAnOutageWhileEventsAreNumbered:
         """Postpone two events between the moments at which the feed locks the one and the other."""
         older, newer = happen(workspace=WorkspaceFactory(), times=2)
         OutboxEvent.objects.filter(pk=older).update(position=1)
-        meet = Meeting(lambda _: None, patience=10)
-        linger = Meeting(lambda _: None, patience=0.5)
+        meet = Meeting(lambda _: None)
+        linger = Meeting(lambda _: None, patience=KEPT_OUT)
         postpone = relay._postpone_all
         monkeypatch.setattr(relay, "_postpone_all", lambda *which: (meet(None), meet(None), postpone(*which)))
 

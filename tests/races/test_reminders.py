@@ -29,7 +29,7 @@ def about_to_end() -> None:
 
 def sweeps_that_meet(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Let both find the enrollment before either writes."""
-    monkeypatch.setattr(reminders, "hears_from_us", Meeting(hears_from_us, patience=10))
+    monkeypatch.setattr(reminders, "hears_from_us", Meeting(hears_from_us))
     return at_once(*[partial(remind_of_ends, at_most=10, clock=utc_now)] * 2)
 
 

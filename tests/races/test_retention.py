@@ -17,7 +17,7 @@ from privacy import forgetting
 from privacy.erasing import erase_learner
 from privacy.forgetting import forget_overdue
 from privacy.models import Retention
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -43,7 +43,7 @@ def enroll(learner: Learner, instance: ProgramInstance, begin: Meeting, end: Mee
 class TestALearnerWhoComesBackWhileTheyAreErased:
     def test_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The enrollment waits for the lock that the sweep holds."""
-        erased, enrolled = self.sweep_and_enroll(monkeypatch, patience=0.5)
+        erased, enrolled = self.sweep_and_enroll(monkeypatch, patience=KEPT_OUT)
 
         assert erased == 1
         assert isinstance(enrolled, Failure)
@@ -53,7 +53,7 @@ class TestALearnerWhoComesBackWhileTheyAreErased:
         """Control: the sweep looks before the enrollment exists, and erases after it."""
         monkeypatch.setattr(forgetting, "lock_person", lambda find: None)
 
-        erased, enrolled = self.sweep_and_enroll(monkeypatch, patience=10)
+        erased, enrolled = self.sweep_and_enroll(monkeypatch, patience=BOTH_COME)
 
         assert erased == 1
         assert Enrollment.objects.get(cuid=enrolled).deleted_at is not None
@@ -63,7 +63,7 @@ class TestALearnerWhoComesBackWhileTheyAreErased:
         assert candidate.learner is not None
         other = InstanceFactory(workspace=candidate.workspace, is_default=False)
         Retention.objects.create(workspace=candidate.workspace, candidates_days=90)
-        begin, end = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=patience)
+        begin, end = Meeting(lambda: None), Meeting(lambda: None, patience=patience)
 
         def erase(**asked: Any) -> object:
             begin()

@@ -157,4 +157,6 @@ def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(enrollment_id: int) -> tuple[Enrollment, None]:
         return Enrollment.objects.select_related("instance").get(pk=enrollment_id), None
 
-    monkeypatch.setattr(lifecycle, "lock_enrollment_with_seat", Meeting(read, patience=5))
+    both_read = Meeting(read)
+    monkeypatch.setattr(lifecycle, "lock_enrollment_with_seat", both_read)
+    monkeypatch.setattr(lifecycle, "lock_to_end", both_read)

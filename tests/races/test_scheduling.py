@@ -15,7 +15,7 @@ from core.clock import utc_now
 from core.errors import DomainError
 from core.local_time import local_date
 from operations.doctor import examine
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -32,7 +32,7 @@ class TestTwoSessionsMovedToOneDay:
     """Both sessions of a class are moved to the same free day."""
 
     def test_is_refused_to_the_second(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        answers = self.move_both(monkeypatch, patience=0.5)
+        answers = self.move_both(monkeypatch, patience=KEPT_OUT)
 
         (refusal,) = [answer for answer in answers if answer != "done"]
         assert "already meets on" in refusal
@@ -42,7 +42,7 @@ class TestTwoSessionsMovedToOneDay:
         """Control: both have seen that the day is free."""
         monkeypatch.setattr(scheduling, "lock_classes", lambda class_ids: None)
 
-        answers = self.move_both(monkeypatch, patience=10)
+        answers = self.move_both(monkeypatch, patience=BOTH_COME)
 
         (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
         assert "class_session_one_a_day" in failure.message
@@ -73,7 +73,7 @@ class TestTwoCohortsThatShareTheirClasses:
     """Each meets in a class where the other is about to meet too, but they come to the two classes in another order."""
 
     def test_are_scheduled_one_after_the_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert self.schedule_both(monkeypatch, patience=0.5) == ["done", "done"]
+        assert self.schedule_both(monkeypatch, patience=KEPT_OUT) == ["done", "done"]
         assert CohortSession.objects.count() == 8
         assert ClassSession.objects.count() == 6  # two are shared
         assert examine() == {}
@@ -82,7 +82,7 @@ class TestTwoCohortsThatShareTheirClasses:
         """Control: each has made the session that the other needs next."""
         monkeypatch.setattr(scheduling, "lock_classes", lambda class_ids: None)
 
-        answers = self.schedule_both(monkeypatch, patience=10)
+        answers = self.schedule_both(monkeypatch, patience=BOTH_COME)
 
         (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
         assert "deadlock detected" in failure.message
@@ -122,7 +122,7 @@ class TestTwoCohortsThatShareTheirClasses:
 
 class TestASessionScheduledWhileItsClassChangesItsTimeZone:
     def test_meets_by_the_new_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        session = self.schedule_meanwhile(monkeypatch, patience=0.5)
+        session = self.schedule_meanwhile(monkeypatch, patience=KEPT_OUT)
 
         assert session.date == local_date(session.starts_at, "Asia/Tokyo")
 
@@ -130,7 +130,7 @@ class TestASessionScheduledWhileItsClassChangesItsTimeZone:
         """Control: the change of the zone has not seen the session, whose class had the old one."""
         monkeypatch.setattr(scheduling, "lock_classes", lambda class_ids: None)
 
-        session = self.schedule_meanwhile(monkeypatch, patience=10)
+        session = self.schedule_meanwhile(monkeypatch, patience=BOTH_COME)
 
         assert session.date != local_date(session.starts_at, "Asia/Tokyo")
 
@@ -140,7 +140,7 @@ class TestASessionScheduledWhileItsClassChangesItsTimeZone:
         group_class = GroupClassFactory(workspace=program.workspace)
         step = program.steps.create(order=1, label="Week 1", title="Topic")
         CourseStepOption.objects.create(step=step, group_class=group_class)
-        planned, changed = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=patience)
+        planned, changed = Meeting(lambda: None), Meeting(lambda: None, patience=patience)
         plan = scheduling.plan_meetings
 
         def plan_and_wait(*asked: Any, **more: Any) -> Any:
@@ -185,7 +185,7 @@ class TestTwoClonesOfOneName:
         """Both have seen that the name is free."""
         cohort = cohort_with(options=(1,))
         other = CohortFactory(instance=cohort.instance)
-        monkeypatch.setattr(scheduling, "draft_clone", Meeting(scheduling.draft_clone, patience=10))
+        monkeypatch.setattr(scheduling, "draft_clone", Meeting(scheduling.draft_clone))
         start = cohort.start_date + dt.timedelta(weeks=20)
 
         return at_once(

@@ -55,7 +55,7 @@ class TestTheLastSeatOfAnAllocation:
             DistrictSeatAllocation.objects.filter(pk=allocation_id).update(used_seats=F("used_seats") + 1)
 
         monkeypatch.setattr(holders, "lock_rows", lambda *_: None)
-        monkeypatch.setattr(holders, "why_unsuited", Meeting(holders.why_unsuited, patience=10))
+        monkeypatch.setattr(holders, "why_unsuited", Meeting(holders.why_unsuited))
         monkeypatch.setattr(holders, "take_seat", count)
         with without_constraints((DistrictSeatAllocation, "allocation_never_oversold")):
             target, _ = self.two_transfers(and_a_request=False)  # which could otherwise get the seat before they meet
@@ -77,7 +77,7 @@ class TestASeatThatIsTransferredDuringAnApproval:
         second = seats(instance.workspace, total=1, term="Second")
         moved = transfer_seat(seat_id=seat.pk, allocation_id=second.pk, now=utc_now())
         monkeypatch.setattr(locks, "lock_allocation_of", lambda _: lock_allocation(first.pk).pk)  # looked too early
-        meet = Meeting(lambda: None, patience=10)
+        meet = Meeting(lambda: None)
 
         def lock_late(enrollment_id: int) -> Any:
             enrollment = lock_enrollment(enrollment_id)

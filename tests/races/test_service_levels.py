@@ -37,7 +37,7 @@ def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(step_id: int) -> tuple[EnrollmentStep, list[EnrollmentStep]]:
         return EnrollmentStep.objects.select_related("enrollment", "provider").get(pk=step_id), []
 
-    monkeypatch.setattr(service_levels, "lock_step", Meeting(read, patience=10))
+    monkeypatch.setattr(service_levels, "lock_step", Meeting(read))
 
 
 class TestTwoSweepsAtOnce:
@@ -77,7 +77,7 @@ class TestASweepAgainstAnAcceptance:
         """Control: the sweep reads the step, the partner accepts, and only then are staff asked."""
         step = queued()
         ask = service_levels._ask_staff
-        meet = Meeting(lambda: None, patience=10)
+        meet = Meeting(lambda: None)
 
         def ask_after_the_acceptance(step: EnrollmentStep) -> None:
             meet()

@@ -20,7 +20,7 @@ from enrollments.models import ProgramInstance
 from enrollments.programs import make_default
 from enrollments.tests.factories import STAFF, InstanceFactory
 from operations.doctor import examine
-from tests.processes import Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -34,7 +34,7 @@ def save_while(
     **filled_in: Any,
 ) -> None:
     """Save the row's page with this filled in, and let somebody change the row between the reading and the writing."""
-    read, changed = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=patience)
+    read, changed = Meeting(lambda: None), Meeting(lambda: None, patience=patience)
     manager = StaffClient(workspace=row.workspace, role=Role.ADMIN)
     url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     form, _ = as_shown(manager, url)
@@ -73,7 +73,7 @@ class TestALearnersPageThatIsSavedDuringAMerge:
         return Learner.objects.get(pk=drop.pk)
 
     def test_does_not_bring_the_merged_learner_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        dropped = self.save_and_merge(monkeypatch, patience=0.5)
+        dropped = self.save_and_merge(monkeypatch, patience=KEPT_OUT)
 
         assert dropped.merged_into is not None
         assert dropped.merged_into.school == dropped.school == "Hill"
@@ -83,7 +83,7 @@ class TestALearnersPageThatIsSavedDuringAMerge:
         """Control."""
         unlocked(monkeypatch)
 
-        assert self.save_and_merge(monkeypatch, patience=30).merged_into is None
+        assert self.save_and_merge(monkeypatch, patience=BOTH_COME).merged_into is None
         assert "accounts.merged_learners_lead_to_a_live_one" in examine()
 
 
@@ -101,7 +101,7 @@ class TestAGuardiansPageThatLinksALearnerDuringAMerge:
         return guardian
 
     def test_ends_with_the_learner_who_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        guardian = self.link_and_merge(monkeypatch, patience=0.5)
+        guardian = self.link_and_merge(monkeypatch, patience=KEPT_OUT)
 
         assert [learner.merged_into for learner in guardian.learners.all()] == [None]
         assert examine() == {}
@@ -110,7 +110,7 @@ class TestAGuardiansPageThatLinksALearnerDuringAMerge:
         """Control."""
         unlocked(monkeypatch)
 
-        self.link_and_merge(monkeypatch, patience=30)
+        self.link_and_merge(monkeypatch, patience=BOTH_COME)
 
         assert "accounts.nothing_belongs_to_a_merged_learner" in examine()
 
@@ -127,14 +127,14 @@ class TestAnInstancesPageThatIsSavedWhileItsCriteriaChange:
         return ProgramInstance.objects.get(pk=instance.pk).criteria_version - instance.criteria_version
 
     def test_leaves_them_at_their_new_version(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert self.version_after(monkeypatch, patience=0.5) == 1
+        assert self.version_after(monkeypatch, patience=KEPT_OUT) == 1
         assert examine() == {}
 
     def test_without_the_lock_would_take_the_version_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
         unlocked(monkeypatch)
 
-        assert self.version_after(monkeypatch, patience=30) == 0
+        assert self.version_after(monkeypatch, patience=BOTH_COME) == 0
 
 
 class TestAnInstanceThatIsSwitchedOffOnItsPageWhileItBecomesTheDefault:
@@ -147,7 +147,7 @@ class TestAnInstanceThatIsSwitchedOffOnItsPageWhileItBecomesTheDefault:
             with suppress(Invalid):
                 make_default(instance_id=instance.pk)
 
-        save_while(change, instance, monkeypatch, patience=0.5, active="")
+        save_while(change, instance, monkeypatch, patience=KEPT_OUT, active="")
         return ProgramInstance.objects.get(pk=instance.pk)
 
     def test_does_not_become_it(self, monkeypatch: pytest.MonkeyPatch) -> None:

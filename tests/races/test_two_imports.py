@@ -28,7 +28,7 @@ from enrollments.tests.importing import csv_of, ndjson, receive, work_on
 from enrollments.tests.rosters import archive_of, receive_archive, students
 from operations.doctor import examine
 from tests.constraints import without_constraints
-from tests.processes import Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -67,7 +67,7 @@ class TestTwoImportsAtOnce:
 
     def test_without_one_identity_per_learner_would_make_them_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
-        let_both_look_first(monkeypatch, patience=30)
+        let_both_look_first(monkeypatch, patience=BOTH_COME)
         with without_constraints((Learner, "learner_identity_unique")):
             import_twice_at_once()
 
@@ -76,7 +76,7 @@ class TestTwoImportsAtOnce:
 
 class TestTwoImportsOfTheSameLeadsInOppositeOrders:
     def test_wait_for_each_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        failures = import_leads_in_both_orders(monkeypatch, patience=0.5)
+        failures = import_leads_in_both_orders(monkeypatch, patience=KEPT_OUT)
 
         assert failures == ["", ""]
         assert Enrollment.objects.count() == 2
@@ -86,7 +86,7 @@ class TestTwoImportsOfTheSameLeadsInOppositeOrders:
         """Control: each has locked the lead that the other needs next. The one that fails is retried later."""
         monkeypatch.setattr(batch, "lock_everybody", lambda **_: None)
 
-        failures = import_leads_in_both_orders(monkeypatch, patience=10)
+        failures = import_leads_in_both_orders(monkeypatch, patience=BOTH_COME)
 
         assert sorted(failures) == ["", "OperationalError"]
 
@@ -138,7 +138,7 @@ class TestAnImportOfALeadWhoseEnrollmentIsBeingChanged:
         lead = LeadFactory(workspace=instance.workspace)
         enrollment = CandidateFactory(instance=instance, workspace=instance.workspace, learner=None, lead=lead)
         job = receive(instance, ndjson({"leadId": lead.cuid}), Format.JSON_LINES)
-        together = Meeting(lambda: None, patience=30)
+        together = Meeting(lambda: None)
 
         def change() -> None:
             with transaction.atomic():
@@ -166,14 +166,14 @@ def import_people_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     people = [{"firstName": name, "lastName": "Lee", "email": f"{name}@home.test"} for name in ("Ann", "Ben", "Cem")]
     orders = (people, list(reversed(people)))
     jobs = [receive(instance, ndjson(*order), Format.JSON_LINES) for order in orders]
-    meeting = Meeting(lambda: None, patience=1)
+    meeting = Meeting(lambda: None, patience=KEPT_OUT)
 
     def insert_slowly(rows: Sequence[Learner]) -> None:
         insert_with_keys(rows[:1])
         meeting()
         insert_with_keys(rows[1:])
 
-    let_both_look_first(monkeypatch, patience=30)
+    let_both_look_first(monkeypatch, patience=BOTH_COME)
     monkeypatch.setattr(learners_together, "insert_with_keys", insert_slowly)
     at_once(*(partial(import_candidates, job_id=job.pk, now=utc_now()) for job in jobs))
     return list(ImportJob.objects.order_by("pk").values_list("last_error", flat=True))
@@ -183,8 +183,8 @@ def import_students_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]
     """Return the error of each import, "" for none."""
     workspace = WorkspaceFactory()
     jobs = [receive_archive(workspace, archive_of(students(*numbers))) for numbers in ((1, 2, 3), (3, 2, 1))]
-    begun = Meeting(lambda: None, patience=30)
-    registered = Meeting(lambda: None, patience=1)
+    begun = Meeting(lambda: None)
+    registered = Meeting(lambda: None, patience=KEPT_OUT)
     write = people.write_learners
 
     def write_together(found: RosterBatch, records: Sequence[Record]) -> None:
@@ -211,6 +211,6 @@ def import_leads_in_both_orders(monkeypatch: pytest.MonkeyPatch, *, patience: fl
     cuids = [LeadFactory(workspace=instance.workspace).cuid for _ in range(2)]
     orders = (cuids, list(reversed(cuids)))
     jobs = [receive(instance, ndjson(*({"leadId": cuid} for cuid in order)), Format.JSON_LINES) for order in orders]
-    monkeypatch.setattr(identification, "lock_lead", Meeting(lock_lead, patience=patience))
+    monkeypatch.setattr(identification, "lock_lead", Meeting(lock_lead, patience=patience, once=True))
     at_once(*(partial(import_candidates, job_id=job.pk, now=utc_now()) for job in jobs))
     return list(ImportJob.objects.order_by("pk").values_list("last_error", flat=True))

@@ -16,7 +16,7 @@ from partners.models import PartnerEvent, Provider
 from partners.providers import change_provider
 from partners.task_kinds import MESSAGES_UNREAD
 from partners.tests.factories import ProviderFactory
-from tests.processes import Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -40,7 +40,7 @@ def open_tasks() -> int:
 
 class TestAMessageThatArrivesUnread:
     def test_is_a_task_for_staff(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.read_one_and_receive_another(monkeypatch, patience=0.5)
+        self.read_one_and_receive_another(monkeypatch, patience=KEPT_OUT)
 
         assert PartnerEvent.objects.filter(outcome=unread.UNREAD).count() == 1
         assert open_tasks() == 1
@@ -49,7 +49,7 @@ class TestAMessageThatArrivesUnread:
         """Control: its task is that of the message before, which is completed a moment later."""
         monkeypatch.setattr(unread, "lock_rows", lambda model, key: None)
 
-        self.read_one_and_receive_another(monkeypatch, patience=10)
+        self.read_one_and_receive_another(monkeypatch, patience=BOTH_COME)
 
         assert PartnerEvent.objects.filter(outcome=unread.UNREAD).count() == 1
         assert open_tasks() == 0
@@ -59,7 +59,7 @@ class TestAMessageThatArrivesUnread:
         provider = ProviderFactory(webhook_secret=new_signing_secret())
         first = receive(provider, "m1", {"happened": "course.completed", "id": "1"})
         change_provider(provider_id=provider.pk, field_map=THEIRS, now=utc_now())
-        read, received = Meeting(lambda: None, patience=30), Meeting(lambda: None, patience=patience)
+        read, received = Meeting(lambda: None), Meeting(lambda: None, patience=patience)
 
         def settle_late(**task: Any) -> None:
             read()

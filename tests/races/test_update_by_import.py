@@ -52,7 +52,7 @@ class TestAnUpdateByImport:
 
     def test_without_the_lock_undoes_it_or_is_undone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both have read before either writes."""
-        meet = Meeting(lambda: None, patience=10)
+        meet = Meeting(lambda: None)
 
         def read(enrollment_id: int) -> Enrollment:
             found = Enrollment.objects.select_related("instance").get(pk=enrollment_id)

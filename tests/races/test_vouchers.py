@@ -32,7 +32,7 @@ from enrollments.deletion import delete_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF, InstanceFactory
 from operations.doctor import examine
-from tests.processes import Failure, Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 from .attempts import four_times_in_walks
 
@@ -158,7 +158,7 @@ class TestLateMoney:
         a_code(workspace, **limits)
         pays = late_money(workspace, late)
         buys = partial(reserve, a_course(workspace), buyer, voucher=CODE)
-        meeting = Meeting(lambda: None, patience=5.0)
+        meeting = Meeting(lambda: None)
         meet_after(monkeypatch, "cohorts.sale.checkout.find_discount_of_place", find_discount_of_place, meeting)
         meet_after(monkeypatch, "billing.discounts.ledger.discount_of", ledger.discount_of, meeting)
 
@@ -179,7 +179,7 @@ class TestLateMoney:
         late, buyer = strangers(workspace, 2)
         a_code(workspace, most_uses=1)
         pays = late_money(workspace, late)
-        meeting = Meeting(lambda: None, patience=30.0)  # both come
+        meeting = Meeting(lambda: None)  # both come
 
         def take_as_read(discount: Discount) -> bool:
             is_left = Voucher.objects.with_uses_left().exists()
@@ -254,7 +254,7 @@ class TestACodeOfAPaymentThatBringsNothing:
     """The enrollment of the one who pays was deleted; somebody else holds a place in the cohort with the same code."""
 
     def test_is_free_again_once_its_place_is(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-        answers = self.pay_and_hold(workspace, monkeypatch, patience=0.5)
+        answers = self.pay_and_hold(workspace, monkeypatch, patience=KEPT_OUT)
 
         assert answers == ["paid", "held"]
         assert Voucher.objects.get().uses == 1
@@ -271,7 +271,7 @@ class TestACodeOfAPaymentThatBringsNothing:
 
         monkeypatch.setattr(fulfilment, "free_unpaid_place", free_the_code_first)
 
-        answers = self.pay_and_hold(workspace, monkeypatch, patience=10)
+        answers = self.pay_and_hold(workspace, monkeypatch, patience=BOTH_COME)
 
         (failure,) = [answer for answer in answers if isinstance(answer, Failure)]
         assert "deadlock detected" in failure.message
