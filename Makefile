@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Keep compiled bytecode: tests start Python several hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test test-parts walk faults stateful soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
+.PHONY: help run test test-sqlite test-parts walk faults stateful soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,19 +29,14 @@ var/running: .venv/.runtime FORCE
 	@mkdir -p var
 	@$(BIN)/python manage.py run
 
-# The outcome of a race does not depend on the machine: the processes of tests/processes.py start together, and in a
-# control they meet. So races run among the other tests. The browser tests, which mostly wait, run beside the SQLite
-# subset, which computes: two browsers, each with its own stack for whole files.
-test: .venv/.development chromium ## The tests, on a real PostgreSQL; then the subset that also runs on SQLite
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not browser and not fault and not walk"
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-browser test-sqlite
-
-.PHONY: test-browser test-sqlite
-test-browser:
+# The outcome of a race does not depend on the machine: the processes of tests/processes.py start together. So races run
+# among the other tests. The browser tests share two browsers, each with its own stack for whole files.
+test: .venv/.development chromium ## What everything does, on a real PostgreSQL and in a real browser
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --ignore tests/architecture -m "not browser and not fault and not walk"
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "browser and not fault and not walk"
 
-test-sqlite:
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest -m "sqlite and not walk"
+test-sqlite: .venv/.development ## The subset that also runs on SQLite
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 -m "sqlite and not walk"
 
 # Deselected are the tests of behavior that differs here by design: answers expire by whole days, and a trigger skips a
 # key that exists, even where a test inserts it twice or removes the unique key.
@@ -104,9 +99,9 @@ chromium:
 	found >/dev/null || echo "The browser tests can't run: there is no chromium here, and only root can install it (apt-get install chromium)."
 
 lint: static ## Style, types, import contracts, templates, migrations, and Django's deployment checks
-	$(BIN)/python -m pytest --quiet tests/architecture
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal tests/architecture
 
-# The checks that need no test run; `make test` also runs tests/architecture.
+# The checks that need no test run.
 static: .venv/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -146,13 +141,13 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 	@$(BIN)/python -m bench.partitions
 	@$(BIN)/python -m bench.doctor
 
-bench-quick: .venv/.development ## The same, small: only what must never break
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(QUICK)
+bench-quick: .venv/.development ## The same, small: only what must never break. BENCH_PART=1 or 2 runs one half
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(if $(BENCH_PART),$(QUICK_$(BENCH_PART)),$(QUICK))
 
 # Each has its own servers, and none of them gates a speed, so they run two at a time.
-QUICK := $(addprefix quick-,\
-  bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.partners_apart bench.pipeline \
-  bench.receivers bench.backoffice bench.partitions bench.doctor)
+QUICK_1 := $(addprefix quick-,bench bench.imports bench.completions bench.lists bench.receivers bench.partitions)
+QUICK_2 := $(addprefix quick-,bench.backoffice bench.expiry bench.evaluation bench.partners_apart bench.pipeline bench.doctor)
+QUICK := $(QUICK_1) $(QUICK_2)
 .PHONY: $(QUICK)
 $(QUICK): quick-%:
 	@$(BIN)/python -m $* --quick

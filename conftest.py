@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import ssl
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not import modules whose tests would all be deselected: `-m browser` needs a dozen of several hundred.
 
-    A module that gets its mark from something other than pytest is recognized by a name like `four_times_in_walks`.
+    A module that gets its mark from something other than pytest is recognized by a name like `four_times_in_walks`, and
+    one with controls by their docstrings (tests/races/conftest.py).
     """
     expression = config.option.markexpr
     if "(" in expression or " or " in expression or not collection_path.match("test_*.py"):
@@ -70,7 +72,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     for term in expression.split(" and ") if expression else []:
         marker = term.strip().removeprefix("not ")
         if marker == term.strip():
-            is_left_out = not re.search(rf"mark\.{marker}\b|_in_{marker}s\b", text)
+            signs = rf"mark\.{marker}\b|_in_{marker}s\b" + (r'|"""Control\b' if marker == "walk" else "")
+            is_left_out = not re.search(signs, text)
         else:
             is_left_out = bool(re.search(rf"^pytestmark = .*mark\.{marker}\b", text, re.MULTILINE))
         if is_left_out:
@@ -79,9 +82,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slow tests first; at the end they would leave the other worker idle."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to other runs what is not of this part of the walks, as in WALK_PART=2/4. Run the slow tests first; at the
+    end they would leave the other worker idle.
+    """
+    part, parts = (int(number) for number in os.environ.get("WALK_PART", "1/1").split("/"))
+    left_out = {item for item in items if item.get_closest_marker("walk") and part_of(item, parts) != part}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def part_of(item: pytest.Item, parts: int) -> int:
+    """Return the part, from 1 to `parts`, of a test; the same on every machine."""
+    return zlib.crc32(item.nodeid.encode()) % parts + 1
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

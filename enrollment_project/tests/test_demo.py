@@ -38,6 +38,8 @@ from notifications.models import Notification, WorkspaceLetter
 from notifications.states import NotificationStatus
 from operations.doctor import examine
 
+pytestmark = pytest.mark.walk
+
 
 @pytest.fixture(scope="module")
 def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:

@@ -41,6 +41,7 @@ def join(link: str, form: dict[str, str]) -> httpx.Client:
 
 
 @pytest.mark.slow
+@pytest.mark.walk
 class TestTheTour:
     def test_ends_with_the_parent_s_decision_completed_and_shown_to_the_first_sign_in(self) -> None:
         password = "a-pass-phrase-of-the-demo"

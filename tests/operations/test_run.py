@@ -65,6 +65,7 @@ def is_whole_without(gone: list[psutil.Process], stack: subprocess.Popen[str]) -
 
 
 @pytest.mark.slow
+@pytest.mark.walk
 class TestTheRunningStack:
     def test_consists_of_web_worker_beat_and_sandbox_and_ends_with_ctrl_c(self, stack: subprocess.Popen[str]) -> None:
         processes = tree(stack)
@@ -78,7 +79,6 @@ class TestTheRunningStack:
         assert left_of(processes) == []
         assert "Stopping ..." in output
 
-    @pytest.mark.walk
     def test_starts_again_whatever_dies_and_ends_when_make_deletes_its_target(
         self, stack: subprocess.Popen[str], environment: dict[str, str], tmp_path: Path
     ) -> None:

@@ -77,6 +77,7 @@ def web_of_the_procfile(port: int) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.walk
 class TestWhatMakeRunServesWith:
     def test_answers_while_sixty_clients_dawdle(self, tmp_path: Path) -> None:
         port = free_port()
@@ -90,6 +91,7 @@ class TestWhatMakeRunServesWith:
 
 
 @pytest.mark.slow
+@pytest.mark.walk
 @pytest.mark.skipif(not shutil.which("nginx"), reason="the proxy's configuration is tried where there is an nginx")
 class TestTheProxy:
     def test_answers_while_sixty_clients_dawdle_although_web_has_one_thread(self, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def publish_something() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.walk
 class TestAWorker:
     def test_outlives_every_message_and_the_loss_of_its_queue_and_goes_on_working(self) -> None:
         with RunningStack(environment={"LOG_LEVEL": "INFO"}) as stack:
