@@ -10,15 +10,26 @@ from unfold.admin import TabularInline
 from accounts.roles import Power
 
 from .scoping import OF_ANOTHER, ScopedChoices, WorkspaceScopedAdmin
+from .seen import SEEN, refuse_overtaken, tell_present
 
 
 class WorkspaceFormSet(forms.BaseInlineFormSet):
-    """Checks that rows on their parent's page refer to the parent's workspace, which a new parent gets on that page."""
+    """Checks that rows on their parent's page refer to the parent's workspace, which a new parent gets on that page.
+    Saving them undoes nothing that others changed since the page was opened.
+    """
 
     owner: WorkspaceScopedAdmin  # the page; the inline sets it
 
+    @property
+    def seen(self) -> list[tuple[str, str]]:
+        """Return the hidden inputs in which the page tells what it showed of its rows: their names and values."""
+        return [(form.add_prefix(SEEN), tell_present(form)) for form in self.initial_forms]
+
     def clean(self) -> None:
         super().clean()
+        for form in self.initial_forms:
+            if form not in self.deleted_forms:
+                refuse_overtaken(form)
         try:
             own = self.owner.workspace_id_of(self.instance)
         except ObjectDoesNotExist:  # its form lacks what leads to the workspace, and says so

@@ -17,19 +17,29 @@ def tell_seen(form: forms.BaseForm) -> str:
     """Return the fields and the digests of what they show, for the hidden input of the page: what it said before, while
     a preview is shown."""
     if form.is_bound and form.is_valid():
-        return str(form.data.get(SEEN, ""))
+        return _told(form)
+    return tell_present(form)
+
+
+def tell_present(form: forms.BaseForm) -> str:
+    """Return the same for a form that is shown only with what is there now, or with what is wrong with it."""
     return " ".join(f"{name}:{_digest(value)}" for name, value in _initial(form).items())
 
 
 def refuse_overtaken(form: forms.BaseForm) -> None:
     """Add an error, from the (bound) form's `clean`, to each field that others changed since the form was opened and
     that saving it would change back or replace."""
-    seen = dict(_read(entry) for entry in form.data.get(SEEN, "").split())
+    seen = dict(_read(entry) for entry in _told(form).split())
     for name, value in _initial(form).items():
         if name in seen and seen[name] != _digest(value) and name in form.changed_data:
             now = _in_words(form.fields[name], value)
             told = f"Somebody changed this to “{now}” after you opened the page. Save again to replace it."
             form.add_error(name, told)
+
+
+def _told(form: forms.BaseForm) -> str:
+    """Return what the page that was sent says that this form had shown."""
+    return str(form.data.get(form.add_prefix(SEEN), ""))
 
 
 def _initial(form: forms.BaseForm) -> dict[str, Any]:

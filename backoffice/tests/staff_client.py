@@ -78,7 +78,7 @@ def as_shown(client: Client, address: str) -> tuple[dict[str, Any], forms.BaseFo
                 sent[bound.html_name] = "on" if value is True else value
     if isinstance(form, WorkspaceModelForm) and form.seen:
         sent[SEEN] = form.seen
-    return sent, form
+    return sent | {name: value for each in sets for name, value in each.seen}, form
 
 
 def opened(button: str, row: Any, *fields: str) -> tuple[StaffClient, str, dict[str, Any]]:

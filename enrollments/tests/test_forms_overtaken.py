@@ -1,13 +1,18 @@
-"""Buttons of the back office that edit what somebody else has changed since their form was opened."""
+"""Buttons and pages of the back office that edit what somebody else has changed since they were opened."""
+
+import re
 
 import pytest
+from django.urls import reverse
 
+from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from backoffice.seen import SEEN
-from backoffice.tests.staff_client import opened
+from backoffice.tests.staff_client import StaffClient, as_shown, opened
 from core.clock import utc_now
 from enrollments.eligibility.criteria import CriterionDraft, change_criteria
-from enrollments.models import DistrictSeatAllocation
+from enrollments.models import ApplicationQuestion, DistrictSeatAllocation
+from enrollments.states import QuestionKind
 
 from .factories import STAFF, InstanceFactory, seats
 
@@ -52,3 +57,60 @@ class TestAButtonsFormThatOthersOvertook:
             "Somebody changed this to “Nobody” after you opened the page. Save again to replace it."
         ]
         assert instance.criteria_version == 2
+
+
+class TestARowOnThePageOfAnotherThatOthersOvertook:
+    @pytest.fixture
+    def question(self) -> ApplicationQuestion:
+        return ApplicationQuestion.objects.create(
+            instance=InstanceFactory(), position=1, label="School", kind=QuestionKind.SHORT_TEXT, help_text="Its name"
+        )
+
+    @pytest.fixture
+    def manager(self, question: ApplicationQuestion) -> StaffClient:
+        return StaffClient(workspace=question.instance.workspace, role=Role.ADMIN)
+
+    @pytest.fixture
+    def address(self, question: ApplicationQuestion) -> str:
+        return reverse("admin:enrollments_programinstance_change", args=[question.instance_id])
+
+    def change(self, question: ApplicationQuestion) -> None:
+        ApplicationQuestion.objects.filter(pk=question.pk).update(label="Your school")
+
+    def test_is_not_changed_back(self, question: ApplicationQuestion, manager: StaffClient, address: str) -> None:
+        form, _ = as_shown(manager, address)
+        self.change(question)
+
+        answer = manager.post(address, {**form, "questions-0-help_text": "Its full name"})
+
+        (formset,) = [each.formset for each in answer.context["inline_admin_formsets"] if each.formset.seen]
+        assert formset.errors == [
+            {"label": ["Somebody changed this to “Your school” after you opened the page. Save again to replace it."]}
+        ]
+        question.refresh_from_db()
+        assert (question.label, question.help_text) == ("Your school", "Its name")
+
+    def test_is_replaced_when_the_page_is_sent_again(
+        self, question: ApplicationQuestion, manager: StaffClient, address: str
+    ) -> None:
+        form, _ = as_shown(manager, address)
+        self.change(question)
+        refused = manager.post(address, form).content.decode()
+        ((name, told),) = re.findall(r'name="(questions-0-_seen)" value="([^"]+)"', refused)
+
+        answer = manager.post(address, {**form, name: told})
+
+        question.refresh_from_db()
+        assert answer.status_code == 302
+        assert question.label == "School"
+
+    def test_is_saved_if_nobody_else_changed_it(
+        self, question: ApplicationQuestion, manager: StaffClient, address: str
+    ) -> None:
+        form, _ = as_shown(manager, address)
+
+        answer = manager.post(address, {**form, "questions-0-label": "Its name"})
+
+        question.refresh_from_db()
+        assert answer.status_code == 302
+        assert question.label == "Its name"
