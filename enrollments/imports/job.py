@@ -139,7 +139,7 @@ def check_undoable(job: ImportJob, *, now: dt.datetime) -> None:
     if is_forgotten(job, now=now):
         raise UndoTooLate("It ended long ago, and what it did is no longer known. Delete what you want to undo.")
     if changed := count_changed_since(job):
-        raise UndoTooLate(f"{changed:,} of its enrollments have changed since. Delete those that you want to undo.")
+        raise UndoTooLate(f"{changed:,} of its enrollments have changed since. Delete them, and undo the others then.")
 
 
 def is_half_undone(job: ImportJob) -> bool:
@@ -148,8 +148,9 @@ def is_half_undone(job: ImportJob) -> bool:
 
 
 def count_changed_since(job: ImportJob) -> int:
-    """Return how many of its enrollments have been changed since by a person or a process."""
-    return job.rows.filter(enrollment__isnull=False).exclude(enrollment__updated_at=F("written_at")).count()
+    """Return how many of its enrollments have been changed since by a person or a process, without being deleted."""
+    left = job.rows.filter(enrollment__isnull=False, enrollment__deleted_at=None)
+    return left.exclude(enrollment__updated_at=F("written_at")).count()
 
 
 def _begin(job: ImportJob, stage: ImportStage, now: dt.datetime, counts: dict[str, int] | None = None) -> None:

@@ -33,7 +33,7 @@ LEARNERS_KEPT = "learners_kept"  # created by the import; the records of their d
 def describe_undo(job: ImportJob) -> tuple[str, ...]:
     """Describe what undoing an import would do, one sentence each, provided nothing changes until then."""
     rows = rows_left(job)
-    of_enrollments = rows.filter(enrollment__isnull=False)
+    of_enrollments = rows.filter(enrollment__isnull=False, enrollment__deleted_at=None)
     changed = of_enrollments.filter(before__isnull=False).annotate(was=KT("before__status"))
     kept = changed.exclude(enrollment__eligibility_status=F("was")).count()
     with_exit = changed.filter(before__has_key="exit")
