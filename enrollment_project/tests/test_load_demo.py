@@ -84,9 +84,9 @@ class TestLoadDemo:
         assert not Workspace.objects.exists()
 
 
+@pytest.mark.walk
 @pytest.mark.django_db(transaction=True)
 class TestALoadThatIsInterrupted:
-    @pytest.mark.sqlite
     def test_after_an_organization_goes_on_with_the_next(self, small: SandboxProcess) -> None:
         load.load_organization(SMALL[0])
         events = StripeEvent.objects.count()
@@ -98,7 +98,6 @@ class TestALoadThatIsInterrupted:
         assert User.objects.filter(is_staff=True).count() == 6
         assert examine() == {}
 
-    @pytest.mark.walk
     def test_in_an_organization_leaves_nothing_of_it_and_begins_it_anew(
         self, small: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -116,7 +115,6 @@ class TestALoadThatIsInterrupted:
         assert left == []
         assert slugs() == ["bright-futures", "harbor-skills"]
 
-    @pytest.mark.sqlite
     def test_has_told_the_sandbox_of_whatever_it_leaves(
         self, small: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -139,6 +137,7 @@ class TestALoadThatIsInterrupted:
 
 
 class TestTheProgress:
+    @pytest.mark.walk
     @pytest.mark.django_db(transaction=True)
     def test_is_told_in_tenths_and_on_pages(self, small: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = []

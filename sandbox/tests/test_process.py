@@ -8,6 +8,8 @@ import pytest
 
 from sandbox.testing import ROOT, SandboxProcess, wait_until
 
+pytestmark = pytest.mark.walk
+
 
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

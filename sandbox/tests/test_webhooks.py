@@ -9,6 +9,8 @@ import stripe
 from sandbox.testing import SandboxProcess, wait_until
 from sandbox.tests.conftest import Receiver
 
+pytestmark = pytest.mark.walk
+
 Create = Callable[..., stripe.checkout.Session]
 PAID = ["payment_intent.created", "payment_intent.succeeded", "charge.succeeded", "checkout.session.completed"]
 

@@ -7,6 +7,7 @@ pytestmark = pytest.mark.browser
 
 
 class TestAnIntegratorReadingTheDocs:
+    @pytest.mark.walk
     def test_finds_every_operation_and_what_it_needs(self, page: Page, town: Town) -> None:
         page.goto("/api/docs")
 

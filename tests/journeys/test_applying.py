@@ -107,6 +107,7 @@ def sign_in(staff: Page, forms: dict[str, str]) -> None:
     staff.wait_for_url(re.compile(r"/admin/$"))
 
 
+@pytest.mark.walk
 class TestEveryPageOfApplyingIsAccessible:
     def test_before_it_is_sent(self, page: Page, forms: dict[str, str]) -> None:
         found = []
@@ -118,7 +119,6 @@ class TestEveryPageOfApplyingIsAccessible:
 
         assert [*found, *seen(page)] == []
 
-    @pytest.mark.walk
     def test_from_the_mail_to_the_end(self, page: Page, stack: RunningStack, forms: dict[str, str]) -> None:
         found: list[str] = []
         for name, email in (("strict", "bo@home.test"), ("priced", "cy@home.test"), ("short", "di@home.test")):

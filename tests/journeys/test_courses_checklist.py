@@ -68,6 +68,7 @@ def welcomes(stack: RunningStack, email: str) -> list[str]:
     return [mail.subject for mail in stack.mails(to=email) if "is enrolled" in mail.subject]
 
 
+@pytest.mark.walk
 @without_javascript_in_walks
 class TestEnrolling:
     def test_leads_to_a_checkout_that_says_what_is_bought_and_for_whom(
@@ -225,6 +226,7 @@ class TestTheWizard:
         expect(visitor.get_by_text("Your 2 sessions are booked.")).to_be_visible()
 
 
+@pytest.mark.walk
 @without_javascript_in_walks
 class TestACohortThatFillsUp:
     def test_during_a_checkout_keeps_the_place_of_the_person_who_pays(

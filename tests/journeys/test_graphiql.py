@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from .conftest import Town
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
 
 class TestAnIntegratorExploringTheSchema:

@@ -96,6 +96,7 @@ class TestTheRunningStack:
         assert left_of(processes) == []
 
 
+@pytest.mark.walk
 class TestAStart:
     @pytest.mark.parametrize("variable", ["PORT", "SANDBOX_PORT"])
     def test_is_refused_on_a_taken_port(self, environment: dict[str, str], variable: str, tmp_path: Path) -> None:
