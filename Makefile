@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Keep compiled bytecode: tests start Python several hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test test-sqlite test-parts walk faults stateful soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
+.PHONY: help run test races test-sqlite test-parts walk faults stateful soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,11 +29,14 @@ var/running: .venv/.runtime FORCE
 	@mkdir -p var
 	@$(BIN)/python manage.py run
 
-# The outcome of a race does not depend on the machine: the processes of tests/processes.py start together. So races run
-# among the other tests. The browser tests share two browsers, each with its own stack for whole files.
+# The browser tests share two browsers, each with its own stack for whole files.
 test: .venv/.development chromium ## What everything does, on a real PostgreSQL and in a real browser
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --ignore tests/architecture -m "not browser and not fault and not walk"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --ignore tests/architecture -m "not browser and not fault and not walk and not race"
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "browser and not fault and not walk"
+
+# The outcome of a race does not depend on the machine: the processes of tests/processes.py start together.
+races: .venv/.development ## What several processes do at once
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "race and not browser and not fault and not walk"
 
 test-sqlite: .venv/.development ## The subset that also runs on SQLite
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 -m "sqlite and not walk"
