@@ -86,7 +86,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave to other runs what is not of this part of the walks, as in WALK_PART=2/4. Run the slow tests first; at the
     end they would leave the other worker idle.
     """
-    part, parts = (int(number) for number in os.environ.get("WALK_PART", "1/1").split("/"))
+    wanted = os.environ.get("WALK_PART", "1/1")
+    told = re.fullmatch(r"(\d+)/(\d+)", wanted)
+    part, parts = (int(number) for number in told.groups()) if told else (0, 0)
+    if not 1 <= part <= parts:
+        raise pytest.UsageError(f"WALK_PART={wanted} is no part: give 2/5 for the second of five.")
     left_out = {item for item in items if item.get_closest_marker("walk") and part_of(item, parts) != part}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]

@@ -45,5 +45,11 @@ class TestThePartsOfTheWalks:
 
         assert items == WALKS
 
+    @pytest.mark.parametrize("part", ["6/5", "0/5", "2", "", "two/five"])
+    def test_of_which_there_is_none_is_refused(self, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+        """Otherwise no walk at all would run, and pass."""
+        with pytest.raises(pytest.UsageError, match=f"WALK_PART={part} is no part"):
+            selected(monkeypatch, part)
+
     def test_are_the_same_on_every_machine(self) -> None:
         assert [part_of(walk, 4) for walk in WALKS[:5]] == [3, 4, 1, 2, 3]  # type: ignore[arg-type]
