@@ -9,8 +9,16 @@ from enrollments.imports.job import import_candidates, receive_import
 from enrollments.imports.options import Options
 from enrollments.imports.reading import Format
 from enrollments.models import Enrollment, ImportJob, ProgramInstance
+from enrollments.states import ReviewMode
 
-from .factories import STAFF
+from .criteria import set_criterion
+from .factories import STAFF, InstanceFactory
+
+
+def adults_only() -> ProgramInstance:
+    """Return an instance whose candidates wait for a reviewer if they are of age."""
+    made = InstanceFactory(review_mode=ReviewMode.MANUAL)
+    return set_criterion(made, "metadata.age >= 18", otherwise="Too young")
 
 
 def csv_of(count: int, *, start: int = 0, age: int = 18) -> bytes:

@@ -20,20 +20,17 @@ from enrollments.models import (
     ImportJob,
     ProgramInstance,
 )
-from enrollments.states import ReviewMode
 from events.models import OutboxEvent
 
-from .criteria import set_criterion
-from .factories import STAFF, InstanceFactory
-from .importing import csv_of, current, import_file, ndjson, work_on
+from .factories import STAFF
+from .importing import adults_only, csv_of, current, import_file, ndjson, work_on
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def instance() -> ProgramInstance:
-    made = InstanceFactory(review_mode=ReviewMode.MANUAL)
-    return set_criterion(made, "metadata.age >= 18", otherwise="Too young")
+    return adults_only()
 
 
 class TestAnUndoneImport:

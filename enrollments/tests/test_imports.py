@@ -27,22 +27,19 @@ from enrollments.models import (
     ImportJob,
     ProgramInstance,
 )
-from enrollments.states import ReviewMode
 from events.models import OutboxEvent
 from notifications.models import Notification
 
 from .broken_files import ANN, BROKEN, HEADER
-from .criteria import set_criterion
 from .factories import STAFF, CandidateFactory, InstanceFactory
-from .importing import counts, csv_of, current, import_file, ndjson, receive, work_on
+from .importing import adults_only, counts, csv_of, current, import_file, ndjson, receive, work_on
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def instance() -> ProgramInstance:
-    made = InstanceFactory(review_mode=ReviewMode.MANUAL)
-    return set_criterion(made, "metadata.age >= 18", otherwise="Too young")
+    return adults_only()
 
 
 def faults(job: ImportJob) -> list[tuple[int, str, str]]:
