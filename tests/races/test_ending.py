@@ -22,7 +22,7 @@ from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from operations.doctor import examine
 from sandbox.testing import SandboxProcess
-from tests.processes import Meeting, at_once
+from tests.processes import BOTH_COME, KEPT_OUT, Meeting, at_once
 from tests.sweeps import SOON
 
 from .attempts import four_times_in_walks
@@ -159,7 +159,7 @@ class TestMoving:
     def test_while_the_enrollment_ends_is_finished_first_and_then_ended_in_the_new_cohort(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        answers, cohort, target = self.move_while_it_ends(stripe, monkeypatch)
+        answers, cohort, target = self.move_while_it_ends(stripe, monkeypatch, patience=KEPT_OUT)
 
         assert answers == ["done", None]
         assert (counts(cohort), counts(target)) == ((0, 0), (0, 0))
@@ -171,19 +171,19 @@ class TestMoving:
         """Without the lock on the learner, which the end takes first, the move finds a course that is gone."""
         monkeypatch.setattr(lifecycle, "lock_learner_of", lambda enrollment_id: None)
 
-        answers, cohort, target = self.move_while_it_ends(stripe, monkeypatch)
+        answers, cohort, target = self.move_while_it_ends(stripe, monkeypatch, patience=BOTH_COME)
 
         assert answers == ["package_not_found", None]
         assert (counts(cohort), counts(target)) == ((0, 0), (0, 0))
         assert examine() == {}
 
     def move_while_it_ends(
-        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch, *, patience: float
     ) -> tuple[list[object], Cohort, Cohort]:
         """Begin the end once the move has looked, and before it has locked the cohorts."""
         cohort = cohort_with(options=(1,))
         package, target = buy(stripe, cohort), another_cohort(cohort)
-        looked, ended = Meeting(lambda: None), Meeting(lambda: None, patience=1.5)
+        looked, ended = Meeting(lambda: None), Meeting(lambda: None, patience=patience)
         lock = lock_cohort
 
         def wait_and_lock(cohort_id: int) -> Cohort:

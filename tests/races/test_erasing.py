@@ -140,7 +140,7 @@ class TestAnErasureAgainstAnApproval:
         """Control: the erasure looks for obstacles before the approval, and erases after it."""
         enrollment = eligible()
         assert enrollment.learner is not None
-        begin, end = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
+        begin, end = Meeting(lambda: None), Meeting(lambda: None)
 
         def end_after_the_approval(person: Person, *, actor: Actor) -> None:
             begin()

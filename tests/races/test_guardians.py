@@ -135,7 +135,7 @@ class TestAGuardianWhoseAddressComesWithAPayment:
     def ask_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """Let somebody enter the address, and a payment arrive before that is committed."""
         guardian = GuardianFactory(email=None)
-        entered, asked = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
+        entered, asked = Meeting(lambda: None), Meeting(lambda: None)
         end_search = guardians.end_search
 
         def end_late(**search: Any) -> None:

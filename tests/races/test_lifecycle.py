@@ -27,7 +27,7 @@ from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from events.models import OutboxEvent
 from operations.doctor import examine
 from tests.constraints import without_constraints
-from tests.processes import BOTH_COME, Meeting, at_once
+from tests.processes import Meeting, at_once
 from tests.races.unguarded import save_enrollments_in_any_state
 from tests.sweeps import SOON
 
@@ -237,7 +237,7 @@ class TestAnApprovalThatComesAfterTheExit:
 
     @staticmethod
     def race(enrollment: Enrollment) -> list[str]:
-        has_read, has_left = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
+        has_read, has_left = Meeting(lambda: None), Meeting(lambda: None)
 
         def read_early(pk: int) -> tuple[Enrollment, None]:
             read = Enrollment.objects.select_related("instance").get(pk=pk)

@@ -68,7 +68,7 @@ class TestTwoMergesAtOnce:
         the constraint instead of a refusal.
         """
         first, second = pair
-        looked, done = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
+        looked, done = Meeting(lambda: None), Meeting(lambda: None)
 
         def look(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
             found = merging._get_both(keep_id, drop_id)
@@ -116,7 +116,7 @@ class TestAMergeOfALearnerWhoIsBeingEnrolled:
     ) -> tuple[list[Any], Learner]:
         """Begin the merge once the request has looked the learner up, and end it before the request continues."""
         keep, drop = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace, **JANE)
-        looked, done = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
+        looked, done = Meeting(lambda: None), Meeting(lambda: None)
 
         def look_and_wait(asked: Learner) -> Learner | None:
             found: Learner | None = look(asked)
@@ -229,7 +229,7 @@ class TestAMergeOfALearnerWhomAGuardianIsGiven:
 
     def link_while_merging(self, monkeypatch: pytest.MonkeyPatch, lock: Callable[..., dict[int, Learner]]) -> Any:
         keep, drop = LearnerFactory.create_batch(2, workspace=WorkspaceFactory())
-        found, done = Meeting(lambda: None, patience=BOTH_COME), Meeting(lambda: None)
+        found, done = Meeting(lambda: None), Meeting(lambda: None)
 
         def wait_and_lock(learner_ids: Collection[int]) -> dict[int, Learner]:
             found()

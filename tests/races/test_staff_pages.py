@@ -138,8 +138,10 @@ class TestAnInstancesPageThatIsSavedWhileItsCriteriaChange:
 
 
 class TestAnInstanceThatIsSwitchedOffOnItsPageWhileItBecomesTheDefault:
-    def switch_off_and_make_default(self, monkeypatch: pytest.MonkeyPatch) -> ProgramInstance:
-        """Without the lock on the workspace, the other one waits for the instance itself, which it has read before."""
+    def switch_off_and_make_default(self, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> ProgramInstance:
+        """Without the lock on the workspace, the other one waits for the instance itself, which it has read before: it
+        has `patience` seconds to come so far.
+        """
         before = InstanceFactory()
         instance = InstanceFactory(workspace=before.workspace, is_default=False)
 
@@ -147,11 +149,11 @@ class TestAnInstanceThatIsSwitchedOffOnItsPageWhileItBecomesTheDefault:
             with suppress(Invalid):
                 make_default(instance_id=instance.pk)
 
-        save_while(change, instance, monkeypatch, patience=KEPT_OUT, active="")
+        save_while(change, instance, monkeypatch, patience=patience, active="")
         return ProgramInstance.objects.get(pk=instance.pk)
 
     def test_does_not_become_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        switched_off = self.switch_off_and_make_default(monkeypatch)
+        switched_off = self.switch_off_and_make_default(monkeypatch, patience=KEPT_OUT)
 
         assert (switched_off.active, switched_off.is_default) == (False, False)
         assert ProgramInstance.objects.filter(is_default=True, active=True).count() == 1
@@ -160,6 +162,6 @@ class TestAnInstanceThatIsSwitchedOffOnItsPageWhileItBecomesTheDefault:
         """Control."""
         monkeypatch.setattr("enrollments.admin.programs.lock_default", lambda workspace_id: None)
 
-        switched_off = self.switch_off_and_make_default(monkeypatch)
+        switched_off = self.switch_off_and_make_default(monkeypatch, patience=3)
 
         assert (switched_off.active, switched_off.is_default) == (False, True)

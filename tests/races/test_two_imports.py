@@ -95,7 +95,7 @@ class TestTwoImportsOfTheSameNewPeopleInOppositeOrders:
     """Both have looked for them, in vain, before either creates them, and every insert takes a while."""
 
     def test_create_them_in_one_order_and_the_later_one_is_repeated(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        failures = import_people_in_both_orders(monkeypatch)
+        failures = import_people_in_both_orders(monkeypatch, patience=KEPT_OUT)
 
         assert sorted(failures) == ["", "IntegrityError"]
 
@@ -103,7 +103,7 @@ class TestTwoImportsOfTheSameNewPeopleInOppositeOrders:
         """Control."""
         monkeypatch.setattr(learners_together, "sorted", lambda rows, **_: rows, raising=False)
 
-        failures = import_people_in_both_orders(monkeypatch)
+        failures = import_people_in_both_orders(monkeypatch, patience=BOTH_COME)
 
         assert sorted(failures) == ["", "OperationalError"]
 
@@ -112,7 +112,7 @@ class TestTwoRostersOfTheSameNewLearnersInOppositeOrders:
     """Neither knows anybody when it begins, and each has registered its first learner before it goes on."""
 
     def test_register_them_in_one_order_and_the_later_one_is_repeated(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        failures = import_students_in_both_orders(monkeypatch)
+        failures = import_students_in_both_orders(monkeypatch, patience=KEPT_OUT)
 
         jobs = [work_on(job) for job in ImportJob.objects.order_by("pk")]
         repeated = "Unavailable: Somebody in this roster was registered elsewhere right now."
@@ -126,7 +126,7 @@ class TestTwoRostersOfTheSameNewLearnersInOppositeOrders:
         """Control."""
         monkeypatch.setattr(people, "_in_key_order", lambda records, known: records)
 
-        failures = import_students_in_both_orders(monkeypatch)
+        failures = import_students_in_both_orders(monkeypatch, patience=BOTH_COME)
 
         assert sorted(failures) == ["", "OperationalError"]
 
@@ -160,13 +160,13 @@ class TestAnImportOfALeadWhoseEnrollmentIsBeingChanged:
         assert (job.status, job.counts) == ("completed", {"skipped": 1})
 
 
-def import_people_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def import_people_in_both_orders(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[str]:
     """Return the error of each import, "" for none. Both continue once each has created its first person."""
     instance = InstanceFactory()
     people = [{"firstName": name, "lastName": "Lee", "email": f"{name}@home.test"} for name in ("Ann", "Ben", "Cem")]
     orders = (people, list(reversed(people)))
     jobs = [receive(instance, ndjson(*order), Format.JSON_LINES) for order in orders]
-    meeting = Meeting(lambda: None, patience=KEPT_OUT)
+    meeting = Meeting(lambda: None, patience=patience)
 
     def insert_slowly(rows: Sequence[Learner]) -> None:
         insert_with_keys(rows[:1])
@@ -179,12 +179,12 @@ def import_people_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return list(ImportJob.objects.order_by("pk").values_list("last_error", flat=True))
 
 
-def import_students_in_both_orders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def import_students_in_both_orders(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[str]:
     """Return the error of each import, "" for none."""
     workspace = WorkspaceFactory()
     jobs = [receive_archive(workspace, archive_of(students(*numbers))) for numbers in ((1, 2, 3), (3, 2, 1))]
     begun = Meeting(lambda: None)
-    registered = Meeting(lambda: None, patience=KEPT_OUT)
+    registered = Meeting(lambda: None, patience=patience, once=True)
     write = people.write_learners
 
     def write_together(found: RosterBatch, records: Sequence[Record]) -> None:
