@@ -139,9 +139,19 @@ class TestForgettingWhileDeliveriesAreSentAgain:
         endpoint = listen(workspace, now=NOON)
         tell(workspace, "a", now=NOON)
         WebhookDelivery.objects.update(status=DeliveryStatus.FAILED)
-        meet = Meeting(lambda answer: answer, patience=patience, once=True)
-        monkeypatch.setattr(retention, "_lock_free", lambda *rows: meet(find(*rows)))
-        return at_once(
-            lambda: forget_old_deliveries(limit=9, now=LATER),
-            lambda: meet(redeliver_failed(endpoint_id=endpoint.pk, now=LATER)),
-        )
+        looked, sent = Meeting(lambda: None, once=True), Meeting(lambda: None, patience=patience, once=True)
+
+        def find_and_wait(deliveries: Any, limit: int) -> list[int]:
+            found = find(deliveries, limit)
+            looked()
+            sent()
+            return found
+
+        def send() -> int:
+            looked()
+            count = redeliver_failed(endpoint_id=endpoint.pk, now=LATER)
+            sent()
+            return count
+
+        monkeypatch.setattr(retention, "_lock_free", find_and_wait)
+        return at_once(lambda: forget_old_deliveries(limit=9, now=LATER), send)
