@@ -8,10 +8,10 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from django.db import connection
 from django.db.models import Q
 
 from core.names import are_near
+from core.statements import fetch_rows
 
 from .models import Learner, StaffTask
 from .staff_tasks import raise_staff_task_once
@@ -39,12 +39,8 @@ def notice_possible_twins(*, learner: Learner) -> None:
 
     Joins the caller's transaction, in which the learner is new or has changed.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _ALIKE,
-            [learner.workspace_id, learner.email, learner.external_key, learner.pk, HOUSEHOLD_AT_MOST + 1],
-        )
-        found = cursor.fetchall()
+    sought = [learner.workspace_id, learner.email, learner.external_key, learner.pk]
+    found = fetch_rows(_ALIKE, [*sought, HOUSEHOLD_AT_MOST + 1])
     is_family = len(found) <= HOUSEHOLD_AT_MOST
     _raise_tasks(
         learner,

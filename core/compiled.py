@@ -24,10 +24,13 @@ from inspect import signature
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet, Value
 from django.db.models.query import FlatValuesListIterable, ModelIterable, get_related_populators
 from django.db.models.sql import UpdateQuery
 from django.db.transaction import TransactionManagementError
+
+from .statements import fetch_rows, run_statement
 
 R = TypeVar("R")
 
@@ -46,9 +49,9 @@ class _Statement:
         self._sql = sql
         self._params = params
 
-    def run(self, cursor: Any, values: tuple[Any, ...]) -> None:
-        given = [_as_stored(value) for value in values]
-        cursor.execute(self._sql, [given[each.number] if type(each) is _Place else each for each in self._params])
+    def with_values(self, values: tuple[Any, ...], database: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        given = [_as_stored(value, database) for value in values]
+        return self._sql, [given[each.number] if type(each) is _Place else each for each in self._params]
 
 
 class _Rows:
@@ -106,10 +109,7 @@ class Compiled(Generic[R]):
         rows = self._rows(database.vendor)
         if rows.locks and database.features.has_select_for_update and not database.in_atomic_block:
             raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
-        with database.cursor() as cursor:
-            rows.statement.run(cursor, values)
-            found = cursor.fetchall()
-        return list(rows.read(found))
+        return list(rows.read(fetch_rows(*rows.statement.with_values(values, database), on=database)))
 
     def first(self, *values: Any) -> R | None:
         """Return the first row; the query itself sets the limit and the order."""
@@ -134,9 +134,7 @@ class CompiledUpdate:
     def run(self, *values: Any) -> int:
         """Run the update and return how many rows changed."""
         database = connections[DEFAULT_DB_ALIAS]
-        with database.cursor() as cursor:
-            self._statement(database.vendor).run(cursor, values)
-            return int(cursor.rowcount)
+        return run_statement(*self._statement(database.vendor).with_values(values, database))
 
 
 def compiled(build: Callable[..., QuerySet[Any, R]]) -> Compiled[R]:
@@ -155,8 +153,7 @@ def _update(rows: QuerySet[Any, Any], changes: dict[str, Any]) -> _Statement:
     return _Statement(*query.get_compiler(using=DEFAULT_DB_ALIAS).as_sql())
 
 
-def _as_stored(value: Any) -> Any:
-    database = connections[DEFAULT_DB_ALIAS]
+def _as_stored(value: Any, database: BaseDatabaseWrapper) -> Any:
     if isinstance(value, dt.datetime):
         return database.ops.adapt_datetimefield_value(value)
     if isinstance(value, list) and database.vendor != "postgresql":

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from .clock import utc_now
 from .models import SharedCounter
+from .statements import fetch_rows
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +52,7 @@ def count_in_database(key: str, *, seconds: int, more: int = 1) -> tuple[int, in
     adapt = SharedCounter._meta.get_field("ends_at").get_db_prep_value
     present = adapt(now, connection)
     params = [key, more, adapt(now + dt.timedelta(seconds=seconds), connection), present, present]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        number, ends_at = cursor.fetchone()
+    ((number, ends_at),) = fetch_rows(sql, params)
     return number, max(1, round((_moment(ends_at) - now).total_seconds()))
 
 

@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import BigAutoField, CharField, Field, ForeignKey, IntegerField, Model, TextField
 
 from .errors import require
+from .statements import fetch_rows, run_statement
 
 
 def insert_rows(rows: Sequence[Model]) -> None:
@@ -24,9 +25,7 @@ def insert_rows(rows: Sequence[Model]) -> None:
     table = _table(type(rows[0]))
     params = [value for row in rows for value in table.values(row)]
     values = ", ".join([f"({table.placeholders})"] * len(rows))
-    with connection.cursor() as cursor:
-        cursor.execute(f"{table.insert} VALUES {values} {table.returning}", params)
-        keys = cursor.fetchall()
+    keys = fetch_rows(f"{table.insert} VALUES {values} {table.returning}", params)
     for row, (key,) in zip(rows, keys, strict=True):
         _mark_as_stored(row, key)
 
@@ -50,9 +49,7 @@ def insert_chain(rows: Sequence[Model]) -> None:
         columns = zip(_fields(row), values, strict=True)
         links.append((type(row), tuple(_source(row, field, value, places) for field, value in columns)))
         params += [value for value in values if value is not None]
-    with connection.cursor() as cursor:
-        cursor.execute(_chain(tuple(links)), params)
-        keys = cursor.fetchone()
+    (keys,) = fetch_rows(_chain(tuple(links)), params)
     for row, key in zip(rows, keys, strict=True):
         _mark_as_stored(row, key)
         _refer(row)
@@ -138,9 +135,7 @@ def insert_with_keys(rows: Sequence[Model]) -> None:
         _insert_in_bites(rows)
         return
     table = _table(type(rows[0]))
-    with connection.cursor() as cursor:
-        cursor.execute(table.next_keys, [len(rows)])
-        keys = [key for (key,) in cursor.fetchall()]
+    keys = [key for (key,) in fetch_rows(table.next_keys, [len(rows)])]
     copy_rows(table.copy_keyed, [[key, *table.values(row)] for key, row in zip(keys, rows, strict=True)])
     for row, key in zip(rows, keys, strict=True):
         _mark_as_stored(row, key)
@@ -177,13 +172,10 @@ def insert_unless_present(row: Model, *, unless_same: Sequence[str] = ()) -> boo
         exists = f"EXISTS (SELECT 1 FROM {table.name} WHERE {same})"  # noqa: S608  (names of the model's, no values)
         source = f"SELECT {table.placeholders} WHERE NOT {exists}"
         params += [getattr(row, name) for name in unless_same]
-    with connection.cursor() as cursor:
-        cursor.execute(f"{table.insert} {source} ON CONFLICT DO NOTHING {table.returning}", params)
-        inserted = cursor.fetchone()
-    if inserted is None:
-        return False
-    _mark_as_stored(row, inserted[0])
-    return True
+    for (key,) in fetch_rows(f"{table.insert} {source} ON CONFLICT DO NOTHING {table.returning}", params):
+        _mark_as_stored(row, key)
+        return True
+    return False
 
 
 def update_row(row: Model, *fields: str, where: Mapping[str, Any] | None = None) -> bool:
@@ -192,9 +184,7 @@ def update_row(row: Model, *fields: str, where: Mapping[str, Any] | None = None)
     table = _table(type(row))
     conditions = where or {}
     params = [*table.values_of(row, fields), *conditions.values(), row.pk]
-    with connection.cursor() as cursor:
-        cursor.execute(_update(type(row), fields, tuple(conditions)), params)
-        return bool(cursor.rowcount)
+    return bool(run_statement(_update(type(row), fields, tuple(conditions)), params))
 
 
 @cache
@@ -215,8 +205,7 @@ def lock_rows(model: type[Model], *keys: int) -> None:
         table = connection.ops.quote_name(model._meta.db_table)
         key = connection.ops.quote_name(str(model._meta.pk.column))
         sql = f"SELECT 1 FROM {table} WHERE {key} = ANY(%s) ORDER BY {key} FOR NO KEY UPDATE"  # noqa: S608  (names)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [list(keys)])
+        fetch_rows(sql, [list(keys)])
 
 
 def hold_row(model: type[Model], key: int) -> None:
@@ -225,8 +214,7 @@ def hold_row(model: type[Model], key: int) -> None:
     if connection.features.has_select_for_update:
         table = connection.ops.quote_name(model._meta.db_table)
         column = connection.ops.quote_name(str(model._meta.pk.column))
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT 1 FROM {table} WHERE {column} = %s FOR SHARE NOWAIT", [key])  # noqa: S608  (names)
+        fetch_rows(f"SELECT 1 FROM {table} WHERE {column} = %s FOR SHARE NOWAIT", [key])  # noqa: S608  (names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from core.actors import Actor
 from core.errors import NotFound, invalid_field
 from core.local_time import check_date, local_date
 from core.money import Money
+from core.statements import fetch_rows
 from core.text import fit
 
 from .errors import AllocationBelowUse, AllocationExists, SeatsExhausted
@@ -61,12 +62,9 @@ def take_seat(
         today = local_date(now, allocation.zone)
     day = connection.ops.adapt_datefield_value(today)
     moment = connection.ops.adapt_datetimefield_value(now)
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [reserved, used, moment, allocation_id, day, day])
-        row = cursor.fetchone()
-    if row is None:
-        raise SeatsExhausted(allocation_id=allocation_id)
-    return SeatCounts(*row)
+    for counts in fetch_rows(_TAKE, [reserved, used, moment, allocation_id, day, day]):
+        return SeatCounts(*counts)
+    raise SeatsExhausted(allocation_id=allocation_id)
 
 
 def use_seat(*, seat: SeatAssignment, workspace_id: int, enrollment_cuid: str, now: dt.datetime) -> SeatUsed | None:

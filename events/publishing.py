@@ -15,6 +15,7 @@ from django.db import connection
 
 from core.ids import new_cuid
 from core.rows import copy_rows
+from core.statements import fetch_rows, run_statement
 
 from .event import DomainEvent
 
@@ -112,8 +113,7 @@ def _insert_together(events: Sequence[DomainEvent], fresh: Mapping[str, int], at
     values: dict[str, Any] = {"occurred_at": at}
     for number, row in enumerate(_numbered(events, fresh)):
         values |= {f"{column}_{number}": value for column, value in zip(_COLUMNS, row, strict=True)}
-    with connection.cursor() as cursor:
-        cursor.execute(_insert(tuple(event.aggregate in fresh for event in events)), values)
+    run_statement(_insert(tuple(event.aggregate in fresh for event in events)), values)
 
 
 def _numbered(events: Sequence[DomainEvent], last: Mapping[str, int]) -> list[tuple[object, ...]]:
@@ -143,6 +143,4 @@ def _placeholders(number: int, is_fresh: bool) -> str:
 
 
 def _last_sequences(events: Iterable[DomainEvent]) -> dict[str, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(_LAST, [list({event.aggregate for event in events})])
-        return dict(cursor.fetchall())
+    return dict(fetch_rows(_LAST, [list({event.aggregate for event in events})]))

@@ -7,7 +7,7 @@ one gets it.
 
 from enum import StrEnum
 
-from django.db import connection
+from core.statements import fetch_rows
 
 
 class Series(StrEnum):
@@ -33,9 +33,7 @@ _NEXT = {
 
 def take_number(*, workspace_id: int, series: Series, year: int) -> str:
     """Return the next number of a series, ours until the transaction ends: others wait for it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT[series], [workspace_id, year])
-        (number,) = cursor.fetchone()
+    ((number,),) = fetch_rows(_NEXT[series], [workspace_id, year])
     return write_number(series, year, int(number))
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from core.compiled import compiled
 from core.rows import insert_rows
+from core.statements import fetch_rows, run_statement
 from events.publishing import publish
 
 from ..errors import SeatsBelowBookings, StepAlreadyBooked, StepNotBooked
@@ -165,13 +166,8 @@ _BOOK_STEPS = (
 
 def take_seats(sessions: Mapping[int, CohortSession]) -> list[int]:
     """Take a seat in each session, in the order of their keys; returns the steps whose session has none left."""
-    full = []
-    with connection.cursor() as cursor:
-        for step, session in sorted(sessions.items(), key=lambda item: item[1].class_session_id):
-            cursor.execute(_TAKE_SEAT, [session.class_session_id])
-            if cursor.rowcount == 0:
-                full.append(step)
-    return full
+    in_order = sorted(sessions.items(), key=lambda item: item[1].class_session_id)
+    return [step for step, session in in_order if not run_statement(_TAKE_SEAT, [session.class_session_id])]
 
 
 def give_back_seats(rows: Iterable[StepProgress]) -> None:
@@ -205,9 +201,8 @@ def book_steps(
     for row in rows:
         _set_booked(row, sessions[row.step_id], now)
     chosen = [key for row in rows for key in (row.pk, row.option_id, row.class_session_id)]
-    with connection.cursor() as cursor:
-        cursor.execute(_BOOK_STEPS.format(chosen=", ".join(["(%s, %s, %s)"] * len(rows))), [*chosen, at, at])
-        booked = {step_id for (step_id,) in cursor.fetchall()}
+    sql = _BOOK_STEPS.format(chosen=", ".join(["(%s, %s, %s)"] * len(rows)))
+    booked = {step_id for (step_id,) in fetch_rows(sql, [*chosen, at, at])}
     if len(booked) < len(rows):
         raise already_booked(sessions.keys() - booked)
     publish(*[_booked_event(package, row, with_place=with_place, now=now) for row in rows])

@@ -1,0 +1,48 @@
+"""Run SQL, with one cursor for all statements of a transaction.
+
+The ORM makes a cursor for each statement. On PostgreSQL, that takes almost half as long as sending the statement and
+reading its answer takes Python, so frequent statements are run by these functions. They read the whole answer at once,
+so a cursor is free again when they return.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+Params = Sequence[Any] | dict[str, Any]
+
+# Each connection's cursor, what it belongs to, and whether it records its statements (as tests ask it to).
+_cursors: WeakKeyDictionary[BaseDatabaseWrapper, tuple[CursorWrapper, Any, bool]] = WeakKeyDictionary()
+
+
+def fetch_rows(sql: str, params: Params = (), *, on: BaseDatabaseWrapper | None = None) -> list[tuple[Any, ...]]:
+    """Run a statement that returns rows, and return them. `on` is for callers that have looked up the connection."""
+    cursor = _cursor_of(on or connections[DEFAULT_DB_ALIAS])
+    cursor.execute(sql, params)
+    found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
+
+
+def run_statement(sql: str, params: Params = ()) -> int:
+    """Run a statement that returns no rows, and return how many it changed."""
+    cursor = _cursor_of(connections[DEFAULT_DB_ALIAS])
+    cursor.execute(sql, params)
+    return int(cursor.rowcount)
+
+
+def _cursor_of(database: BaseDatabaseWrapper) -> CursorWrapper:
+    """Return a cursor. Outside of a transaction, it is a new one, which Django first checks the connection for."""
+    if not database.in_atomic_block:
+        return database.cursor()
+    known = _cursors.get(database)
+    if known is not None:
+        cursor, made_by, is_recording = known
+        if made_by is database.connection and is_recording == database.queries_logged:
+            return cursor
+    cursor = database.cursor()
+    _cursors[database] = (cursor, database.connection, database.queries_logged)
+    return cursor
