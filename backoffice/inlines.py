@@ -12,6 +12,8 @@ from accounts.roles import Power
 from .scoping import OF_ANOTHER, ScopedChoices, WorkspaceScopedAdmin
 from .seen import SEEN, refuse_overtaken, tell_present
 
+REMOVED = "Somebody removed a row after you opened this page, so nothing was saved. Open the page again."
+
 
 class WorkspaceFormSet(forms.BaseInlineFormSet):
     """Checks that rows on their parent's page refer to the parent's workspace, which a new parent gets on that page.
@@ -27,9 +29,11 @@ class WorkspaceFormSet(forms.BaseInlineFormSet):
 
     def clean(self) -> None:
         super().clean()
-        for form in self.initial_forms:
-            if form not in self.deleted_forms:
-                refuse_overtaken(form)
+        kept = [form for form in self.initial_forms if form not in self.deleted_forms]
+        if any(form.instance.pk is None for form in kept):
+            raise forms.ValidationError(REMOVED)
+        for form in kept:
+            refuse_overtaken(form)
         try:
             own = self.owner.workspace_id_of(self.instance)
         except ObjectDoesNotExist:  # its form lacks what leads to the workspace, and says so

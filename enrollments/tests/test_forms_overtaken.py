@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
+from backoffice.inlines import REMOVED
 from backoffice.seen import SEEN
 from backoffice.tests.staff_client import StaffClient, as_shown, opened
 from core.clock import utc_now
@@ -103,6 +104,26 @@ class TestARowOnThePageOfAnotherThatOthersOvertook:
         question.refresh_from_db()
         assert answer.status_code == 302
         assert question.label == "School"
+
+    def test_says_only_that_it_is_gone_if_it_was_removed(
+        self, question: ApplicationQuestion, manager: StaffClient, address: str
+    ) -> None:
+        form, _ = as_shown(manager, address)
+        question.delete()
+
+        answer = manager.post(address, {**form, "questions-0-help_text": "Its full name"})
+
+        assert [each.formset.non_form_errors() for each in answer.context["inline_admin_formsets"]] == [[REMOVED]]
+        assert REMOVED in answer.content.decode()
+        assert "Somebody changed" not in answer.content.decode()
+
+    def test_is_told_only_to_people_who_may_change_it(self, question: ApplicationQuestion, address: str) -> None:
+        viewer = StaffClient(workspace=question.instance.workspace, role=Role.VIEWER)
+
+        shown = viewer.get(address).content.decode()
+
+        assert question.label in shown
+        assert SEEN not in shown
 
     def test_is_saved_if_nobody_else_changed_it(
         self, question: ApplicationQuestion, manager: StaffClient, address: str
