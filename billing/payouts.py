@@ -16,6 +16,7 @@ from accounts.models import Workspace
 from core import retries
 from core.errors import NotFound
 from core.numbers import parse_whole_number
+from core.rows import lock_rows
 
 from .errors import PaymentProviderDown, PaymentRejected
 from .gateways.contract import PayoutLineSnapshot, PayoutSnapshot
@@ -70,6 +71,7 @@ def read_payout(*, payout_id: int, now: dt.datetime) -> Payout:
     return Payout.objects.get(pk=payout_id)
 
 
+@transaction.atomic
 def adopt_payout_lines(*, workspace_id: int | None = None) -> int:
     """Assign lines that nobody here knew to payments that have become known since; return how many."""
     known = Payment.objects.filter(payment_intent_id=OuterRef("payment_intent_id"))
@@ -79,6 +81,7 @@ def adopt_payout_lines(*, workspace_id: int | None = None) -> int:
     found = unknown.annotate(
         known_id=Subquery(known.values("pk")[:1]), owner_id=Subquery(known.values("workspace")[:1])
     ).exclude(known_id=None)
+    lock_rows(PayoutLine, *found.values_list("pk", flat=True))
     return found.update(payment_id=F("known_id"), workspace_id=F("owner_id"))
 
 

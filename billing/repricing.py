@@ -8,7 +8,10 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 
+from django.db import transaction
 from django.db.models import QuerySet
+
+from core.rows import lock_rows
 
 from . import purposes
 from .models import Checkout, Price
@@ -26,11 +29,13 @@ def is_outdated(checkout: Checkout) -> bool:
     return checkout.status == CheckoutStatus.OPEN and bool(find_outdated([checkout]))
 
 
+@transaction.atomic
 def mark_outdated(*, checkouts: QuerySet[Checkout], now: dt.datetime) -> None:
     """Mark the outdated ones to be ended at Stripe, each to be followed by one at the present price."""
     candidates = checkouts.filter(status=CheckoutStatus.OPEN, cancel_requested_at=None)
     outdated = [checkout.pk for checkout in find_outdated(candidates)]
     if outdated:
+        lock_rows(Checkout, *outdated)
         candidates.filter(pk__in=outdated).update(is_outdated=True, cancel_requested_at=now, next_check_at=now)
 
 

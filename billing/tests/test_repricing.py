@@ -109,6 +109,15 @@ class TestAChangedPrice:
 
         assert asked(world) == [("expired", 4900), ("open", 3900)]
 
+    def test_is_noticed_of_several_at_once(self, world: StripeWorld, shop: Shop) -> None:
+        for subject in ("1", "2"):
+            world.submitted(purpose=SOLD, subject=subject, price=shop.price)
+        shop.edit(amount_minor=3900)
+
+        mark_outdated(checkouts=Checkout.objects.order_by("-pk"), now=utc_now())
+
+        assert set(Checkout.objects.values_list("is_outdated", flat=True)) == {True}
+
     def test_is_noticed_once_by_two_who_ask(self, world: StripeWorld, shop: Shop) -> None:
         before = opened(world, shop)
         shop.edit(amount_minor=3900)
