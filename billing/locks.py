@@ -47,12 +47,12 @@ def lock_payments_with_subjects(payment_ids: Collection[int]) -> None:
         purposes.lock_subject(purpose, subject)
     if found:
         lock_rows(Checkout, *(checkout_id for _purpose, _subject, checkout_id in found if checkout_id is not None))
-        list(rows.select_for_update())
+        list(rows.select_for_update(no_key=True))
 
 
 def lock_payment(payment_id: int) -> Payment:
     """Lock the payment alone, for changes that publish nothing."""
-    return Payment.objects.select_for_update().get(pk=payment_id)
+    return Payment.objects.select_for_update(no_key=True).get(pk=payment_id)
 
 
 def lock_payment_of_intent(payment_intent_id: str) -> Payment | None:
@@ -64,13 +64,13 @@ def lock_payment_of_intent(payment_intent_id: str) -> Payment | None:
 
 def lock_pending_payment(checkout_id: int) -> Payment | None:
     """Lock the money on its way for a locked checkout."""
-    pending = Payment.objects.select_for_update().filter(checkout=checkout_id, status=PaymentStatus.PENDING)
+    pending = Payment.objects.select_for_update(no_key=True).filter(checkout=checkout_id, status=PaymentStatus.PENDING)
     return pending.filter(paid_at=None).first()
 
 
 def lock_unhandled_event(event_id: str) -> StripeEvent | None:
     """Return None if the event has already been handled, or is being handled by another worker right now."""
-    waiting = StripeEvent.objects.select_for_update(skip_locked=True)
+    waiting = StripeEvent.objects.select_for_update(skip_locked=True, no_key=True)
     return waiting.filter(event_id=event_id, handled_at__isnull=True).first()
 
 
@@ -86,9 +86,9 @@ def _subject_of_checkout(checkout_id: int) -> QuerySet[Checkout, tuple[str, str]
 @compiled
 def _checkout_to_change(checkout_id: int) -> QuerySet[Checkout]:
     """Return the checkout with its price, by which incoming money is invoiced."""
-    return Checkout.objects.select_for_update(of=("self",)).select_related("price").filter(pk=checkout_id)
+    return Checkout.objects.select_for_update(of=("self",), no_key=True).select_related("price").filter(pk=checkout_id)
 
 
 @compiled
 def _payment_of_intent(payment_intent_id: str) -> QuerySet[Payment]:
-    return Payment.objects.select_for_update().filter(payment_intent_id=payment_intent_id)
+    return Payment.objects.select_for_update(no_key=True).filter(payment_intent_id=payment_intent_id)
