@@ -2,7 +2,7 @@
 turn has come.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -58,8 +58,12 @@ def follow_participation(events: Sequence[EnrollmentStatusChanged]) -> None:
 def follow_with_certificate(events: Sequence[EnrollmentStatusChanged]) -> None:
     """Issue the certificate of a completed program, at once or when the payment arrives; revoke it after a full refund,
     or if the payment never came or the completion is taken back.
+
+    A payment decides nothing while the program is not completed, so nothing is looked up for those who only begin.
     """
-    _bring_certificates_in_line([event for event in events if _concerns_certificate(event)])
+    participation = {event.enrollment_cuid: event.to_status for event in events if event.facet == Facet.PARTICIPATION}
+    unfinished = {cuid for cuid, status in participation.items() if status != ParticipationStatus.COMPLETED}
+    _bring_certificates_in_line([event for event in events if _concerns_certificate(event, unfinished)])
 
 
 @handles_together(EnrollmentDeleted)
@@ -68,10 +72,11 @@ def follow_deletion(events: Sequence[EnrollmentDeleted]) -> None:
     _bring_certificates_in_line(events)
 
 
-def _concerns_certificate(event: EnrollmentStatusChanged) -> bool:
+def _concerns_certificate(event: EnrollmentStatusChanged, unfinished: Collection[str]) -> bool:
     if event.facet == Facet.PARTICIPATION:
         return ParticipationStatus.COMPLETED in (event.from_status, event.to_status)
-    return event.facet == Facet.PAYMENT and (event.to_status in FUNDED or event.from_status in PAID)
+    is_decided = event.facet == Facet.PAYMENT and (event.to_status in FUNDED or event.from_status in PAID)
+    return is_decided and event.enrollment_cuid not in unfinished
 
 
 def _bring_certificates_in_line(events: Sequence[EnrollmentEvent]) -> None:

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import transaction
@@ -20,10 +21,11 @@ from enrollments.locks import lock_enrollment
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.offline import pay_offline
 from enrollments.on_account import enroll_on_account
-from enrollments.purchase import complete_purchase, refund_purchase
+from enrollments.purchase import begin_purchase, complete_purchase, refund_purchase
 from enrollments.tests.factories import STAFF, InstanceFactory
 from events.models import OutboxEvent
 from notifications.models import Notification
+from partners import handlers
 from partners.admin.certificates import foresee_reissue
 from partners.certificates import follow_completion, issue_certificate, reissue_certificate, revoke_certificate
 from partners.errors import CertificateNotEarned, CertificateNotFound, CertificateRevokedAlready
@@ -155,6 +157,22 @@ class TestACertificate:
 
         assert len(certificates(enrollment)) == 1
         assert breaches() == set()
+
+    def test_is_not_looked_for_when_a_payment_lets_the_learner_begin(self) -> None:
+        enrollment = on_account()
+        with patch.object(handlers, "_with_steps_done_or_certificate") as looked_for:
+            pay(enrollment)
+            assert looked_for.all.call_count == 1  # the learner had begun before
+        instance = InstanceFactory()
+        with transaction.atomic():
+            learner = LearnerFactory(workspace=instance.workspace)
+            bought = begin_purchase(learner=learner, instance=instance, actor=STAFF, now=utc_now())
+
+        with patch.object(handlers, "_with_steps_done_or_certificate") as looked_for:
+            pay(bought)
+
+        assert Enrollment.objects.get(pk=bought.pk).participation_status == "active"
+        assert looked_for.all.call_count == 0
 
     def test_waits_for_the_steps_if_the_payment_comes_first(self) -> None:
         enrollment = on_account()
