@@ -139,20 +139,21 @@ def lock_learner_with_external_id(*, workspace_id: int, external_id: str) -> Lea
 
 def lock_owner_of(rows: QuerySet[Any]) -> None:
     """Lock the learner to whom the rows belong once the lock is held: a merge we waited for may have moved them."""
-    owned = rows.filter(learner__isnull=False).order_by("learner_id").values_list("learner_id")
-    lock_owner_in(lambda: list(owned.all()))
+    owned = rows.filter(learner__isnull=False)
+    owners = Learner.objects.filter(pk__in=owned.order_by().values("learner")).order_by("pk")
+    to_lock = owners.select_for_update(no_key=True).values_list("pk", flat=True)
+    lock_owner_in(lock=lambda: list(to_lock.all()), find=lambda: list(owned.values_list("learner_id")))
 
 
-def lock_owner_in(find: Callable[[], Sequence[Owned]]) -> Sequence[Owned]:
-    """Do the same for rows that begin with the learner's id; return them as they are under the lock."""
-    locked: set[int] = set()
+def lock_owner_in(*, lock: Callable[[], Collection[int]], find: Callable[[], Sequence[Owned]]) -> Sequence[Owned]:
+    """Do the same for rows that begin with the learner's id; return them as they are under the lock. `lock` locks the
+    learners to whom they belong at the time, and returns their ids.
+    """
     for _ in range(ATTEMPTS):
+        locked = set(lock())
         found = find()
-        owners = {row[0] for row in found}
-        if owners == locked:
+        if {row[0] for row in found} == locked:
             return found
-        lock_rows(Learner, *owners)
-        locked = owners
     raise Unavailable("The learner is being merged with others; repeat the request.")
 
 

@@ -5,7 +5,6 @@ payment < package < booking, within a table by primary key.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -106,11 +105,17 @@ def lock_sessions(session_ids: set[int]) -> dict[int, ClassSession]:
 
 def lock_owner_of_place(place_id: int) -> None:
     """Lock the learner, before the cohort, for a caller that ends a hold."""
-    lock_owner_in(lambda: _owner_of_place.all(place_id))
+    lock_owner_in(lock=lambda: _owner_to_lock.all(place_id), find=lambda: _owner_of_place.all(place_id))
 
 
 def lock_place(place_id: int) -> CohortPlace:
     return _place_to_change.get(place_id)
+
+
+@compiled
+def _owner_to_lock(place_id: int) -> QuerySet[Learner, int]:
+    owners = Learner.objects.select_for_update(of=("self",), no_key=True)
+    return owners.filter(places=place_id).values_list("pk", flat=True)
 
 
 @compiled
@@ -178,7 +183,7 @@ def lock_place_subject(subject: str) -> None:
     """
     place_id = key_of(subject)
     # This waits for their bookings elsewhere: sessions booked with the place must not overlap with those.
-    rows = lock_owner_in(lambda: _place_with_packages.all(place_id))
+    rows = lock_owner_in(lock=lambda: _owner_to_lock.all(place_id), find=lambda: _place_with_packages.all(place_id))
     _, status, cohort_id, enrollment_id, _ = rows[0]
     if enrollment_id is not None:
         lock_allocation_of(enrollment_id)
@@ -198,14 +203,15 @@ def lock_sessions_of_purchase(*, cohort_id: int) -> None:
 
 def _lock_sessions(cohort_id: int, enrollment_id: int | None) -> None:
     """Lock the sessions that a purchase may take in the cohort, and those that it may give back anywhere."""
-    lock_rows(ClassSession, *_sessions_concerned.all(cohort_id, enrollment_id))
+    _sessions_concerned.all(cohort_id, enrollment_id)
 
 
 @compiled
-def _sessions_concerned(cohort_id: int, enrollment_id: int) -> QuerySet[Any, int]:
-    offered = CohortSession.objects.filter(cohort=cohort_id).values_list("class_session_id", flat=True)
-    held = StepProgress.objects.seated().filter(package__enrollment=enrollment_id)
-    return offered.union(held.values_list("class_session_id", flat=True))
+def _sessions_concerned(cohort_id: int, enrollment_id: int) -> QuerySet[ClassSession, int]:
+    offered = CohortSession.objects.filter(cohort=cohort_id).values("class_session")
+    held = StepProgress.objects.seated().filter(package__enrollment=enrollment_id).values("class_session")
+    either = ClassSession.objects.filter(pk__in=offered.union(held)).order_by("pk")
+    return either.select_for_update(no_key=True).values_list("pk", flat=True)
 
 
 @compiled

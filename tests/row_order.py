@@ -62,4 +62,6 @@ def _keyed(table: str) -> re.Pattern[str]:
 
 @cache
 def _by_key(table: str) -> re.Pattern[str]:
-    return re.compile(rf'ORDER BY (?:"?{table}"?\.)?"?id"?(?: ASC)?(?:,| FOR | LIMIT )')
+    key = rf'(?:"?{table}"?\.)?"?id"?'
+    first = rf"SELECT {key}(?: AS \S+)?[ ,].* ORDER BY 1"
+    return re.compile(rf"(?:ORDER BY {key}|{first})(?: ASC)?(?:,| FOR | LIMIT )")

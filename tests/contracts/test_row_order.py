@@ -26,6 +26,10 @@ def by_key(first: int, second: int) -> None:
     list(LOCKED.filter(pk__in=[second, first]).order_by("pk"))
 
 
+def by_the_first_column(first: int, second: int) -> None:
+    list(LOCKED.filter(pk__in=[second, first]).order_by("pk").values_list("pk", "first_name"))
+
+
 def by_key_unread(first: int, second: int) -> None:
     lock_rows(Learner, second, first)
     one_after_the_other(second, first)
@@ -76,6 +80,10 @@ def by_name(first: int, second: int) -> None:
     list(LOCKED.filter(pk__in=[first, second]).order_by("first_name", "pk"))
 
 
+def by_a_first_column_that_is_no_key(first: int, second: int) -> None:
+    list(LOCKED.filter(pk__in=[first, second]).order_by("first_name").values_list("first_name", "pk"))
+
+
 def by_one_update(first: int, second: int) -> None:
     Learner.objects.filter(pk__in=[first, second]).update(first_name="Ana")
 
@@ -94,7 +102,17 @@ def faults_of(lock: Callable[[int, int], None]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "lock", [by_key, by_key_unread, one_after_the_other, together_and_changed, each_and_changed, again, without_waiting]
+    "lock",
+    [
+        by_key,
+        by_the_first_column,
+        by_key_unread,
+        one_after_the_other,
+        together_and_changed,
+        each_and_changed,
+        again,
+        without_waiting,
+    ],
 )
 def test_by_key_or_without_waiting_is_in_order(lock: Callable[[int, int], None]) -> None:
     assert faults_of(lock) == []
@@ -124,7 +142,7 @@ def test_refunds_are_in_any_order_under_the_lock_of_their_payment(payment_first:
     assert len(recorder.rows_out_of_order()) == (0 if payment_first else 1)
 
 
-@pytest.mark.parametrize("lock", [in_no_order, by_name, by_one_update, one_and_both])
+@pytest.mark.parametrize("lock", [in_no_order, by_name, by_a_first_column_that_is_no_key, by_one_update, one_and_both])
 def test_several_at_once_are_not(lock: Callable[[int, int], None]) -> None:
     (fault,) = faults_of(lock)
 
