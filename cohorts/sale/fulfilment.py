@@ -49,9 +49,9 @@ def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> Student
     nothing.
     """
     place = lock_place(place_id)
-    if known := _package_of_payment.first(payment_id):
-        return known
     refused = _refund_reason(place)
+    if refused and (known := _package_of_payment(payment_id)):
+        return known
     if not refused:
         withdraw_renewed_offer(place=place, now=now)
     if refused or not can_be_taken(place):
@@ -65,9 +65,8 @@ def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> Student
     return package
 
 
-@compiled
-def _package_of_payment(payment_id: int) -> QuerySet[StudentPackage]:
-    return StudentPackage.objects.filter(payment=payment_id).order_by("pk")[:1]
+def _package_of_payment(payment_id: int) -> StudentPackage | None:
+    return StudentPackage.objects.filter(payment=payment_id).order_by("pk").first()
 
 
 def give_place(
