@@ -15,6 +15,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from core.addresses import canonical_address
 from core.errors import DomainError, FieldError, NotFound, invalid_field
 from core.rows import hold_row, insert_unless_present
+from core.violations import violates
 
 from .invitation_links import OPEN
 from .models import Guardian, Guardianship
@@ -79,6 +80,8 @@ def set_guardian_address(*, guardian_id: int, email: str | None, now: dt.datetim
         with transaction.atomic():
             guardian.save(update_fields=["email"])
     except IntegrityError as error:  # another guardian got it a moment ago
+        if not violates(error, "guardian_email_unique"):
+            raise
         raise address_of_another(None) from error
     if address is not None:
         superseded = guardian.invitations.filter(OPEN).exclude(email=address)

@@ -12,6 +12,7 @@ from core.errors import NotFound
 from core.logs import after_commit
 from core.money import Money
 from core.text import fit
+from core.violations import violates
 from events.publishing import publish
 
 from .balance import recount_payment
@@ -72,6 +73,8 @@ def record_offline_payment(
         with transaction.atomic():
             payment.save(force_insert=True)
     except IntegrityError as error:
+        if not violates(error, "payment_one_offline_per_subject"):
+            raise
         raise AlreadyPaid from error
     after_commit(log.info, "payment_recorded", **logged(payment), means=payment.means, actor=payment.recorded_by)
     publish(PaymentSucceeded(**payment_facts(payment, now)))

@@ -17,6 +17,7 @@ from core.actors import Actor
 from core.errors import FieldError, Invalid, invalid_field, require
 from core.local_time import local_date
 from core.text import fit
+from core.violations import violates
 from events.event import DomainEvent
 from events.publishing import publish
 
@@ -249,6 +250,8 @@ def resume_participation(*, enrollment_id: int, actor: Actor, reason: str, now: 
         with transaction.atomic():
             events = journal.write()
     except IntegrityError as error:  # another one was created at the same moment
+        if not violates(error, "enrollment_one_current"):
+            raise
         raise AlreadyEnrolled("The learner is enrolled again by now: change that enrollment.") from error
     publish(*events)
     return enrollment
@@ -424,6 +427,8 @@ def _convert_lead(journal: Journal) -> None:
         with transaction.atomic():
             Enrollment.objects.filter(pk=enrollment.pk).update(learner=learner)
     except IntegrityError as error:
+        if not violates(error, "enrollment_one_current"):
+            raise
         current = current_enrollment(learner_id=learner.pk, instance_id=enrollment.instance_id)
         raise AlreadyEnrolled(
             "This lead is a learner who already has an enrollment in this program.",

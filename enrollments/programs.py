@@ -18,6 +18,7 @@ from core.money import Money
 from core.numbers import parse_whole_number
 from core.rows import lock_rows
 from core.text import fit
+from core.violations import violates
 
 from .eligibility.criteria import change_criteria
 from .errors import ProgramExists
@@ -77,6 +78,8 @@ def create_program(
         with transaction.atomic():
             program.save()
     except IntegrityError as error:
+        if not violates(error, "program_code_unique"):
+            raise
         raise ProgramExists(f"There is a program with the code {code}. Change that program instead.") from error
     return program
 

@@ -12,6 +12,7 @@ from core.local_time import check_date, local_date
 from core.money import Money
 from core.statements import fetch_rows
 from core.text import fit
+from core.violations import violates
 
 from .errors import AllocationBelowUse, AllocationExists, SeatsExhausted
 from .events import SeatReleased, SeatUsed
@@ -151,6 +152,8 @@ def create_allocation(
         with transaction.atomic():
             allocation.save(force_insert=True)
     except IntegrityError as error:
+        if not violates(error, "allocation_one_per_instance" if instance_id else "allocation_one_general"):
+            raise
         raise AllocationExists(
             f"District {tenant_id} already has an allocation for "
             f"{'this program instance' if instance_id else 'all programs'}{f' and {term}' if term else ''}; change it "

@@ -17,6 +17,7 @@ from core.actors import SYSTEM, Actor
 from core.logs import after_commit
 from core.rows import insert_rows
 from core.text import fit
+from core.violations import violates
 from enrollments.lifecycle import finish_participations
 from enrollments.locks import lock_enrollment
 from enrollments.states import ParticipationStatus
@@ -204,4 +205,6 @@ def keep_external_id(step: EnrollmentStep, external_id: str) -> None:
             with transaction.atomic():
                 step.save(update_fields=["external_enrollment_id"])
         except IntegrityError as error:
+            if not violates(error, "partner_step_external_id_unique"):
+                raise
             raise ExternalIdTaken(f"{step.provider} has the id {external_id} for another step.") from error

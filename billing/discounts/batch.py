@@ -11,6 +11,7 @@ from django.db.models import Q
 from core.currencies import CURRENCIES
 from core.errors import Invalid, NotFound, invalid_field
 from core.money import Money
+from core.violations import violates
 
 from ..models import Voucher
 from ..states import VoucherKind
@@ -45,7 +46,7 @@ def make_vouchers(
         with transaction.atomic():
             return Voucher.objects.bulk_create(vouchers)
     except IntegrityError as error:
-        if "code" not in str(error):
+        if not violates(error, "voucher_code_unique"):
             raise
         raise _taken() from error
 

@@ -21,6 +21,7 @@ from core.local_time import local_date
 from core.logs import after_commit
 from core.money import Money
 from core.text import fit
+from core.violations import violates
 from core.work import nudge
 
 from ..errors import InvoiceNotFound, InvoiceNotOpen, InvoiceRefused, InvoicingDown
@@ -211,7 +212,7 @@ def _put_down(invoice: Invoice, issued: IssuedDocument, now: dt.datetime) -> boo
         with transaction.atomic():
             invoice.save()
     except IntegrityError as error:
-        if "number" not in str(error):
+        if not violates(error, "invoice_number_unique"):
             raise
         return False
     return True

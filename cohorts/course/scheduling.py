@@ -13,6 +13,7 @@ from django.db.models import F, QuerySet
 
 from core.errors import Invalid, invalid_field
 from core.local_time import check_date, clock_duration, meeting_on, to_instant, wall_clock
+from core.violations import violates
 from enrollments.models import ProgramInstance
 from events.publishing import publish
 
@@ -350,7 +351,7 @@ def _save_new(cohort: Cohort) -> None:
         with transaction.atomic():
             cohort.save(force_insert=True)
     except IntegrityError as error:
-        if "cohort_name_unique" not in str(error):
+        if not violates(error, "cohort_name_unique"):
             raise
         raise _taken(cohort.instance) from error
 

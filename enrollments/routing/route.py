@@ -15,6 +15,7 @@ from billing.errors import PaymentProviderDown, PaymentRejected
 from core.actors import Actor
 from core.errors import Unavailable
 from core.http.idempotency import Claim
+from core.violations import violated_by
 from events.publishing import publish
 
 from ..errors import SeatsExhausted
@@ -74,7 +75,7 @@ def _decide_until_settled(request: RoutingRequest, claim: Claim) -> Routed:
             exhausted.add(race.allocation_id)
         except IntegrityError as race_lost:
             # Somebody else enrolled this learner between our read and our write: the retry finds their result.
-            log.info("routing_retried", error=str(race_lost.__cause__))
+            log.info("routing_retried", constraint=violated_by(race_lost))
         else:
             if not overdue:
                 return routed

@@ -1,0 +1,33 @@
+"""Which constraint refused a row: a use case translates the one that it expects, and no other."""
+
+from functools import cache
+
+from django.apps import apps
+from django.db import IntegrityError
+from django.db.models import UniqueConstraint
+
+
+def violates(error: IntegrityError, name: str) -> bool:
+    """Return whether a statement was refused by this unique constraint of one of our models."""
+    return violated_by(error) in (name, _columns_of(name))
+
+
+def violated_by(error: IntegrityError) -> str:
+    """Return the name of the constraint that refused a statement, or, where SQLite says only that, what it lists: the
+    columns of a unique key. Unlike the database's message, this contains no values, so it may be logged.
+    """
+    diagnosis = getattr(error.__cause__, "diag", None)
+    if diagnosis is not None:
+        return str(diagnosis.constraint_name)
+    return str(error).partition(" constraint failed: ")[2]
+
+
+@cache
+def _columns_of(name: str) -> str:
+    """Return a unique constraint's columns as SQLite lists them. Raises LookupError for a constraint of no model."""
+    for model in apps.get_models():
+        for constraint in model._meta.constraints:
+            if constraint.name == name and isinstance(constraint, UniqueConstraint):
+                columns = [model._meta.get_field(field).column for field in constraint.fields]  # type: ignore[union-attr]
+                return ", ".join(f"{model._meta.db_table}.{column}" for column in columns)
+    raise LookupError(f"no model has a unique constraint {name}")
