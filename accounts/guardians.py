@@ -13,9 +13,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from core.addresses import canonical_address
+from core.database_errors import violates
 from core.errors import DomainError, FieldError, NotFound, invalid_field
 from core.rows import hold_row, insert_unless_present
-from core.violations import violates
 
 from .invitation_links import OPEN
 from .models import Guardian, Guardianship

@@ -16,10 +16,10 @@ from django.db.models import Max, Min, QuerySet, Sum
 
 from accounts.models import Workspace
 from core.actors import Actor
+from core.database_errors import violates
 from core.errors import NotFound
 from core.local_time import local_date, to_instant
 from core.text import fit
-from core.violations import violates
 
 from .errors import MonthNotClosable, MonthNotClosed
 from .invoicing import name_sources

@@ -8,11 +8,11 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from core.actors import Actor
+from core.database_errors import violates
 from core.errors import NotFound
 from core.logs import after_commit
 from core.money import Money
 from core.text import fit
-from core.violations import violates
 from events.publishing import publish
 
 from .balance import recount_payment

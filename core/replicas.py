@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .database_errors import is_database_busy
 
 log = structlog.get_logger(__name__)
 REPLICA = "replica"
@@ -61,8 +63,8 @@ def from_replica(read: Callable[[], Found], *, within: float | None = None) -> F
     try:
         with _wanted():
             return read()
-    except (OperationalError, InterfaceError) as error:
-        if getattr(error.__cause__, "sqlstate", "") == STOPPED_FOR_ITS_TIME:
+    except (DatabaseError, InterfaceError) as error:
+        if not is_database_busy(error) or getattr(error.__cause__, "sqlstate", "") == STOPPED_FOR_ITS_TIME:
             raise
         _state.leave_alone(error)
     return read()

@@ -11,7 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
-from core.http.problems import RETRY_AFTER_LOCK_TIMEOUT, is_database_busy, problem_response
+from core.database_errors import is_database_busy
+from core.http.problems import RETRY_AFTER_LOCK_TIMEOUT, problem_response
 
 from .mailbox import list_mails, may_read_mailbox
 from .problem_types import get_problem_type, list_problem_types

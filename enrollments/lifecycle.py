@@ -14,10 +14,10 @@ from accounts.leads import lock_lead, missing_of
 from accounts.learners import find_or_create_learner
 from accounts.models import Lead
 from core.actors import Actor
+from core.database_errors import violates
 from core.errors import FieldError, Invalid, invalid_field, require
 from core.local_time import local_date
 from core.text import fit
-from core.violations import violates
 from events.event import DomainEvent
 from events.publishing import publish
 

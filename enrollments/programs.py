@@ -13,12 +13,12 @@ from accounts.models import Workspace
 from billing.models import Price
 from billing.price_list import find_or_create_price
 from core.actors import Actor
+from core.database_errors import violates
 from core.errors import NotFound, invalid_field
 from core.money import Money
 from core.numbers import parse_whole_number
 from core.rows import lock_rows
 from core.text import fit
-from core.violations import violates
 
 from .eligibility.criteria import change_criteria
 from .errors import ProgramExists

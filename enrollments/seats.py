@@ -7,12 +7,12 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Count, F, Q
 
 from core.actors import Actor
+from core.database_errors import violates
 from core.errors import NotFound, invalid_field
 from core.local_time import check_date, local_date
 from core.money import Money
 from core.statements import fetch_rows
 from core.text import fit
-from core.violations import violates
 
 from .errors import AllocationBelowUse, AllocationExists, SeatsExhausted
 from .events import SeatReleased, SeatUsed

@@ -14,10 +14,10 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from core.actors import SYSTEM, Actor
+from core.database_errors import violates
 from core.logs import after_commit
 from core.rows import insert_rows
 from core.text import fit
-from core.violations import violates
 from enrollments.lifecycle import finish_participations
 from enrollments.locks import lock_enrollment
 from enrollments.states import ParticipationStatus

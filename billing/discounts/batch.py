@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from core.currencies import CURRENCIES
+from core.database_errors import violates
 from core.errors import Invalid, NotFound, invalid_field
 from core.money import Money
-from core.violations import violates
 
 from ..models import Voucher
 from ..states import VoucherKind

@@ -16,12 +16,12 @@ from django.utils.translation import override
 from accounts.staff_tasks import raise_staff_task, settle_staff_task
 from core import retries
 from core.actors import Actor
+from core.database_errors import violates
 from core.errors import invalid_field
 from core.local_time import local_date
 from core.logs import after_commit
 from core.money import Money
 from core.text import fit
-from core.violations import violates
 from core.work import nudge
 
 from ..errors import InvoiceNotFound, InvoiceNotOpen, InvoiceRefused, InvoicingDown

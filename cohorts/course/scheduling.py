@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
+from core.database_errors import violates
 from core.errors import Invalid, invalid_field
 from core.local_time import check_date, clock_duration, meeting_on, to_instant, wall_clock
-from core.violations import violates
 from enrollments.models import ProgramInstance
 from events.publishing import publish
 

@@ -7,13 +7,13 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, NotSupportedError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from ..database_errors import is_database_busy
 from ..errors import DomainError, FieldError, in_one_sentence, item_of
 from .middleware import current_request_id
 from .throttling import wait_of_stranger
@@ -40,13 +40,6 @@ def problem(
     return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
-def is_database_busy(error: BaseException | None) -> bool:
-    """Return whether the same request would succeed later. This includes a statement prepared before a migration
-    changed its columns: the connection refuses it once and then prepares it again."""
-    met_a_migration = isinstance(error, NotSupportedError) and "cached plan" in str(error)
-    return met_a_migration or isinstance(error, OperationalError | InterfaceError)
-
-
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. Anything it does not know stays an exception (a 500, logged with its traceback)."""
     if isinstance(error, DomainError):
@@ -65,7 +58,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return problem(
             status=503,
             code="database_busy",
-            detail="The database is busy; nothing was changed. Repeat the request.",
+            detail="The database is busy or away. Repeat the request.",
             retry_after=RETRY_AFTER_LOCK_TIMEOUT,
         )
     if isinstance(error, Http404):

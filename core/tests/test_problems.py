@@ -1,5 +1,9 @@
+import contextlib
+import select
+
+import psycopg
 import pytest
-from django.db import NotSupportedError, OperationalError, connection
+from django.db import InternalError, NotSupportedError, OperationalError, connection, transaction
 
 from core.http.problems import exception_handler
 
@@ -101,6 +105,22 @@ class TestWhatDjangoRefuses:
         assert b"secret detail" not in response.content
 
 
+@transaction.atomic
+def wait_too_long():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 10")
+        select.select([cursor.connection.pgconn.socket], [], [], 20)  # until PostgreSQL says that it ends the session
+        cursor.execute("SELECT 1")
+
+
+@transaction.atomic
+def continue_after_an_error():
+    with connection.cursor() as cursor:
+        with contextlib.suppress(psycopg.DataError):
+            cursor.cursor.execute("SELECT 1/0")
+        cursor.execute("SELECT 1")
+
+
 class TestABusyDatabase:
     def test_is_a_503_that_says_when_to_come_back(self):
         response = exception_handler(OperationalError("canceling statement due to lock timeout"), {})
@@ -115,6 +135,33 @@ class TestABusyDatabase:
 
         assert response is not None
         assert (response.status_code, response["Retry-After"]) == (503, "2")
+
+    def test_is_what_a_session_comes_to_that_is_ended_while_it_commits(self):
+        """psycopg receives the answer to COMMIT and, at the same time, why the session ends."""
+        response = exception_handler(InternalError("received 2 results from command 'COMMIT'"), {})
+
+        assert response is not None
+        assert (response.status_code, response["Retry-After"]) == (503, "2")
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite ends no sessions")
+    def test_is_what_a_session_comes_to_that_is_ended_because_its_transaction_waited_too_long(self):
+        with pytest.raises(InternalError) as ended:
+            wait_too_long()
+
+        response = exception_handler(ended.value, {})
+
+        assert response is not None
+        assert response.status_code == 503
+
+    @pytest.mark.django_db
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite goes on after an error")
+    def test_is_not_what_a_transaction_comes_to_that_continues_after_an_error(self):
+        """Control: that is a bug, and repeating the request would not help."""
+        with pytest.raises(InternalError) as bug:
+            continue_after_an_error()
+
+        assert exception_handler(bug.value, {}) is None
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.race

@@ -1,5 +1,6 @@
 """The cursor that the statements of a transaction share."""
 
+import datetime as dt
 from typing import Any
 from unittest.mock import patch
 
@@ -7,12 +8,16 @@ import pytest
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Workspace
-from accounts.tests.factories import WorkspaceFactory
+from core.models import SharedCounter
 from core.statements import fetch_rows, run_statement
 
-NAMES = "SELECT name FROM accounts_workspace ORDER BY name"
-RENAME = "UPDATE accounts_workspace SET name = %s WHERE name = %s"
+KEYS = "SELECT key FROM core_sharedcounter ORDER BY key"
+RENAME = "UPDATE core_sharedcounter SET key = %s WHERE key = %s"
+
+
+def count(*keys: str) -> None:
+    for key in keys:
+        SharedCounter.objects.create(key=key, value=1, ends_at=dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
 
 
 def made_cursors() -> Any:
@@ -24,42 +29,41 @@ def made_cursors() -> Any:
 @pytest.mark.django_db
 class TestStatements:
     def test_return_rows_or_how_many_changed(self) -> None:
-        for name in ("East", "West"):
-            WorkspaceFactory(name=name)
+        count("east", "west")
 
-        assert run_statement(RENAME, ["North", "West"]) == 1
-        assert run_statement(RENAME, ["South", "West"]) == 0
-        assert fetch_rows(NAMES) == [("East",), ("North",)]
+        assert run_statement(RENAME, ["north", "west"]) == 1
+        assert run_statement(RENAME, ["south", "west"]) == 0
+        assert fetch_rows(KEYS) == [("east",), ("north",)]
 
     def test_take_their_values_by_name_too(self) -> None:
-        WorkspaceFactory(name="East")
+        count("east", "west")
 
-        assert fetch_rows("SELECT name FROM accounts_workspace WHERE name = %(name)s", {"name": "East"}) == [("East",)]
+        assert fetch_rows("SELECT key FROM core_sharedcounter WHERE key = %(key)s", {"key": "east"}) == [("east",)]
 
     def test_share_one_cursor(self) -> None:
-        fetch_rows(NAMES)
+        fetch_rows(KEYS)
 
         with made_cursors() as cursor:
-            fetch_rows(NAMES)
-            run_statement(RENAME, ["North", "West"])
+            fetch_rows(KEYS)
+            run_statement(RENAME, ["north", "west"])
 
         assert cursor.call_count == 0
 
     def test_continue_after_one_that_was_refused_and_undone(self) -> None:
-        WorkspaceFactory(name="East")
+        count("east")
 
         with pytest.raises(IntegrityError), transaction.atomic():
-            run_statement("UPDATE accounts_workspace SET name = NULL")
+            run_statement("UPDATE core_sharedcounter SET value = NULL")
 
-        assert fetch_rows(NAMES) == [("East",)]
+        assert fetch_rows(KEYS) == [("east",)]
 
     def test_are_recorded_for_whoever_asks_although_the_cursor_was_made_before(self) -> None:
-        fetch_rows(NAMES)
+        fetch_rows(KEYS)
 
         with CaptureQueriesContext(connection) as queries:
-            fetch_rows(NAMES)
+            fetch_rows(KEYS)
 
-        assert [query["sql"] for query in queries] == [NAMES]
+        assert [query["sql"] for query in queries] == [KEYS]
 
 
 @pytest.mark.sqlite
@@ -67,18 +71,18 @@ class TestStatements:
 class TestOutsideOfATransaction:
     def test_each_has_a_cursor_of_its_own_for_which_the_connection_is_checked(self) -> None:
         with made_cursors() as cursor:
-            fetch_rows(NAMES)
-            fetch_rows(NAMES)
+            fetch_rows(KEYS)
+            fetch_rows(KEYS)
 
         assert cursor.call_count == 2
 
     def test_a_connection_that_was_opened_again_has_another_cursor(self) -> None:
         with transaction.atomic():
-            fetch_rows(NAMES)
+            fetch_rows(KEYS)
         connection.close()
 
         with transaction.atomic():
-            WorkspaceFactory(name="East")
-            assert fetch_rows(NAMES) == [("East",)]
+            count("east")
+            assert fetch_rows(KEYS) == [("east",)]
 
-        assert Workspace.objects.count() == 1
+        assert SharedCounter.objects.count() == 1

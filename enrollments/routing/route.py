@@ -13,9 +13,9 @@ from django.db import IntegrityError, transaction
 from billing.checkout import settle_checkout, submit_checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
 from core.actors import Actor
+from core.database_errors import violated_by
 from core.errors import Unavailable
 from core.http.idempotency import Claim
-from core.violations import violated_by
 from events.publishing import publish
 
 from ..errors import SeatsExhausted

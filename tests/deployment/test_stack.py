@@ -128,7 +128,8 @@ class TestEachPart:
             for name, answers in told.items()
             if (others := answers.keys() - EXPECTED - DISTURBANCES[name][1])
         }
-        assert (load.errors, unexpected, load.without_advice) == ([], {}, Counter())
+        faults = (load.errors, unexpected, load.without_advice)
+        assert faults == ([], {}, Counter()), [*load.surprises[:5], *deployment.tracebacks("web")]
         deployment.wait_until_settled()
         assert acknowledged(deployment) == {
             "seated": sorted(load.seated),

@@ -3,7 +3,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Guardian
 from accounts.tests.factories import WorkspaceFactory
-from core.violations import violated_by, violates
+from core.database_errors import violated_by, violates
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 ADDRESS = "ana@home.test"
