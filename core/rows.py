@@ -300,4 +300,4 @@ def _same(field: "Field[Any, Any]", plain: type, name: str) -> bool:
 def _mark_as_stored(row: Model, key: Any) -> None:
     row.pk = key
     row._state.adding = False
-    row._state.db = connection.alias
+    row._state.db = DEFAULT_DB_ALIAS
