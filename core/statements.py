@@ -15,8 +15,8 @@ from django.db.backends.utils import CursorWrapper
 
 Params = Sequence[Any] | dict[str, Any]
 
-# Each connection's cursor, what it belongs to, and whether it records its statements (as tests ask it to).
-_cursors: WeakKeyDictionary[BaseDatabaseWrapper, tuple[CursorWrapper, Any, bool]] = WeakKeyDictionary()
+# By Django's connection, the driver's cursor, which knows only the driver's connection: it keeps no thread's alive.
+_cursors: WeakKeyDictionary[BaseDatabaseWrapper, Any] = WeakKeyDictionary()
 
 
 def fetch_rows(sql: str, params: Params = (), *, on: BaseDatabaseWrapper | None = None) -> list[tuple[Any, ...]]:
@@ -38,11 +38,8 @@ def _cursor_of(database: BaseDatabaseWrapper) -> CursorWrapper:
     """Return a cursor. Outside of a transaction, it is a new one, which Django first checks the connection for."""
     if not database.in_atomic_block:
         return database.cursor()
-    known = _cursors.get(database)
-    if known is not None:
-        cursor, made_by, is_recording = known
-        if made_by is database.connection and is_recording == database.queries_logged:
-            return cursor
-    cursor = database.cursor()
-    _cursors[database] = (cursor, database.connection, database.queries_logged)
-    return cursor
+    cursor = _cursors.get(database)
+    if cursor is None or cursor.connection is not database.connection:
+        cursor = _cursors[database] = database.cursor().cursor
+    made: CursorWrapper = (database.make_debug_cursor if database.queries_logged else database.make_cursor)(cursor)
+    return made

@@ -1,8 +1,11 @@
 """The cursor that the statements of a transaction share."""
 
 import datetime as dt
+import gc
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import patch
+from weakref import ref
 
 import pytest
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, transaction
@@ -86,3 +89,15 @@ class TestOutsideOfATransaction:
             assert fetch_rows(KEYS) == [("east",)]
 
         assert SharedCounter.objects.count() == 1
+
+    def test_a_connection_that_nobody_needs_is_not_kept(self) -> None:
+        def work() -> "ref[Any]":
+            with transaction.atomic():
+                fetch_rows(KEYS)
+            return ref(connections[DEFAULT_DB_ALIAS])
+
+        with ThreadPoolExecutor(1) as threads:
+            kept = threads.submit(work).result()
+        gc.collect()
+
+        assert kept() is None
