@@ -62,7 +62,7 @@ stateful: .venv/.development ## Anything in any order, the doctor after each ste
 test-stack: .venv/.development servers ## Production as compose.yaml has it, under load, with each part restarted
 	@$(BIN)/python -m pytest -s tests/deployment/test_stack.py
 
-upgrade-test: .venv/.development servers ## From the last release to this tree and back, under load (deploy/last-release.toml)
+upgrade-test: .venv/.development servers ## From the last release (deploy/last-release.toml) to this tree and back, under load. UPGRADE_FROM=commit
 	@$(BIN)/python -m pytest -s tests/deployment/test_upgrade.py
 
 .PHONY: servers

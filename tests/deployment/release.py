@@ -1,6 +1,7 @@
-"""The last release, as a tree of its own beside this one."""
+"""The last release, or another earlier commit, as a tree of its own beside this one."""
 
 import io
+import os
 import subprocess
 import tarfile
 import tomllib
@@ -17,7 +18,11 @@ class NoHistory(Exception):
 
 
 def last_release() -> dict[str, Any]:
-    """Return its `version`, its `commit`, and its known faults."""
+    """Return its `version`, its `commit`, and its known faults; the commit alone if UPGRADE_FROM names another one, in
+    which no fault is known.
+    """
+    if commit := os.environ.get("UPGRADE_FROM"):
+        return {"commit": commit}
     record: dict[str, Any] = tomllib.loads(RECORD.read_text())
     return record
 

@@ -137,7 +137,9 @@ class TestFromTheLastReleaseAndBack:
 
             assert (load.errors, load.without_advice) == ([], Counter())
             assert surprises(told, log=deployment.log("old")) == {}, load.surprises[:5]
-            assert narrowed(oldest, schema(deployment)) == listed_as_in_the_way()
+            found = set(narrowed(oldest, schema(deployment)))
+            listed = set(listed_as_in_the_way())  # of the last release; a later commit has fewer of them
+            assert found == (listed if "version" in last_release() else found & listed)
             deployment.wait_until_settled()
             assert acknowledged(deployment) == {
                 "seated": sorted(load.seated),
