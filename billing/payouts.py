@@ -71,7 +71,6 @@ def read_payout(*, payout_id: int, now: dt.datetime) -> Payout:
     return Payout.objects.get(pk=payout_id)
 
 
-@transaction.atomic
 def adopt_payout_lines(*, workspace_id: int | None = None) -> int:
     """Assign lines that nobody here knew to payments that have become known since; return how many."""
     known = Payment.objects.filter(payment_intent_id=OuterRef("payment_intent_id"))
@@ -81,8 +80,12 @@ def adopt_payout_lines(*, workspace_id: int | None = None) -> int:
     found = unknown.annotate(
         known_id=Subquery(known.values("pk")[:1]), owner_id=Subquery(known.values("workspace")[:1])
     ).exclude(known_id=None)
-    lock_rows(PayoutLine, *found.values_list("pk", flat=True))
-    return found.update(payment_id=F("known_id"), workspace_id=F("owner_id"))
+    keys = list(found.values_list("pk", flat=True))
+    if not keys:
+        return 0
+    with transaction.atomic():
+        lock_rows(PayoutLine, *keys)
+        return found.filter(pk__in=keys).update(payment_id=F("known_id"), workspace_id=F("owner_id"))
 
 
 def _keep_payout(snapshot: PayoutSnapshot, now: dt.datetime) -> None:

@@ -29,14 +29,14 @@ def is_outdated(checkout: Checkout) -> bool:
     return checkout.status == CheckoutStatus.OPEN and bool(find_outdated([checkout]))
 
 
-@transaction.atomic
 def mark_outdated(*, checkouts: QuerySet[Checkout], now: dt.datetime) -> None:
     """Mark the outdated ones to be ended at Stripe, each to be followed by one at the present price."""
     candidates = checkouts.filter(status=CheckoutStatus.OPEN, cancel_requested_at=None)
     outdated = [checkout.pk for checkout in find_outdated(candidates)]
     if outdated:
-        lock_rows(Checkout, *outdated)
-        candidates.filter(pk__in=outdated).update(is_outdated=True, cancel_requested_at=now, next_check_at=now)
+        with transaction.atomic():
+            lock_rows(Checkout, *outdated)
+            candidates.filter(pk__in=outdated).update(is_outdated=True, cancel_requested_at=now, next_check_at=now)
 
 
 def find_outdated(checkouts: Iterable[Checkout]) -> list[Checkout]:
