@@ -36,7 +36,7 @@ test: .venv/.development chromium ## What everything does, on a real PostgreSQL 
 
 # The outcome of a race does not depend on the machine: the processes of tests/processes.py start together.
 races: .venv/.development ## What several processes do at once
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "race and not browser and not fault and not walk"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "race and not browser and (not fault or steps) and not walk"
 
 test-sqlite: .venv/.development ## The subset that also runs on SQLite
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 -m "sqlite and not walk"

@@ -76,6 +76,7 @@ class KilledAtEachPoint:
         elif metafunc.function.__name__ == "test_has_just_these_steps":
             metafunc.parametrize("scenario", self.scenarios)
 
+    @pytest.mark.steps
     def test_has_just_these_steps(self, begin: Callable[[type[Any]], Any], scenario: type[Scenario]) -> None:
         """A new step makes this fail until it is listed, and thereby tested below."""
         begun = begin(scenario)
