@@ -26,6 +26,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # locks.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
     DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"  # it need not survive a power cut
+else:
+    # A test in a transaction waits for a browser, or for the sandbox, as long as a slow machine takes.
+    DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=0"
 # A server-side cursor takes three statements where a query takes one, and the doctor runs some 150 queries after many
 # tests. Code that uses such cursors is tested with them in tests/contracts/test_doctor.py.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True

@@ -14,9 +14,6 @@ from .small_demo import small_demo
 @contextmanager
 def drawn_demo(blocker: Any, folder: Path) -> Iterator[None]:
     with small_demo(blocker, folder):
-        if connection.vendor == "postgresql":  # while a browser draws, nothing is asked
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         add_callers()
         add_rows()
         yield
