@@ -111,19 +111,24 @@ class TestARowOnThePageOfAnotherThatOthersOvertook:
         form, _ = as_shown(manager, address)
         question.delete()
 
-        answer = manager.post(address, {**form, "questions-0-help_text": "Its full name"})
+        answer = manager.post(address, {**form, "name": "Another", "questions-0-help_text": "Its full name"})
 
+        question.instance.refresh_from_db()
+        assert question.instance.name != "Another"
         assert [each.formset.non_form_errors() for each in answer.context["inline_admin_formsets"]] == [[REMOVED]]
         assert REMOVED in answer.content.decode()
         assert "Somebody changed" not in answer.content.decode()
 
-    def test_is_told_only_to_people_who_may_change_it(self, question: ApplicationQuestion, address: str) -> None:
+    def test_is_told_only_to_people_who_may_change_it(
+        self, question: ApplicationQuestion, manager: StaffClient, address: str
+    ) -> None:
         viewer = StaffClient(workspace=question.instance.workspace, role=Role.VIEWER)
 
         shown = viewer.get(address).content.decode()
 
         assert question.label in shown
         assert SEEN not in shown
+        assert SEEN in manager.get(address).content.decode()
 
     def test_is_saved_if_nobody_else_changed_it(
         self, question: ApplicationQuestion, manager: StaffClient, address: str

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from core.database_errors import violated_by
+
 from . import (
     refused_rows,
     refused_rows_of_books,
@@ -146,8 +148,7 @@ def refuse(label: str, columns: dict[str, Any]) -> str:
 
 def refused_by(error: IntegrityError) -> str:
     if connection.vendor == "postgresql":
-        cause: Any = error.__cause__
-        return str(cause.diag.constraint_name)
+        return violated_by(error)
     kind, _, what = str(error).partition(" constraint failed: ")
     if kind == "CHECK":
         return what

@@ -163,7 +163,7 @@ class Deployment:
 
     def tracebacks(self, name: str) -> list[str]:
         """Return the exceptions that a service has logged."""
-        return [line for line in self.log(name).splitlines() if "Traceback" in line or '"exception"' in line]
+        return [line for line in self.log(name).splitlines() if '"exception"' in line]
 
     def environment(self, service: str, *, tree: Path = ROOT, port: int = 0) -> dict[str, str]:
         """Return the service's environment from compose.yaml, with our servers in place of the containers', and
