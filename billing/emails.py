@@ -1,14 +1,13 @@
 """The emails about money, to the address the payer gave: the invoice, and what goes back and why."""
 
-from django.db.models import QuerySet
+import datetime as dt
 
-from core.compiled import compiled
 from events.publishing import handles
 from notifications.letters import Attachment, Email, register_email
 from notifications.models import Notification
 from notifications.sending import notify
 
-from .events import MoneyEvent, PaymentFailed, PaymentRefunded, PaymentSucceeded
+from .events import MoneyEvent, PaymentFailed, PaymentRefunded
 from .invoice_files import file_name, is_kept_by_vendor
 from .invoice_pdf import render_invoice
 from .invoicing import name_sources
@@ -21,10 +20,17 @@ REFUND = "refund"
 FAILED = "payment_failed"
 
 
-@handles(PaymentSucceeded)
-def send_invoice(event: PaymentSucceeded) -> None:
-    """Mail the invoice, which is issued by the end of this transaction."""
-    _notify_payer(INVOICE, event, f"payment:{event.payment_id}", payment=event.payment_id)
+def send_invoice(*, payment: Payment, recipient: str, now: dt.datetime) -> None:
+    """Mail the payer the invoice, which the transaction issues before it ends. Without an address, nothing is sent."""
+    if recipient:
+        notify(
+            workspace_id=payment.workspace_id,
+            kind=INVOICE,
+            recipient=recipient,
+            subject_key=f"payment:{payment.pk}",
+            params={"payment": payment.pk},
+            now=now,
+        )
 
 
 @handles(PaymentRefunded)
@@ -48,7 +54,7 @@ def tell_of_failure(event: PaymentFailed) -> None:
 def _notify_payer(kind: str, event: MoneyEvent, subject_key: str, **params: int) -> None:
     if event.checkout_id is None:
         return
-    if payer := _payer_of_checkout.first(event.checkout_id):
+    if payer := Checkout.objects.values_list("payer_email", flat=True).get(pk=event.checkout_id):
         notify(
             workspace_id=event.workspace_id,
             kind=kind,
@@ -57,11 +63,6 @@ def _notify_payer(kind: str, event: MoneyEvent, subject_key: str, **params: int)
             params=params,
             now=event.occurred_at,
         )
-
-
-@compiled
-def _payer_of_checkout(checkout_id: int) -> QuerySet[Checkout, str]:
-    return Checkout.objects.filter(pk=checkout_id).values_list("payer_email", flat=True)
 
 
 def render_invoice_mail(notification: Notification) -> Email | None:

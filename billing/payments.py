@@ -17,6 +17,7 @@ from core.rows import insert_rows, update_row
 from events.publishing import publish
 
 from .discounts import release_discount, use_discount
+from .emails import send_invoice
 from .events import PaymentFailed, PaymentPending, PaymentSucceeded
 from .gateways.contract import SessionSnapshot
 from .invoicing import Buyer, issue_invoice
@@ -56,6 +57,7 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
     _end_others(checkout, now)
     use_discount(checkout=checkout, now=now)
     publish(PaymentSucceeded(**payment_facts(payment, now)))
+    send_invoice(payment=payment, recipient=checkout.payer_email, now=now)
     buyer = Buyer(
         email=session.payer_email,
         name=session.payer_name,

@@ -57,9 +57,13 @@ _STEPS = {
 
 @handles(EnrollmentStatusChanged)
 def tell_family(event: EnrollmentStatusChanged) -> None:
-    """Tell the family about a change. Router responses contain the steps, so nothing is looked up for them."""
+    """Tell the family about a change. Router responses contain the steps, and a seller writes about its purchases, so
+    nothing is looked up for either.
+    """
     if event.to_status in GIVEN_BACK:
         _tell_of_end(event)
+    elif event.is_told_by_seller:
+        return
     elif event.to_status in _STEPS and (_is_paid_approval(event) or _is_told_step_by_step(event)):
         enrollment = _enrollment_of(event)
         if hears_of_step(enrollment, EligibilityStatus(event.to_status)):

@@ -46,6 +46,7 @@ class Journal:
     now: dt.datetime
     note: str = ""  # for colleagues; kept with each change
     is_answered: bool = False  # the caller gets the outcome in the response, so the steps to it are not mailed
+    is_told_by_seller: bool = False  # the app that sells the program mails the family about its approval
     _rows: list[EnrollmentTransition] = field(default_factory=list)
     _attached: list[Model] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
@@ -184,6 +185,7 @@ class Journal:
             number=row.number,
             payment_status=self.enrollment.payment_status,
             is_answered=self.is_answered,
+            is_told_by_seller=self.is_told_by_seller,
             **_told_by(row),
         )
 

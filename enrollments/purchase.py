@@ -67,7 +67,7 @@ def complete_purchase(*, enrollment: Enrollment, agreed_at: dt.datetime, actor: 
     policy is the one that the payer was shown, at `agreed_at`.
     """
     seat = held_seat(enrollment.pk)
-    journal = Journal(enrollment, actor, now)
+    journal = Journal(enrollment, actor, now, is_told_by_seller=True)
     journal.change("mark_paid")
     journal.set(refund_policy=find_policy(enrollment.instance, at=agreed_at))
     events = []
@@ -79,7 +79,7 @@ def complete_purchase(*, enrollment: Enrollment, agreed_at: dt.datetime, actor: 
 def complete_free_purchase(*, enrollment: Enrollment, reason: str, actor: Actor, now: dt.datetime) -> None:
     """Complete a purchase that a discount made free: the (locked) enrollment is approved as if it had been paid."""
     seat = held_seat(enrollment.pk)
-    journal = Journal(enrollment, actor, now)
+    journal = Journal(enrollment, actor, now, is_told_by_seller=True)
     journal.change("waive_payment", reason=reason)
     events = []
     if enrollment.eligibility_status == EligibilityStatus.SUBMITTED:

@@ -23,6 +23,7 @@ from core.invariants import Extent
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
+from notifications.models import Notification
 from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,6 +116,7 @@ class TestACodeThatTakesAllOff:
         assert counts(cohort) == (1, 0)
         assert StepProgress.objects.filter(status="BOOKED").count() == 1
         assert not Checkout.objects.exists()
+        assert list(Notification.objects.values_list("kind", flat=True)) == ["course_enrolled"]
         assert broken() == set()
 
     def test_is_answered_with_the_package_and_kept_for_the_key(self) -> None:

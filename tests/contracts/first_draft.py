@@ -28,7 +28,7 @@ def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.d
     package = StudentPackage.objects.get(pk=package_id)
     asked = {selection.step_id: selection.option_id for selection in selections}
     booked = Booked(auto_booked=[], manual_selections=[], booked=[])
-    for row in package.progress.all():
+    for row in package.progress.order_by("pk"):
         options = CohortSession.objects.filter(cohort=package.cohort, step=row.step).values_list("option", flat=True)
         if len(options) == 1:
             row.option_id = options[0]
