@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, Q, QuerySet
 
+from core.database_errors import violates
 from core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field, item_of
 
 from .guardians import address_of_another, link_guardian, lock_guardian, set_guardian_address, with_proof
@@ -122,13 +123,16 @@ def _save(guardian: Guardian, *fields: str) -> None:
         with transaction.atomic():
             guardian.save(update_fields=fields or None)
     except IntegrityError as error:
-        raise _taken_by_another(guardian) from error
+        others = Guardian.objects.filter(workspace_id=guardian.workspace_id).exclude(pk=guardian.pk)
+        if violates(error, "guardian_external_id_unique"):
+            raise _id_of_another(others.filter(external_id=guardian.external_id).first()) from error
+        if violates(error, "guardian_email_unique"):
+            raise address_of_another(others.filter(email=guardian.email).first()) from error
+        raise
 
 
-def _taken_by_another(guardian: Guardian) -> DomainError:
-    others = Guardian.objects.filter(workspace_id=guardian.workspace_id).exclude(pk=guardian.pk)
-    same_id = others.filter(external_id=guardian.external_id).first() if guardian.external_id else None
-    if same_id is None:
-        return address_of_another(others.filter(email=guardian.email).first())
-    remedy = f"Guardian {same_id.pk} has this external id. Change that guardian instead."
-    return GuardianExists(remedy, errors=(FieldError("externalId", "taken", remedy),), guardianId=same_id.pk)
+def _id_of_another(other: Guardian | None) -> GuardianExists:
+    who = f"Guardian {other.pk}" if other else "Another guardian"
+    remedy = f"{who} has this external id. Change that guardian instead."
+    known = {"guardianId": other.pk} if other else {}
+    return GuardianExists(remedy, errors=(FieldError("externalId", "taken", remedy),), **known)
