@@ -30,12 +30,13 @@ def violates(error: IntegrityError, name: str) -> bool:
 
 
 def violated_by(error: IntegrityError) -> str:
-    """Return the name of the constraint that refused a statement, or, where SQLite says only that, what it lists: the
-    columns of a unique key. Unlike the database's message, this contains no values, so it may be logged.
+    """Return the name of the constraint that refused a statement, or its columns if it has no name: a column that must
+    have a value and, in SQLite, a unique key. Unlike the database's message, this contains no values, so it may be
+    logged.
     """
     diagnosis = getattr(error.__cause__, "diag", None)
     if diagnosis is not None:
-        return str(diagnosis.constraint_name)
+        return diagnosis.constraint_name or f"{diagnosis.table_name}.{diagnosis.column_name}"
     return str(error).partition(" constraint failed: ")[2]
 
 

@@ -36,6 +36,13 @@ def test_a_rule_about_one_row_is_not_taken_for_it(workspace_id: int) -> None:
     assert not violates(error, "guardian_email_unique")
 
 
+def test_a_missing_value_is_told_by_its_column(workspace_id: int) -> None:
+    error = refused(workspace_id=None, email="ben@home.test")
+
+    assert violated_by(error) == "accounts_guardian.workspace_id"
+    assert not violates(error, "guardian_email_unique")
+
+
 def test_what_is_logged_contains_no_values(workspace_id: int) -> None:
     error = refused(workspace_id=workspace_id, email=ADDRESS, external_id="G-2")
 

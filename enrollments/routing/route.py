@@ -61,6 +61,7 @@ def route_learner(
 
 def _decide_until_settled(request: RoutingRequest, claim: Claim) -> Routed:
     exhausted: set[int] = set()
+    refused = []
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
@@ -75,12 +76,15 @@ def _decide_until_settled(request: RoutingRequest, claim: Claim) -> Routed:
             exhausted.add(race.allocation_id)
         except IntegrityError as race_lost:
             # Somebody else enrolled this learner between our read and our write: the retry finds their result.
-            log.info("routing_retried", constraint=violated_by(race_lost))
+            refused.append(violated_by(race_lost))
+            log.info("routing_retried", constraint=refused[-1])
         else:
             if not overdue:
                 return routed
             settle_checkout(checkout_id=routed.checkout_id, now=request.now)
-    raise Unavailable("Too many requests about the same learner came at once; repeat this one.")
+    # A race is lost once or twice; whoever reads this again and again about one constraint has found a fault.
+    log.error("routing_given_up", constraints=refused, exhausted_allocations=sorted(exhausted))
+    raise Unavailable("Too much about this learner or these seats changed at once; repeat the request.")
 
 
 def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:

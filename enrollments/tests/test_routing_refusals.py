@@ -8,7 +8,7 @@ import pytest
 from accounts.models import Guardian, Learner
 from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
-from core.errors import Invalid
+from core.errors import Invalid, Unavailable
 from enrollments.errors import Ineligible, NoDefaultInstance, NotForSale
 from enrollments.lifecycle import reject_enrollment
 from enrollments.models import (
@@ -20,6 +20,7 @@ from enrollments.models import (
     ProgramInstance,
     SeatAssignment,
 )
+from enrollments.routing import route as routing
 from enrollments.routing.result import Routed
 from enrollments.seats import update_allocation
 from enrollments.states import ReviewMode
@@ -49,6 +50,22 @@ class TestWithoutASeat:
 
         assert Learner.objects.count() == Guardian.objects.count() == Enrollment.objects.count() == 0
         assert EnrollmentDecision.objects.count() == OutboxEvent.objects.count() == 0
+
+
+class TestADecisionThatIsRefusedEachTime:
+    def test_is_unavailable_and_tells_operators_the_constraint(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workspace = InstanceFactory().workspace
+        seats(workspace, total=1, tenant_id=1)
+        monkeypatch.setattr(routing, "decide", lambda *_: District.objects.create(workspace=workspace, tenant_id=1))
+
+        with pytest.raises(Unavailable, match="repeat the request"):
+            route(workspace)
+
+        given_up: list[Any] = [record.msg for record in caplog.records if record.levelname == "ERROR"]
+        assert [line["event"] for line in given_up] == ["routing_given_up"]
+        assert given_up[0]["constraints"] == ["district_tenant_unique"] * 4
 
 
 class TestAnIneligibleLearner:

@@ -14,7 +14,7 @@ ALIKE = {
     "backoffice/scoping.py": "does not know the constraints of the app whose page it saves",
     "enrollment_project/management/commands/upgrade_database.py": "names the row in the way, whichever rule it breaks",
     "enrollments/allocations/roster.py": "reports the line as not carried out; the file can be sent again",
-    "enrollments/routing/route.py": "decides again, logs the constraint, and answers 503 if it is refused each time",
+    "enrollments/routing/route.py": "decides again; if it is refused each time, logs an error and answers 503",
 }
 
 
