@@ -22,8 +22,7 @@ from cohorts.tests.factories import cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollment_project.learner_data.export import export_learner
-from privacy.erasing import erase_learner
-from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 
 pytestmark = pytest.mark.django_db
 
@@ -193,13 +192,7 @@ class TestErasing:
         learner = child_of(cohort_with(options=(1,)))
         theirs, others = browser_of(), browser_of(OTHER)
 
-        erase_learner(
-            workspace_id=learner.workspace_id,
-            learner_cuid=learner.cuid,
-            reason=ErasureReason.ASKED,
-            actor=SYSTEM,
-            now=utc_now(),
-        )
+        erase(learner)
 
         assert FamilySignIn.objects.get() == sign_in_at(others)
         assert are_in(theirs, others) == [False, True]

@@ -16,7 +16,6 @@ from django.db import connection
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
-from core.actors import SYSTEM
 from core.clock import utc_now
 from operations.backup import making
 from operations.backup.database import migrations_of_code, way
@@ -34,9 +33,8 @@ from operations.backup.errors import (
 from operations.backup.making import make_backup
 from operations.backup.manifest import count_rows
 from operations.backup.restoring import plan_restore, restore_backup
-from privacy.erasing import erase_learner
 from privacy.erasure_list import list_erasures, write_erasures
-from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 from tests.commands import run, run_json
 
 from .backups import FILE, all_files, all_rows, folder, pretend_backup
@@ -206,13 +204,7 @@ class TestRestoring:
     def test_loses_no_erasures_that_the_database_knows(self, folder: Path, tmp_path: Path) -> None:
         pretend_backup(folder)
         learner = LearnerFactory()
-        erase_learner(
-            workspace_id=learner.workspace_id,
-            learner_cuid=learner.cuid,
-            reason=ErasureReason.ASKED,
-            actor=SYSTEM,
-            now=utc_now(),
-        )
+        erase(learner)
         file = tmp_path / "erasures.json"
 
         with pytest.raises(ErasuresWouldBeLost, match=r"1 learners .* export_erasures FILE"):

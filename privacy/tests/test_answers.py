@@ -17,9 +17,9 @@ from core.errors import Invalid
 from events.models import OutboxEvent
 from notifications.models import Notification
 from notifications.sending import AddressForgotten, resend_notification, send_due_notifications
-from privacy.erasing import erase_learner
 from privacy.errors import NoDeletionAsked
 from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 from privacy.wishes import ask_for_deletion, decline_deletion, find_asked, is_asked
 
 pytestmark = pytest.mark.django_db
@@ -42,12 +42,6 @@ def ask(learner: Learner) -> StaffTask:
 
 def decline(learner: Learner, reason: str = WHY) -> None:
     decline_deletion(learner_id=learner.pk, reason=reason, actor=STAFF, now=utc_now())
-
-
-def erase(learner: Learner, reason: ErasureReason = ErasureReason.ASKED) -> None:
-    erase_learner(
-        workspace_id=learner.workspace_id, learner_cuid=learner.cuid, reason=reason, actor=STAFF, now=utc_now()
-    )
 
 
 def mailed() -> list[str]:
@@ -146,7 +140,7 @@ class TestAnErasure:
 
     @pytest.mark.parametrize("reason", [ErasureReason.OUTDATED, ErasureReason.MISTAKE])
     def test_that_nobody_asked_for_writes_to_nobody(self, learner: Learner, reason: ErasureReason) -> None:
-        erase(learner, reason)
+        erase(learner, reason=reason)
 
         assert not Notification.objects.exists()
 

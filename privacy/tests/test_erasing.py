@@ -38,12 +38,13 @@ from enrollments.tests.factories import CandidateFactory
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
 from privacy.document import table
-from privacy.erasing import erase_learner, foresee_erasure, forget_papers, repeat_erasures
+from privacy.erasing import foresee_erasure, forget_papers, repeat_erasures
 from privacy.errors import ErasureRefused
 from privacy.locks import AFTER_ENROLLMENTS, BEFORE_ENROLLMENTS
 from privacy.models import Erasure
 from privacy.registry import PERSONAL, personal_columns
 from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 from tests.lock_order import name_of, written_order
 
 from .canary import CANARIES, FIRST, GUARDIAN, LAST, LEARNER, build_canary, forget_files, places_of_canary
@@ -54,16 +55,6 @@ pytestmark = pytest.mark.django_db
 # A column that is unique, or leads to what else is known.
 BY_WHICH_THEY_ARE_FOUND = {"identity", "external_id", "email"}
 TEXTS = (models.CharField, models.TextField, models.JSONField, models.FileField)
-
-
-def erase(learner: Learner, **more: Any) -> Erasure:
-    return erase_learner(
-        workspace_id=learner.workspace_id,
-        learner_cuid=learner.cuid,
-        reason=ErasureReason.ASKED,
-        actor=SYSTEM,
-        now=more.get("now", utc_now()),
-    )
 
 
 class TestTheRegistry:

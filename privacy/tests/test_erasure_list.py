@@ -11,9 +11,8 @@ from accounts.tests.factories import LearnerFactory
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import Invalid
-from privacy.erasing import erase_learner
 from privacy.erasure_list import list_erasures, read_erasures
-from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 from tests.commands import run_json
 
 ENTRY = {"learner": "c" + "a" * 23, "reason": "asked", "actor": "user:7", "erased_at": "2026-11-01T08:00:00+00:00"}
@@ -27,13 +26,7 @@ class TestTheList:
         keep = LearnerFactory(workspace=drop.workspace, email="b@home.test")
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, reason="One", actor=SYSTEM, now=utc_now())
         now = utc_now()
-        erase_learner(
-            workspace_id=keep.workspace_id,
-            learner_cuid=keep.cuid,
-            reason=ErasureReason.ASKED,
-            actor=SYSTEM,
-            now=now,
-        )
+        erase(keep, now=now)
         file = tmp_path / "erasures.json"
 
         report = run_json("export_erasures", str(file))

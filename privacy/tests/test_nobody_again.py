@@ -20,8 +20,7 @@ from enrollments.models import Enrollment, SeatAssignment
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from enrollments.tests.importing import counts, import_file, ndjson
 from enrollments.tests.integrators import Api
-from privacy.erasing import erase_learner
-from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 
 pytestmark = pytest.mark.django_db
 
@@ -141,16 +140,6 @@ class TestAnEnrollmentOfSomebodyErased:
         allocation.refresh_from_db()
         assert answer.status_code in (404, 422)
         assert allocation.used_seats == 1
-
-
-def erase(learner: Learner) -> None:
-    erase_learner(
-        workspace_id=learner.workspace_id,
-        learner_cuid=learner.cuid,
-        reason=ErasureReason.ASKED,
-        actor=STAFF,
-        now=utc_now(),
-    )
 
 
 def cuid_of(lead: Lead) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from accounts.models import Learner, StaffTask
-from core.actors import SYSTEM
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from notifications.models import Notification
@@ -17,8 +16,7 @@ from partners.nudges.sending import send_nudges
 from partners.nudges.stopping import begin_anew
 from partners.task_kinds import NUDGES_UNANSWERED
 from partners.tests.factories import NOON, accept, approved, steps_of
-from privacy.erasing import erase_learner
-from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 
 pytestmark = pytest.mark.django_db
 
@@ -33,14 +31,7 @@ def step() -> EnrollmentStep:
 
 def leave_and_erase(step: EnrollmentStep, now: dt.datetime) -> None:
     unenroll_enrollment(enrollment_id=step.enrollment_id, reason="Moved away.", actor=STAFF, now=now)
-    learner = Learner.objects.get(enrollments=step.enrollment_id)
-    erase_learner(
-        workspace_id=learner.workspace_id,
-        learner_cuid=learner.cuid,
-        reason=ErasureReason.ASKED,
-        actor=SYSTEM,
-        now=now,
-    )
+    erase(Learner.objects.get(enrollments=step.enrollment_id), now=now)
 
 
 class TestAFamilyThatWasToBeCalled:

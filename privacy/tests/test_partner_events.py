@@ -5,17 +5,15 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Learner
-from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from partners.inbox import OF_THE_ERASED, handle_due_events, handle_event, store_found
 from partners.models import EnrollmentStep, PartnerEvent
 from partners.tests.factories import accept, approved, steps_of
-from privacy.erasing import erase_learner
 from privacy.person import find_person
 from privacy.registry import entry_of
-from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 
 pytestmark = pytest.mark.django_db
 
@@ -36,15 +34,8 @@ def report(step: EnrollmentStep, message_id: str = "m1") -> PartnerEvent:
     )
 
 
-def erase(step: EnrollmentStep) -> None:
-    learner = Learner.objects.get(enrollments=step.enrollment_id)
-    erase_learner(
-        workspace_id=learner.workspace_id,
-        learner_cuid=learner.cuid,
-        reason=ErasureReason.ASKED,
-        actor=SYSTEM,
-        now=utc_now(),
-    )
+def erase_learner_of(step: EnrollmentStep) -> None:
+    erase(Learner.objects.get(enrollments=step.enrollment_id))
 
 
 class TestACertificateOfAPartner:
@@ -61,14 +52,14 @@ class TestACertificateOfAPartner:
         if is_handled:
             handle_event(event_id=event.pk, now=utc_now())
 
-        erase(step)
+        erase_learner_of(step)
 
         step.refresh_from_db(fields=["certificate"])
         assert (PartnerEvent.objects.get().payload, step.certificate) == ({}, None)
 
     @pytest.mark.parametrize("together", [True, False])
     def test_that_arrives_after_the_erasure_is_not_stored(self, step: EnrollmentStep, together: bool) -> None:
-        erase(step)
+        erase_learner_of(step)
         event = report(step)
 
         if together:

@@ -5,12 +5,9 @@ from typing import Any
 
 import pytest
 
-from core.actors import SYSTEM
-from core.clock import utc_now
 from operations.doctor import examine
-from privacy.erasing import erase_learner
-from privacy.states import ErasureReason
 from privacy.tests.canary import build_canary
+from privacy.tests.erasures import erase
 
 
 @pytest.mark.django_db
@@ -20,12 +17,6 @@ def test_the_doctor_finds_no_more_than_before(tmp_path: Path, settings: Any) -> 
     learner = build_canary()
     before = examine()  # from the canary's hand-made rows
 
-    erase_learner(
-        workspace_id=learner.workspace_id,
-        learner_cuid=learner.cuid,
-        reason=ErasureReason.ASKED,
-        actor=SYSTEM,
-        now=utc_now(),
-    )
+    erase(learner)
 
     assert examine() == before

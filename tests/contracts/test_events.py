@@ -45,8 +45,7 @@ from partners.interventions import reopen_step, retry_step, skip_step
 from partners.moving import move_learner
 from partners.tests.factories import accept, complete, define, group, steps_of
 from partners.tests.factories import approved as trained
-from privacy.erasing import erase_learner
-from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((DOCS / "events").glob("*.json"))}
@@ -226,9 +225,7 @@ def an_enrollment_is_changed() -> None:
 
 
 def somebody_is_erased() -> None:
-    erased = LearnerFactory(**PERSON)
-    reason = ErasureReason.ASKED
-    erase_learner(workspace_id=erased.workspace_id, learner_cuid=erased.cuid, reason=reason, actor=STAFF, now=utc_now())
+    erase(LearnerFactory(**PERSON))
 
 
 STORIES = (

@@ -18,14 +18,13 @@ from accounts.states import TaskStatus
 from accounts.task_kinds import NO_ADDRESS
 from bench.multiplied import copied_models, multiply
 from billing.models import Mismatch, Payment
-from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollment_project.learner_data.stored import KINDS
 from partners.models import PartnerEvent
-from privacy.erasing import erase_learner, foresee_erasure
+from privacy.erasing import foresee_erasure
 from privacy.registry import PERSONAL
-from privacy.states import ErasureReason
 from privacy.tests.canary import build_canary
+from privacy.tests.erasures import erase
 
 pytestmark = [
     pytest.mark.django_db,
@@ -139,16 +138,6 @@ def find(learner: Learner) -> None:
 def hand_out(learner: Learner) -> None:
     for kind in KINDS:
         list(kind.list_rows(learner.pk))
-
-
-def erase(learner: Learner) -> None:
-    erase_learner(
-        workspace_id=learner.workspace_id,
-        learner_cuid=learner.cuid,
-        reason=ErasureReason.ASKED,
-        actor=SYSTEM,
-        now=utc_now(),
-    )
 
 
 def reads_whole(act: Callable[[], object]) -> list[str]:

@@ -28,8 +28,7 @@ from partners.models import EnrollmentStep, PartnerEvent
 from partners.tests.factories import accept, approved, steps_of
 from privacy import erasing
 from privacy import locks as privacy_locks
-from privacy.erasing import erase_learner
-from privacy.states import ErasureReason
+from privacy.tests.erasures import erase
 from tests.processes import BOTH_COME, KEPT_OUT, Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
@@ -37,15 +36,8 @@ pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 DEADLOCK = "deadlock detected"
 
 
-def erase(learner: Learner) -> str:
-    erased = erase_learner(
-        workspace_id=learner.workspace_id,
-        learner_cuid=learner.cuid,
-        reason=ErasureReason.ASKED,
-        actor=SYSTEM,
-        now=utc_now(),
-    )
-    return f"erased {erased.learner_cuid}"
+def erase_and_tell(learner: Learner) -> str:
+    return f"erased {erase(learner).learner_cuid}"
 
 
 def merge(*, keep: Learner, drop: Learner) -> None:
@@ -117,7 +109,9 @@ class TestAnErasureAgainstAPartnersEvent:
 
         monkeypatch.setattr(Personal, "erase_of", erase_and_meet)
         monkeypatch.setattr(partner_locks, "lock_together", lambda *ids, **how: meeting(lock_together(*ids, **how)))
-        return at_once(partial(erase, learner), lambda: handle_event(event_id=event.pk, now=utc_now()).last_error)
+        return at_once(
+            partial(erase_and_tell, learner), lambda: handle_event(event_id=event.pk, now=utc_now()).last_error
+        )
 
 
 class TestAnErasureAgainstAnApproval:
@@ -125,7 +119,7 @@ class TestAnErasureAgainstAnApproval:
         enrollment = eligible()
         assert enrollment.learner is not None
 
-        erased, submitted = at_once(partial(erase, enrollment.learner), partial(submit, enrollment))
+        erased, submitted = at_once(partial(erase_and_tell, enrollment.learner), partial(submit, enrollment))
 
         enrollment.refresh_from_db()
         if isinstance(erased, Failure):
@@ -156,7 +150,7 @@ class TestAnErasureAgainstAnApproval:
         monkeypatch.setattr(erasing, "lock_person", lock_the_learner_alone)
         monkeypatch.setattr(erasing, "end_what_waits", end_after_the_approval)
 
-        answers = at_once(partial(erase, enrollment.learner), submit_in_between)
+        answers = at_once(partial(erase_and_tell, enrollment.learner), submit_in_between)
 
         assert answers == [f"erased {enrollment.learner.cuid}", "approved"]
         assert Enrollment.objects.current().filter(pk=enrollment.pk, learner__erased_at__isnull=False).exists()
@@ -199,7 +193,7 @@ class TestAnErasureAgainstTheApprovalOfALead:
         meeting = Meeting(lambda answer: answer)
         monkeypatch.setattr(privacy_locks, "lock_learner_of", lambda *ids: meeting(lock_learner_of(*ids)))
         monkeypatch.setattr(lifecycle, "lock_enrollment_with_seat", lambda pk: meeting(lock_enrollment_with_seat(pk)))
-        return at_once(partial(erase, learner), partial(submit, enrollment))
+        return at_once(partial(erase_and_tell, learner), partial(submit, enrollment))
 
 
 class TestAnErasureAgainstAMerge:
@@ -240,7 +234,7 @@ class TestAnErasureAgainstAMerge:
 
         def erase_meanwhile() -> str:
             locked()
-            return erase(third)
+            return erase_and_tell(third)
 
         monkeypatch.setattr(merging, "_lock_both", lock_and_wait)
         return at_once(lambda: merge(keep=second, drop=third), erase_meanwhile)
