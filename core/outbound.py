@@ -88,12 +88,16 @@ def ask(
     raise NotSent(f"{target.host} does not take connections.")
 
 
-def check_address(url: str) -> None:
-    """Refuse an address that can never be called, whatever its name resolves to. This is for early feedback to the
-    person typing it, since the name is resolved again for each call. Raises NotSent."""
-    target = _parse(url, None)
-    with contextlib.suppress(OSError, UnicodeError):  # it is a name, not one of the spellings of an address
-        _check_public(target, socket.getaddrinfo(target.host, None, flags=socket.AI_NUMERICHOST))
+def fault_of_address(url: str) -> str:
+    """Return why an address can never be called, whatever its name resolves to; "" if it may be. This is for early
+    feedback to the person typing it, since the name is resolved again for each call."""
+    try:
+        target = _parse(url, None)
+        with contextlib.suppress(OSError, UnicodeError):  # it is a name, not one of the spellings of an address
+            _check_public(target, socket.getaddrinfo(target.host, None, flags=socket.AI_NUMERICHOST))
+    except NotSent as fault:
+        return str(fault)
+    return ""
 
 
 def _ask(

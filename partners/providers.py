@@ -11,6 +11,7 @@ from django.db import transaction
 
 from core.errors import FieldError, invalid_field, invalid_fields, refuse
 from core.logs import after_commit
+from core.outbound import fault_of_address
 from core.rows import insert_unless_present
 from core.signing import BOTH_HOLD, new_signing_secret
 from core.work import nudge
@@ -191,3 +192,5 @@ def _check(provider: Provider) -> None:
             for each in found
         )
         raise invalid_fields(faults) from error
+    if provider.base_url and (fault := fault_of_address(provider.base_url)):
+        raise invalid_field("base_url", "not_allowed", fault)

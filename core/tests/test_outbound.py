@@ -187,11 +187,9 @@ class TestAnAddressOfOurs:
     @override_settings(SANDBOX=False)
     @pytest.mark.parametrize("host", ["0x7f.1", "[::127.0.0.1]", "[::ffff:10.0.0.1]", "localhost."])
     def test_is_refused_where_it_is_typed_unless_it_is_a_name(self, host: str) -> None:
-        if host == "localhost.":
-            outbound.check_address(f"https://{host}/")
-            return
-        with pytest.raises(NotSent, match="not a public address"):
-            outbound.check_address(f"https://{host}/")
+        fault = outbound.fault_of_address(f"https://{host}/")
+
+        assert fault == ("" if host == "localhost." else f"{host.strip('[]')} is not a public address.")
 
 
 class TestAnAnswerThatTrickles:

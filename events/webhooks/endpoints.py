@@ -14,7 +14,7 @@ from accounts.models import Workspace
 from accounts.staff_tasks import settle_staff_task
 from core.errors import NotFound, invalid_field
 from core.logs import after_commit
-from core.outbound import NotSent, check_address
+from core.outbound import fault_of_address
 from core.signing import BOTH_HOLD, new_signing_secret
 
 from ..models import WebhookEndpoint
@@ -168,11 +168,10 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     if "url" in checked:
         try:
             _check_shape(checked["url"])
-            check_address(checked["url"])
         except ValidationError as error:
             raise invalid_field("url", "invalid", "Give an address as in https://example.org/webhooks.") from error
-        except NotSent as error:
-            raise invalid_field("url", "not_allowed", str(error)) from error
+        if fault := fault_of_address(checked["url"]):
+            raise invalid_field("url", "not_allowed", fault)
     if "event_types" in checked:
         checked["event_types"] = check_types(checked["event_types"])
     return checked

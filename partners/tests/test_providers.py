@@ -75,6 +75,22 @@ class TestAPartner:
         assert {fault.field for fault in refused.value.errors} == {field}
         assert Provider.objects.count() == 0
 
+    @pytest.mark.parametrize(
+        ("address", "fault"),
+        [
+            ("http://lms.acme.test", "The address must begin with https and must not contain a user name."),
+            ("https://10.0.0.7/api", "10.0.0.7 is not a public address."),
+        ],
+    )
+    def test_whose_address_is_never_called_is_refused(self, settings: Any, address: str, fault: str) -> None:
+        settings.SANDBOX = False
+
+        with pytest.raises(Invalid) as refused:
+            create(WorkspaceFactory(), base_url=address)
+
+        assert [(each.field, each.detail) for each in refused.value.errors] == [("base_url", fault)]
+        assert create(WorkspaceFactory(), base_url="https://lms.acme.test").base_url == "https://lms.acme.test"
+
     def test_with_an_api_needs_its_address(self) -> None:
         with pytest.raises(Invalid) as refused:
             create(WorkspaceFactory(), base_url="")
