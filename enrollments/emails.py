@@ -44,7 +44,17 @@ from .letters import (
 )
 from .models import Enrollment, EnrollmentDecision, EnrollmentTransition, PlannedExit
 from .sellers import find_sales
-from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus, Facet, Settlement
+from .states import (
+    GIVEN_BACK,
+    PAID,
+    DecisionStatus,
+    EligibilityStatus,
+    EnrollmentPaymentStatus,
+    ExitStatus,
+    Facet,
+    ProvisionSource,
+    Settlement,
+)
 
 # Each of these is mailed if neither an integrator nor a shop informs the family.
 _STEPS = {
@@ -85,21 +95,23 @@ def hears_of_step(enrollment: Enrollment, status: EligibilityStatus) -> bool:
 
 
 def find_hearers(enrollments: Collection[Enrollment], status: EligibilityStatus) -> list[Enrollment]:
-    """Return the enrollments whose families are sent a mail when they reach this status, from one query. A purchased
-    course has its own mails about its approval, and no routing decision.
+    """Return the enrollments whose families are sent a mail when they reach this status, from one query. The acceptance
+    is mailed to whoever paid, and where a discount left nothing to pay.
     """
-    payments: dict[int, list[int | None]] = defaultdict(list)
-    for enrollment_id, payment_id in _payments_of.all([enrollment.pk for enrollment in enrollments]):
-        payments[enrollment_id].append(payment_id)
+    funded: dict[int, str | None] = {}  # what funded each one that was routed; empty if nothing has
+    for enrollment_id, source, decision_status in _decisions_of.all([enrollment.pk for enrollment in enrollments]):
+        was_funded = decision_status in (DecisionStatus.COMPLETED, DecisionStatus.RELEASED)
+        funded[enrollment_id] = source if was_funded else funded.get(enrollment_id, "")
 
     def hears(enrollment: Enrollment) -> bool:
-        is_routed = enrollment.pk in payments
         is_free = enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED
+        is_discounted = is_free and funded.get(enrollment.pk) == ProvisionSource.PARENT
+        is_told_by_integrator = is_free and enrollment.pk in funded and not is_discounted
         if status in GIVEN_BACK:
-            return enrollment.deleted_at is None and not (is_free and is_routed)
-        if status == EligibilityStatus.APPROVED and enrollment.payment_status in PAID:
-            return any(payment_id is not None for payment_id in payments[enrollment.pk])
-        return enrollment.deleted_at is None and is_free and not is_routed
+            return enrollment.deleted_at is None and not is_told_by_integrator
+        if status == EligibilityStatus.APPROVED and (is_discounted or enrollment.payment_status in PAID):
+            return True
+        return enrollment.deleted_at is None and is_free and enrollment.pk not in funded
 
     return [enrollment for enrollment in enrollments if hears(enrollment)]
 
@@ -148,9 +160,9 @@ def _enrollment_told_of(cuid: str) -> QuerySet[Enrollment]:
 
 
 @compiled
-def _payments_of(enrollment_ids: list[int]) -> QuerySet[EnrollmentDecision, tuple[int, int | None]]:
+def _decisions_of(enrollment_ids: list[int]) -> QuerySet[EnrollmentDecision, tuple[int, str | None, str]]:
     decisions = EnrollmentDecision.objects.filter(enrollment__pk__among=enrollment_ids)
-    return decisions.values_list("enrollment", "payment")
+    return decisions.order_by("pk").values_list("enrollment", "provision_source", "status")
 
 
 def addresses_about(enrollment: Enrollment) -> list[str]:

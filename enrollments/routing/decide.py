@@ -292,8 +292,11 @@ class _Deciding:
         return granted
 
     def _waive_payment(self, journal: Journal, verdict: Verdict, granted: Granted) -> Routed:
-        """Complete a decision that a discount made free: the enrollment proceeds as if it had been paid."""
+        """Complete a decision that a discount made free: the enrollment proceeds as if it had been paid, and the family
+        is mailed the acceptance as if it had paid.
+        """
         now = self.request.now
+        journal.is_answered = False
         journal.change("waive_payment", reason=granted.label)
         approve_if_automatic(journal=journal, seat=None)
         events: list[DomainEvent] = [*journal.write()]
