@@ -277,10 +277,12 @@ def hears_from_us(enrollment: Enrollment) -> bool:
 
 
 def _informed_by_refund(enrollment: Enrollment, now: dt.datetime) -> set[str]:
-    """Return the addresses that learn of the end from the mail about the refund; a bank's reversal has no such mail."""
+    """Return the addresses that learn of the end from the mail about a refund made now; a bank's reversal has no such
+    mail, even if a part was refunded before.
+    """
     checkouts = list(enrollment.decisions.exclude(checkout=None).values_list("checkout", flat=True))
     checkouts += [sale.checkout.pk for sale in find_sales([enrollment.pk], now).values()]
-    refunds = Refund.objects.filter(payment__checkout__in=checkouts, status=RefundStatus.SUCCEEDED)
+    refunds = Refund.objects.filter(payment__checkout__in=checkouts, status=RefundStatus.SUCCEEDED, settled_at=now)
     return set(refunds.values_list("payment__checkout__payer_email", flat=True))
 
 
