@@ -7,6 +7,7 @@ nothing in it is true any longer. Billing writes about refunds and their reasons
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -77,6 +78,9 @@ def tell_of_booking(events: Sequence[StepBooked]) -> None:
 
 @handles(StepCancelled)
 def tell_of_cancellation(event: StepCancelled) -> None:
+    """Record a mail, unless the place in the cohort went too, which has a mail of its own."""
+    if event.with_place:
+        return
     row = _progress().get(package=event.package_id, step=event.step_id)
     key = f"progress:{row.pk}/session:{event.class_session_id}/change:{row.sequence}"
     _tell(
@@ -105,9 +109,10 @@ def tell_of_new_page(event: MeetingPageChanged) -> None:
 
 @handles(CohortDatesChanged)
 def tell_of_new_dates(event: CohortDatesChanged) -> None:
-    """Record one mail per family, with all the sessions that move."""
-    packages = StudentPackage.objects.live().filter(cohort=event.cohort_id).select_related("learner")
-    for package in packages.order_by("pk"):
+    """Record one mail per family, with all the sessions that move; none where the course is done."""
+    booked = StepProgress.objects.filter(package=OuterRef("pk"), status=StepStatus.BOOKED)
+    open_ones = StudentPackage.objects.live().filter(Q(completed_at=None) | Exists(booked))
+    for package in open_ones.filter(cohort=event.cohort_id).select_related("learner").order_by("pk"):
         key = f"package:{package.pk}/dates:{event.occurred_at.isoformat()}"
         _tell(NEW_DATES, package.learner, key, now=event.occurred_at, package=package.pk, cohort=event.cohort_id)
 

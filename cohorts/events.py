@@ -119,8 +119,9 @@ class StepBooked(StepEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCancelled(StepEvent):
-    """The seat was given back; `class_session_id` is where it was."""
+    """The seat was given back; `class_session_id` is where it was. `with_place` if the place in the cohort went too."""
 
+    with_place: bool = field(default=False, metadata=FOR_REACTIONS)
     type: ClassVar[str] = "step.cancelled"
 
 

@@ -77,12 +77,26 @@ def close_steps(*, package: StudentPackage, now: dt.datetime) -> None:
 
 
 def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.datetime) -> None:
-    """Give back every session not attended yet, leaving its step in `status`. Package and sessions are locked."""
+    """Give back, with its place, every session of a package that was not attended yet, leaving its step in `status`.
+    Package and sessions are locked.
+    """
     rows = list(_progress(package, StepStatus.BOOKED).select_related("class_session"))
     give_back_seats(rows)
     for row in rows:
         free_step(row, status, now=now)
-    publish(*[step_event(StepCancelled, package, row.step_id, row.class_session_id, now) for row in rows])
+    publish(
+        *[
+            StepCancelled(
+                workspace_id=package.learner.workspace_id,
+                occurred_at=now,
+                package_id=package.pk,
+                step_id=row.step_id,
+                class_session_id=row.class_session_id,
+                with_place=True,
+            )
+            for row in rows
+        ]
+    )
 
 
 # --- What a cohort offers -------------------------------------------------------------------------------------------

@@ -13,11 +13,13 @@ from backoffice.tests.staff_client import StaffClient
 from cohorts.course.replanning import change_dates, plan_dates
 from cohorts.course.scheduling import clone_cohort, schedule_cohort
 from cohorts.errors import DatesConflict
-from cohorts.models import ClassSession, Cohort, CohortSession, StepProgress, StudentPackage
+from cohorts.learning.attendance import mark_attended
+from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from cohorts.states import StepStatus
 from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import faults, url_of
 from core.clock import utc_now
+from enrollments.tests.factories import STAFF
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
@@ -132,6 +134,17 @@ class TestACohortWithOtherDates:
         assert "Tuesday, March 16, 5:00 to 6:00 PM CDT (America/Chicago)" in message.body
         assert Notification.objects.filter(kind="session_rescheduled").count() == 0
         assert set(StepProgress.objects.values_list("sequence", flat=True)) == {1}
+
+    @pytest.mark.parametrize(("options", "heard"), [((1,), 0), ((1, 1), 1)])
+    def test_tells_who_is_done_only_if_a_session_is_left(self, options: tuple[int, ...], heard: int) -> None:
+        package = bought(cohort_with(options=options, start_date=FEBRUARY, end_date=END))
+        CourseStep.objects.filter(order=2).update(required=False)
+        mark_attended(progress_id=package.progress.get(step__order=1).pk, actor=STAFF, now=utc_now())
+        read()
+
+        change_dates(cohort_id=package.cohort_id, start_date=FEBRUARY, end_date=LATER_END, now=utc_now(), **STAYING)
+
+        assert len(read()) == heard
 
     @pytest.mark.sqlite
     def test_moves_its_deadline_by_as_many_days_if_staff_say_so(self, cohort: Cohort) -> None:
