@@ -6,6 +6,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from billing.states import PaymentMethod
+from core.clock import utc_now
 from core.errors import require
 from core.money import Money
 from core.time_words import full_day, plain_day
@@ -13,6 +15,7 @@ from notifications.letters import Email
 from notifications.wording import Placeholder, Wording, register_wording, write_letter
 
 from .models import Enrollment
+from .receipts import find_payments
 from .states import PAID, UNPAID, EnrollmentPaymentStatus
 
 ELIGIBLE = "enrollment_eligible"
@@ -32,6 +35,8 @@ QUESTION_AGAIN = "enrollment_question_again"
 
 # The end reasons that families read in their language.
 SEAT_GIVEN_BACK = gettext_noop("We heard nothing from you, so the seat was given back.")
+# What becomes of money that came outside of Stripe: staff return it by hand.
+ASK_US = gettext_noop("The payment was not made online, so please ask us what is returned of it.")
 
 _EVERYWHERE = (
     Placeholder("learner", "the learner's first name", "Mia"),
@@ -134,9 +139,13 @@ def write_seat_idle(enrollment: Enrollment, *, days: int, until: dt.date, link: 
 
 
 def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:
-    """The request was rejected; `was_paid` if it had been paid: then the money is refunded automatically."""
+    """The request was rejected; `was_paid` if it had been paid: then money that came through Stripe is refunded
+    automatically.
+    """
     money = _("There is nothing to pay. If a payment is already on its way, we will return it in full.")
-    if was_paid:
+    if was_paid and _was_paid_offline(enrollment):
+        money = _(ASK_US)
+    elif was_paid:
         money = _("We are returning the payment in full. We will write again when it is on its way.")
     return _write(REJECTED, enrollment, reason=reason, money=money)
 
@@ -146,9 +155,6 @@ def write_end(enrollment: Enrollment, *, reason: str, quoted: Money | None = Non
     was told that it gets back under the refund rules.
     """
     status = enrollment.payment_status
-    deciding = _(
-        "We are deciding whether to return some of the payment. If so, we will write again when it is on its way."
-    )
     is_refunded = status == EnrollmentPaymentStatus.REFUNDED
     told = _(SEAT_GIVEN_BACK) if reason == SEAT_GIVEN_BACK else reason
     refunded = _("The payment for it was returned to the person who paid.")
@@ -156,8 +162,20 @@ def write_end(enrollment: Enrollment, *, reason: str, quoted: Money | None = Non
         ENDED,
         enrollment,
         why=refunded if is_refunded else _("The reason given: %(reason)s") % {"reason": told},
-        money=_tell_quoted(quoted) if quoted is not None else deciding if status in PAID else "",
+        money=_tell_quoted(quoted) if quoted is not None else _tell_undecided(enrollment) if status in PAID else "",
     )
+
+
+def _tell_undecided(enrollment: Enrollment) -> str:
+    """Say what happens to money about which staff decide. No mail follows if they return it outside of Stripe."""
+    if _was_paid_offline(enrollment):
+        return _(ASK_US)
+    return _("We are deciding whether to return some of the payment. If so, we will write again when it is on its way.")
+
+
+def _was_paid_offline(enrollment: Enrollment) -> bool:
+    payment = find_payments([enrollment], now=utc_now()).get(enrollment.pk)
+    return payment is not None and payment.method == PaymentMethod.OFFLINE
 
 
 def _tell_quoted(quoted: Money) -> str:

@@ -92,7 +92,7 @@ class TestARefund:
     @pytest.mark.parametrize(
         ("reason", "sentence"),
         [
-            (RefundReason.REQUESTED, "Because the whole payment was refunded, what it paid for has ended."),
+            (RefundReason.REQUESTED, "The whole payment has been refunded, and what it paid for has ended."),
             (RefundReason.PLACE_LOST, "The last place was gone when your payment arrived. We are sorry. We hold"),
             (
                 RefundReason.DUPLICATE,

@@ -25,6 +25,7 @@ from enrollments import invariants as of_enrollments
 from enrollments import offline
 from enrollments.deletion import delete_enrollment
 from enrollments.errors import EnrollmentOver, NothingToPay, PaymentOnItsWay
+from enrollments.letters import write_end, write_rejection
 from enrollments.lifecycle import finish_participation, unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision, EnrollmentTransition, ProgramInstance
 from enrollments.offline import pay_offline
@@ -372,6 +373,20 @@ class TestAPaidEnrollmentThatEnds:
 
         assert StaffTask.objects.get().subject == f"payment:{payment.pk}"
         assert not Refund.objects.exists()
+
+    def test_promises_no_mail_about_money_that_staff_return_by_hand(self, enrollment: Enrollment) -> None:
+        pay(enrollment)
+        in_cash = Enrollment.objects.get(pk=enrollment.pk)
+        by_stripe = CandidateFactory()
+        Enrollment.objects.filter(pk=by_stripe.pk).update(payment_status="paid")
+
+        ended = write_end(in_cash, reason="Moved")
+        rejected = write_rejection(in_cash, reason="Full", was_paid=True)
+        control = write_end(Enrollment.objects.get(pk=by_stripe.pk), reason="Moved")
+
+        assert all("please ask us what is returned of it" in letter.text for letter in (ended, rejected))
+        assert not any("write again" in letter.text for letter in (ended, rejected))
+        assert "we will write again" in control.text
 
 
 class TestTheBooks:

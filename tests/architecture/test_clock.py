@@ -23,6 +23,7 @@ OTHER_EDGES = {
     "backoffice/queues.py": "filters lists, which are pages",
     "backoffice/site.py": "the front page of the back office",
     "cohorts/emails.py": "a mail says what is true when it is sent",
+    "enrollments/letters.py": "a mail says what is true when it is sent",
     "billing/reconciliation.py": "a run takes minutes: what it finds is caught up with at its own moment",
     "events/webhooks/sending.py": "sends one delivery after the other, each at its own moment",
     "operations/doctor.py": "asked by whoever wants to know how things stand now",

@@ -194,7 +194,7 @@ class TestARefund:
             GUARDIAN: [f"{name} is no longer enrolled in {title}"],
         }
         assert f"- Learner: {name}\n" in found[PAYER][0][1]
-        assert "Because the whole payment was refunded, what it paid for has ended." in found[PAYER][0][1]
+        assert "The whole payment has been refunded, and what it paid for has ended." in found[PAYER][0][1]
         assert "The payment for it was returned to the person who paid." in found[GUARDIAN][0][1]
 
     def test_of_everything_before_review_is_not_told_as_a_rejection(self, stripe: SandboxProcess) -> None:
@@ -217,7 +217,7 @@ class TestARefund:
 
         assert subjects(first) == {PAYER: ["We sent 9.00 USD back to you"]}
         assert "has ended" not in first[PAYER][0][1]
-        assert "Because the whole payment was refunded, what it paid for has ended." in last[PAYER][0][1]
+        assert "The whole payment has been refunded, and what it paid for has ended." in last[PAYER][0][1]
 
     def test_by_the_bank_tells_the_family_that_it_has_ended(self, stripe: SandboxProcess) -> None:
         bought(stripe)
