@@ -17,7 +17,8 @@ from notifications.sending import notify
 
 from .emails import addresses_about, hears_from_us
 from .letters import ENDS_SOON, write_ends_soon
-from .models import Enrollment
+from .models import Enrollment, PlannedExit
+from .states import ExitStatus
 
 # Days before the end, the last reminder first: once it is due, the earlier ones are no longer sent.
 DAYS_BEFORE = (3, 14)
@@ -64,7 +65,7 @@ def _remind(days: int, *, after: int, limit: int, now: dt.datetime) -> list[int]
 def due_to_remind(*, days: int, now: dt.datetime) -> QuerySet[Enrollment]:
     """Return the active enrollments whose end is near enough for this reminder but not for the next one, and whose
     family has not received it. Enrollments that began later than that are left out, because their family has just been
-    told.
+    told, and those that are left before that day, because their family knows an earlier one.
     """
     zone = "workspace__timezone"
     key = Concat(Value("enrollment:"), Cast("pk", CharField()), Value(f"/ends/{days}"), output_field=CharField())
@@ -74,16 +75,24 @@ def due_to_remind(*, days: int, now: dt.datetime) -> QuerySet[Enrollment]:
     nearer = [fewer for fewer in DAYS_BEFORE if fewer < days]
     passed = has_come(now=now + dt.timedelta(days=max(nearer)), date="ends_on", zone=zone) if nearer else Q(pk=None)
     began_before = Q(start_date=None) | Q(start_date__lt=F("ends_on") - dt.timedelta(days=days))
-    coming = Enrollment.objects.ending().filter(near & ~passed & began_before)
+    coming = _staying().filter(near & ~passed & began_before)
     coming = coming.filter(is_not_over(now=now, date="ends_on", zone=zone))
     return coming.annotate(reminder_key=key).filter(~Exists(reminded), ~Exists(silent))
 
 
+def _staying() -> QuerySet[Enrollment]:
+    """Return the active enrollments that have an end, and no exit planned before it."""
+    waiting = PlannedExit.objects.filter(enrollment=OuterRef("pk"), status=ExitStatus.PLANNED)
+    return Enrollment.objects.ending().exclude(Exists(waiting.filter(effective_date__lte=OuterRef("ends_on"))))
+
+
 def render_ends_soon(notification: Notification) -> Email | None:
-    """Return None if it has ended in the meantime, or if the end was moved so far that nobody needs to be told yet."""
+    """Return None if it has ended in the meantime or will end earlier, or if the end was moved so far that nobody needs
+    to be told yet.
+    """
     reach = notification.created_at + dt.timedelta(days=int(notification.params["days"])) + SLACK
     near = has_come(now=reach, date="ends_on", zone="workspace__timezone")
-    found = Enrollment.objects.ending().filter(near, pk=notification.params["enrollment"])
+    found = _staying().filter(near, pk=notification.params["enrollment"])
     found = found.select_related("learner", "lead", "instance__program", "instance__price", "workspace")
     enrollment = found.first()
     return write_ends_soon(enrollment) if enrollment else None

@@ -8,6 +8,7 @@ from django.core import mail
 
 from accounts.models import Learner
 from core.clock import utc_now
+from enrollments.exit import plan_exit
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.on_account import enroll_on_account
@@ -55,6 +56,10 @@ def remind(now: dt.datetime, **more: Any) -> list[str]:
     return [subject.partition("/")[2] for subject in reminders.values_list("subject_key", flat=True)]
 
 
+def plan_to_leave(enrollment: Enrollment, *, on: dt.date) -> None:
+    plan_exit(enrollment_id=enrollment.pk, effective_date=on, actor=STAFF, reason="Moves", now=days_before(20))
+
+
 class TestAReminder:
     def test_comes_14_and_3_days_before_the_last_day(self, enrollment: Enrollment) -> None:
         told = {days: remind(days_before(days)) for days in (15, 14, 13, 4, 3, 0)}
@@ -77,6 +82,11 @@ class TestAReminder:
         told = [remind(days_before(13)), remind(days_before(12))]
 
         assert told == [["ends/14"], ["ends/14"]]
+
+    def test_comes_though_an_exit_is_planned_for_the_day_after(self, enrollment: Enrollment) -> None:
+        plan_to_leave(enrollment, on=LAST_DAY + dt.timedelta(days=1))
+
+        assert remind(days_before(14)) == ["ends/14"]
 
     def test_is_the_second_alone_where_the_sweep_was_away(self, enrollment: Enrollment) -> None:
         assert remind(days_before(2)) == ["ends/3"]
@@ -127,6 +137,20 @@ class TestNobodyIsRemindedWho:
         )
 
         assert remind(days_before(14)) == []
+
+    def test_leaves_on_an_earlier_day_that_the_family_knows(self, enrollment: Enrollment) -> None:
+        plan_to_leave(enrollment, on=LAST_DAY)
+
+        assert remind(days_before(14)) == []
+
+    def test_made_a_plan_to_leave_between_the_sweep_and_the_mail(self, enrollment: Enrollment) -> None:
+        remind(days_before(14))
+        plan_to_leave(enrollment, on=LAST_DAY)
+        mail.outbox.clear()
+
+        send_due_notifications(now=days_before(14))
+
+        assert [letter.subject for letter in mail.outbox if "ends on" in letter.subject] == []
 
     def test_left_between_the_sweep_and_the_mail(self, enrollment: Enrollment) -> None:
         remind(days_before(14))
