@@ -18,7 +18,7 @@ from core.time_words import meeting, moment
 from events.publishing import handles, handles_together
 from notifications.letters import Attachment, Email, compose, register_email
 from notifications.models import Notification
-from notifications.recipients import family_addresses
+from notifications.recipients import belongs_to_family, family_addresses
 from notifications.sending import notify
 
 from .events import (
@@ -185,6 +185,8 @@ def write_cancelled(notification: Notification) -> Email | None:
     in_cohort = CohortSession.objects.filter(cohort=row.package.cohort_id, class_session=session, step=row.step_id)
     if not row.package.is_live or row.status != StepStatus.UNBOOKED or not in_cohort.exists():
         return None
+    if not belongs_to_family(notification.recipient, row.package.learner):
+        return None
     can_choose = row.pk not in _stranded(row.package)
     context = _about(row.package) | {"step": _step(row), "time": _time(row, session), "can_choose": can_choose}
     is_latest = row.last_session_id == session.pk
@@ -253,6 +255,8 @@ def write_offer(notification: Notification) -> Email | None:
         return None
     if entry.place and entry.place.checkout and entry.place.checkout.is_live:
         return None
+    if not belongs_to_family(notification.recipient, entry.learner):
+        return None
     course = entry.cohort.instance.program
     context = {
         "learner": entry.learner.first_name,
@@ -282,21 +286,17 @@ def _progress() -> StepProgressQuerySet:
 
 def _find_live(notification: Notification) -> StudentPackage | None:
     packages = StudentPackage.objects.live().select_related("learner__workspace", "program", "cohort")
-    return packages.filter(pk=notification.params["package"]).first()
+    package = packages.filter(pk=notification.params["package"]).first()
+    is_theirs = package is not None and belongs_to_family(notification.recipient, package.learner)
+    return package if is_theirs else None
 
 
 def _find_booked(notification: Notification) -> StepProgress | None:
     """Return the step, if it still holds a seat in the session that the mail is about."""
-    return (
-        _progress()
-        .of_live_packages()
-        .filter(
-            pk=notification.params["progress"],
-            class_session=notification.params["session"],
-            status=StepStatus.BOOKED,
-        )
-        .first()
-    )
+    booked = _progress().of_live_packages().filter(class_session=notification.params["session"])
+    row = booked.filter(pk=notification.params["progress"], status=StepStatus.BOOKED).first()
+    is_theirs = row is not None and belongs_to_family(notification.recipient, row.package.learner)
+    return row if is_theirs else None
 
 
 def _booked_rows(package: StudentPackage, at: dt.datetime | None = None) -> list[StepProgress]:

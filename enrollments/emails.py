@@ -16,7 +16,7 @@ from core.compiled import compiled
 from events.publishing import handles
 from notifications.letters import Email, register_email
 from notifications.models import Notification
-from notifications.recipients import addresses_of_families, family_addresses
+from notifications.recipients import addresses_of_families, belongs_to_family, family_addresses
 from notifications.sending import Letter, notify, notify_many
 
 from .events import EnrollmentEvent, EnrollmentStatusChanged, ExitPlanned, ExitWithdrawn
@@ -341,7 +341,7 @@ def render_end(notification: Notification) -> Email | None:
 def render_planned_exit(notification: Notification) -> Email | None:
     """Return None once the plan was withdrawn, replaced, or carried out: other mails cover that."""
     plan = _find_exit(notification)
-    if plan.status != ExitStatus.PLANNED:
+    if plan.status != ExitStatus.PLANNED or not may_read(plan.enrollment, notification):
         return None
     before = plan.enrollment.planned_exits.filter(pk__lt=plan.pk, status=ExitStatus.REPLACED)
     return write_planned_exit(
@@ -354,24 +354,34 @@ def render_withdrawn_exit(notification: Notification) -> Email | None:
     enrollment = plan.enrollment
     goes_on = enrollment.eligibility_status == EligibilityStatus.APPROVED and enrollment.deleted_at is None
     is_planned_anew = plan.enrollment.planned_exits.filter(status=ExitStatus.PLANNED).exists()
-    if not goes_on or is_planned_anew:
+    if not goes_on or is_planned_anew or not may_read(enrollment, notification):
         return None
     return write_withdrawn_exit(plan.enrollment, effective_date=plan.effective_date)
 
 
 def _find_exit(notification: Notification) -> PlannedExit:
-    plans = PlannedExit.objects.select_related("enrollment__learner", "enrollment__instance__program")
+    plans = PlannedExit.objects.select_related(
+        "enrollment__learner", "enrollment__lead", "enrollment__instance__program"
+    )
     return plans.select_related("enrollment__workspace").get(pk=notification.params["exit"])
 
 
 def _find(notification: Notification, *statuses: EligibilityStatus) -> Enrollment | None:
-    """Return None if it was decided differently in the meantime, or deleted."""
+    """Return None if it was decided differently in the meantime, or deleted, or no longer concerns the recipient."""
     found = Enrollment.objects.kept().select_related(
         "learner", "lead", "instance__program", "instance__price", "workspace"
     )
     enrollment = found.filter(cuid=notification.params["enrollment"]).first()
-    is_so_still = enrollment is not None and enrollment.eligibility_status in statuses
-    return enrollment if is_so_still else None
+    if enrollment is None or enrollment.eligibility_status not in statuses:
+        return None
+    return enrollment if may_read(enrollment, notification) else None
+
+
+def may_read(enrollment: Enrollment, notification: Notification) -> bool:
+    """Return whether the recipient still belongs to the enrollment's family, or is its lead."""
+    if enrollment.learner is None:
+        return bool(notification.recipient == enrollment.person.email)
+    return belongs_to_family(notification.recipient, enrollment.learner)
 
 
 register_email(ELIGIBLE, render_eligible)

@@ -15,7 +15,7 @@ from notifications.letters import Email, register_email
 from notifications.models import Notification, WorkspaceLetter
 from notifications.sending import notify
 
-from .emails import addresses_about, hears_from_us
+from .emails import addresses_about, hears_from_us, may_read
 from .letters import ENDS_SOON, write_ends_soon
 from .models import Enrollment, PlannedExit
 from .states import ExitStatus
@@ -95,7 +95,7 @@ def render_ends_soon(notification: Notification) -> Email | None:
     found = _staying().filter(near, pk=notification.params["enrollment"])
     found = found.select_related("learner", "lead", "instance__program", "instance__price", "workspace")
     enrollment = found.first()
-    return write_ends_soon(enrollment) if enrollment else None
+    return write_ends_soon(enrollment) if enrollment and may_read(enrollment, notification) else None
 
 
 register_email(ENDS_SOON, render_ends_soon)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Guardianship, Learner
 from core.compiled import compiled
@@ -25,6 +25,17 @@ def addresses_of_families(learners: Collection[Learner]) -> dict[int, list[str]]
             found[learner.pk].append(learner.email)
     # All addresses are stored in their canonical spelling.
     return {key: list(dict.fromkeys(filter(None, addresses))) for key, addresses in found.items()}
+
+
+def belongs_to_family(address: str, learner: Learner) -> bool:
+    """Return whether this is the address of a guardian, or the learner's own. A mail is not sent to a guardian who was
+    removed, or whose address was replaced, after it was recorded."""
+    if address == learner.email:
+        return True
+    present = learner.merged_into_id or learner.pk
+    if Guardianship.objects.filter(learner=present, guardian__email=address).exists():
+        return True
+    return Learner.objects.filter(Q(pk=present) | Q(merged_into=present), email=address).exists()
 
 
 @compiled

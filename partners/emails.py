@@ -1,6 +1,6 @@
 """The mail to a family whose learner has a certificate."""
 
-from enrollments.emails import addresses_about, hears_from_us
+from enrollments.emails import addresses_about, hears_from_us, may_read
 from events.publishing import handles
 from notifications.letters import Email, register_email
 from notifications.models import Notification
@@ -31,7 +31,8 @@ def tell_of_certificate(event: CertificateIssued) -> None:
 def render_issued(notification: Notification) -> Email | None:
     """Return None if it is no longer valid."""
     certificate = _certificates().get(pk=notification.params["certificate"])
-    return write_certificate(certificate) if certificate.is_live else None
+    is_so_still = certificate.is_live and may_read(certificate.enrollment, notification)
+    return write_certificate(certificate) if is_so_still else None
 
 
 def _get(serial: str) -> Certificate:

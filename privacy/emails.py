@@ -15,7 +15,7 @@ from accounts.models import Learner, NameChange, StaffTask
 from accounts.name_answers import register_teller
 from notifications.letters import Email, compose, register_email
 from notifications.models import Notification
-from notifications.recipients import family_addresses
+from notifications.recipients import belongs_to_family, family_addresses
 from notifications.sending import notify
 
 from .models import Erasure
@@ -78,12 +78,14 @@ def _tell(kind: str, learner: Learner, about: str, params: Mapping[str, int | st
 
 
 def render_wish_received(notification: Notification) -> Email | None:
-    return write_about_wish("privacy/deletion_asked", _learner_of(notification))
+    learner = _find_learner(notification)
+    return write_about_wish("privacy/deletion_asked", learner) if learner else None
 
 
 def render_wish_declined(notification: Notification) -> Email | None:
+    learner = _find_learner(notification)
     task = StaffTask.objects.get(pk=notification.params["task"])
-    return write_about_wish("privacy/deletion_declined", _learner_of(notification), reason=task.resolution)
+    return write_about_wish("privacy/deletion_declined", learner, reason=task.resolution) if learner else None
 
 
 def write_about_wish(template: str, learner: Learner, *, reason: str = "") -> Email:
@@ -106,6 +108,8 @@ def render_erased(notification: Notification) -> Email | None:
 
 def render_name_decided(notification: Notification) -> Email | None:
     change = NameChange.objects.select_related("learner__workspace").get(pk=notification.params["change"])
+    if not belongs_to_family(notification.recipient, change.learner):
+        return None
     words = {
         "before": change.first_name_before,
         "after": change.first_name,
@@ -117,8 +121,10 @@ def render_name_decided(notification: Notification) -> Email | None:
     return compose("privacy/name_decided", words)
 
 
-def _learner_of(notification: Notification) -> Learner:
-    return Learner.objects.select_related("workspace").get(pk=notification.params["learner"])
+def _find_learner(notification: Notification) -> Learner | None:
+    """Return None if the recipient no longer belongs to the learner's family."""
+    learner = Learner.objects.select_related("workspace").get(pk=notification.params["learner"])
+    return learner if belongs_to_family(notification.recipient, learner) else None
 
 
 register_email(DELETION_ASKED, render_wish_received)

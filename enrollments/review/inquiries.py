@@ -21,7 +21,7 @@ from notifications.models import Notification
 from notifications.sending import notify
 from notifications.wording import is_switched_off
 
-from ..emails import addresses_about, hears_from_us
+from ..emails import addresses_about, hears_from_us, may_read
 from ..errors import AlreadyAsked, InquiryOver, NobodyToAsk
 from ..letters import QUESTION, QUESTION_AGAIN, write_question
 from ..lifecycle import check_open
@@ -155,6 +155,8 @@ def render_question(notification: Notification) -> Email | None:
     )
     inquiry = inquiries.filter(pk=notification.params["inquiry"]).first()
     if inquiry is None or inquiry.enrollment.eligibility_status != EligibilityStatus.SUBMITTED:
+        return None
+    if not may_read(inquiry.enrollment, notification):
         return None
     return write_question(
         inquiry.enrollment,

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from enrollments.emails import may_read
 from notifications.letters import Email, register_email
 from notifications.models import Notification
 from notifications.wording import Placeholder, Wording, register_wording, write_letter
@@ -62,7 +63,7 @@ def render_to_family(notification: Notification) -> Email | None:
     """Return None if the learner has moved on since, it is no longer their turn, or the family stopped these mails."""
     nudge = _find(notification)
     steps = _stuck(nudge, Turn.LEARNER, notification)
-    if nudge is None or nudge.enrollment is None or not steps:
+    if nudge is None or nudge.enrollment is None or not steps or not may_read(nudge.enrollment, notification):
         return None
     longest = max(steps, key=lambda stuck: stuck.days)
     enrollment = nudge.enrollment

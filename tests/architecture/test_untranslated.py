@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import translation
 
 from accounts.models import Learner, Workspace
-from accounts.tests.factories import proven_user
+from accounts.tests.factories import LearnerFactory, proven_user
 from billing.models import Invoice
 from cohorts.models import Cohort, CourseStep, GroupClass
 from cohorts.tests.factories import buy_on_rows, cohort_with
@@ -213,7 +213,7 @@ class TestWhatFamiliesRead:
 
     def test_in_mails_about_courses_is_translated(self) -> None:
         cohort = cohort_with()
-        buy_on_rows(cohort)
+        buy_on_rows(cohort, LearnerFactory(workspace=cohort.instance.workspace, email="a@home.test"))
         without_letters()
 
         send_due_notifications(now=utc_now())

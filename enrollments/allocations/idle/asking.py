@@ -13,6 +13,7 @@ from notifications.letters import Email, register_email
 from notifications.models import Notification
 from notifications.sending import notify
 
+from ...emails import may_read
 from ...errors import IdleSeatSettled
 from ...letters import SEAT_IDLE, write_seat_idle
 from ...locks import lock_idle_seat
@@ -94,7 +95,7 @@ def render_seat_idle(notification: Notification) -> Email | None:
         "seat__enrollment__instance__program", "seat__enrollment__workspace"
     )
     found = idle.first()
-    if found is None:
+    if found is None or not may_read(found.seat.enrollment, notification):
         return None
     enrollment = found.seat.enrollment
     return write_seat_idle(
