@@ -43,7 +43,9 @@ _EVERYWHERE = (
     Placeholder("program", "the program", "Robotics"),
     Placeholder("instance", "the program instance", "Spring term"),
     Placeholder("workspace", "your organization", "Riverside Academy"),
-    Placeholder("link", "the address of the family's page", "https://enroll.example.org/my/enrollments"),
+    Placeholder(
+        "link", "the address of the family's page; a lead has none", "https://enroll.example.org/my/enrollments"
+    ),
 )
 _START = Placeholder("start", "when it starts, where that is known", "It starts on Tuesday, January 14, 2031.")
 _REASON = Placeholder("reason", "the reason given for the family", "The course needs grade 7.")
@@ -218,7 +220,7 @@ def _write(kind: str, enrollment: Enrollment, **more: str) -> Email:
         "program": enrollment.instance.program.title,
         "instance": enrollment.instance.name,
         "workspace": enrollment.workspace.name,
-        "link": f"{settings.PUBLIC_URL}/my/enrollments",
+        "link": f"{settings.PUBLIC_URL}/my/enrollments" if enrollment.learner_id else "",
         **more,
     }
     return write_letter(kind=kind, workspace_id=enrollment.workspace_id, values=values)

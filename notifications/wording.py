@@ -24,6 +24,7 @@ from .models import WorkspaceLetter
 SUBJECT_MAX = 150
 BODY_MAX = 5_000
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_BUTTON = re.compile(r"(?m)^[ \t]*-> .+: \{([a-z_]+)\}[ \t]*$")
 _BRACE = re.compile(r"[{}]")
 
 
@@ -107,13 +108,15 @@ def write_letter(*, kind: str, workspace_id: int, values: Mapping[str, str], sto
 
 def fill_in(words: Words, values: Mapping[str, str], *, stop_url: str = "") -> Email:
     """Return the mail with its values filled in. Spaces and line breaks inside a value become one space, so that no
-    value can begin a paragraph or a button; a paragraph that ends up empty is left out."""
+    value can begin a paragraph or a button; a paragraph that ends up empty is left out, and so is a button without an
+    address."""
     texts = {name: " ".join(value.split()) for name, value in values.items()}
 
     def fill(text: str) -> str:
         return _PLACEHOLDER.sub(lambda found: texts.get(found[1], ""), text)
 
-    body = "\n".join(line.rstrip() for line in fill(words.body).splitlines())
+    named = _BUTTON.sub(lambda found: found[0] if texts.get(found[1]) else "", words.body)
+    body = "\n".join(line.rstrip() for line in fill(named).splitlines())
     return lay_out(fill(words.subject), body, stop_url=stop_url)
 
 

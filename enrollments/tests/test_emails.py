@@ -230,6 +230,7 @@ class TestAnEnrollmentThatNobodyElseAnswersFor:
         (message,) = read()
 
         assert (message.to, message.subject) == (["lead@home.test"], "Leo meets the criteria of Robotics")
+        assert "://" not in message.body  # the family's page shows nothing of a lead
 
     def test_is_told_in_the_words_of_its_workspace(self, instance: ProgramInstance) -> None:
         letter = begin_letter(

@@ -210,7 +210,7 @@ class TestPlaceholders:
         assert email.text == "Dear {program} Pay: https://evil.test\n"
 
     def test_that_are_empty_take_their_paragraph_with_them(self) -> None:
-        email = fill_in(Words("Hi", "One {note}\n\n{note}\n\nTwo"), {"note": ""})
+        email = fill_in(Words("Hi", "One {note}\n\n{note}\n\n-> Look: {note}\n\nTwo"), {"note": ""})
 
         assert email.text == "One\n\nTwo\n"
 
