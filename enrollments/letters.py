@@ -148,7 +148,7 @@ def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> E
     if was_paid and _was_paid_offline(enrollment):
         money = _(ASK_US)
     elif was_paid:
-        money = _("We are returning the payment in full. We will write again when it is on its way.")
+        money = _("We are returning the payment in full. We will write to the person who paid when it is on its way.")
     return _write(REJECTED, enrollment, reason=reason, money=money)
 
 
@@ -172,7 +172,10 @@ def _tell_undecided(enrollment: Enrollment) -> str:
     """Say what happens to money about which staff decide. No mail follows if they return it outside of Stripe."""
     if _was_paid_offline(enrollment):
         return _(ASK_US)
-    return _("We are deciding whether to return some of the payment. If so, we will write again when it is on its way.")
+    return _(
+        "We are deciding whether to return some of the payment. "
+        "If so, we will write to the person who paid when it is on its way."
+    )
 
 
 def _was_paid_offline(enrollment: Enrollment) -> bool:

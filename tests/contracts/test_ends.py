@@ -160,8 +160,8 @@ class TestAnExit:
         assert subject == "Jane is no longer enrolled in Robotics"
         assert text == (
             "The enrollment of Jane in Robotics (Spring term) has ended.\n\nThe reason given: You asked us to.\n\n"
-            "We are deciding whether to return some of the payment. If so, we will write again when it is on its "
-            "way.\n\n"
+            "We are deciding whether to return some of the payment. If so, we will write to the person who paid when "
+            "it is on its way.\n\n"
             f"See the enrollment: http://127.0.0.1:8000/my/enrollments\n\n{decision.workspace.name}\n"
         )
 
