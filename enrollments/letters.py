@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop, ngettext
 from billing.states import PaymentMethod
 from core.clock import utc_now
 from core.errors import require
+from core.local_time import local_date
 from core.money import Money
 from core.time_words import full_day, plain_day
 from notifications.letters import Email
@@ -47,7 +48,7 @@ _EVERYWHERE = (
         "link", "the address of the family's page; a lead has none", "https://enroll.example.org/my/enrollments"
     ),
 )
-_START = Placeholder("start", "when it starts, where that is known", "It starts on Tuesday, January 14, 2031.")
+_START = Placeholder("start", "when it starts, if it has not", "It starts on Tuesday, January 14, 2031.")
 _REASON = Placeholder("reason", "the reason given for the family", "The course needs grade 7.")
 _OWED = Placeholder("owed", "what is to be paid, where there is a price", "49.00 USD is to be paid for it.")
 _AMOUNT = Placeholder("amount", "what was paid", "49.00 USD")
@@ -214,7 +215,9 @@ def _owed_for(enrollment: Enrollment) -> str:
 
 def _start_of(enrollment: Enrollment) -> str:
     start = enrollment.instance.start_date
-    return _("It starts on %(day)s.") % {"day": full_day(start)} if start else ""
+    if start is None or start < local_date(utc_now(), enrollment.instance.zone):
+        return ""
+    return _("It starts on %(day)s.") % {"day": full_day(start)}
 
 
 def _write(kind: str, enrollment: Enrollment, **more: str) -> Email:

@@ -13,6 +13,7 @@ from billing.models import Payment
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from core.clock import utc_now
+from core.local_time import local_date
 from enrollments.deletion import delete_enrollment
 from enrollments.emails import tell_family
 from enrollments.events import EnrollmentStatusChanged
@@ -25,7 +26,7 @@ from enrollments.lifecycle import (
 )
 from enrollments.models import Enrollment, EnrollmentDecision, ProgramInstance
 from enrollments.states import ReviewMode
-from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
+from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, approved_enrollment, route, seats
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from notifications.wording import begin_letter, change_letter
@@ -192,6 +193,18 @@ class TestAnEnrollmentThatNobodyElseAnswersFor:
 
         assert message.subject == "Jane does not meet the criteria of Robotics"
         assert "The reason: The course needs grade 7.\n" in message.body
+
+    @pytest.mark.parametrize(("days_ago", "is_told"), [(0, True), (1, False)])
+    def test_is_not_told_that_what_has_started_starts(
+        self, instance: ProgramInstance, days_ago: int, is_told: bool
+    ) -> None:
+        today = local_date(utc_now(), instance.zone)
+        ProgramInstance.objects.update(start_date=today - dt.timedelta(days=days_ago))
+        approved_enrollment(CandidateFactory(instance=instance, workspace=instance.workspace))
+
+        (message,) = read()
+
+        assert ("It starts on " in message.body) == is_told
 
     def test_is_told_once_after_a_retry(self, instance: ProgramInstance) -> None:
         enrollment = enrolled_by_an_integrator(instance)
