@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client, RequestFactory
 
+from accounts import passkeys
 from accounts.models import Membership, Passkey, SecondFactor
 from accounts.passkeys import add_passkey, begin_passkey, begin_passkey_check, check_passkey
 from accounts.passwords import PASSED, SECOND_FACTOR
@@ -122,6 +123,52 @@ class TestAPasskey:
         _, kept = begin_passkey_check(user)
 
         assert not check_passkey(user=user, answer=said, kept=kept, request=RequestFactory().post("/"), now=now)
+
+    def test_answers_no_request_that_is_not_open(self, member: Membership, device: Authenticator) -> None:
+        client = sign_in(member.user)
+        answer = device.make(asked(client, NEW))
+        entered = {"name": "My phone", "password": PASSWORD, "answer": answer}
+
+        stranger = sign_in(member.user).post(NEW, entered)
+        added, again = client.post(NEW, entered), client.post(NEW, entered)
+
+        assert (stranger.status_code, added.status_code, again.status_code) == (422, 200, 422)
+        assert "Your browser did not create a passkey. Try again." in again.content.decode()
+        assert Passkey.objects.count() == 1
+
+    def test_is_no_longer_than_any_browser_sends(
+        self, member: Membership, device: Authenticator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        options, kept = begin_passkey(member.user)
+        answer = device.make(options)
+        told = {"user": member.user, "name": "My phone", "kept": kept, "now": utc_now()}
+
+        monkeypatch.setattr(passkeys, "ANSWER_AT_MOST", len(answer) - 1)
+        with pytest.raises(Invalid):
+            add_passkey(answer=answer, **told)
+        monkeypatch.setattr(passkeys, "ANSWER_AT_MOST", len(answer))
+        assert len(add_passkey(answer=answer, **told)) == 10
+
+    def test_is_set_up_once(self, member: Membership, device: Authenticator) -> None:
+        client = sign_in(member.user)
+
+        add(client, device)
+        again = add(client, device)
+
+        assert again.status_code == 422
+        assert "This passkey is already set up." in again.content.decode()
+        assert Passkey.objects.count() == 1
+
+    def test_is_one_of_few(self, member: Membership, device: Authenticator, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(passkeys, "PASSKEYS_PER_PERSON", 1)
+        client = sign_in(member.user)
+
+        add(client, device)
+        second = add(client, Authenticator(origin=settings.PUBLIC_URL))
+
+        assert second.status_code == 422
+        assert "1 passkeys are enough. Remove one first." in second.content.decode()
+        assert Passkey.objects.count() == 1
 
     def test_wants_the_password_again(self, member: Membership, device: Authenticator) -> None:
         page = add(sign_in(member.user), device, password="somebody else's")
