@@ -112,6 +112,42 @@ class TestAStep:
         assert (reopened.participation_status, statuses(enrollment)) == ("active", ["in_progress"])
         assert not Certificate.objects.live().exists()
 
+    def test_that_was_done_without_the_partner_is_asked_for_anew(self) -> None:
+        step = steps_of(approved())[0]
+        do(complete_step_by_evidence, step, evidence="A mail")
+
+        told = tell_reopening(steps_of(step.enrollment)[0])
+        do(reopen_step, step)
+
+        asked_again = f"{step.provider} is asked again to take {step.enrollment.person} for {step.course}, in its turn."
+        assert told[0] == asked_again
+        assert statuses(step.enrollment)[0] == "queued"
+
+    def test_that_its_group_does_not_need_changes_nothing_else(self) -> None:
+        instance = approved().instance
+        define(instance, group(instance, 2, GroupRule.AT_LEAST, at_least=1))
+        enrollment = approved(instance)
+        first, second = steps_of(enrollment)
+        complete(accept(first))
+        EnrollmentStep.objects.filter(pk=second.pk).update(status="completed", completed_at=utc_now())
+
+        told = tell_reopening(EnrollmentStep.objects.get(pk=first.pk))
+
+        assert told[-1] == "Enough other steps of the group are done, so nothing else changes."
+
+    @pytest.mark.parametrize("is_taken", [True, False])
+    def test_at_a_partner_without_an_api_is_ended_by_hand(self, is_taken: bool) -> None:
+        step = accept(steps_of(approved())[0])
+        Provider.objects.filter(pk=step.provider_id).update(adapter="manual", base_url="", api_key="")
+        if not is_taken:
+            EnrollmentStep.objects.filter(pk=step.pk).update(external_enrollment_id=None, asked_at=utc_now())
+        step = steps_of(step.enrollment)[0]
+
+        told = tell_skip(step)
+
+        has = "has" if is_taken else "may have"
+        assert told[1] == f"{step.provider} {has} {step.enrollment.person}, and has no API: tell it yourself."
+
     def test_that_was_refused_is_asked_for_again_with_what_was_said(self) -> None:
         step = steps_of(approved())[0]
         refused = record_refusal(step_id=step.pk, reason="No such course", actor=SYSTEM, now=utc_now())
