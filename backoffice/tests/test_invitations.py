@@ -239,6 +239,27 @@ class TestAccepting:
         assert answer.status_code == 410
         assert not Membership.objects.exists()
 
+    def test_of_an_account_that_is_switched_off_at_that_moment_lets_nobody_in(self, workspace: Workspace) -> None:
+        """The page has looked before."""
+        UserFactory(email=PARENT, is_active=False)
+        token = invite(workspace)
+
+        with pytest.raises(InvitationOver, match="switched off"):
+            accept_invitation(token=token, new_password=PASSWORD, now=utc_now())
+
+        assert not Membership.objects.exists()
+
+    def test_of_somebody_who_became_a_member_meanwhile_changes_nothing(self, workspace: Workspace) -> None:
+        staff = StaffFactory(email="staff@south.test", password=make_password(PASSWORD))
+        token = invite(workspace, "staff@south.test", role=Role.OWNER)
+        member = MembershipFactory(workspace=workspace, user=staff, role=Role.VIEWER)
+
+        with pytest.raises(AlreadyMember, match="You are already a member."):
+            accept_invitation(token=token, new_password=None, now=utc_now())
+
+        member.refresh_from_db()
+        assert member.role == Role.VIEWER
+
     def test_ends_the_session_of_somebody_else(self, client: Client, workspace: Workspace) -> None:
         client.force_login(UserFactory(email="other@example.test"))
 
