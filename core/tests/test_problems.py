@@ -106,9 +106,9 @@ class TestWhatDjangoRefuses:
 
 
 @transaction.atomic
-def wait_too_long():
+def wait_too_long(setting):
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 10")
+        cursor.execute(f"SET LOCAL {setting} = 10")
         select.select([cursor.connection.pgconn.socket], [], [], 20)  # until PostgreSQL says that it ends the session
         cursor.execute("SELECT 1")
 
@@ -145,9 +145,10 @@ class TestABusyDatabase:
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite ends no sessions")
-    def test_is_what_a_session_comes_to_that_is_ended_because_its_transaction_waited_too_long(self):
+    @pytest.mark.parametrize("setting", ["idle_in_transaction_session_timeout", "transaction_timeout"])
+    def test_is_what_a_session_comes_to_that_is_ended_because_its_transaction_waited_too_long(self, setting):
         with pytest.raises(InternalError) as ended:
-            wait_too_long()
+            wait_too_long(setting)
 
         response = exception_handler(ended.value, {})
 
