@@ -8,10 +8,10 @@ from accounts.staff_tasks import raise_staff_task
 from core.money import Money
 from events.publishing import publish
 
-from .events import PaymentFailed, PaymentRefunded, PaymentRestored
+from .events import PaymentRefunded, PaymentRestored
 from .invoicing import correct_invoice
 from .models import Dispute, Payment, Refund
-from .payments import payment_facts
+from .payments import payment_facts, record_failure
 from .standing import Contested, PaymentStanding, weigh
 from .states import NO_MONEY_YET, DisputeStatus, PaymentMethod, PaymentStatus, RefundStatus
 from .task_kinds import MONEY_CAME_BACK
@@ -101,8 +101,8 @@ def recount_payment(*, payment: Payment, now: dt.datetime) -> None:
             _ask_staff_what_to_do(payment)
     if payment.refunded_minor != before:
         correct_invoice(payment=payment, now=now)
-    if was_mismatch and standing.is_all_back:
-        _end_checkout(payment, now)
+    if was_mismatch and standing.is_all_back and payment.checkout is not None:
+        record_failure(checkout=payment.checkout, payment=payment, now=now)
 
 
 def _ask_staff_what_to_do(payment: Payment) -> None:
@@ -115,13 +115,3 @@ def _ask_staff_what_to_do(payment: Payment) -> None:
         summary=f"{here} came back to us, after all of it had gone back and what it paid for "
         "had ended: enroll the learner anew, or send it back.",
     )
-
-
-def _end_checkout(payment: Payment, now: dt.datetime) -> None:
-    checkout = payment.checkout
-    if checkout is None or not checkout.is_live:
-        return
-    checkout.fail()
-    checkout.settled_at = now
-    checkout.save(update_fields=["status", "settled_at"])
-    publish(PaymentFailed(**payment_facts(payment, now)))

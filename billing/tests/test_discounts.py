@@ -17,7 +17,7 @@ from billing.discounts.amounts import amount_of, share_of
 from billing.discounts.batch import Terms, change_voucher, make_vouchers
 from billing.discounts.codes import LETTERS, canonical_code, new_code
 from billing.errors import VoucherNotAccepted
-from billing.models import Checkout, Discount, Invoice, Price, Voucher
+from billing.models import Checkout, Discount, Invoice, Payment, Price, Voucher
 from billing.purposes import Purpose, register_purpose
 from billing.repricing import mark_outdated
 from billing.states import VoucherKind
@@ -27,6 +27,7 @@ from core.errors import Invalid
 from core.money import Money
 
 from .factories import PriceFactory, VoucherFactory, session_of
+from .snapshots import EXPIRED, REFUSED_BY_THE_BANK, arrive, refund
 
 pytestmark = pytest.mark.django_db
 
@@ -212,17 +213,34 @@ class TestAUse:
 
         (line,) = Invoice.objects.get().lines
         assert (uses(voucher), states()) == (1, ["used"])
+        assert Checkout.objects.get().settled_at is not None
         assert (line["amount_minor"], line["discount_minor"], line["discount"]) == (3675, 1225, f"Voucher {voucher}")
         assert line["tax_minor"] == 687
 
-    def test_is_released_once_when_the_checkout_expires(self, price: Price) -> None:
+    @pytest.mark.parametrize(("end", "status"), [(EXPIRED, "expired"), (REFUSED_BY_THE_BANK, "failed")])
+    def test_is_released_once_when_the_checkout_ends_unpaid(
+        self, price: Price, end: dict[str, Any], status: str
+    ) -> None:
         voucher = VoucherFactory(workspace=price.workspace)
         checkout = ask(price, voucher.code)
 
         for _ in range(2):
-            told(checkout, status="expired", payment_status="unpaid")
+            told(checkout, **end)
 
         assert (uses(voucher), states()) == (0, ["released"])
+        ended = Checkout.objects.get()
+        assert (ended.status, ended.settled_at is not None) == (status, True)
+
+    def test_is_released_once_other_money_than_was_asked_is_back(self, price: Price) -> None:
+        voucher = VoucherFactory(workspace=price.workspace)
+        told(ask(price, voucher.code), amount_minor=900)
+        assert (uses(voucher), states()) == (1, ["reserved"])
+
+        arrive(Payment.objects.get(), refund(900))
+
+        assert (uses(voucher), states()) == (0, ["released"])
+        ended = Checkout.objects.get()
+        assert (ended.status, ended.settled_at is not None) == ("failed", True)
 
     def test_is_taken_again_for_money_that_comes_late(self, price: Price) -> None:
         voucher = VoucherFactory(workspace=price.workspace, most_uses=1)
