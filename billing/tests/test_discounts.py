@@ -14,7 +14,7 @@ from accounts.tests.factories import GuardianFactory, GuardianshipFactory, Learn
 from billing.checkout import open_checkout, record_session
 from billing.discounts import Sale, find_discount, release_discount
 from billing.discounts.amounts import amount_of, share_of
-from billing.discounts.batch import Terms, change_voucher, make_vouchers
+from billing.discounts.batch import MOST_AT_ONCE, Terms, change_voucher, make_vouchers
 from billing.discounts.codes import LETTERS, canonical_code, new_code
 from billing.errors import VoucherNotAccepted
 from billing.models import Checkout, Discount, Invoice, Payment, Price, Voucher
@@ -186,11 +186,13 @@ class TestUsingACode:
             ask(price, voucher.code, learner=2)
 
     def test_is_limited_per_family(self, price: Price) -> None:
-        voucher = VoucherFactory(workspace=price.workspace, most_uses_per_family=1)
-        ask(price, voucher.code, learner=1, family=[1, 2])
+        other, voucher = VoucherFactory(workspace=price.workspace), VoucherFactory(workspace=price.workspace)
+        Voucher.objects.filter(pk=voucher.pk).update(most_uses_per_family=1)
+        ask(price, other.code, learner=4, family=[1, 2, 4])
+        ask(price, voucher.code, learner=1, family=[1, 2, 4])
 
         with pytest.raises(VoucherNotAccepted):
-            ask(price, voucher.code, learner=2, family=[1, 2])
+            ask(price, voucher.code, learner=2, family=[1, 2, 4])
 
         ask(price, voucher.code, learner=3)
         assert uses(voucher) == 2
@@ -214,6 +216,7 @@ class TestAUse:
         (line,) = Invoice.objects.get().lines
         assert (uses(voucher), states()) == (1, ["used"])
         assert Checkout.objects.get().settled_at is not None
+        assert Discount.objects.get().settled_at is not None
         assert (line["amount_minor"], line["discount_minor"], line["discount"]) == (3675, 1225, f"Voucher {voucher}")
         assert line["tax_minor"] == 687
 
@@ -221,14 +224,16 @@ class TestAUse:
     def test_is_released_once_when_the_checkout_ends_unpaid(
         self, price: Price, end: dict[str, Any], status: str
     ) -> None:
-        voucher = VoucherFactory(workspace=price.workspace)
+        beside, voucher = VoucherFactory(workspace=price.workspace), VoucherFactory(workspace=price.workspace)
+        ask(price, beside.code, learner=2)
         checkout = ask(price, voucher.code)
 
         for _ in range(2):
             told(checkout, **end)
 
-        assert (uses(voucher), states()) == (0, ["released"])
-        ended = Checkout.objects.get()
+        assert (uses(beside), uses(voucher), states()) == (1, 0, ["reserved", "released"])
+        assert Discount.objects.get(checkout=checkout).settled_at is not None
+        ended = Checkout.objects.get(pk=checkout.pk)
         assert (ended.status, ended.settled_at is not None) == (status, True)
 
     def test_is_released_once_other_money_than_was_asked_is_back(self, price: Price) -> None:
@@ -266,6 +271,7 @@ class TestAUse:
     def test_is_honored_for_late_money_of_a_family_that_has_used_its_share(
         self, price: Price, limit: int, settled: str
     ) -> None:
+        LearnerFactory(workspace=price.workspace)
         voucher = VoucherFactory(workspace=price.workspace, most_uses_per_family=limit)
         guardian = GuardianFactory(workspace=price.workspace)
         first, second = (GuardianshipFactory(guardian=guardian).learner_id for _ in range(2))
@@ -345,15 +351,23 @@ class TestMakingCodes:
         assert len({voucher.code for voucher in made}) == 3
         assert all(voucher.code.startswith("FAIR-") and voucher.batch == "Fair" for voucher in made)
 
+    def test_draws_the_most_at_once_and_none_that_begins_with_blanks(self, price: Price) -> None:
+        made = self.make(price, MOST_AT_ONCE, "  ")
+
+        assert len({canonical_code(voucher.code) for voucher in made} - {""}) == MOST_AT_ONCE
+
     def test_refuses_what_no_code_can_be(self, price: Price) -> None:
         self.make(price, code="taken")
+        self.make(PriceFactory(), code="taken")
         wrong: list[tuple[str, dict[str, Any]]] = [
             ("code", {"code": "TAKEN"}),
             ("code", {"code": "a b!"}),
+            ("code", {"code": "a b!", "count": 2}),
             ("code", {"code": "A" * 17, "count": 2}),
-            ("count", {"count": 1001}),
+            ("count", {"count": MOST_AT_ONCE + 1}),
             ("percent", {"percent": Decimal(101)}),
             ("amount", {"kind": VoucherKind.AMOUNT, "percent": None}),
+            ("amount", {"kind": VoucherKind.AMOUNT, "percent": None, "amount": Money(900, "xxx")}),
             ("percent", {"kind": VoucherKind.FREE}),
             ("most_uses", {"most_uses": 0}),
             ("valid_until", {"valid_from": dt.date(2026, 2, 1), "valid_until": dt.date(2026, 1, 1)}),
@@ -364,7 +378,7 @@ class TestMakingCodes:
                 self.make(price, **asked)
             assert [fault.field for fault in refused.value.errors] == [field]
 
-        assert Voucher.objects.count() == 1
+        assert Voucher.objects.count() == 2
 
     def test_limits_no_code_below_its_uses(self, price: Price) -> None:
         voucher = VoucherFactory(workspace=price.workspace, uses=2)

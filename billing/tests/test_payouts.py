@@ -40,6 +40,7 @@ class TestReadingPayouts:
 
         assert (payout.amount_minor, payout.currency, payout.status) == (4900 - FEE + 4900 - FEE - 900, "usd", "paid")
         assert payout.lines_read_at is not None
+        assert all(PayoutLine.objects.values_list("source_id", flat=True))
         assert sorted(kept()) == sorted(
             [
                 ("payment", 4900, FEE, payment.pk),
@@ -61,6 +62,31 @@ class TestReadingPayouts:
 
         assert Payout.objects.get().next_attempt_at is None
         assert len(kept()) == 1
+
+    def test_again_brings_lost_lines_back_and_leaves_the_next_payout_as_it_is(self, world: StripeWorld) -> None:
+        world.paid()
+        world.sandbox.pay_out()
+        lost = read_all()
+        PayoutLine.objects.all().delete()
+        beside = Payout.objects.get()
+        beside.pk = None
+        beside.stripe_id = "po_beside"
+        beside.save(force_insert=True)
+
+        again = read_payout(payout_id=lost.pk, now=utc_now())
+
+        assert (again.pk, again.read_through) == (lost.pk, lost.read_through)
+        assert list(PayoutLine.objects.values_list("payout", flat=True)) == [lost.pk]
+        assert Payout.objects.get(stripe_id="po_beside").read_through == lost.read_through != ""
+
+    def test_learns_what_became_of_those_of_the_last_days(self, world: StripeWorld) -> None:
+        world.paid()
+        world.sandbox.pay_out()
+        read_all()
+        Payout.objects.update(status="in_transit")
+
+        assert list_new_payouts(now=utc_now()) == 1
+        assert Payout.objects.get().status == "paid"
 
     def test_goes_on_at_the_page_where_it_broke_down(self, world: StripeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stripe, "PAGE", 2)
