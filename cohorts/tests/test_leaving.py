@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from accounts.models import Learner, StaffTask, Workspace
 from accounts.tests.factories import LearnerFactory
-from billing.models import Dispute, Payment, Refund
+from billing.models import Dispute, Payment, Price, Refund
 from billing.refund_policy import RefundTier
 from billing.refunds import request_refund
 from billing.states import RefundReason
@@ -98,8 +98,24 @@ class TestAQuote:
         contest(package)
 
         (line,) = quote(package).exits.all()
+        Dispute.objects.update(status="won")
+        (decided,) = quote(package).exits.all()
 
         assert (line.settlement, line.returned_minor) == ("by_staff", 0)
+        assert decided.settlement == "by_rule"
+
+    @pytest.mark.parametrize(
+        ("tier", "settlement"), [(HALF, "by_staff"), (RefundTier(days_before_start=0, kept_percent=50), "by_rule")]
+    )
+    def test_leaves_the_money_to_staff_if_it_keeps_a_fee_in_another_currency(
+        self, cohort: Cohort, tier: RefundTier, settlement: str
+    ) -> None:
+        rule(cohort, tier)
+        Price.objects.update(currency="eur")
+
+        (line,) = quote(buy_on_rows(Cohort.objects.get(pk=cohort.pk))).exits.all()
+
+        assert line.settlement == settlement
 
     def test_counts_what_is_on_its_way_back(self, cohort: Cohort) -> None:
         rule(cohort, RefundTier(days_before_start=0))
@@ -112,11 +128,13 @@ class TestAQuote:
         assert line.returned_minor == line.paid_minor - 1_000
 
     def test_is_for_enrollments_that_can_be_left(self, cohort: Cohort, workspace: Workspace) -> None:
-        package = buy_on_rows(cohort)
+        package, completed = buy_on_rows(cohort), buy_on_rows(cohort)
         confirm(quote(package))
+        Enrollment.objects.filter(packages=completed).update(participation_status="completed")
 
-        with pytest.raises(CantLeave):
-            quote(package)
+        for left in (package, completed):
+            with pytest.raises(CantLeave):
+                quote(left)
         with pytest.raises(NotFound):
             quote_exits(workspace_id=workspace.pk, enrollment_cuids=["c0"], actor=FAMILY, now=utc_now())
         with pytest.raises(Invalid):

@@ -11,7 +11,7 @@ from billing.models import Checkout, Discount, Invoice, Payment, Refund, Voucher
 from billing.purposes import Service
 from billing.tests.factories import VoucherFactory, session_of
 from cohorts.errors import AlreadyOwned
-from cohorts.models import Cohort, CohortPlace, StepProgress, StudentPackage
+from cohorts.models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import fields, parent_of, problem
@@ -102,12 +102,15 @@ class TestACodeThatTakesAllOff:
         cohort = cohort_with(options=(1, 2))
         voucher_for(cohort, kind="free")
         child = child_of(cohort)
+        waiting = WaitlistEntry.objects.create(cohort=cohort, learner=child, rank=1.0, created_at=utc_now())
         client, _ = signed_in()
 
         answer = client.post(course_url("course-enroll", cohort), {"learner": child.cuid, "voucher": "spring-25"})
 
         package = StudentPackage.objects.get()
         enrollment = Enrollment.objects.get()
+        assert WaitlistEntry.objects.get(pk=waiting.pk).status == "accepted"
+        assert Discount.objects.get().settled_at is not None
         assert answer["Location"] == f"/my/courses/{package.pk}/book"
         assert package.payment_id is None
         assert (enrollment.eligibility_status, enrollment.payment_status) == ("approved", "not_required")
@@ -165,6 +168,10 @@ class TestTheApi:
         right = family.post(enroll_url(cohort), {"learnerId": child.cuid, "voucher": "spring-25"}).json()
         assert (right["listPriceInCents"], right["discountInCents"]) == (4900, 1225)
         assert right["discount"] == "Voucher SPRING-25"
+
+        again = family.post(enroll_url(cohort), {"learnerId": child.cuid, "voucher": "SPRING-25"}).json()
+        assert again["discountInCents"] == 1225
+        assert Checkout.objects.count() == 1
 
         other = family.post(enroll_url(cohort), {"learnerId": child.cuid, "voucher": "OTHER-CODE"})
         assert problem(other) == (409, "voucher_too_late")

@@ -17,6 +17,7 @@ from billing.models import Checkout, Invoice, Payment, Refund
 from billing.offline import Proof, reverse_offline_payment
 from billing.purposes import Service
 from billing.states import OfflineMeans
+from billing.tests.factories import PaymentFactory
 from billing.tests.snapshots import session
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
@@ -131,6 +132,7 @@ class TestPatchPaid:
         assert (last.to_status, last.reason, last.actor) == ("paid", "Bank transfer", payment.recorded_by)
 
     def test_tells_the_family_with_the_address_of_the_invoice(self, api: Api, enrollment: Enrollment) -> None:
+        PaymentFactory()
         url = api.patch("/api/enrolment/paid", {"enrolment_id": enrollment.pk}).json()["invoice_url"]
 
         send_due_notifications(now=utc_now())
