@@ -4,18 +4,22 @@ import datetime as dt
 
 import pytest
 from django.core import mail
+from django.db.models import F
 from django.urls import reverse
 
 from accounts.models import StaffTask
+from accounts.staff_tasks import raise_staff_task, settle_staff_task
 from accounts.states import Role
 from backoffice.tests.staff_client import StaffClient
-from billing.models import Refund
+from billing.models import Payment, Refund
+from billing.task_kinds import PAYMENT_MISMATCH
 from cohorts.models import Cohort, StudentPackage
 from core.clock import utc_now
-from enrollments.leaving import forget_quotes
+from enrollments.leaving import ask_for_refund, can_ask, forget_quotes, has_asked
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import CancellationQuote, Enrollment
-from enrollments.tests.factories import STAFF
+from enrollments.task_kinds import REFUND_ASKED
+from enrollments.tests.factories import STAFF, CandidateFactory, approved_enrollment
 from notifications.sending import send_due_notifications
 
 from .browsing import child_of, page_of, signed_in, text
@@ -54,6 +58,32 @@ class TestAFamily:
         task = StaffTask.objects.get(kind="refund_asked")
         assert task.summary.endswith("asks for a refund: classes did not take place.")
         assert "There is nothing more to do." in text(client.get(refund_url(package)))
+
+    def test_can_ask_while_money_of_theirs_is_here_that_no_quote_covers(self, cohort: Cohort) -> None:
+        over, going_on = buy_on_rows(cohort).enrollment, buy_on_rows(cohort).enrollment
+        unenroll_enrollment(enrollment_id=over.pk, actor=STAFF, reason="Moved", now=utc_now())
+        unpaid = approved_enrollment(CandidateFactory())
+        unenroll_enrollment(enrollment_id=unpaid.pk, actor=STAFF, reason="Moved", now=utc_now())
+
+        answers = [can_ask(enrollment, now=utc_now()) for enrollment in (over, going_on, unpaid)]
+        Payment.objects.update(status="refunded", refunded_minor=F("amount_minor"))
+
+        assert answers == [True, False, False]
+        assert not can_ask(over, now=utc_now())
+
+    def test_has_asked_until_staff_have_answered(self, cohort: Cohort) -> None:
+        over, beside = buy_on_rows(cohort).enrollment, buy_on_rows(cohort).enrollment
+        unenroll_enrollment(enrollment_id=over.pk, actor=STAFF, reason="Moved", now=utc_now())
+        raise_staff_task(
+            workspace_id=over.workspace_id, kind=PAYMENT_MISMATCH, subject=f"enrollment:{beside.pk}", summary="Look"
+        )
+
+        task = ask_for_refund(enrollment_id=over.pk, wish="twice", actor=STAFF, now=utc_now())
+        asked = [has_asked(over), has_asked(beside)]
+        settle_staff_task(kind=REFUND_ASKED, subject=task.subject, resolution="Refunded", now=utc_now())
+
+        assert asked == [True, False]
+        assert not has_asked(over)
 
     def test_is_led_to_a_quote_by_what_goes_on(self, cohort: Cohort) -> None:
         package = buy_on_rows(cohort, child_of(cohort))

@@ -8,11 +8,12 @@ from django.db import transaction
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
-from cohorts.errors import NotInLine
+from cohorts.errors import CohortFull, NotInLine
 from cohorts.learning.attendance import excuse_step, withdraw_excuse
 from cohorts.locks import lock_cohort
 from cohorts.models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.sale import waitlist
+from cohorts.sale.places import can_be_taken, take_place
 from cohorts.sale.waitlist import (
     end_lines_of_owners,
     end_lines_of_past_cohorts,
@@ -23,6 +24,7 @@ from cohorts.sale.waitlist import (
     withdraw_renewed_offer,
 )
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
+from cohorts.tests.places import counts
 from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
@@ -239,3 +241,34 @@ class TestTwoSteps:
         withdraw_excuse(progress_id=self.rows[0].pk)
 
         assert self.states() == ["UNBOOKED", "EXCUSED", "UNBOOKED"]
+
+
+class TestAReleasedPlace:
+    def released(self, cohort: Cohort, learner: Learner) -> CohortPlace:
+        return CohortPlace.objects.create(
+            cohort=cohort, learner=learner, status="released", held_until=NOW, released_at=NOW
+        )
+
+    def test_can_be_taken_if_its_own_cohort_has_room(self) -> None:
+        full, free = CohortFactory(max_enrollment=1, current_enrollment=1), CohortFactory(max_enrollment=1)
+        learner = LearnerFactory(workspace=free.instance.workspace)
+        late, in_time = self.released(full, learner), self.released(free, learner)
+
+        assert [can_be_taken(late), can_be_taken(in_time)] == [False, True]
+        with pytest.raises(CohortFull):
+            take_place(place=late, now=NOW)
+        assert take_place(place=in_time, now=NOW).place_id == in_time.pk
+        assert [counts(full), counts(free)] == [(1, 0), (1, 0)]
+        assert CohortPlace.objects.get(pk=in_time.pk).taken_at == NOW
+
+    def test_can_be_taken_by_who_has_another_elsewhere(self) -> None:
+        cohort, elsewhere = CohortFactory(max_enrollment=3), CohortFactory(max_enrollment=3)
+        learner, classmate = (LearnerFactory(workspace=cohort.instance.workspace) for _ in range(2))
+        place = self.released(cohort, learner)
+        held(elsewhere, learner)
+        held(cohort, classmate)
+        before = can_be_taken(place)
+
+        held(cohort, learner)
+
+        assert (before, can_be_taken(place)) == (True, False)
