@@ -93,16 +93,14 @@ def give_place(
 
 
 def refund_place(*, payment_id: int, fully: bool, now: dt.datetime) -> None:
-    """Follow a refund. A full one revokes the package it paid for and frees the place and the sessions; after a partial
-    one, or one of a payment that bought nothing, everything stays.
+    """Follow a refund. A full one ends the enrollment, which revokes the package and frees the place and the sessions
+    (`revocation.give_back`); after a partial one, or one of a payment that bought nothing, everything stays.
     """
     package = StudentPackage.objects.filter(payment=payment_id).first()
     if package is None:
         return
     reason = "The payment was refunded" if fully else "A part of the payment was refunded"
     refund_purchase(enrollment_id=package.enrollment_id, fully=fully, reason=reason, actor=STRIPE, now=now)
-    if fully:
-        revoke_package(package_id=package.pk, reason=reason, now=now)
 
 
 def restore_place(*, payment_id: int, now: dt.datetime) -> None:

@@ -270,6 +270,7 @@ class TestTheLearnersOfAnAccount:
         settings.LEARNERS_PER_ACCOUNT = 2
         cohort = cohort_with(max_enrollment=1)
         buy_on_rows(cohort)
+        child_of(cohort_with())  # one of another workspace does not count
         client, _ = signed_in()
         before = Learner.objects.count()
 

@@ -1,6 +1,7 @@
 """Steps that can't be booked any more: staff decide what happens to them, and no family is asked to book them."""
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 import pytest
@@ -137,7 +138,31 @@ class TestAMoveToACohortUnderWay:
         assert [fault.field for fault in refusal.value.errors] == ["excuse"]
         assert statuses(package) == ["BOOKED", "BOOKED"]
 
-    def test_needs_no_word_about_a_step_that_was_attended_or_is_optional(self) -> None:
+    def test_excuses_no_optional_step_and_nobody_elses(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1, 1)))
+        other = buy_on_rows(package.cohort)
+        CourseStep.objects.filter(program=package.program, order=2).update(required=False)
+        target = under_way(package)
+        begin(target, 2)
+        move = partial(move_package, cohort_id=target.pk, actor=STAFF, now=utc_now())
+        move(package_id=other.pk, stranded=Stranded.CATCH_UP)
+
+        move(package_id=package.pk, stranded=Stranded.EXCUSE, excuse="Joined late")
+
+        assert statuses(package) == ["EXCUSED", "UNBOOKED", "BOOKED"]
+        assert statuses(other) == ["UNBOOKED", "UNBOOKED", "BOOKED"]
+
+    def test_needs_no_word_about_an_optional_step(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+        target = under_way(package)
+        CourseStep.objects.filter(program=package.program, order=1).update(required=False)
+
+        move_package(package_id=package.pk, cohort_id=target.pk, now=utc_now())
+
+        assert statuses(package) == ["UNBOOKED", "BOOKED"]
+        assert tasks() == []
+
+    def test_needs_no_word_about_a_step_that_was_attended(self) -> None:
         package = buy_on_rows(cohort_with(options=(1, 1)))
         target = under_way(package)
         mark_attended(progress_id=package.progress.get(step__order=1).pk, actor=STAFF, now=utc_now())
