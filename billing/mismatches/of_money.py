@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from core.errors import NotFound
+from core.errors import NotFound, require
 
 from ..checkout import adopt_session, settle_checkout
 from ..gateways.stripe import get_gateway
@@ -62,9 +62,8 @@ def _unknown_refunds(workspace_id: int, now: dt.datetime) -> Iterator[Found]:
 
 def _fetch_refunds(repair: Repair) -> None:
     line = PayoutLine.objects.get(pk=repair.mismatch.subject_id)
-    if line.payment_id is None:
-        raise NotFound("We have no payment for this refund.")
-    settle_refunds(payment_id=line.payment_id, now=repair.now)
+    payment_id = require(line.payment_id, "only refunds of payments that we know are found")
+    settle_refunds(payment_id=payment_id, now=repair.now)
 
 
 def _differing_payouts(workspace_id: int, now: dt.datetime) -> Iterator[Found]:
