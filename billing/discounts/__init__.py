@@ -4,7 +4,6 @@ from .granting import Granted, Sale, find_discount
 from .guessing import refuse_guessing
 from .ledger import (
     discount_of,
-    find_discounts,
     find_minor_again,
     move_discount,
     release_discount,
@@ -19,7 +18,6 @@ __all__ = [
     "Sale",
     "discount_of",
     "find_discount",
-    "find_discounts",
     "find_minor_again",
     "move_discount",
     "refuse_guessing",

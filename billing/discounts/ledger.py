@@ -4,7 +4,6 @@ Each function belongs to a transaction that holds the lock of the subject, and o
 """
 
 import datetime as dt
-from collections.abc import Collection
 
 from django.db.models import F
 
@@ -26,12 +25,6 @@ def was_discounted_by(checkout: Checkout, code: str) -> bool:
     """Return whether this code, as somebody typed it, reduced a checkout's price."""
     discount = discount_of(checkout)
     return discount is not None and discount.voucher is not None and discount.voucher.code == canonical_code(code)
-
-
-def find_discounts(purpose: str, subjects: Collection[str]) -> dict[str, Discount]:
-    """Return the discounts that count, by subject."""
-    counted = Discount.objects.counted().filter(purpose=purpose, subject__in=subjects)
-    return {discount.subject: discount for discount in counted.select_related("voucher")}
 
 
 def reserve_discount(*, granted: Granted, checkout: Checkout, now: dt.datetime) -> Discount:

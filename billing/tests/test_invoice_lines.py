@@ -116,3 +116,17 @@ class TestALine:
         line = InvoiceLine.read({"description": "Algebra I", "amount_minor": 4900})
 
         assert (line.tax_rate, line.tax_minor, line.net_minor, line.quantity) == (None, 0, 4900, 1)
+
+    def test_with_a_discount_is_printed_as_the_list_price_and_what_is_taken_off(self) -> None:
+        line = line_of("Algebra I", 3675, Decimal(23), discount="Voucher SPRING", discount_minor=1225)
+
+        full, off = line.parts
+        assert (full.description, full.amount_minor, full.tax_minor) == ("Algebra I", 4900, tax_of(4900, "23"))
+        assert (off.description, off.amount_minor) == ("Voucher SPRING", -1225)
+        assert (off.tax_rate, full.tax_minor + off.tax_minor) == (Decimal(23), line.tax_minor)
+        assert line.explain("usd") == "List price 49.00 USD, Voucher SPRING -12.25 USD"
+
+    def test_without_one_is_printed_as_it_is(self) -> None:
+        line = line_of("Algebra I", 4900, None)
+
+        assert (line.parts, line.list_minor, line.explain("usd")) == ([line], 4900, "")
