@@ -48,6 +48,41 @@ class TestSendingAgain:
         assert Notification.objects.get().status == "dead"
 
 
+class TestSendingSeveralAgain:
+    def test_says_beforehand_how_many_of_each_kind_go_to_how_many_people(self, written: Letters) -> None:
+        first = given_up()
+        for number in (1, 2):
+            notify(
+                workspace_id=first.workspace_id,
+                kind=KIND,
+                recipient="other@example.test",
+                subject_key=f"package:{number}",
+                now=utc_now(),
+            )
+        Notification.objects.update(status="dead", attempts=10)
+        reviewer = StaffClient(workspace=first.workspace, role=Role.REVIEWER)
+        chosen = {
+            "action": "resend_selected",
+            "_selected_action": list(Notification.objects.values_list("pk", flat=True)),
+            "_confirmed": "1",
+        }
+
+        page = reviewer.post(reverse("admin:notifications_notification_changelist"), chosen)
+
+        ((_, preview),) = page.context["previews"]
+        assert preview.sentences == ("3 can be done.", "Again: test news: 3.")
+        assert preview.mails == "Mails: 3, to 2 addresses."
+        assert set(Notification.objects.values_list("status", flat=True)) == {"dead"}
+
+    def test_names_each_by_its_kind_and_its_reader(self, written: Letters) -> None:
+        notification = given_up()
+        reviewer = StaffClient(workspace=notification.workspace, role=Role.REVIEWER)
+
+        page = reviewer.get(reverse("admin:notifications_notification_resend", args=[notification.pk]))
+
+        assert page.context["described"] == "Test news, to parent@example.test"
+
+
 class TestTheSearch:
     @pytest.mark.parametrize(
         ("typed", "is_found"),

@@ -271,6 +271,34 @@ class TestTheBackOffice:
             f"user:{manager.user.pk}",
         )
 
+    def test_says_that_nobody_gets_a_mail_that_is_switched_off(self, workspace: Workspace) -> None:
+        letter = own(workspace)
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        change = reverse("admin:notifications_workspaceletter_change_words", args=[letter.pk])
+        words = {"subject": letter.subject, "body": letter.body}
+
+        seen = manager.post(change, words)
+        saved = manager.confirm(change, words)
+
+        ((_, preview),) = seen.context["previews"]
+        assert (preview.letters, preview.mails) == ((), "This mail is switched off: nobody gets it.")
+        assert said(saved) == ["Sample: switched off."]
+        assert not WorkspaceLetter.objects.get().is_on
+
+    def test_shows_the_mail_as_a_family_gets_it_and_whether_it_is_sent(self, workspace: Workspace) -> None:
+        letter = own(workspace)
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        page = reverse("admin:notifications_workspaceletter_change", args=[letter.pk])
+
+        on = manager.get(page).content.decode()
+        WorkspaceLetter.objects.update(is_on=False)
+        off = manager.get(page).content.decode()
+
+        assert "Hi Mia" in on
+        assert letter.body in on
+        assert ("In own words" in on, "Switched off" in on) == (True, False)
+        assert ("In own words" in off, "Switched off" in off) == (False, True)
+
     def test_names_an_unknown_placeholder_beside_the_field(self, workspace: Workspace) -> None:
         letter = own(workspace)
         manager = StaffClient(workspace=workspace, role=Role.ADMIN)
