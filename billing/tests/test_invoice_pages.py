@@ -185,7 +185,7 @@ class TestThePaper:
 
         answer = finance_of(invoice).get(page("pdf", invoice))
 
-        assert answer.url == page("change", invoice)
+        assert answer["Location"] == page("change", invoice)
         assert said(answer) == ["It is being issued. Look again in a few minutes."]
 
     def test_of_another_workspace_is_not_there(self) -> None:
