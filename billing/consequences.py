@@ -24,7 +24,8 @@ def tell_correction(payment: Payment) -> list[str]:
     invoice = Invoice.objects.standing().filter(payment=payment, corrects=None).first()
     if invoice is None:
         return []
-    return [f"A correction of invoice {invoice.number or 'that is being issued'} follows once the money is back."]
+    document = f"invoice {invoice.number}" if invoice.number else "the invoice that has not been issued yet"
+    return [f"A correction of {document} follows once the money is back."]
 
 
 def tell_end_of_checkout(checkout: Checkout) -> list[str]:

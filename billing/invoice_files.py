@@ -8,7 +8,7 @@ from .errors import InvoicingDown
 from .gateways.fakturownia import get_invoice_gateway
 from .invoice_pdf import render_invoice
 from .models import Invoice, Seller
-from .states import UNISSUED_INVOICES, InvoiceProvider
+from .states import UNISSUED_INVOICES, InvoiceProvider, InvoiceStatus
 
 
 class InvoiceNotReady(DomainError):
@@ -18,6 +18,13 @@ class InvoiceNotReady(DomainError):
     title = "This invoice has not been issued yet"
 
 
+class InvoiceNotIssued(InvoiceNotReady):
+    """The invoicing service did not issue the invoice, and staff have to."""
+
+    code = "invoice_not_issued"
+    title = "This invoice could not be issued"
+
+
 def fetch_invoice(invoice: Invoice) -> bytes:
     """Return the PDF. Ours is printed here; a vendor's is fetched from the vendor, outside of any transaction. The
     vendor's API does not know an invoice that staff issued by hand, so it is printed here with the number that staff
@@ -25,6 +32,8 @@ def fetch_invoice(invoice: Invoice) -> bytes:
 
     Raises InvoiceNotReady, InvoicingDown, InvoiceRefused.
     """
+    if invoice.status == InvoiceStatus.FAILED:
+        raise InvoiceNotIssued("The invoicing service did not issue it. Try again, or issue it by hand.")
     if invoice.status in UNISSUED_INVOICES:
         raise InvoiceNotReady("It is being issued. Look again in a few minutes.")
     if not is_kept_by_vendor(invoice):

@@ -8,7 +8,7 @@ from accounts.models import User
 from core.errors import NotFound
 
 from .errors import InvoiceRefused, InvoicingDown
-from .invoice_files import InvoiceNotReady, fetch_invoice, file_name
+from .invoice_files import InvoiceNotIssued, InvoiceNotReady, fetch_invoice, file_name
 from .invoice_links import find_linked_payment
 from .models import Invoice
 from .queries import find_standing_invoice, get_invoice_for
@@ -45,6 +45,9 @@ def serve_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     """Return the PDF for viewing, or a page that says why it is not ready yet and how to try again."""
     try:
         paper = fetch_invoice(invoice)
+    except InvoiceNotIssued:
+        message = _("Your payment has arrived. Its invoice could not be issued yet, and staff have been told.")
+        return _not_ready(request, _("Your invoice takes longer than usual"), message, status=202)
     except InvoiceNotReady:
         return _being_issued(request)
     except (InvoicingDown, InvoiceRefused):

@@ -24,6 +24,7 @@ from billing.invoicing import (
     vendor,
 )
 from billing.models import Invoice, Payment, Seller
+from billing.states import InvoiceStatus
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import Invalid
@@ -421,3 +422,16 @@ class TestThePage:
         assert after["Content-Disposition"].startswith('inline; filename="invoice-1-')
         assert after.content.startswith(b"%PDF")
         assert (away.status_code, away["Retry-After"]) == (503, "60")
+
+    def test_of_one_that_the_service_did_not_issue_promises_no_minutes(self, account: Account) -> None:
+        invoice = account.invoiced()
+        Invoice.objects.filter(pk=invoice.pk).update(status=InvoiceStatus.FAILED)
+        client = Client()
+        client.force_login(proven_user("parent@example.test"))
+
+        page = client.get(f"/my/invoices/{invoice.cuid}.pdf")
+
+        text = page.content.decode()
+        assert (page.status_code, page["Retry-After"]) == (202, "60")
+        assert "Your payment has arrived. Its invoice could not be issued yet, and staff have been told." in text
+        assert "few minutes" not in text

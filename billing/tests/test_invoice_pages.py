@@ -180,13 +180,21 @@ class TestThePaper:
         assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
         assert (answer["Content-Type"], answer.content[:4]) == ("application/pdf", b"%PDF")
 
-    def test_of_one_that_is_not_issued_is_refused_in_words(self) -> None:
+    @pytest.mark.parametrize(
+        ("status", "words"),
+        [
+            ("requested", "It is being issued. Look again in a few minutes."),
+            ("failed", "The invoicing service did not issue it. Try again, or issue it by hand."),
+        ],
+    )
+    def test_of_one_that_is_not_issued_is_refused_in_words(self, status: str, words: str) -> None:
         invoice = failed()
+        Invoice.objects.filter(pk=invoice.pk).update(status=status)
 
         answer = finance_of(invoice).get(page("pdf", invoice))
 
         assert answer["Location"] == page("change", invoice)
-        assert said(answer) == ["It is being issued. Look again in a few minutes."]
+        assert said(answer) == [words]
 
     def test_of_another_workspace_is_not_there(self) -> None:
         assert finance_of(issued()).get(page("pdf", issued())).status_code == 404
