@@ -12,11 +12,11 @@ from billing.admin.invoices import foresee_replacement
 from billing.admin.vouchers import foresee_codes, foresee_limits
 from billing.balance import find_refundable, refundable_minor
 from billing.closing import close_month
-from billing.consequences import tell_end_of_checkout
+from billing.consequences import tell_correction, tell_end_of_checkout
 from billing.discounts.batch import Terms, change_voucher, make_vouchers
 from billing.errors import InvoiceNotReplaceable, MonthNotClosable
 from billing.invoicing import Buyer, correct_invoice, issue_invoice, replace_invoice
-from billing.models import Discount, LedgerLine, Mismatch, Payment, Refund, Voucher
+from billing.models import Discount, Invoice, LedgerLine, Mismatch, Payment, Refund, Voucher
 from billing.states import DiscountSource, VoucherKind
 from core.actors import Actor
 from core.clock import utc_now
@@ -33,6 +33,20 @@ JULY, AUGUST = dt.date(2026, 7, 1), dt.date(2026, 8, 1)
 
 def answers(**given: Any) -> Any:
     return SimpleNamespace(cleaned_data=given)
+
+
+class TestACorrection:
+    @pytest.mark.parametrize(
+        ("number", "document"), [("FV/7", "invoice FV/7"), ("", "the invoice that has not been issued yet")]
+    )
+    def test_is_said_to_follow_of_the_document_that_there_is(self, number: str, document: str) -> None:
+        payment = paid()
+        invoice = issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=IN_JULY)
+        state = {"status": "issued"} if number else {"status": "failed", "issued_at": None, "provider": "fakturownia"}
+        Invoice.objects.filter(pk=invoice.pk).update(number=number, **state)
+
+        assert tell_correction(payment) == [f"A correction of {document} follows once the money is back."]
+        assert tell_correction(paid()) == []
 
 
 class TestAClose:
