@@ -45,8 +45,10 @@ from .letters import (
 from .models import Enrollment, EnrollmentDecision, EnrollmentTransition, PlannedExit
 from .sellers import find_sales
 from .states import (
+    FUNDED,
     GIVEN_BACK,
     PAID,
+    UNPAID,
     DecisionStatus,
     EligibilityStatus,
     EnrollmentPaymentStatus,
@@ -78,6 +80,21 @@ def tell_family(event: EnrollmentStatusChanged) -> None:
         enrollment = _enrollment_of(event)
         if hears_of_step(enrollment, EligibilityStatus(event.to_status)):
             _tell(_STEPS[EligibilityStatus(event.to_status)], event, enrollment)
+    elif _ends_the_wait_for_money(event):
+        enrollment = _enrollment_of(event)
+        if hears_of_step(enrollment, EligibilityStatus.APPROVED) and not _was_told_of_approval(enrollment, event):
+            _tell(APPROVED, event, enrollment)
+
+
+def _ends_the_wait_for_money(event: EnrollmentStatusChanged) -> bool:
+    """Return whether an enrollment that was approved while its payment was pending waits for nothing any more."""
+    return event.is_of_approved and event.from_status in UNPAID and event.to_status in FUNDED
+
+
+def _was_told_of_approval(enrollment: Enrollment, event: EnrollmentStatusChanged) -> bool:
+    """Return whether the family knows: it was enrolled on account, or had paid before, and that money did not stay."""
+    paid_before = enrollment.transitions.filter(facet=Facet.PAYMENT, to_status__in=PAID, number__lt=event.number)
+    return not enrollment.decisions.exists() or paid_before.exists()
 
 
 def _is_paid_approval(event: EnrollmentStatusChanged) -> bool:

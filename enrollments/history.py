@@ -184,10 +184,15 @@ class Journal:
             program_instance_cuid=self.enrollment.instance.cuid,
             number=row.number,
             payment_status=self.enrollment.payment_status,
+            is_of_approved=self._was_approved(),
             is_answered=self.is_answered,
             is_told_by_seller=self.is_told_by_seller,
             **_told_by(row),
         )
+
+    def _was_approved(self) -> bool:
+        is_approved = self.enrollment.eligibility_status == EligibilityStatus.APPROVED
+        return is_approved and all(row.facet != Facet.ELIGIBILITY for row in self._rows)
 
 
 def _told_by(row: EnrollmentTransition) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from enrollments.models import Enrollment, PlannedExit, ProgramInstance
 from enrollments.offline import pay_offline
 from enrollments.on_account import enroll_on_account
 from enrollments.reminders import remind_of_ends
+from enrollments.routing.decision import cancel_decision
 from enrollments.states import ReviewMode
 from enrollments.tests.applicants import fill_in, instance_with_form, mailed_link, press
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, approved_enrollment, route, seats
@@ -129,6 +130,14 @@ def router_asks_a_payer_before_review(stripe: Any) -> Iterator[str]:
     yield "ended"
 
 
+def router_asks_a_payer_after_review(stripe: Any) -> Iterator[str]:
+    asked_by_router(ReviewMode.MANUAL)
+    decide(approve_enrollment)
+    yield "approved"
+    pay(stripe)
+    yield "paid"
+
+
 def router_asks_a_payer_and_review_refuses(stripe: Any) -> Iterator[str]:
     asked_by_router(ReviewMode.MANUAL)
     pay(stripe)
@@ -168,6 +177,17 @@ def router_takes_a_code_for_everything_before_review(stripe: Any) -> Iterator[st
     yield "asked"
     decide(approve_enrollment)
     yield "approved"
+
+
+def router_takes_a_code_for_everything_after_review(stripe: Any) -> Iterator[str]:
+    asked_by_router(ReviewMode.MANUAL)
+    decide(approve_enrollment)
+    yield "approved"
+    enrollment = Enrollment.objects.get()
+    VoucherFactory(workspace=enrollment.workspace, code="ALL-FREE", kind="free")
+    cancel_decision(decision_id=enrollment.decisions.get().pk, now=utc_now())
+    route(enrollment.workspace, email=CHILD, tenant_id=None, voucher="ALL-FREE")
+    yield "asked again"
 
 
 def router_takes_a_code_for_everything_and_review_refuses(stripe: Any) -> Iterator[str]:
@@ -225,6 +245,17 @@ def paid_in_cash_before_review(stripe: Any) -> Iterator[str]:
     yield "paid"
     decide(approve_enrollment)
     yield "approved"
+
+
+def paid_in_cash_after_review(stripe: Any) -> Iterator[str]:
+    asked_by_router(ReviewMode.MANUAL)
+    decide(approve_enrollment)
+    yield "approved"
+    pay_in_cash()
+    yield "paid"
+    reverse(is_returned=False)
+    pay_in_cash()
+    yield "bounced and paid again"
 
 
 def paid_in_cash_and_review_refuses(stripe: Any) -> Iterator[str]:

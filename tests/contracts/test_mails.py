@@ -41,6 +41,7 @@ ENROLLMENTS: dict[Journey, Mails] = {
         "refunded": [REFUND, ENDED],
     },
     of_enrollments.router_asks_a_payer_before_review: {"paid": [INVOICE], "approved": [ACCEPTED], "ended": [ENDED]},
+    of_enrollments.router_asks_a_payer_after_review: {"approved": [], "paid": [ACCEPTED, INVOICE]},
     of_enrollments.router_asks_a_payer_and_review_refuses: {
         "paid": [INVOICE],
         "rejected": [REJECTED],
@@ -50,6 +51,7 @@ ENROLLMENTS: dict[Journey, Mails] = {
     of_enrollments.router_asks_a_payer_whose_bank_refuses: {"on its way": [], "refused": [FAILED]},
     of_enrollments.router_takes_a_code_for_everything: {"asked": [ACCEPTED], "ended": [ENDED]},
     of_enrollments.router_takes_a_code_for_everything_before_review: {"asked": [], "approved": [ACCEPTED]},
+    of_enrollments.router_takes_a_code_for_everything_after_review: {"approved": [], "asked again": [ACCEPTED]},
     of_enrollments.router_takes_a_code_for_everything_and_review_refuses: {"rejected": [REJECTED]},
     of_enrollments.bank_takes_all_back: {"paid": [ACCEPTED, INVOICE], "contested": [], "lost": [ENDED]},
     of_enrollments.bank_takes_the_rest_back_from_the_family_that_paid: {
@@ -60,6 +62,11 @@ ENROLLMENTS: dict[Journey, Mails] = {
     of_enrollments.dispute_is_won: {"paid": [ACCEPTED, INVOICE], "won": []},
     of_enrollments.paid_in_cash: {"asked": [], "paid": [ACCEPTED, IN_CASH], "given back": [ENDED]},
     of_enrollments.paid_in_cash_before_review: {"paid": [IN_CASH], "approved": [ACCEPTED]},
+    of_enrollments.paid_in_cash_after_review: {
+        "approved": [],
+        "paid": [ACCEPTED, IN_CASH],
+        "bounced and paid again": [IN_CASH],
+    },
     of_enrollments.paid_in_cash_and_review_refuses: {"paid": [IN_CASH], "rejected": [REJECTED], "given back": []},
     of_enrollments.on_account: {
         "enrolled": ["family: enrollment_on_account"],
