@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from core.addresses import canonical_address
 from core.contact import check_phone, check_postal
@@ -84,7 +85,7 @@ def _find_or_insert(asked: Learner) -> tuple[Learner, bool] | None:
 
 
 def _busy() -> Unavailable:
-    return Unavailable("The learner is being changed by others; repeat the request.")
+    return Unavailable(gettext("The learner is being changed by others; repeat the request."))
 
 
 def checked_contact(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def lock_owner_in(*, lock: Callable[[], Collection[int]], find: Callable[[], Seq
         found = find()
         if {row[0] for row in found} == locked:
             return found
-    raise Unavailable("The learner is being merged with others; repeat the request.")
+    raise Unavailable(gettext("The learner is being merged with others; repeat the request."))
 
 
 def _find(asked: Learner) -> Learner | None:
@@ -173,7 +174,7 @@ def _find(asked: Learner) -> Learner | None:
         if learner is not None and learner.merged_into_id is None:
             _refuse_erased(learner)
             return learner
-    raise Unavailable("The learner is being merged with others; repeat the request.")
+    raise Unavailable(gettext("The learner is being merged with others; repeat the request."))
 
 
 def _look_up(asked: Learner) -> Learner | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 from core.counters import count_in_database
 from core.errors import Unavailable
@@ -51,4 +52,4 @@ def send_link_mail(*, template: str, to: str, context: Mapping[str, Any]) -> Non
     try:
         message.send()
     except (smtplib.SMTPException, OSError) as error:
-        raise Unavailable("The mail could not be sent. Send it again in a few minutes.") from error
+        raise Unavailable(_("The mail could not be sent. Send it again in a few minutes.")) from error

@@ -16,7 +16,7 @@ class PaymentProviderDown(Unavailable):
     """
 
     code = "payment_provider_down"
-    title = "The payment provider is not available"
+    title = gettext_noop("The payment provider is not available")
     address_setting = "STRIPE_API_BASE"
 
     def __init__(self, detail: str = "", *, retry_after: float | None = None, is_replay: bool = False) -> None:
@@ -34,13 +34,13 @@ class PaymentRejected(DomainError):
     """
 
     code = "payment_rejected"
-    title = "The payment provider refused this"
+    title = gettext_noop("The payment provider refused this")
 
     def __init__(
         self, detail: str = "", *, provider_message: str = "", provider_code: str = "", provider_param: str = ""
     ) -> None:
         super().__init__(detail)
-        self.provider_message = provider_message or self.title
+        self.provider_message = provider_message or type(self).title
         self.provider_code = provider_code
         self.provider_param = provider_param
 

@@ -236,16 +236,17 @@ def _session_to_catch_up(intent: str, now: dt.datetime) -> tuple[int, SessionSna
     return checkout_id, get_gateway().retrieve_session(found.id)
 
 
+@transaction.atomic
 def _record_failure(event: StripeEvent, error: Exception, now: dt.datetime) -> None:
     attempts = event.attempts + 1
-    retries.record_failure(
+    recorded = retries.record_failure(
         StripeEvent.objects.filter(pk=event.pk, handled_at=None),
         retry=RETRY,
         attempts=attempts,
         error=f"{type(error).__name__}: {error}",
         now=now,
     )
-    if RETRY.is_used_up(attempts):
+    if recorded and RETRY.is_used_up(attempts):
         _tell_staff(event, attempts)
 
 

@@ -269,7 +269,7 @@ def _record_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot, n
 def _record_delay(refund: Refund, error: PaymentProviderDown, now: dt.datetime) -> None:
     attempts = refund.attempts + 1
     with transaction.atomic():
-        retries.record_failure(
+        recorded = retries.record_failure(
             Refund.objects.filter(pk=refund.pk, status=RefundStatus.REQUESTED),
             retry=RETRY,
             attempts=attempts,
@@ -277,7 +277,7 @@ def _record_delay(refund: Refund, error: PaymentProviderDown, now: dt.datetime) 
             now=now,
             retry_after=error.retry_after,
         )
-        if RETRY.is_used_up(attempts):
+        if recorded and RETRY.is_used_up(attempts):
             raise_staff_task(
                 workspace_id=refund.payment.workspace_id,
                 kind=REFUND_STUCK,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from accounts.families import learners_of
 from accounts.models import Learner, User
@@ -115,7 +116,7 @@ def get_waiting_entry(*, user: User, entry_id: int) -> WaitlistEntry:
     """Return one of those entries. Raises NotInLine for anybody else's."""
     entry = waiting_entries(user=user).filter(pk=entry_id).first()
     if entry is None:
-        raise NotInLine("You are no longer on this waiting list.")
+        raise NotInLine(_("You are no longer on this waiting list."))
     return entry
 
 

@@ -43,7 +43,8 @@ class DomainError(Exception):
     title = gettext_noop("The request conflicts with the current state")
 
     def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = (), **extra: object) -> None:
-        self.detail = detail or gettext(self.title)
+        self.title = gettext(self.title)
+        self.detail = detail or self.title
         self.errors = errors
         self.extra = extra
         super().__init__(self.detail)

@@ -132,13 +132,15 @@ def due_jobs_are_taken_up(extent: Extent) -> Iterator[Breach]:
 @transaction.atomic
 def _record_failure(jobs: "models.QuerySet[Any]", failure: Exception, give_up: "GiveUp[Any]") -> None:
     now = utc_now()
-    job = jobs.get()
+    job = jobs.filter(status__in=UNFINISHED).first()
+    if job is None:
+        return
     attempts = job.attempts + 1
     # A database's message may quote a row; the error's name never does.
     told = type(failure).__name__ if isinstance(failure, DatabaseError) else f"{type(failure).__name__}: {failure}"
     log.warning("job_failed", job=job.cuid, attempts=attempts, error=type(failure).__name__, exc_info=failure)
     given_up = RETRY.is_used_up(attempts)
-    retries.record_failure(
+    recorded = retries.record_failure(
         jobs.filter(status__in=UNFINISHED),
         retry=RETRY,
         attempts=attempts,
@@ -147,7 +149,7 @@ def _record_failure(jobs: "models.QuerySet[Any]", failure: Exception, give_up: "
         status=JobStatus.FAILED if given_up else JobStatus.RUNNING,
         finished_at=now if given_up else None,
     )
-    if given_up:
+    if recorded and given_up:
         give_up(job)
 
 

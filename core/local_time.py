@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from .errors import invalid_field
 from .time_words import clock, day
@@ -109,16 +110,17 @@ def local_date(now: dt.datetime, zone: str) -> dt.date:
 def check_date(date: dt.date, field: str = "date") -> None:
     """Raise Invalid, naming the field, for a date outside FIRST_DAY to LAST_DAY."""
     if not FIRST_DAY <= date <= LAST_DAY:
-        raise invalid_field(field, "out_of_range", _OUT_OF_RANGE)
+        raise invalid_field(field, "out_of_range", _tell_range())
 
 
 def validate_date(date: dt.date) -> None:
     """Do the same for a field of a model or a form."""
     if not FIRST_DAY <= date <= LAST_DAY:
-        raise ValidationError(_OUT_OF_RANGE, code="out_of_range")
+        raise ValidationError(_tell_range(), code="out_of_range")
 
 
-_OUT_OF_RANGE = f"Give a date from {FIRST_DAY.year} to {LAST_DAY.year}."
+def _tell_range() -> str:
+    return gettext("Give a date from %(first)s to %(last)s.") % {"first": FIRST_DAY.year, "last": LAST_DAY.year}
 
 
 # --- Zones ------------------------------------------------------------------------------------------------------------

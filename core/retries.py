@@ -71,14 +71,17 @@ def record_failure(
     now: dt.datetime,
     retry_after: float = 0.0,
     **changes: Any,
-) -> None:
-    """Postpone the one row that `rows` select after failure number `attempts`; `changes` are set along with it."""
-    rows.update(
+) -> bool:
+    """Postpone the one row that `rows` select after failure number `attempts`; `changes` are set along with it. Return
+    False if there is no such row any more: somebody else has dealt with it, or erased it, and nobody waits for it.
+    """
+    recorded = rows.update(
         attempts=attempts,
         next_attempt_at=retry.next_attempt_at(attempts=attempts, now=now, retry_after=retry_after),
         last_error=fit(rows.model, "last_error", error),
         **changes,
     )
+    return recorded == 1
 
 
 def jittered(base_seconds: float, attempt: int, *, cap_seconds: float, random: Any) -> float:

@@ -168,7 +168,10 @@ def _open_payment(request: HttpRequest, application: Application) -> HttpRespons
     try:
         with refuse_guessing(request, principal=f"application:{application.pk}", code=voucher):
             open_payment_page(application=application, voucher=voucher, now=utc_now())
-    except (VoucherNotAccepted, VoucherTooLate, TooManyCodes) as refusal:
+    except VoucherTooLate as refusal:
+        form.add_error("voucher", _("A payment page without this code is open. Pay there, or wait until it is over."))
+        return _show_standing(request, application, form=form, status=refusal.status)
+    except (VoucherNotAccepted, TooManyCodes) as refusal:
         form.add_error("voucher", refusal.detail)
         return _show_standing(request, application, form=form, status=refusal.status)
     except DomainError as refusal:

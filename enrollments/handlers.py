@@ -207,9 +207,8 @@ def follow_refund(event: PaymentRefunded) -> None:
     if decision is None or decision.payment_id != event.payment_id:
         return
     if event.refunded_minor:
-        reason = "The payment was refunded" if event.fully else "A part of the payment was refunded"
         now = event.occurred_at
-        refund_purchase(enrollment_id=decision.enrollment_id, fully=event.fully, reason=reason, actor=STRIPE, now=now)
+        refund_purchase(enrollment_id=decision.enrollment_id, fully=event.fully, actor=STRIPE, now=now)
 
 
 @handles(PaymentRefunded)

@@ -33,8 +33,7 @@ from .leaving import (
     quote_exits,
 )
 from .models import CancellationQuote, Enrollment
-
-FAMILY_LEFT = "The family asked to leave"
+from .reasons import FAMILY_LEFT
 
 
 class LeaveForm(forms.Form):

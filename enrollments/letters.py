@@ -16,6 +16,7 @@ from notifications.letters import Email
 from notifications.wording import Placeholder, Wording, register_wording, write_letter
 
 from .models import Enrollment
+from .reasons import tell_reason
 from .receipts import find_payments
 from .states import PAID, UNPAID, EnrollmentPaymentStatus
 
@@ -34,8 +35,6 @@ SEAT_IDLE = "enrollment_seat_idle"
 QUESTION = "enrollment_question"
 QUESTION_AGAIN = "enrollment_question_again"
 
-# The end reasons that families read in their language.
-SEAT_GIVEN_BACK = gettext_noop("We heard nothing from you, so the seat was given back.")
 # What becomes of money that came outside of Stripe: staff return it by hand.
 ASK_US = gettext_noop("The payment was not made online, so please ask us what is returned of it.")
 
@@ -150,7 +149,7 @@ def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> E
         money = _(ASK_US)
     elif was_paid:
         money = _("We are returning the payment in full. We will write to the person who paid when it is on its way.")
-    return _write(REJECTED, enrollment, reason=reason, money=money)
+    return _write(REJECTED, enrollment, reason=tell_reason(reason), money=money)
 
 
 def write_end(enrollment: Enrollment, *, reason: str, quoted: Money | None = None) -> Email:
@@ -159,12 +158,11 @@ def write_end(enrollment: Enrollment, *, reason: str, quoted: Money | None = Non
     """
     status = enrollment.payment_status
     is_refunded = status == EnrollmentPaymentStatus.REFUNDED
-    told = _(SEAT_GIVEN_BACK) if reason == SEAT_GIVEN_BACK else reason
     refunded = _("The payment for it was returned to the person who paid.")
     return _write(
         ENDED,
         enrollment,
-        why=refunded if is_refunded else _("The reason given: %(reason)s") % {"reason": told},
+        why=refunded if is_refunded else _("The reason given: %(reason)s") % {"reason": tell_reason(reason)},
         money=_tell_quoted(quoted) if quoted is not None else _tell_undecided(enrollment) if status in PAID else "",
     )
 
@@ -197,7 +195,7 @@ def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reaso
         enrollment,
         date=plain_day(effective_date),
         last_day=full_day(effective_date - dt.timedelta(days=1)),
-        reason=reason,
+        reason=tell_reason(reason),
         replaces=_(_REPLACES.sample) if is_another_plan else "",
     )
 

@@ -29,6 +29,7 @@ from .lifecycle import approve_if_automatic, check_open, lock_to_end
 from .locks import lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment
 from .purchase import refund_purchase
+from .reasons import RETURNED
 from .refund_rules import find_policy
 from .sellers import find_sales
 from .states import GIVEN_BACK, OFFLINE_PURPOSE, PAID, UNPAID, EnrollmentPaymentStatus, ParticipationStatus
@@ -76,8 +77,7 @@ def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) ->
     actor = Actor.read(reversal.actor)
     enrollment = lock_enrollment(enrollment_id)
     if reversal.reason != RefundReason.NOT_RECEIVED or not enrollment.is_going_on:
-        reason = "The payment was given back"
-        refund_purchase(enrollment_id=enrollment_id, fully=True, reason=reason, actor=actor, now=now)
+        refund_purchase(enrollment_id=enrollment_id, fully=True, reason=RETURNED, actor=actor, now=now)
         return
     journal = Journal(enrollment, actor, now)
     journal.change("mark_unpaid", reason="The payment was recorded by mistake, or bounced")

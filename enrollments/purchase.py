@@ -16,6 +16,7 @@ from .lifecycle import approve, end_enrollment, end_submission, evaluate_and_sub
 from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, ProgramInstance
 from .queries import current_enrollment
+from .reasons import REFUNDED
 from .refund_rules import find_policy
 from .renewal import make_way, must_be_renewed
 from .states import (
@@ -96,13 +97,13 @@ def fail_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None
         publish(*journal.write())
 
 
-def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """Money was refunded: record a partial refund; a full one ends the enrollment it paid for."""
+def refund_purchase(*, enrollment_id: int, fully: bool, reason: str = REFUNDED, actor: Actor, now: dt.datetime) -> None:
+    """Money was refunded: record a partial refund; a full one ends the enrollment it paid for, for this reason."""
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
     journal = Journal(enrollment, actor, now)
     if not fully:
         if enrollment.payment_status == EnrollmentPaymentStatus.PAID:
-            journal.change("mark_partially_refunded", reason=reason)
+            journal.change("mark_partially_refunded", reason="A part of the payment was refunded")
             publish(*journal.write())
         return
     if enrollment.payment_status not in PAID:

@@ -114,7 +114,7 @@ def _change(events: QuerySet[OutboxEvent], **changes: Any) -> int:
 def _put_off(row: OutboxEvent, refusal: str, now: dt.datetime) -> None:
     attempts = row.attempts + 1
     dead = RETRY.is_used_up(attempts)
-    retries.record_failure(
+    recorded = retries.record_failure(
         OutboxEvent.objects.filter(pk=row.pk, relay_status=RelayStatus.PENDING),
         retry=RETRY,
         attempts=attempts,
@@ -122,5 +122,5 @@ def _put_off(row: OutboxEvent, refusal: str, now: dt.datetime) -> None:
         now=now,
         relay_status=RelayStatus.DEAD if dead else RelayStatus.PENDING,
     )
-    if dead:
+    if recorded and dead:
         log.error("event_dead", id=row.cuid, type=row.type, aggregate=row.aggregate, attempts=attempts)

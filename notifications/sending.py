@@ -180,7 +180,9 @@ def _try_to_send(notification_id: int, now: dt.datetime) -> bool:
     pending = Notification.objects.filter(pk=notification_id, status=NotificationStatus.PENDING)
     if not retries.claim(pending, now=now, lease=RETRY.lease):
         return True
-    notification = Notification.objects.get(pk=notification_id)
+    notification = Notification.objects.filter(pk=notification_id).first()
+    if notification is None:  # it was erased just now
+        return True
     try:
         is_off = is_switched_off(kind=notification.kind, workspace_id=notification.workspace_id)
         language = language_of_address(notification.recipient, workspace_id=notification.workspace_id)
@@ -240,7 +242,7 @@ def _record_end(notification: Notification, *, sent: bool, now: dt.datetime) -> 
 def _record_failure(notification: Notification, error: Exception, now: dt.datetime) -> None:
     attempts = notification.attempts + 1
     dead = RETRY.is_used_up(attempts)
-    retries.record_failure(
+    recorded = retries.record_failure(
         Notification.objects.filter(pk=notification.pk, status=NotificationStatus.PENDING),
         retry=RETRY,
         attempts=attempts,
@@ -250,7 +252,7 @@ def _record_failure(notification: Notification, error: Exception, now: dt.dateti
         recipient=_recipient_kept(notification) if dead else notification.recipient,
     )
     log.warning("notification_not_sent", notification=notification.pk, attempts=attempts, error=_describe(error))
-    if dead:
+    if dead and recorded:
         raise_staff_task(
             workspace_id=notification.workspace_id,
             kind=EMAIL_NOT_SENT,

@@ -92,7 +92,7 @@ def record_end(*, step: EnrollmentStep, now: dt.datetime) -> None:
 def _postpone(step: EnrollmentStep, error: PartnerDown, now: dt.datetime) -> None:
     attempts = step.attempts + error.was_asked
     log.warning("partner_down", step=step.cuid, partner=step.provider_id, attempts=attempts)
-    retries.record_failure(
+    recorded = retries.record_failure(
         EnrollmentStep.objects.to_end().filter(pk=step.pk),
         retry=RETRY,
         attempts=min(attempts, RETRY.attempts),
@@ -100,7 +100,7 @@ def _postpone(step: EnrollmentStep, error: PartnerDown, now: dt.datetime) -> Non
         now=now,
         retry_after=error.wait_seconds,
     )
-    if error.was_asked and RETRY.is_used_up(attempts):
+    if recorded and error.was_asked and RETRY.is_used_up(attempts):
         _tell_staff(step, error.detail)
 
 
@@ -109,8 +109,9 @@ def _give_up(step: EnrollmentStep, error: PartnerRefuses, now: dt.datetime) -> N
     """Give up, because another request would get the same answer."""
     log.warning("partner_refused", step=step.cuid, partner=step.provider_id)
     error_text = fit(EnrollmentStep, "last_error", error.detail)
-    EnrollmentStep.objects.to_end().filter(pk=step.pk).update(next_attempt_at=None, last_error=error_text)
-    _tell_staff(step, error.detail)
+    waiting = EnrollmentStep.objects.to_end().filter(pk=step.pk)
+    if waiting.update(next_attempt_at=None, last_error=error_text):
+        _tell_staff(step, error.detail)
 
 
 def _tell_staff(step: EnrollmentStep, detail: str) -> None:

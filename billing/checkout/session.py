@@ -3,6 +3,8 @@
 import datetime as dt
 
 import structlog
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from core.errors import NotFound
 from core.logs import after_commit
@@ -21,7 +23,9 @@ log = structlog.get_logger(__name__)
 # How far our clock may be ahead of Stripe's when searching its lists by creation time.
 CLOCK_SLACK = dt.timedelta(minutes=5)
 # What a payer is told if Stripe refuses to ask for the money.
-REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we know what to fix. Please try later."
+REFUSAL = gettext_noop(
+    "We can't take this payment at the moment. Nothing was charged, and we know what to fix. Please try later."
+)
 
 
 def submit_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
@@ -39,10 +43,10 @@ def submit_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
     except PaymentRejected as error:
         if error.provider_param == "expires_at":  # an outage used up the lifetime that Stripe requires of a session
             record_nothing_sent(checkout_id=checkout_id, now=now)
-            raise PaymentProviderDown("The payment page could not be opened in time; try again.") from error
+            raise PaymentProviderDown(_("The payment page could not be opened in time; try again.")) from error
         record_refusal(checkout_id=checkout_id, error=error, now=now)
         raise PaymentRejected(
-            REFUSAL,
+            _(REFUSAL),
             provider_message=error.provider_message,
             provider_code=error.provider_code,
             provider_param=error.provider_param,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import stripe
 import structlog
 from django.conf import settings
+from django.utils.translation import gettext
 
 from core.addresses import address_fault, canonical_address
 from core.breaker import Breaker
@@ -203,7 +204,7 @@ class StripeGateway:
         forbid_open_transaction()
         if wait := self._breaker.seconds_left():
             raise PaymentProviderDown(
-                "Stripe has not been answering; we are leaving it alone for a moment.", retry_after=wait
+                gettext("Stripe has not been answering; we are leaving it alone for a moment."), retry_after=wait
             )
         with timed_call("stripe") as outcome:
             try:
@@ -228,7 +229,7 @@ def _translated(error: stripe.StripeError) -> PaymentProviderDown | PaymentRejec
     status = error.http_status or 500  # a 409: another call with this idempotency key is still running
     if isinstance(error, _RETRYABLE) or status == 409 or status >= 500:
         return PaymentProviderDown(
-            "Stripe can't be reached or is busy; nothing is lost, try again shortly.",
+            gettext("Stripe can't be reached or is busy; nothing is lost, try again shortly."),
             retry_after=parse_whole_number(headers.get("retry-after", "")),
             is_replay=headers.get("idempotent-replayed") == "true",
         )

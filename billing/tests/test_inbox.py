@@ -301,6 +301,27 @@ class TestAnEvent:
             ("stripe_event_stuck", f"stripe-event:{stuck.pk}", submitted.workspace_id)
         ]
 
+    def test_that_another_worker_handles_meanwhile_is_no_task(
+        self, world: StripeWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def be_overtaken(**_: Any) -> None:
+            StripeEvent.objects.update(handled_at=utc_now())
+            raise RuntimeError("too late")
+
+        world.pay(world.submitted())
+        event = world.event("checkout.session.completed")
+        world.sandbox.faults(server_error=True)
+        world.post(event)
+        world.sandbox.clear_faults()
+        StripeEvent.objects.update(attempts=inbox.RETRY.attempts - 1)
+        monkeypatch.setattr(inbox, "record_effect", be_overtaken)
+
+        handled = inbox.handle_event(event_id=event["id"], now=utc_now())
+
+        assert handled is not None
+        assert handled.attempts == inbox.RETRY.attempts - 1
+        assert not StaffTask.objects.exists()
+
     def test_that_nobody_was_nudged_about_is_found_by_the_sweep(self, world: StripeWorld) -> None:
         world.pay(world.submitted())
         world.post(world.event("checkout.session.completed"))

@@ -1,4 +1,5 @@
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from billing.errors import PaymentNotRefundable, RefundExceedsPayment
 from billing.gateways.stripe import get_gateway
 from billing.models import Checkout, Payment, Refund
 from billing.states import RefundReason
+from core import retries
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
@@ -178,6 +180,25 @@ class TestSubmittingARefund:
             refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert list(StaffTask.objects.values_list("kind", "subject")) == [("refund_stuck", f"refund:{refund.pk}")]
+
+    def test_that_another_worker_submits_meanwhile_is_no_task(
+        self, world: StripeWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refund = ask(world.paid())
+        Refund.objects.update(attempts=refunds.RETRY.attempts - 1)
+        world.sandbox.faults(server_error=True)
+        record_failure = retries.record_failure
+
+        def be_overtaken(*given: Any, **told: Any) -> bool:
+            Refund.objects.update(status="canceled", settled_at=utc_now())
+            return record_failure(*given, **told)
+
+        monkeypatch.setattr(retries, "record_failure", be_overtaken)
+
+        refunds.submit_refund(refund_id=refund.pk, now=utc_now())
+
+        assert Refund.objects.get().attempts == refunds.RETRY.attempts - 1
+        assert not StaffTask.objects.exists()
 
     def test_that_stripe_refuses_fails_and_becomes_a_task(self, world: StripeWorld) -> None:
         payment = world.paid()

@@ -160,7 +160,8 @@ def leave_line(request: HttpRequest, user: User, entry_id: int) -> HttpResponse:
     except NotInLine as gone:
         messages.info(request, gone.detail)
     else:
-        messages.info(request, f"{entry.learner} is no longer on the waiting list of {entry.cohort.name}.")
+        told = _("%(learner)s is no longer on the waiting list of %(cohort)s.")
+        messages.info(request, told % {"learner": entry.learner, "cohort": entry.cohort.name})
     return redirect("my-enrollments")
 
 

@@ -181,7 +181,7 @@ def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: 
 
 def _refuse_without_sessions(cohort: Cohort, now: dt.datetime) -> None:
     if not cohort.has_sessions_left(now):
-        raise CohortNotActive(f"{cohort.name} has no sessions left to attend.")
+        raise CohortNotActive(_("%(cohort)s has no sessions left to attend.") % {"cohort": cohort.name})
 
 
 def _address_of(actor: Actor) -> str:

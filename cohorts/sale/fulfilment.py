@@ -99,8 +99,7 @@ def refund_place(*, payment_id: int, fully: bool, now: dt.datetime) -> None:
     package = StudentPackage.objects.filter(payment=payment_id).first()
     if package is None:
         return
-    reason = "The payment was refunded" if fully else "A part of the payment was refunded"
-    refund_purchase(enrollment_id=package.enrollment_id, fully=fully, reason=reason, actor=STRIPE, now=now)
+    refund_purchase(enrollment_id=package.enrollment_id, fully=fully, actor=STRIPE, now=now)
 
 
 def restore_place(*, payment_id: int, now: dt.datetime) -> None:

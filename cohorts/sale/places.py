@@ -77,7 +77,7 @@ def take_free_place(
 ) -> CohortPlace:
     """Take a place at once, without a checkout, inside the caller's transaction. Raises CohortFull."""
     if not Cohort.objects.with_room().filter(pk=cohort.pk).update(current_enrollment=F("current_enrollment") + 1):
-        raise CohortFull(f"{cohort.name} is full.")
+        raise CohortFull(_("%(cohort)s is full.") % {"cohort": cohort.name})
     place = CohortPlace.objects.create(
         cohort=cohort,
         learner=learner,

@@ -9,6 +9,8 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import Learner
 from billing.checkout import request_cancellation
@@ -77,15 +79,19 @@ def _find_excess(learner: Learner, actor: Actor) -> TooManyPlacesHeld | None:
 
 def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
     if not cohort.takes_enrollments(now):
-        raise CohortNotActive(f"{cohort.name} is no longer taking enrollments.")
+        raise CohortNotActive(_("%(cohort)s is no longer taking enrollments.") % {"cohort": cohort.name})
     if StudentPackage.objects.live().filter(learner=learner_id, program=cohort.instance.program_id).exists():
-        raise AlreadyOwned("You are already enrolled in this course.")
+        raise AlreadyOwned(_("You are already enrolled in this course."))
     if _line_of(cohort.pk).in_line().filter(learner=learner_id).exists():
-        raise AlreadyInLine("You are already on this waiting list.")
+        raise AlreadyInLine(_("You are already on this waiting list."))
     if CohortPlace.objects.occupying().filter(cohort=cohort, learner=learner_id).exists():
-        raise PlaceAwaitsPayment(f"A place in {cohort.name} is held for you: pay for it instead of waiting.")
+        raise PlaceAwaitsPayment(
+            _("A place in %(cohort)s is held for you: pay for it instead of waiting.") % {"cohort": cohort.name}
+        )
     if cohort.has_room:
-        raise PlacesFree(f"{cohort.name} has {cohort.places_left} free places.")
+        free = cohort.places_left
+        told = ngettext("%(cohort)s has %(count)d free place.", "%(cohort)s has %(count)d free places.", free)
+        raise PlacesFree(told % {"cohort": cohort.name, "count": free})
 
 
 @transaction.atomic
@@ -95,7 +101,7 @@ def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime) -> Wait
     lock_cohort(cohort_id)
     entry = _line_of(cohort_id).in_line().filter(learner=learner_id).first()
     if entry is None:
-        raise NotInLine("You are not on this waiting list.")
+        raise NotInLine(_("You are not on this waiting list."))
     offered = entry.status == WaitStatus.OFFERED
     _end(entry, WaitStatus.DECLINED if offered else WaitStatus.LEFT, now)
     if offered:

@@ -27,8 +27,9 @@ from ..allocations.idle.asking import keep_seat, stop_asking
 from ..allocations.idle.reclaiming import is_active_since, list_waiting, reclaim_seat, sum_up_savings
 from ..consequences import NO_MAIL_TO_FAMILY
 from ..emails import addresses_about
-from ..letters import SEAT_GIVEN_BACK, write_end
+from ..letters import write_end
 from ..models import District, DistrictSeatAllocation, IdleSeat, SeatAssignment
+from ..reasons import SEAT_GIVEN_BACK
 from ..states import IdleSeatStatus
 
 register_subject("idle_seat", IdleSeat)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from ..models import EnrollmentTransition
+from ..reasons import tell_reason
 from ..states import OVER, EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
 
 # Transitions that are missing here are mere bookkeeping to a family.
@@ -22,7 +23,7 @@ _SENTENCES: dict[tuple[str, str], str] = {
     (Facet.PAYMENT, EnrollmentPaymentStatus.PENDING): gettext_noop("A payment was requested"),
     (Facet.PAYMENT, EnrollmentPaymentStatus.PAID): gettext_noop("Payment received"),
     (Facet.PAYMENT, EnrollmentPaymentStatus.FAILED): gettext_noop("The payment did not go through"),
-    (Facet.PAYMENT, EnrollmentPaymentStatus.NOT_REQUIRED): gettext_noop("A district seat replaced the payment"),
+    (Facet.PAYMENT, EnrollmentPaymentStatus.NOT_REQUIRED): gettext_noop("Nothing is left to pay"),
     (Facet.PAYMENT, EnrollmentPaymentStatus.PARTIALLY_REFUNDED): gettext_noop("Part of the payment was returned"),
     (Facet.PAYMENT, EnrollmentPaymentStatus.REFUNDED): gettext_noop("The payment was returned"),
 }
@@ -45,5 +46,5 @@ def retell(*, asked_at: dt.datetime, transitions: Iterable[EnrollmentTransition]
         if sentence:
             # For other transitions the reason may be an internal note.
             explained = change.facet == Facet.ELIGIBILITY and change.to_status in OVER
-            moments.append(Moment(change.created_at, _(sentence), change.reason if explained else ""))
+            moments.append(Moment(change.created_at, _(sentence), tell_reason(change.reason) if explained else ""))
     return moments

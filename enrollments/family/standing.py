@@ -17,6 +17,7 @@ from core.ids import is_cuid
 from core.money import Money
 
 from ..models import EligibilityVerdict, Enrollment, EnrollmentDecision, EnrollmentTransition, PlannedExit
+from ..reasons import tell_reason
 from ..sellers import Sale
 from ..states import OVER, PURPOSE, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus, ParticipationStatus
 
@@ -63,6 +64,11 @@ class FamilyView:
     @property
     def payment(self) -> Payment | None:
         return self.purchase.payment if self.purchase else None
+
+    @property
+    def reason(self) -> str:
+        """Return why it was refused, as the family reads it."""
+        return tell_reason(self.enrollment.eligibility_reason)
 
     @property
     def pay_url(self) -> str:

@@ -158,7 +158,7 @@ def _record_acceptance(
 
 def _record_failure(delivery: WebhookDelivery, endpoint: WebhookEndpoint, outcome: Outcome, now: dt.datetime) -> None:
     is_given_up = now >= delivery.give_up_at
-    retries.record_failure(
+    recorded = retries.record_failure(
         _pending_at(endpoint.pk).filter(pk=delivery.pk),
         retry=OF_A_DELIVERY,
         attempts=delivery.attempts + 1,
@@ -168,7 +168,7 @@ def _record_failure(delivery: WebhookDelivery, endpoint: WebhookEndpoint, outcom
         last_status=outcome.status,
         status=DeliveryStatus.FAILED if is_given_up else DeliveryStatus.PENDING,
     )
-    if is_given_up:
+    if recorded and is_given_up:
         log.warning("webhook_given_up", endpoint=endpoint.pk, delivery=delivery.cuid, aggregate=delivery.aggregate)
         later = _pending_at(endpoint.pk).filter(aggregate=delivery.aggregate, sequence__gt=delivery.sequence)
         later.update(is_after_gap=True, next_attempt_at=now, give_up_at=now + GIVEN_UP_AFTER)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import smtplib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -86,11 +87,13 @@ class MailServer:
         self.trouble: Exception | None = None
         self.taken: list[EmailMultiAlternatives] = []
         self.tries = 0
+        self.meanwhile: Callable[[], object] = lambda: None
 
     @property
     def take(self) -> Any:
         def send(message: EmailMultiAlternatives, fail_silently: bool = False) -> int:
             self.tries += 1
+            self.meanwhile()
             if self.trouble is not None:
                 raise self.trouble
             self.taken.append(message)
@@ -265,6 +268,19 @@ class TestAMailServerThatIsDown:
         assert (notification.status, notification.attempts, server.tries) == ("dead", 10, 10)
         assert (task.kind, task.subject) == ("email_not_sent", f"notification:{notification.pk}")
         assert task.summary == "The mail could not be sent 10 times."
+
+    def test_leaves_nothing_to_staff_about_an_email_that_was_erased_meanwhile(
+        self, written: Letters, server: MailServer
+    ) -> None:
+        server.trouble = smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
+        server.meanwhile = lambda: Notification.objects.all().delete()
+        recorded()
+        Notification.objects.update(attempts=RETRY.attempts - 1)
+
+        send_due_notifications(now=NOW)
+
+        assert server.tries == 1
+        assert not StaffTask.objects.exists()
 
 
 class TestAMailServerThatRefuses:

@@ -267,6 +267,28 @@ class TestAPartnerThatDoesNotAnswer:
         assert partner.ended == [f"their-{step.pk}"]
 
 
+class TestAPartnerWhoseRefusalIsOutdated:
+    @pytest.mark.parametrize("trouble", [PartnerDown("Too slow"), PartnerRefuses("The partner answered 405.")])
+    def test_is_no_task_for_staff(
+        self, partner: Partner, step: EnrollmentStep, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+    ) -> None:
+        """Another worker has ended the step while this one waited for the answer."""
+
+        def be_overtaken(external_id: str) -> None:
+            EnrollmentStep.objects.filter(pk=step.pk).update(ended_at=NOON, next_attempt_at=None)
+            raise trouble
+
+        accept(step, now=NOON)
+        leave(step)
+        EnrollmentStep.objects.filter(pk=step.pk).update(attempts=RETRY.attempts - 1)
+        monkeypatch.setattr(partner, "end", be_overtaken)
+
+        ended = end(step)
+
+        assert (ended.ended_at, ended.last_error) == (NOON, "")
+        assert tasks() == []
+
+
 class TestAPartnerThatRefuses:
     def test_is_a_task_for_staff_and_is_not_asked_again(self, partner: Partner, step: EnrollmentStep) -> None:
         accept(step, now=NOON)

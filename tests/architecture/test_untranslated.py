@@ -2,6 +2,7 @@
 rendered pages and mails, in a language that marks translated texts.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +11,20 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import reverse
 from django.utils import translation
 
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import LearnerFactory, proven_user
 from billing.models import Invoice
-from cohorts.models import Cohort, CourseStep, GroupClass
+from cohorts.models import ClassSession, Cohort, CourseStep, GroupClass, WaitlistEntry
+from cohorts.tests.browsing import child_of, course_url
 from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Program, ProgramInstance
+from enrollments.reasons import OURS
 from enrollments.tests.applicants import form_url, instance_with_form
 from enrollments.tests.factories import STAFF
 from notifications.sending import send_due_notifications
@@ -30,6 +34,7 @@ from partners.models import Certificate, Provider, SequenceItem
 from partners.states import GroupRule
 from partners.tests.factories import accept, approved, complete, instance_with, steps_of
 from partners.tests.test_certificates import completed
+from sandbox.testing import SandboxProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
@@ -152,11 +157,6 @@ def without_letters() -> None:
         lines = [line | {"description": "13"} for line in invoice.lines]
         Invoice.objects.filter(pk=invoice.pk).update(lines=lines, seller_name="12")
     Certificate.objects.update(learner_name="77 88", program_title="11")
-    Workspace.objects.update(name="12")
-    for invoice in Invoice.objects.all():
-        lines = [line | {"description": "13"} for line in invoice.lines]
-        Invoice.objects.filter(pk=invoice.pk).update(lines=lines, seller_name="12")
-    Certificate.objects.update(learner_name="77 88", program_title="11")
 
 
 @pytest.mark.django_db
@@ -210,6 +210,52 @@ class TestWhatFamiliesRead:
             {},
             {f"/certificates/{serial}": []},
         )
+
+    @pytest.mark.parametrize("case", ["full", "over", "owned", "nothing left to attend", "Stripe is away"])
+    def test_in_a_refusal_to_enroll_is_translated(self, stripe_of_module: SandboxProcess, case: str) -> None:
+        cohort = cohort_with(max_enrollment=2)
+        child = child_of(cohort, email="a@home.test")
+        if case == "full":
+            Cohort.objects.update(max_enrollment=1)
+            buy_on_rows(cohort)
+        elif case == "over":
+            Cohort.objects.update(enrollment_deadline=utc_now())
+        elif case == "owned":
+            buy_on_rows(cohort, child)
+        elif case == "nothing left to attend":
+            ClassSession.objects.update(starts_at=utc_now() - dt.timedelta(days=1))
+        else:
+            stripe_of_module.faults(server_error=True)
+        without_letters()
+
+        answer = self.reader().post(course_url("course-enroll", cohort), {"learner": child.cuid})
+
+        assert answer.status_code in {409, 503}
+        assert read_on(answer.content.decode()) == []
+
+    def test_on_a_waiting_list_is_translated(self) -> None:
+        cohort = cohort_with(max_enrollment=1)
+        child = child_of(cohort, email="a@home.test")
+        buy_on_rows(cohort)
+        without_letters()
+        client = self.reader()
+        line = course_url("course-wait", cohort)
+
+        joined = client.post(line, {"learner": child.cuid}, follow=True)
+        again = client.post(line, {"learner": child.cuid}, follow=True)
+        leave = reverse("waitlist-leave", args=[WaitlistEntry.objects.get().pk])
+        left = client.post(leave, follow=True)
+        gone = client.post(leave, follow=True)
+
+        assert [read_on(answer.content.decode()) for answer in (joined, again, left, gone)] == [[], [], [], []]
+
+    @pytest.mark.parametrize("reason", sorted(OURS))
+    def test_as_the_reason_of_an_end_is_translated(self, reason: str) -> None:
+        left = approved()
+        unenroll_enrollment(enrollment_id=left.pk, reason=reason, actor=STAFF, now=utc_now())
+        without_letters()
+
+        assert self.pages(self.reader(), f"/my/enrollments/{left.cuid}") == {}
 
     def test_in_mails_about_courses_is_translated(self) -> None:
         cohort = cohort_with()

@@ -15,9 +15,9 @@ from core.money import Money
 
 from ...activity import find_activity
 from ...emails import tell_of_reclaimed_seat
-from ...letters import SEAT_GIVEN_BACK
 from ...locks import lock_idle_seat
 from ...models import DistrictSeatAllocation, EnrollmentDecision, IdleSeat, SeatAssignment
+from ...reasons import SEAT_GIVEN_BACK
 from ...states import (
     LIVE_DECISIONS,
     UNPAID,

@@ -23,6 +23,7 @@ from ...identification import ByLearner
 from ...lifecycle import lock_all_to_end
 from ...models import Enrollment, ProgramInstance
 from ...queries import current_enrollment
+from ...reasons import LEFT_THE_CLASS
 from ...states import EligibilityStatus
 from ..batch import enroll_candidates
 from ..candidates import Candidate
@@ -31,7 +32,6 @@ from ..reading import Record
 from .classes import Instances
 from .rows import RosterBatch
 
-LEFT_THE_CLASS = "The school's roster no longer lists this learner in the class."  # the family reads it
 ENDED = "ended"
 EXITS_PLANNED = "exits_planned"
 STILL_ENROLLED = "still_enrolled"  # another class of the archive matches the same instance
