@@ -88,7 +88,9 @@ class TestTablesInParts:
             EnrollmentTransition.objects.filter(pk=row.pk).update(facet="mood")
 
     def test_put_enrollments_far_apart_into_different_parts(self) -> None:
-        far = CandidateFactory(pk=2_500_000, instance=ProgramInstance.objects.get())
+        edge = max(part.until for part in HISTORY.parts() if isinstance(part.until, int))
+        width = int(HISTORY.width or 0)
+        far = CandidateFactory(pk=edge + width // 2, instance=ProgramInstance.objects.get())
         first = EnrollmentTransition.objects.order_by("pk")[0]
         row = EnrollmentTransition(**{field.attname: getattr(first, field.attname) for field in first._meta.fields})
         row.pk, row.enrollment_id = None, far.pk
@@ -96,8 +98,8 @@ class TestTablesInParts:
         made = make_all_parts_ahead(now=NOW)
         insert_with_keys([row])
 
-        assert made == ["enrollments_enrollmenttransition_2000000", "enrollments_enrollmenttransition_3000000"]
-        assert part_of(row) == "enrollments_enrollmenttransition_2000000"
+        assert made == [f"enrollments_enrollmenttransition_{edge}", f"enrollments_enrollmenttransition_{edge + width}"]
+        assert part_of(row) == f"enrollments_enrollmenttransition_{edge}"
 
     def test_answer_a_key_from_before_as_before(self) -> None:
         with pytest.raises(AlreadyAnswered) as answered:
