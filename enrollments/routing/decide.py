@@ -166,7 +166,8 @@ class _Deciding:
         if not verdict.is_eligible:
             return self._refuse(journal, verdict, DecisionReason.INELIGIBLE, Ineligible(verdict.reason))
         if self._is_funded_already():
-            return self._refuse(journal, verdict, DecisionReason.ALREADY_ENROLLED, AlreadyEnrolled())
+            refusal = AlreadyEnrolled(AlreadyEnrolled.title)  # in English: it is kept with the decision
+            return self._refuse(journal, verdict, DecisionReason.ALREADY_ENROLLED, refusal)
         if self.offer.allocation is not None:
             return self._take_district_seat(journal, verdict, self.offer.allocation)
         return self._ask_parent(journal, verdict)

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.utils import translation
 
 from accounts.models import Guardian, Learner
 from core.clock import utc_now
@@ -263,11 +264,13 @@ class TestAskingAgain:
         submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
         allocation = seats(enrollment.workspace, total=1)
 
-        for _ in range(2):
-            routed = route(enrollment.workspace, learner_id=enrollment.learner.cuid)
+        for language in ("es", "en"):  # families that apply reach the router too, each in its language
+            with translation.override(language):
+                routed = route(enrollment.workspace, learner_id=enrollment.learner.cuid)
 
         assert isinstance(routed.refusal, AlreadyEnrolled)
         decision = EnrollmentDecision.objects.get()
+        assert decision.message == "The learner is already enrolled in this program"
         assert (decision.status, decision.reason, decision.enrollment_id) == (
             "failed",
             "already_enrolled",
