@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import StaffTask
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LeadFactory, LearnerFactory
+from core import jobs
 from core.actors import SYSTEM
 from core.clock import time_is
 from enrollments import evaluation
@@ -358,6 +359,25 @@ class TestAnInterruptedEvaluation:
         assert (job.status, job.done, job.last_error) == ("failed", 0, "RuntimeError: out of order")
         assert EnrollmentTransition.objects.filter(enrollment__instance=instance).count() == 0
         assert StaffTask.objects.get().kind == "evaluation_failed"
+
+    def test_that_was_deleted_while_it_failed_is_no_task(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance = InstanceFactory()
+        candidates(instance)
+        job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
+        EvaluationJob.objects.update(attempts=7)
+        record_failure = jobs._record_failure
+
+        def be_deleted(*given: Any) -> None:
+            EvaluationJob.objects.all().delete()
+            record_failure(*given)
+
+        monkeypatch.setattr(evaluation, "follow_up", mock.Mock(side_effect=RuntimeError("out of order")))
+        monkeypatch.setattr(jobs, "_record_failure", be_deleted)
+
+        assert continue_due_evaluations(limit=5, now=NOW) == 1
+
+        assert not EvaluationJob.objects.filter(pk=job.pk).exists()
+        assert not StaffTask.objects.exists()
 
     def _die_after(self, monkeypatch: pytest.MonkeyPatch, *, batches: int) -> None:
         calls = iter(range(batches))
