@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Collection
 
 from django.db import transaction
+from django.db.models import F
 
 from core.actors import Actor
 from core.errors import NotFound, invalid_field
@@ -60,8 +61,10 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why the step counts as attended.")
     seated_in = _find(progress_id).class_session_id
+    given_back: dict[str, object] = {}
     if seated_in is not None:
         lock_sessions({seated_in})
+        given_back = {"last_session": seated_in, "sequence": F("sequence") + 1, "changed_at": now}
     package = _lock_package(progress_id)
     excused = StepProgress.objects.filter(pk=progress_id, class_session=seated_in, status__in=CAN_BE_EXCUSED).update(
         status=StepStatus.EXCUSED,
@@ -70,6 +73,7 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
         booked_at=None,
         completed_at=now,
         excuse=fit(StepProgress, "excuse", reason.strip()),
+        **given_back,
     )
     if not package.is_live or not excused:
         raise StepNotOpen(

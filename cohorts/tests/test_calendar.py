@@ -11,11 +11,13 @@ from icalendar import Calendar
 from accounts.models import User
 from accounts.tests.factories import LearnerFactory, forget_proof, proven_user
 from cohorts.course.scheduling import reschedule_session
+from cohorts.learning.attendance import excuse_step, mark_missed, withdraw_excuse
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.learning.calendar import CANCELLED_SHOWN
 from cohorts.models import CalendarFeed, CohortSession, GroupClass, StudentPackage
 from cohorts.tests.callers import Family, parent_of, student_of
 from cohorts.tests.factories import buy_on_rows, cohort_with
+from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments.models import Program
 
@@ -150,6 +152,26 @@ class TestTheFeed:
         sequences.append(events_at(path)[0]["sequence"])
 
         assert sequences == sorted(set(sequences))
+
+    @pytest.mark.sqlite
+    def test_counts_on_when_a_missed_step_is_excused_and_booked_again(self) -> None:
+        family, package = bought(options=(2,))
+        path = feed_path(family)
+        old, new = CohortSession.objects.order_by("pk")
+        row = package.progress.get()
+        seen = []
+
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
+        mark_missed(progress_id=row.pk, actor=SYSTEM, now=utc_now())
+        seen.append(events_at(path)[0])
+        excuse_step(progress_id=row.pk, reason="Was ill", actor=SYSTEM, now=utc_now())
+        seen.append(events_at(path)[0])
+        withdraw_excuse(progress_id=row.pk)
+        book_sessions(package_id=package.pk, selections=[Selection(new.step_id, new.option_id)], now=utc_now())
+        seen.append(events_at(path)[0])
+
+        assert [event["status"] for event in seen] == ["CONFIRMED", "CANCELLED", "CONFIRMED"]
+        assert [event["sequence"] for event in seen] == [0, 1, 2]
 
     def test_folds_and_escapes_what_is_long_or_special(self) -> None:
         family, package = bought(options=(1,))
