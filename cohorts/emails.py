@@ -177,10 +177,13 @@ def write_booked(notification: Notification) -> Email | None:
 
 
 def write_cancelled(notification: Notification) -> Email | None:
-    """Return None if another session was booked instead, which has a mail of its own, or if the place in the cohort is
-    gone too, which its own mail says.
+    """Return None if another session was booked instead, which has a mail of its own, if the place in the cohort is
+    gone too, which its own mail says, or if the step was removed from the course.
     """
-    row = _progress().select_related("last_session__group_class").get(pk=notification.params["progress"])
+    canceled = _progress().select_related("last_session__group_class")
+    row = canceled.filter(pk=notification.params["progress"]).first()
+    if row is None:
+        return None
     session = ClassSession.objects.select_related("group_class").get(pk=notification.params["session"])
     in_cohort = CohortSession.objects.filter(cohort=row.package.cohort_id, class_session=session, step=row.step_id)
     if not row.package.is_live or row.status != StepStatus.UNBOOKED or not in_cohort.exists():
