@@ -33,6 +33,7 @@ from ..course.scheduling import (
 )
 from ..errors import NotInLine
 from ..learning.booking import plan_booking, refuse_full
+from ..learning.completion import tell_early_end
 from ..models import (
     ClassSession,
     Cohort,
@@ -130,6 +131,8 @@ def foresee_move(package: StudentPackage, form: Any) -> Preview:
         *tell_freed_place(package.cohort, now),
         *tell_end_of_sessions([package]),
     ]
+    enrollment = package.enrollment
+    told += tell_early_end(instance=enrollment.instance, ends_on=enrollment.last_day, last_day=target.end_date)
     if lost := stranded_steps(package=package, cohort=target, now=now):
         is_excused = form.cleaned_data["stranded"] == Stranded.EXCUSE
         becomes = "count as attended" if is_excused else "wait for another session: you get a task for each"

@@ -18,6 +18,7 @@ from events.publishing import publish
 
 from ..errors import DatesConflict
 from ..events import CohortDatesChanged
+from ..learning.completion import tell_early_end
 from ..locks import lock_classes, lock_cohort, lock_sessions
 from ..models import ClassSession, Cohort, CohortSession, GroupClass, StepProgress
 from ..states import MARKED, StepStatus
@@ -77,6 +78,8 @@ def plan_dates(
     plan.warnings.extend(_left_outside(rows, moves, start_date, end_date))
     plan.warnings.extend(_overlaps(moves))
     plan.warnings.extend(move.note for move in moves if move.note)
+    instance = cohort.instance
+    plan.warnings.extend(tell_early_end(instance=instance, ends_on=instance.end_date, last_day=end_date))
     if deadline is not None and local_date(deadline, cohort.timezone) > end_date:
         plan.warnings.append("The enrollment deadline is after the last day: nobody can enroll after that day anyway.")
     return plan

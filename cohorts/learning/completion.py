@@ -10,7 +10,9 @@ import structlog
 from django.db import transaction
 
 from core.actors import SYSTEM, Actor
+from core.time_words import day
 from enrollments.lifecycle import finish_participation
+from enrollments.models import ProgramInstance
 from enrollments.states import ParticipationStatus
 from events.publishing import publish
 
@@ -36,6 +38,16 @@ def complete_course(*, package_id: int, actor: Actor, reason: str, now: dt.datet
     StudentPackage.objects.filter(pk=package_id).update(completed_at=now)
     publish(package_event(PackageCompleted, package, now))
     return True
+
+
+def tell_early_end(*, instance: ProgramInstance, ends_on: dt.date | None, last_day: dt.date) -> list[str]:
+    """Return a note for staff if enrollments in the instance end, and so count as completed, before a cohort does."""
+    if ends_on is None or ends_on >= last_day:
+        return []
+    return [
+        f"Enrollments in {instance} end on {day(ends_on)} and count as completed then, before the cohort's last day, "
+        f"{day(last_day)}: give {instance} a later end."
+    ]
 
 
 def complete_courses(*, packages: StudentPackageQuerySet, actor: Actor, reason: str, now: dt.datetime) -> int:

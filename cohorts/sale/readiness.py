@@ -7,6 +7,7 @@ from django.db import models
 
 from core.local_time import local_date
 
+from ..learning.completion import tell_early_end
 from ..models import Cohort, CohortSession, CourseStep
 
 
@@ -81,6 +82,9 @@ def _gaps_of_term(cohort: Cohort, sessions: list[CohortSession], now: dt.datetim
     if outside:
         text = f"{outside[0].class_session} lies outside the cohort's dates: move it, or change the dates."
         gaps.append(Gap("sessions_outside", text, outside[0].class_session))
+    instance = cohort.instance
+    early = tell_early_end(instance=instance, ends_on=instance.end_date, last_day=cohort.end_date)
+    gaps.extend(Gap("instance_ends_early", text, instance) for text in early)
     zones = {session.class_session.group_class.timezone for session in sessions}
     if cohort.timezone == "UTC" and zones and "UTC" not in zones:
         gaps.append(Gap("zone_missing", f"Choose the time zone; its classes meet by {min(zones)}.", cohort))

@@ -43,12 +43,13 @@ from cohorts.sale.waitlist import join_waitlist, leave_waitlist, reorder_entry
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from core.clock import utc_now
 from core.local_time import local_date
+from core.time_words import day
 from enrollments.admin.exits import foresee_exit
 from enrollments.admin.previews import foresee_deletion
 from enrollments.consequences import tell_end_of_many
 from enrollments.deletion import delete_enrollment
 from enrollments.lifecycle import unenroll_enrollment
-from enrollments.tests.factories import STAFF
+from enrollments.tests.factories import STAFF, InstanceFactory
 from notifications.models import Notification
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +190,29 @@ class TestTheLine:
         assert left[1] == "The place in Fall cohort is free again, and as things stand it is offered to nobody."
         assert opened[1:] == ("Offered a place at once: Cleo Ode.", f"Places left then: {places_left}.")
         assert WaitlistEntry.objects.get(status="offered").learner == last.learner
+
+    def test_in_a_cohort_of_another_term_is_said_to_outlast_the_enrollment(self) -> None:
+        old = cohort_with(options=(1,))
+        instance = old.instance
+        instance.end_date = old.end_date
+        instance.save()
+        package = buy_on_rows(old)
+        later = old.start_date + dt.timedelta(weeks=20)
+        new = CohortFactory(
+            instance=InstanceFactory(program=instance.program, workspace=instance.workspace, is_default=False),
+            start_date=later,
+        )
+        same = CohortFactory(instance=instance, start_date=old.start_date)
+
+        told = foresee_move(package, answers(cohort=new, stranded="")).sentences
+        quiet = foresee_move(package, answers(cohort=same, stranded="")).sentences
+
+        note = (
+            f"Enrollments in {instance} end on {day(old.end_date)} and count as completed then, before the cohort's "
+            f"last day, {day(new.end_date)}: give {instance} a later end."
+        )
+        assert note in told
+        assert not any("count as completed" in sentence for sentence in quiet)
 
     def test_of_the_old_cohort_is_served_when_a_learner_moves(self) -> None:
         old = cohort_with(max_enrollment=1, name="Fall cohort", options=(1,))

@@ -74,6 +74,10 @@ def late_deadline() -> None:
     Cohort.objects.update(enrollment_deadline=noon_after)
 
 
+def ends_early() -> None:
+    ProgramInstance.objects.update(end_date=Cohort.objects.get().end_date - dt.timedelta(days=1))
+
+
 GAPS: dict[str, Callable[[], object]] = {
     "course_inactive": lambda: Program.objects.update(active=False),
     "course_unlisted": lambda: Program.objects.update(listed=False),
@@ -86,6 +90,7 @@ GAPS: dict[str, Callable[[], object]] = {
     "places_missing": lambda: Cohort.objects.update(max_enrollment=0),
     "sessions_over": begun,
     "sessions_outside": elsewhere,
+    "instance_ends_early": ends_early,
     "zone_missing": lambda: Cohort.objects.update(timezone="UTC"),
     "deadline_missing": lambda: Cohort.objects.update(enrollment_deadline=None),
     "deadline_passed": lambda: Cohort.objects.update(enrollment_deadline=early(minutes=1)),
@@ -101,6 +106,12 @@ class TestOpening:
 
         assert gaps(cohort) == []
         assert is_open(cohort)
+
+    def test_takes_a_cohort_that_ends_with_its_instance(self) -> None:
+        cohort = ready()
+        ProgramInstance.objects.update(end_date=cohort.end_date)
+
+        assert gaps(cohort) == []
 
     @pytest.mark.parametrize("code", GAPS)
     def test_is_refused_and_names_what_is_missing(self, code: str) -> None:

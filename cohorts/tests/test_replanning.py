@@ -202,6 +202,22 @@ class TestWhatIsInTheWay:
         assert plan.conflicts == []
         assert any(f"{package.learner} has" in warning for warning in plan.warnings)
 
+    @pytest.mark.parametrize(("ends_on", "is_told"), [(LATER_END, False), (dt.date(2094, 4, 10), True)])
+    def test_is_told_of_an_instance_that_ends_before_but_not_forbidden(
+        self, cohort: Cohort, ends_on: dt.date, is_told: bool
+    ) -> None:
+        cohort.instance.end_date = ends_on
+
+        plan = plan_dates(cohort=cohort, start_date=MARCH, end_date=LATER_END, now=utc_now(), **MOVING)
+
+        note = (
+            f"Enrollments in {cohort.instance} end on Apr 10, 2094 and count as completed then, before the cohort's "
+            f"last day, Apr 11, 2094: give {cohort.instance} a later end."
+        )
+        assert plan.conflicts == []
+        assert (note in plan.warnings) == is_told
+        assert len(plan.warnings) == is_told
+
 
 class TestTheButton:
     def test_shows_what_would_move_before_anything_does(self, manager: StaffClient, cohort: Cohort) -> None:
