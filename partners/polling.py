@@ -89,17 +89,23 @@ def _trouble(news: PartnerNews | None) -> str:
 
 
 def _find_changes(step: EnrollmentStep, news: PartnerNews | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Find what the partner knows and we do not: the event that would have reported it, a name for it, and its data."""
+    """Find what the partner knows and we do not: the event that would have reported it, a name for it, and its data.
+
+    If staff took a completion back, the partner's news is other news than before, or that completion again.
+    """
     if news is None:
         return
+    taken_back = taken_back_at(step)
+    finished = {"completedAt": news.completed_at}
+    is_over = news.status == "completed"
+    after = ""
+    if taken_back is not None:
+        if is_over and completion_time(finished, taken_back) <= taken_back:  # without a time, it may be the same one
+            return
+        after = f"-after-{taken_back:%Y%m%dT%H%M%S%f}"
     if news.certificate and not step.certificate:
-        yield "certificate.issued", "certificate", dict(news.certificate)
+        yield "certificate.issued", f"certificate{after}", dict(news.certificate)
     if news.progress > step.progress:
-        yield "progress.updated", f"progress-{news.progress}", {"progress": news.progress}
-    if news.status == "completed":
-        taken_back = taken_back_at(step)
-        data = {"completedAt": news.completed_at}
-        if taken_back is None:
-            yield "course.completed", "completed", data
-        elif completion_time(data, taken_back) > taken_back:  # without a time, it may be the one that staff took back
-            yield "course.completed", f"completed-after-{taken_back:%Y%m%dT%H%M%S%f}", data
+        yield "progress.updated", f"progress-{news.progress}{after}", {"progress": news.progress}
+    if is_over:
+        yield "course.completed", f"completed{after}", finished

@@ -104,9 +104,29 @@ class TestAStepInProgress:
         reopen_step(step_id=step.pk, reason="By mistake", actor=STAFF, now=DUE)
         partner.news = PartnerNews("completed", 100, finished, {})
 
-        poll(step, DUE + dt.timedelta(days=1))
+        kept = poll(step, DUE + dt.timedelta(days=1))
 
         assert statuses(step.enrollment)[0] == becomes
+        assert kept.progress == (100 if becomes == "completed" else 0)
+
+    def test_that_staff_had_done_again_is_told_of_what_comes_after_even_if_it_was_told_before(
+        self, partner: Partner, step: EnrollmentStep
+    ) -> None:
+        partner.news = said(progress=60)
+        poll(step)
+        partner.news = said("completed", certificate=CERTIFICATE)
+        poll(step, DUE + dt.timedelta(days=1))
+        again = DUE + dt.timedelta(days=2)
+        reopen_step(step_id=step.pk, reason="By mistake", actor=STAFF, now=again)
+
+        partner.news = said(progress=60)
+        begun = poll(step, again + dt.timedelta(days=1))
+        partner.news = PartnerNews("completed", 100, "2026-03-09T09:00:00Z", {"certificateNumber": "78"})
+        done = poll(step, again + dt.timedelta(days=2))
+
+        assert (begun.status, begun.progress, begun.certificate) == ("in_progress", 60, None)
+        assert (done.status, done.progress) == ("completed", 100)
+        assert done.certificate == {"id": "", "number": "78", "url": ""}
 
     def test_never_goes_back(self, partner: Partner, step: EnrollmentStep) -> None:
         partner.news = said(progress=60)
