@@ -39,7 +39,7 @@ def tell_completion(step: EnrollmentStep) -> list[str]:
 def tell_reassignment(step: EnrollmentStep, *, provider: Provider, course_id: str) -> list[str]:
     """Say what replaces the step, and what follows."""
     steps = _way_of(step)
-    placed = _another(step, provider=provider, course_id=course_id)
+    placed = _another(step, provider=provider, course_id=course_id or step.course)
     steps = [placed if each.pk == step.pk else each for each in steps]
     told = [f"{placed.course} at {provider} stands in the place of {step.course} at {step.provider}."]
     return [*told, *_tell_leaving(step), *_tell_settled(steps), *_tell_pause(provider)]

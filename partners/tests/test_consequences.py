@@ -96,6 +96,21 @@ class TestAStep:
         ]
         assert statuses(step.enrollment) == ["queued", "pending"]
 
+    def test_that_goes_elsewhere_again_keeps_the_course_it_was_given(self) -> None:
+        step = steps_of(approved())[0]
+        first, second = ProviderFactory.create_batch(2, workspace=step.enrollment.workspace)
+        do(reassign_step, step, partner=first.slug, course_id="ALG")
+        step = steps_of(step.enrollment)[0]
+
+        told = tell_reassignment(step, provider=second, course_id="")
+        do(reassign_step, step, partner=second.slug)
+
+        assert told == [
+            f"ALG at {second} stands in the place of ALG at {first}.",
+            f"Asked for next: ALG at {second}.",
+        ]
+        assert name(steps_of(step.enrollment)[0]) == f"ALG at {second}"
+
     def test_that_is_to_be_done_again_takes_the_certificate_back(self) -> None:
         enrollment = approved(steps=1)
         step = complete(accept(steps_of(enrollment)[0]))
