@@ -25,6 +25,7 @@ from .models import (
     CohortSession,
     CourseStep,
     StepProgress,
+    StepProgressQuerySet,
     StudentPackage,
 )
 from .states import DONE, StepStatus
@@ -201,14 +202,18 @@ def bookable_steps(
     ]
 
 
-def stranded_progress(now: dt.datetime) -> QuerySet[StepProgress]:
-    """Return unbooked steps of live, uncompleted packages whose cohort has no future session for them."""
+def waiting_progress() -> StepProgressQuerySet:
+    """Return unbooked steps of live, uncompleted packages."""
+    unbooked = StepProgress.objects.of_live_packages().filter(status=StepStatus.UNBOOKED)
+    return unbooked.filter(package__completed_at__isnull=True)
+
+
+def stranded_progress(now: dt.datetime) -> StepProgressQuerySet:
+    """Return those whose cohort has no future session for them."""
     coming = CohortSession.objects.filter(
         cohort=OuterRef("package__cohort"), step=OuterRef("step"), class_session__starts_at__gt=now
     )
-    return StepProgress.objects.of_live_packages().filter(
-        ~Exists(coming), status=StepStatus.UNBOOKED, package__completed_at__isnull=True
-    )
+    return waiting_progress().filter(~Exists(coming))
 
 
 def steps_without_session(*, cohort: Cohort, now: dt.datetime) -> list[CourseStep]:

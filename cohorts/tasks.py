@@ -6,7 +6,7 @@ from core.clock import utc_now
 
 from .learning.completion import complete_due_courses
 from .learning.reminders import remind_of_sessions as remind
-from .learning.stranded import report_stranded_steps
+from .learning.stranded import report_stranded_steps, settle_needless_tasks
 from .sale.opening import serve_waiting_lines
 from .sale.waitlist import end_lines_of_owners, end_lines_of_past_cohorts, expire_due_offers
 
@@ -28,3 +28,4 @@ def remind_of_sessions() -> None:
 def complete_courses() -> None:
     complete_due_courses(now=utc_now())
     report_stranded_steps(now=utc_now())
+    settle_needless_tasks(now=utc_now())

@@ -1,6 +1,7 @@
 """Steps that can't be booked any more: staff decide what happens to them, and no family is asked to book them."""
 
 import datetime as dt
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,9 @@ from accounts.models import StaffTask, Workspace
 from backoffice.tests.staff_client import StaffClient
 from cohorts.course.curriculum import add_step
 from cohorts.errors import StepsStranded
-from cohorts.learning.attendance import mark_attended
+from cohorts.learning.attendance import excuse_step, mark_attended
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking
-from cohorts.learning.stranded import report_stranded_steps
+from cohorts.learning.stranded import report_stranded_steps, settle_needless_tasks
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StudentPackage
 from cohorts.sale.transfer import Stranded, move_package
 from cohorts.tests.breaches import breaches
@@ -22,6 +23,7 @@ from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
 from core.clock import utc_now
 from core.errors import Invalid
+from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from notifications.sending import send_due_notifications
 
@@ -53,6 +55,30 @@ def statuses(package: StudentPackage) -> list[str]:
 
 def tasks() -> list[str]:
     return list(StaffTask.objects.filter(kind="step_without_session").order_by("pk").values_list("subject", flat=True))
+
+
+def open_tasks() -> list[str]:
+    about_steps = StaffTask.objects.filter(status="open", subject__contains="/step:")
+    return list(about_steps.order_by("pk").values_list("subject", flat=True))
+
+
+def offer(package: StudentPackage) -> None:
+    coming = utc_now() + dt.timedelta(days=40)
+    sessions = ClassSession.objects.filter(cohort_sessions__cohort=package.cohort, cohort_sessions__step__order=2)
+    sessions.update(starts_at=coming, ends_at=coming + dt.timedelta(hours=1))
+
+
+def excuse(package: StudentPackage) -> None:
+    row = package.progress.get(step__order=2)
+    excuse_step(progress_id=row.pk, reason="Joined late", actor=STAFF, now=utc_now())
+
+
+def make_optional(package: StudentPackage) -> None:
+    CourseStep.objects.filter(program=package.program, order=2).update(required=False)
+
+
+def leave(package: StudentPackage) -> None:
+    unenroll_enrollment(enrollment_id=package.enrollment_id, reason="Moved away", actor=STAFF, now=utc_now())
 
 
 def subject(package: StudentPackage, order: int) -> str:
@@ -272,6 +298,35 @@ class TestTheSweep:
         StaffTask.objects.update(status="done")
 
         assert report_stranded_steps(now=utc_now()) == 0
+
+    @pytest.mark.parametrize("answer", [offer, excuse, make_optional, leave])
+    def test_completes_the_task_that_no_longer_asks_for_anything(self, answer: Callable[[StudentPackage], Any]) -> None:
+        cohort = cohort_with(options=(1, 2), seats=1)
+        package, other = (buy_on_rows(cohort) for _ in range(2))
+        begin(cohort, 2)
+        report_stranded_steps(now=utc_now())
+        before = [settle_needless_tasks(now=utc_now()), open_tasks()]
+
+        answer(package)
+        settled = settle_needless_tasks(now=utc_now())
+
+        assert before == [0, [subject(other, 1), subject(package, 2), subject(other, 2)]]
+        assert (settled, subject(package, 2) in open_tasks()) == (3 - len(open_tasks()), False)
+        assert subject(other, 1) in open_tasks()  # still full
+
+    def test_asks_again_if_a_step_loses_its_session_again(self) -> None:
+        cohort = cohort_with(options=(2,))
+        package = buy_on_rows(cohort)
+        later = utc_now() + dt.timedelta(days=40)
+        session = ClassSession.objects.filter(cohort_sessions__cohort=cohort)
+        begin(cohort, 1)
+        report_stranded_steps(now=utc_now())
+        session.update(starts_at=later, ends_at=later + dt.timedelta(hours=1))
+        settle_needless_tasks(now=utc_now())
+        begin(cohort, 1)
+
+        assert report_stranded_steps(now=utc_now()) == 1
+        assert open_tasks() == [subject(package, 1)]
 
     def test_finds_a_step_added_without_a_class(self) -> None:
         package = buy_on_rows(cohort_with(options=(1,)))
