@@ -45,6 +45,7 @@ class CourseView:
     unbooked: int  # steps that can be booked now
     full: int  # steps whose sessions have no seat left
     stranded: int  # steps without a future session
+    has_missed: bool  # a required step, which nobody can book again
     next: StepProgress | None
 
     @property
@@ -83,6 +84,7 @@ def _view_course(
         unbooked=len(bookable) - full,
         full=full,
         stranded=sum(row.status == StepStatus.UNBOOKED for row in rows) - len(bookable),
+        has_missed=any(row.status == StepStatus.MISSED and row.step.required for row in rows),
         next=min(coming, key=lambda pair: pair[0])[1] if coming else None,
     )
 

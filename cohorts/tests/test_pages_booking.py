@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from billing.models import Checkout
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
+from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking
 from cohorts.models import ClassSession, Cohort, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.sale.opening import change_capacity
@@ -116,6 +117,24 @@ class TestTheWizard:
         assert answer.status_code == 409
         assert "Every session is booked" in text(answer)
         assert package.progress.get().class_session is not None
+
+    def test_calls_nothing_booked_that_was_missed_or_excused(self) -> None:
+        client, package, rows = self.bought(options=(1, 1, 2))
+        url = reverse("course-book", args=[package.pk])
+        excuse_step(progress_id=rows[2].pk, reason="Was ill", actor=SYSTEM, now=utc_now())
+        mark_missed(progress_id=rows[0].pk, actor=SYSTEM, now=utc_now())
+
+        page = text(client.get(url))
+        course = page_of(client, package)
+        mark_attended(progress_id=rows[0].pk, actor=SYSTEM, now=utc_now())
+        made_up = page_of(client, package)
+
+        assert "<strong>Week 1</strong>" not in page
+        assert "<strong>Week 2</strong>" in page
+        assert "Every session is booked" not in page
+        assert "There is nothing left to choose." in page
+        assert "A required step was missed. Ask the program how to make up for it." in course
+        assert "was missed" not in made_up
 
     def test_is_not_for_another_family(self) -> None:
         _, package, rows = self.bought(options=(2,))
