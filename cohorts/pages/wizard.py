@@ -106,7 +106,7 @@ def render_wizard(
         "purchase": purchase,
         "choices": choices,
         "booked": [row for row in rows if row.status == StepStatus.BOOKED],
-        "is_booked": all(row.status in (StepStatus.BOOKED, StepStatus.COMPLETED) for row in rows),
+        "is_booked": all(row.status == StepStatus.BOOKED for row in rows),
         "dateless": [row.step for row in rows if row.status == StepStatus.UNBOOKED and row.step_id not in offered],
         "problem": problem or _summary(refusal, choices),
         "zone": zone_of(request) or ZoneInfo(package.cohort.timezone),

@@ -27,6 +27,7 @@ from cohorts.models import (
     StepProgress,
     StudentPackage,
 )
+from cohorts.tests.browsing import child_of
 from cohorts.tests.factories import GroupClassFactory, buy, buy_on_rows, cohort_with
 from cohorts.tests.purchases import PACKAGES, bought
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
@@ -35,6 +36,8 @@ from core.errors import NotFound
 from core.invariants import Extent
 from enrollments.models import Program
 from enrollments.tests.factories import STAFF
+from notifications.models import Notification
+from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -230,14 +233,17 @@ class TestAStepTakenOutOfASoldCourse:
         assert everything() == before
 
     def test_goes_once_its_bookings_are_given_back(self) -> None:
-        """Control: only the seat prevents the removal."""
-        package = buy_on_rows(cohort_with(options=(1, 2)))
+        """Control: only the seat prevents the removal. The mail about the booking has nothing to say any more."""
+        cohort = cohort_with(options=(1, 2))
+        package = buy_on_rows(cohort, child_of(cohort))
         row = package.progress.get(step__order=1)
         cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True, now=utc_now())
 
         remove_step(step_id=row.step_id, actor=STAFF, now=utc_now())
 
+        send_due_notifications(now=utc_now())
         assert progress(package) == [(2, "UNBOOKED")]
+        assert Notification.objects.get(kind="booking_cancelled").status == "skipped"
 
     def test_from_the_back_office_says_why_not(self, workspace: Workspace, manager: StaffClient) -> None:
         cohort = cohort_in(workspace, options=(1, 1))

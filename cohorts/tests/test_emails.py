@@ -11,7 +11,6 @@ from icalendar import Calendar
 from accounts.tests.factories import GuardianshipFactory, LearnerFactory, UserFactory, WorkspaceFactory
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
-from cohorts.course.curriculum import remove_step
 from cohorts.course.scheduling import change_class, clone_cohort, reschedule_session
 from cohorts.learning.attendance import mark_attended
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
@@ -203,17 +202,6 @@ class TestABooking:
         (message,) = read()
 
         assert "- Week 2: Topic 2, Wednesday, January 22, 5:00 to 6:00 PM CST" in message.body
-        assert told("booking_cancelled") == ["skipped"]
-
-    def test_given_back_for_a_step_that_was_removed_before_the_mail_went_out_is_not_told(
-        self, package: StudentPackage
-    ) -> None:
-        step = CourseStep.objects.get(program=package.program, order=1)
-        cancel_booking(package_id=package.pk, step_id=step.pk, is_by_staff=True, now=utc_now())
-
-        remove_step(step_id=step.pk, actor=STAFF, now=utc_now())
-
-        assert read() == []
         assert told("booking_cancelled") == ["skipped"]
 
     def test_cancelled_before_the_mail_went_out_is_not_confirmed(self, package: StudentPackage) -> None:
