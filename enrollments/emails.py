@@ -88,7 +88,7 @@ def tell_family(event: EnrollmentStatusChanged) -> None:
 
 def _ends_the_wait_for_money(event: EnrollmentStatusChanged) -> bool:
     """Return whether an enrollment that was approved while its payment was pending waits for nothing any more."""
-    return event.is_of_approved and event.from_status in UNPAID and event.to_status in FUNDED
+    return event.was_approved and event.from_status in UNPAID and event.to_status in FUNDED
 
 
 def _was_told_of_approval(enrollment: Enrollment, event: EnrollmentStatusChanged) -> bool:

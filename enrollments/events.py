@@ -48,7 +48,7 @@ class EnrollmentStatusChanged(EnrollmentEvent):
     reason: str = field(metadata=FOR_REACTIONS)
     # As of the end of the transaction; consumers learn of a change to it from that change's own event.
     payment_status: str = field(metadata=FOR_REACTIONS)
-    is_of_approved: bool = field(default=False, metadata=FOR_REACTIONS)  # it was approved before this transaction
+    was_approved: bool = field(default=False, metadata=FOR_REACTIONS)  # before this transaction
     is_answered: bool = field(default=False, metadata=FOR_REACTIONS)
     is_told_by_seller: bool = field(default=False, metadata=FOR_REACTIONS)
     type: ClassVar[str] = "enrollment.status_changed"

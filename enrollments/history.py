@@ -184,7 +184,7 @@ class Journal:
             program_instance_cuid=self.enrollment.instance.cuid,
             number=row.number,
             payment_status=self.enrollment.payment_status,
-            is_of_approved=self._was_approved(),
+            was_approved=self._was_approved(),
             is_answered=self.is_answered,
             is_told_by_seller=self.is_told_by_seller,
             **_told_by(row),

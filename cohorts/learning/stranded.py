@@ -68,7 +68,7 @@ def _settle_if_needless(
 
 
 def _subjects_of(waiting: StepProgressQuerySet, package_ids: Collection[int]) -> set[str]:
-    rows = waiting.filter(package__in=package_ids).values_list("package_id", "step_id")
+    rows = waiting.filter(package__pk__among=package_ids).values_list("package_id", "step_id")
     return {subject_of(package_id, step_id) for package_id, step_id in rows}
 
 

@@ -12,7 +12,8 @@ from accounts.models import StaffTask, Workspace
 from backoffice.tests.staff_client import StaffClient
 from cohorts.course.curriculum import add_step
 from cohorts.errors import StepsStranded
-from cohorts.learning.attendance import excuse_step, mark_attended
+from cohorts.learning import stranded
+from cohorts.learning.attendance import excuse_step, mark_attended, withdraw_excuse
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking
 from cohorts.learning.stranded import report_stranded_steps, settle_needless_tasks
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StudentPackage
@@ -299,8 +300,12 @@ class TestTheSweep:
 
         assert report_stranded_steps(now=utc_now()) == 0
 
-    @pytest.mark.parametrize("answer", [offer, excuse, make_optional, leave])
-    def test_completes_the_task_that_no_longer_asks_for_anything(self, answer: Callable[[StudentPackage], Any]) -> None:
+    @pytest.mark.parametrize(
+        ("answer", "others_wait"), [(offer, False), (excuse, True), (make_optional, False), (leave, True)]
+    )
+    def test_completes_the_task_that_no_longer_asks_for_anything(
+        self, answer: Callable[[StudentPackage], Any], others_wait: bool
+    ) -> None:
         cohort = cohort_with(options=(1, 2), seats=1)
         package, other = (buy_on_rows(cohort) for _ in range(2))
         begin(cohort, 2)
@@ -311,8 +316,36 @@ class TestTheSweep:
         settled = settle_needless_tasks(now=utc_now())
 
         assert before == [0, [subject(other, 1), subject(package, 2), subject(other, 2)]]
-        assert (settled, subject(package, 2) in open_tasks()) == (3 - len(open_tasks()), False)
-        assert subject(other, 1) in open_tasks()  # still full
+        assert settled == (1 if others_wait else 2)
+        assert open_tasks() == [subject(other, 1), *([subject(other, 2)] if others_wait else [])]  # the first is full
+
+    def test_completes_a_task_about_a_full_session_once_it_is_booked(self) -> None:
+        cohort = cohort_with(options=(1,), seats=1)
+        buy_on_rows(cohort)
+        package = buy_on_rows(cohort)
+        ClassSession.objects.update(max_students=2)
+        seat = CohortSession.objects.get()
+        book_sessions(package_id=package.pk, selections=[Selection(seat.step_id, seat.option_id)], now=utc_now())
+
+        settled = settle_needless_tasks(now=utc_now())
+
+        task = StaffTask.objects.get(kind="only_session_full")
+        assert (settled, task.status, task.resolution) == (1, "done", "The step no longer waits for it.")
+
+    def test_leaves_the_task_of_a_step_that_waits_again_by_the_time_it_is_locked(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cohort = cohort_with(options=(2, 2))
+        package = buy_on_rows(cohort)
+        begin(cohort, 1)
+        report_stranded_steps(now=utc_now())
+        row = package.progress.get(step__order=1)
+        excuse_step(progress_id=row.pk, reason="Joined late", actor=STAFF, now=utc_now())
+        monkeypatch.setattr(stranded, "lock_package_row", lambda _: withdraw_excuse(progress_id=row.pk))
+
+        settled = settle_needless_tasks(now=utc_now())
+
+        assert (settled, open_tasks()) == (0, [subject(package, 1)])
 
     def test_asks_again_if_a_step_loses_its_session_again(self) -> None:
         cohort = cohort_with(options=(2,))

@@ -132,7 +132,9 @@ class TestACodeOfAnApplication:
         assert "36.75 USD" in Client().get(answer["Location"], follow=True).content.decode()
         assert stripe.ledger()["sessions"][0]["amount"] == 3675
         assert too_late.status_code == 409
-        assert "Continue to payment" in too_late.content.decode()
+        told = too_late.content.decode()
+        assert "Continue to payment" in told
+        assert "A payment page without this code is open. Pay there, or wait until it is over." in told
 
     def test_that_is_not_accepted_leaves_the_application_and_another_one_completes_it(
         self, instance: ProgramInstance, link: str

@@ -160,6 +160,29 @@ class TestTheOrder:
         assert fresh(first).last_error == "The receiver answered 500."
         assert fresh(second).delivered_at > NOON + 3 * DAY
 
+    def test_has_no_gap_where_another_worker_delivered_meanwhile(
+        self, workspace: Workspace, receiver: Receiver
+    ) -> None:
+        endpoint = listen(workspace, now=NOON)
+        (first,) = tell(workspace, "a", now=NOON, n="a1")
+        (second,) = tell(workspace, "a", now=NOON, n="a2")
+
+        def be_overtaken(body: Any) -> int:
+            if body["data"]["n"] != "a1":
+                return 200
+            WebhookDelivery.objects.filter(pk=first.pk).update(status=DeliveryStatus.DELIVERED, delivered_at=NOON)
+            return 500
+
+        receiver.judge = be_overtaken
+
+        send_all(endpoint, NOON + 4 * DAY)
+
+        assert receiver.told == ["a1", "a2"]
+        assert [(row.status, row.is_after_gap) for row in map(fresh, (first, second))] == [
+            (DeliveryStatus.DELIVERED, False),
+            (DeliveryStatus.DELIVERED, False),
+        ]
+
     @pytest.mark.sqlite
     def test_comes_to_nothing_without_the_wait(
         self, workspace: Workspace, receiver: Receiver, monkeypatch: Any

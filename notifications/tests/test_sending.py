@@ -283,6 +283,28 @@ class TestAMailServerThatIsDown:
         assert not StaffTask.objects.exists()
 
 
+class TestAnEmailThatIsErasedWhileItIsTakenUp:
+    def test_ends_nothing_but_itself(
+        self, written: Letters, server: MailServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record(2)
+        gone, other = Notification.objects.order_by("pk")
+        claim = retries.claim
+
+        def claim_and_lose(rows: Any, **given: Any) -> bool:
+            claimed = claim(rows, **given)
+            Notification.objects.filter(pk=gone.pk).delete()
+            return claimed
+
+        monkeypatch.setattr(retries, "claim", claim_and_lose)
+
+        done = send_due_notifications(now=NOW)
+
+        assert (done, server.tries) == (2, 1)
+        assert Notification.objects.get() == other
+        assert Notification.objects.get().status == "sent"
+
+
 class TestAMailServerThatRefuses:
     def test_one_email_still_gets_the_others(self, written: Letters, server: MailServer) -> None:
         server.trouble = smtplib.SMTPRecipientsRefused({"parent@example.test": (550, b"no such parent@example.test")})

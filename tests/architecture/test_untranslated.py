@@ -1,5 +1,5 @@
 """Every text that a family reads is translated. This is checked in every branch of every template for families, and on
-rendered pages and mails, in a language that marks translated texts.
+rendered pages, on the answers to forms, and in mails, in a language that marks translated texts.
 """
 
 import datetime as dt
@@ -230,7 +230,7 @@ class TestWhatFamiliesRead:
 
         answer = self.reader().post(course_url("course-enroll", cohort), {"learner": child.cuid})
 
-        assert answer.status_code in {409, 503}
+        assert answer.status_code == (503 if case == "Stripe is away" else 409)
         assert read_on(answer.content.decode()) == []
 
     def test_on_a_waiting_list_is_translated(self) -> None:
