@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from django.db import connection
+from django.test import override_settings
 
 from accounts.models import Workspace
 from core.actors import SYSTEM
@@ -32,6 +33,7 @@ _SEED = """
 """
 
 
+@override_settings(SANDBOX=True)  # so that partners may be on this machine
 def seed(*, mark: str, count: int, port: int, other: str) -> dict[str, Any]:
     """Create learners of partners that answer, in turns, and a third as many of an `other` partner, which answers or is
     dead; none has a step yet.
