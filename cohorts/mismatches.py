@@ -13,7 +13,7 @@ from billing.mismatches.of_money import foresee_full_refund, of_payments
 from billing.models import Mismatch, Payment, Refund
 from billing.refunds import request_refund
 from billing.states import FAILED_REFUNDS, REFUNDABLE, PaymentStatus, RefundReason
-from core.errors import NotFound
+from core.errors import require
 
 from .models import StudentPackage
 from .sale.fulfilment import refund_place
@@ -49,10 +49,9 @@ def _packages_without_money(workspace_id: int, now: dt.datetime) -> Iterator[Fou
 @transaction.atomic
 def _take_back(repair: Repair) -> None:
     package = StudentPackage.objects.get(pk=repair.mismatch.subject_id)
-    if package.payment_id is None:
-        raise NotFound("This package was not paid for here.")
-    lock_payment_with_subject(package.payment_id)
-    refund_place(payment_id=package.payment_id, fully=True, now=repair.now)
+    payment_id = require(package.payment_id, "a package whose money was refunded has a payment")
+    lock_payment_with_subject(payment_id)
+    refund_place(payment_id=payment_id, fully=True, now=repair.now)
 
 
 def _foresee_taking_back(mismatch: Mismatch) -> str:

@@ -1,5 +1,7 @@
 """A browser signed in to the back office, for every app's admin tests."""
 
+import html
+import re
 from typing import Any
 from unittest import mock
 
@@ -87,3 +89,27 @@ def opened(button: str, row: Any, *fields: str) -> tuple[StaffClient, str, dict[
     url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{button}", args=[row.pk])
     shown = owner.get(url).context["form"]
     return owner, url, {**{name: shown[name].value() for name in fields}, SEEN: shown.seen}
+
+
+def listed(client: Client, address: str) -> list[list[str]]:
+    """Return the words in each cell of a list's rows, without the empty cells."""
+    page = client.get(address).content.decode()
+    rows = re.findall(r"<tr\b[^>]*>(.*?)</tr>", page.partition('id="result_list"')[2].partition("</table>")[0], re.S)
+    told = [[_words(cell) for cell in re.findall(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", row, re.S)] for row in rows[1:]]
+    return [[words for words in row if words] for row in told]
+
+
+def card(client: Client, address: str, title: str) -> list[tuple[str, str, str]]:
+    """Return title, badge, and note of each row of a card on an object's page."""
+    (found,) = [each for each in client.get(address).context["neighbor_cards"] if each.title == title]
+    return [(str(row.title), _words(row.badge), _words(row.note)) for row in found.rows]
+
+
+def foreseen(answer: Any) -> tuple[str, ...]:
+    """Return what the preview of one row says, its word about mails last."""
+    ((_, preview),) = answer.context["previews"]
+    return (*preview.sentences, preview.mails)
+
+
+def _words(markup: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", markup)).split())

@@ -210,7 +210,7 @@ def foresee_class_zone(group_class: GroupClass, form: ClassZoneForm) -> Preview:
     if not moves:
         sentences.append("No session on the calendar moves.")
     booked = sum(move.session.booked_count for move in moves)
-    told = f"The families of {booked} bookings are told the new time." if booked else "No mail is sent."
+    told = f"Bookings whose families are told the new time by mail: {booked:,}." if booked else "No mail is sent."
     return Preview(sentences=tuple(sentences), mails=told)
 
 
@@ -258,7 +258,8 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
     )
     def change_zone(self, request: HttpRequest, group_class: GroupClass, form: ClassZoneForm) -> str:
         moves = change_class_zone(group_class_id=group_class.pk, now=utc_now(), **form.plan())
-        return f"{group_class} now uses the time zone {form.cleaned_data['timezone']}; {len(moves)} sessions moved."
+        moved = "1 session" if len(moves) == 1 else f"{len(moves)} sessions"
+        return f"{group_class} now uses the time zone {form.cleaned_data['timezone']}; {moved} moved."
 
     def save_model(self, request: HttpRequest, obj: GroupClass, form: Any, change: bool) -> None:
         """Save only the edited fields; learners with bookings are told about a new meeting page."""

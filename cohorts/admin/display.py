@@ -31,6 +31,10 @@ def seat_bar(session: ClassSession) -> SafeString:
     return capacity_bar(firm=session.booked_count, pending=0, total=session.max_students, words=("booked", "held"))
 
 
+def tell_seats_left(session: ClassSession) -> str:
+    return "1 seat left" if session.seats_left == 1 else f"{session.seats_left:,} seats left"
+
+
 def weekly_time(group_class: GroupClass) -> str:
     """Return, for example, "Tuesdays, 5:00 PM to 6:00 PM, America/Chicago"."""
     times = f"{time_words.clock(group_class.start_time)} to {time_words.clock(group_class.end_time)}"

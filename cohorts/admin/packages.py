@@ -78,7 +78,8 @@ class LiveFilter(DropdownFilter):
 
 class CohortChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Cohort) -> str:
-        return f"{obj}, {obj.start_date} to {obj.end_date}, {obj.places_left} places left"
+        left = "1 place" if obj.places_left == 1 else f"{obj.places_left:,} places"
+        return f"{obj}, {obj.start_date} to {obj.end_date}, {left} left"
 
 
 class MoveForm(StaffForm):
@@ -100,7 +101,7 @@ class MoveForm(StaffForm):
         """Warn before anything is moved about steps that could never be booked in the new cohort."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         cohort = cleaned.get("cohort")
-        if cohort is None or self.row.completed_at is not None:
+        if cohort is None:
             return cleaned
         lost = stranded_steps(package=self.row, cohort=cohort, now=utc_now())
         if lost and not cleaned.get("stranded"):
@@ -210,7 +211,8 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
     def book_steps(self, request: HttpRequest, package: StudentPackage, form: StaffForm) -> str:
         assert isinstance(form, BookingForm)
         done = book_sessions(package_id=package.pk, selections=form.selections(), now=utc_now())
-        return f"{self.describe(package)}: {len(done.booked)} sessions booked."
+        number = len(done.booked)
+        return f"{self.describe(package)}: {number} {'session' if number == 1 else 'sessions'} booked."
 
     @staff_action(
         description="Move to another cohort",

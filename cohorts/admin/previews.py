@@ -32,7 +32,7 @@ from ..course.scheduling import (
     unscheduled_options,
 )
 from ..errors import NotInLine
-from ..learning.booking import plan_booking, refuse_full
+from ..learning.booking import Selection, plan_booking, refuse_full
 from ..learning.completion import tell_early_end
 from ..models import (
     ClassSession,
@@ -108,8 +108,6 @@ def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
 
 def foresee_new_position(entry: WaitlistEntry, form: Any) -> Preview:
     """Preview the old and new positions, and how many other learners move."""
-    if entry.status != WaitStatus.WAITING:
-        raise NotInLine("Only a learner who is waiting can be moved in the line.")
     waiting = WaitlistEntry.objects.waiting().filter(cohort=entry.cohort).count()
     before = position_of(entry)
     after = min(form.cleaned_data["position"], waiting)
@@ -137,15 +135,14 @@ def foresee_move(package: StudentPackage, form: Any) -> Preview:
         is_excused = form.cleaned_data["stranded"] == Stranded.EXCUSE
         becomes = "count as attended" if is_excused else "wait for another session: you get a task for each"
         told.append(f"Steps that have no session there and {becomes}: {', '.join(step.label for step in lost)}.")
+        if is_excused:
+            told += tell_completions(package.progress.filter(step__in=lost).values_list("pk", flat=True))
     return Preview(tuple(told), mails="The family gets a mail.")
 
 
 def foresee_freed_session(row: StepProgress, form: Any) -> Preview:
     """Preview how many free seats the session would have."""
-    session = row.class_session
-    if session is None:
-        return Preview(("No session is booked.",))
-    return Preview((tell_seat_given_back(session),), mails="The family gets a mail.")
+    return Preview((tell_seat_given_back(row.seat),), mails="The family gets a mail.")
 
 
 def foresee_excuse(row: StepProgress, form: Any) -> Preview:
@@ -166,12 +163,13 @@ def foresee_withdrawn_excuse(row: StepProgress, form: Any) -> Preview:
 
 
 def foresee_choice(row: StepProgress, form: Any) -> Preview:
-    """Preview which seat would be taken, and which would be freed."""
+    """Preview which seats would be taken, and which one would be freed. Raises what booking raises."""
+    if row.class_session is None:
+        return _tell_bookings(row.package, [Selection(row.step_id, form.cleaned_data["option"])])
     offered = offered_by_step(cohort_id=row.package.cohort_id, now=utc_now()).get(row.step_id, [])
     chosen = [each.class_session for each in offered if each.option_id == form.cleaned_data["option"]]
-    told = [tell_seat_taken(session) for session in chosen]
-    if row.class_session is not None:
-        told.append(tell_seat_given_back(row.class_session))
+    refuse_full([row.step_id for session in chosen if not session.has_room])
+    told = [*(tell_seat_taken(session) for session in chosen), tell_seat_given_back(row.class_session)]
     return Preview(tuple(told), mails="The family gets a mail.")
 
 
@@ -215,8 +213,12 @@ def _tell_meetings(meetings: Sequence[Meeting]) -> list[str]:
 
 def foresee_bookings(package: StudentPackage, form: Any) -> Preview:
     """Preview which seats are taken: the chosen ones, and the only ones of other steps. Raises what booking raises."""
-    plan = plan_booking(package=package, selections=form.selections(), now=utc_now())
-    refuse_full([step for step, each in plan.chosen.items() if not each.class_session.seats_left])
+    return _tell_bookings(package, form.selections())
+
+
+def _tell_bookings(package: StudentPackage, selections: Sequence[Selection]) -> Preview:
+    plan = plan_booking(package=package, selections=selections, now=utc_now())
+    refuse_full([step for step, each in plan.chosen.items() if not each.class_session.has_room])
     along = [each.class_session for each in plan.along.values()]
     told = [
         *(tell_seat_taken(each.class_session) for each in plan.chosen.values()),

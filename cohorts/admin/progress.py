@@ -23,7 +23,7 @@ from ..learning.booking import Selection, book_sessions, cancel_booking, swap_bo
 from ..models import ClassSession, StepProgress
 from ..queries import offered_by_step
 from ..states import CAN_BE_ATTENDED, CAN_BE_EXCUSED, CAN_BE_MISSED, TO_ATTEND, StepStatus
-from .display import meeting_time, step_badge
+from .display import meeting_time, step_badge, tell_seats_left
 from .previews import (
     foresee_absences,
     foresee_attendances,
@@ -58,7 +58,7 @@ def session_choices(row: StepProgress) -> list[tuple[int, str]]:
 
 
 def describe_choice(session: ClassSession) -> str:
-    left = f"{session.seats_left} seats left" if session.seats_left else "full"
+    left = tell_seats_left(session) if session.has_room else "full"
     return f"{session.group_class}, {meeting_time(session)} ({session.group_class.timezone}), {left}"
 
 

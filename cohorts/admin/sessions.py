@@ -35,7 +35,7 @@ from ..course.scheduling import reschedule_session
 from ..learning.attendance import take_attendance
 from ..models import ClassSession, StepProgress, StepProgressQuerySet
 from ..states import StepStatus
-from .display import meeting_time, seat_bar, step_badge
+from .display import meeting_time, seat_bar, step_badge, tell_seats_left
 from .previews import foresee_attendance, foresee_new_time
 
 register_subject("session", ClassSession)
@@ -187,7 +187,7 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
         note = to_instant(date=chosen["date"], time=chosen["start_time"], zone=zone).note
         if note and moved.starts_at != session.starts_at:
             messages.warning(request, note)
-        return f"{moved.group_class} meets {meeting_time(moved)}, {moved.seats_left} seats left."
+        return f"{moved.group_class} meets {meeting_time(moved)}, {tell_seats_left(moved)}."
 
 
 @neighbors_of(ClassSession)

@@ -71,7 +71,7 @@ def move_package(
     if cohort_id == found.cohort_id or target.instance.program_id != found.program_id:
         raise invalid_field("cohort", "not_a_choice", "Choose another cohort of the same course.")
     lost = stranded_steps(package=found, cohort=target, now=now)
-    if lost and stranded is None and found.completed_at is None:
+    if lost and stranded is None:
         raise StepsStranded(f"{target.name} has no session left for {labels_of(lost)}: first say what becomes of them.")
     if lost and stranded == Stranded.EXCUSE and not excuse.strip():
         raise invalid_field("excuse", "required", "Say why the steps count as attended.")
@@ -98,7 +98,10 @@ def move_package(
 
 
 def stranded_steps(*, package: StudentPackage, cohort: Cohort, now: dt.datetime) -> list[CourseStep]:
-    """Return the required steps that the learner still has to attend and could not book in the other cohort."""
+    """Return the required steps that the learner still has to attend and could not book in the other cohort; none for
+    a completed course."""
+    if package.completed_at is not None:
+        return []
     gone = {step.pk for step in steps_without_session(cohort=cohort, now=now) if step.required}
     open_rows = StepProgress.objects.filter(package=package, step__in=gone, status__in=TO_ATTEND)
     return [row.step for row in open_rows.select_related("step").order_by("step__order", "pk")]

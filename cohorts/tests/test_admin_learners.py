@@ -152,7 +152,7 @@ class TestAPackage:
 
         response = press(reviewer, package, "book_steps", **{f"step_{row.step_id}": option.pk})
 
-        assert said(response) == [f"{package.learner}, {package}: 1 sessions booked."]
+        assert said(response) == [f"{package.learner}, {package}: 1 session booked."]
         assert package.progress.get(step=row.step_id).option_id == option.pk
 
     def test_is_told_when_the_chosen_session_is_full(self, workspace: Workspace, reviewer: StaffClient) -> None:

@@ -1,5 +1,8 @@
 import pytest
+from django.urls import reverse
 
+from accounts.states import Role
+from backoffice.tests.staff_client import StaffClient, foreseen
 from billing.mismatches import look_for_mismatches, repair_mismatch
 from billing.models import Mismatch, Payment, Refund
 from cohorts.models import StudentPackage
@@ -37,3 +40,19 @@ class TestAMismatch:
 
         assert repaired(package) == "package_without_payment"
         assert StudentPackage.objects.get().revoked_at is not None
+
+    def test_of_a_package_whose_money_is_back_tells_who_loses_what(self, package: StudentPackage) -> None:
+        other = buy_on_rows(package.cohort)
+        Payment.objects.filter(pk=package.payment_id).update(status="refunded")
+        look_for_mismatches(workspace_id=package.learner.workspace_id, now=utc_now())
+        mismatch = Mismatch.objects.get(kind="package_without_payment")
+        finance = StaffClient(workspace=package.learner.workspace, role=Role.FINANCE)
+
+        told = foreseen(
+            finance.post(reverse("admin:billing_mismatch_repair", args=[mismatch.pk]), {"note": "Month end"})
+        )
+
+        who = f"{package.learner} loses {package.name}"
+        assert told[0] == f"{who}: its sessions and its place are free, and whoever waits is offered the place."
+        assert not StudentPackage.objects.filter(revoked_at__isnull=False).exists()
+        assert other.learner != package.learner
