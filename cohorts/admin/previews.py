@@ -48,7 +48,7 @@ from ..queries import offered_by_step
 from ..sale.readiness import find_gaps
 from ..sale.transfer import Stranded, stranded_steps
 from ..sale.waitlist import position_of
-from ..states import DONE, StepStatus, WaitStatus
+from ..states import DONE, StepStatus
 from .display import meeting_time
 
 NOTES_TOLD = 10
@@ -97,7 +97,7 @@ def foresee_closing(cohort: Cohort, form: Any) -> Preview:
 def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
     """Preview who gets the place that is held for the leaving learner, if there is one."""
     told = [f"{entry.learner} is no longer in the line for {entry.cohort}."]
-    if entry.status != WaitStatus.OFFERED or entry.place is None:
+    if entry.place is None:
         return Preview(tuple(told))
     if entry.place.checkout is not None:
         told.append(f"Their payment page over {entry.place.checkout.money} ends, and the place is free then.")

@@ -178,11 +178,15 @@ class TestAPackageSPage:
         assert [row[:3] for row in rows] == [["Ana Ruiz", f"{package.program}, Fall", "Taken"]]
 
     def test_is_listed_with_what_was_attended(self, reviewer: StaffClient, package: StudentPackage) -> None:
+        learner = "Ana Ruiz ana@example.test"
+        before = listed(reviewer, list_of("studentpackage"))
         excuse_step(progress_id=package.progress.get(step__order=1).pk, reason="Ill", actor=STAFF, now=utc_now())
+        mark_attended(progress_id=package.progress.get(step__order=2).pk, actor=STAFF, now=utc_now())
 
-        rows = listed(reviewer, list_of("studentpackage"))
+        after = listed(reviewer, list_of("studentpackage"))
 
-        assert [row[:4] for row in rows] == [["Ana Ruiz ana@example.test", str(package), "Live", "1 of 2"]]
+        assert [row[:4] for row in before] == [[learner, str(package), "Live", "0 of 2"]]
+        assert [row[:4] for row in after] == [[learner, str(package), "Completed", "2 of 2"]]
 
 
 class TestAClass:

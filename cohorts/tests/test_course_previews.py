@@ -149,19 +149,31 @@ class TestTheLine:
         ]
 
 
+def cohort_of(package: StudentPackage, *, step: CourseStep) -> Cohort:
+    """Return another cohort of the course, which has a session for this step alone."""
+    made: Cohort = CohortFactory(instance=package.cohort.instance, name="Late")
+    made.sessions.exclude(step=step).delete()
+    return made
+
+
 class TestAMove:
     def test_tells_which_steps_count_as_attended_and_whose_course_that_completes(
         self, reviewer: StaffClient, package: StudentPackage
     ) -> None:
         first, second = package.progress.select_related("step").order_by("step__order")
-        mark_attended(progress_id=second.pk, actor=STAFF, now=utc_now())
-        late = CohortFactory(instance=package.cohort.instance, name="Late", scheduled=False)
+        late = cohort_of(package, step=second.step)
         form = {"cohort": late.pk, "stranded": "excuse", "excuse": "Joined late"}
+        with_more_to_do = ask(reviewer, package, "move", **form)
+        mark_attended(progress_id=second.pk, actor=STAFF, now=utc_now())
 
         told = ask(reviewer, package, "move", **form)
         waits = ask(reviewer, package, "move", **{**form, "stranded": "catch_up"})
         answer = press(reviewer, package, "move", **form)
 
+        assert with_more_to_do[-2:] == (
+            "Steps that have no session there and count as attended: Week 1.",
+            "The family gets a mail.",
+        )
         assert told[2:] == (
             "Steps that have no session there and count as attended: Week 1.",
             f"Ana Ruiz completes {package.program.title} by it.",
