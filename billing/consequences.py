@@ -19,13 +19,14 @@ def tell_refund(payment: Payment, amount: Money) -> list[str]:
     return [f"{amount} goes back to {payer or 'the payer'}.", *tell_correction(payment)]
 
 
-def tell_correction(payment: Payment) -> list[str]:
-    """Return the correction that follows once money is back; none without an invoice to correct."""
+def tell_correction(payment: Payment, *, is_at_once: bool = False) -> list[str]:
+    """Return the correction that follows once money is back, or at once; none without an invoice to correct."""
     invoice = Invoice.objects.standing().filter(payment=payment, corrects=None).first()
     if invoice is None:
         return []
     document = f"invoice {invoice.number}" if invoice.number else "the invoice that has not been issued yet"
-    return [f"A correction of {document} follows once the money is back."]
+    when = "at once" if is_at_once else "once the money is back"
+    return [f"A correction of {document} follows {when}."]
 
 
 def tell_end_of_checkout(checkout: Checkout) -> list[str]:

@@ -99,7 +99,7 @@ class ReversalForm(StaffForm):
 
 def foresee_reversal(payment: Payment, form: ReversalForm) -> Preview:
     """Return who loses what, or owes it again."""
-    sentences = [f"{payment.money} no longer counts.", *tell_correction(payment)]
+    sentences = [f"{payment.money} no longer counts.", *tell_correction(payment, is_at_once=True)]
     stake = find_stake(payment.purpose, payment.pk, now=utc_now())
     if stake is None:
         sentences.append("Nobody loses anything: this payment pays for nothing that is still held.")

@@ -49,7 +49,7 @@ class PayoutAdmin(WorkspaceScopedAdmin):
     )
     def read_again(self, request: HttpRequest, payout: Payout, form: StaffForm) -> str:
         read = read_payout(payout_id=payout.pk, now=utc_now())
-        return f"Read: {read.lines.count():,} lines."
+        return f"Lines read: {read.lines.count():,}."
 
 
 @admin.register(PayoutLine)

@@ -6,9 +6,14 @@ from django.urls import reverse
 from accounts.models import User, Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from backoffice.tests.staff_client import StaffClient, said
-from billing.models import Checkout, Payment, StripeEvent
-from billing.purposes import Purpose, Stake, register_purpose
+from backoffice.tests.staff_client import StaffClient, card, foreseen, said
+from billing.invoicing import Buyer, issue_invoice
+from billing.models import Checkout, Invoice, Payment, StripeEvent
+from billing.offline import reverse_offline_payment
+from billing.purposes import Matter, Purpose, Stake, register_purpose
+from billing.refunds import request_refund
+from billing.states import RefundReason
+from core.actors import SYSTEM
 from core.clock import utc_now
 
 from .factories import PURPOSE, CheckoutFactory, PaymentFactory, paid
@@ -38,8 +43,27 @@ def pays_for_a_place() -> None:
             lock_subject=lambda subject: None,
             describe=lambda subject: (subject, ""),
             find_stake=lambda payment_id, now: stake,
+            find_matters=lambda subjects: {each: Matter("Kim Doe", f"Algebra for {each}", "") for each in subjects},
         )
     )
+
+
+def came_outside_stripe() -> Payment:
+    payment: Payment = PaymentFactory(
+        checkout=None,
+        workspace=WorkspaceFactory(),
+        purpose=PURPOSE,
+        subject="1",
+        payment_intent_id=None,
+        amount_minor=4900,
+        currency="usd",
+        paid_at=utc_now(),
+        method="offline",
+        means="cash",
+        recorded_by="user:7",
+    )
+    Payment.objects.update(status="paid")
+    return payment
 
 
 class TestACheckoutsPage:
@@ -160,20 +184,7 @@ class TestRefundingWhatPaysForAPlace:
 
 class TestReversingMoneyThatCameOutsideStripe:
     def preview(self, what_happened: str) -> tuple[tuple[str, ...], str]:
-        payment = PaymentFactory(
-            checkout=None,
-            workspace=WorkspaceFactory(),
-            purpose=PURPOSE,
-            subject="1",
-            payment_intent_id=None,
-            amount_minor=4900,
-            currency="usd",
-            paid_at=utc_now(),
-            method="offline",
-            means="cash",
-            recorded_by="user:7",
-        )
-        Payment.objects.update(status="paid")
+        payment = came_outside_stripe()
         page = reverse("admin:billing_payment_reverse", args=[payment.pk])
         sent = {"what_happened": what_happened, "note": "It bounced"}
         answer = staff_of(payment.workspace).post(page, sent)
@@ -206,3 +217,77 @@ class TestReversingMoneyThatCameOutsideStripe:
         sentences, _ = self.preview("returned")
 
         assert sentences == ("49.00 USD no longer counts.", STANDS_ALONE)
+
+    def test_says_that_its_invoice_is_corrected_at_once(self) -> None:
+        payment = came_outside_stripe()
+        invoice = issue_invoice(payment=payment, buyer=Buyer("Kim Doe", "", "1 Main St", ""), now=utc_now())
+        page = reverse("admin:billing_payment_reverse", args=[payment.pk])
+        sent = {"what_happened": "unreceived", "note": "It bounced"}
+        client = staff_of(payment.workspace)
+
+        told = foreseen(client.post(page, sent))
+        answer = client.confirm(page, sent)
+        again = client.confirm(page, sent)
+
+        assert told[1] == f"A correction of invoice {invoice.number} follows at once."
+        assert said(answer) == ["49.00 USD no longer counts."]
+        assert "Reverse is no longer possible" in said(again)[-1]
+        assert Invoice.objects.get(corrects=invoice).amount_minor == -4900
+
+    @pytest.mark.parametrize("role", [Role.REVIEWER, Role.VIEWER])
+    def test_is_not_for_those_who_have_no_power_over_money(self, role: Role) -> None:
+        payment = came_outside_stripe()
+        page = reverse("admin:billing_payment_reverse", args=[payment.pk])
+
+        answer = StaffClient(workspace=payment.workspace, role=role).confirm(page, {"what_happened": "unreceived"})
+
+        assert answer.status_code == 403
+        assert Payment.objects.get().status == "paid"
+
+    def test_is_not_for_money_that_came_through_stripe(self) -> None:
+        payment = paid()
+        page = reverse("admin:billing_payment_reverse", args=[payment.pk])
+
+        answer = staff_of(payment.workspace).confirm(page, {"what_happened": "returned", "note": "Asked"})
+
+        assert "Reverse is no longer possible" in said(answer)[0]
+        assert Payment.objects.get().status == "paid"
+
+
+class TestTheCardsBesideMoney:
+    def test_say_what_it_is_about_and_which_documents_there_are(self) -> None:
+        pays_for_a_place()
+        payment = paid()
+        other = paid()
+        invoice, _ = (
+            issue_invoice(payment=each, buyer=Buyer("Kim Doe", "", "1 Main St", ""), now=utc_now())
+            for each in (payment, other)
+        )
+        client = staff_of(payment.workspace)
+        checkout = reverse("admin:billing_checkout_change", args=[payment.checkout_id])
+        document = reverse("admin:billing_invoice_change", args=[invoice.pk])
+        money = reverse("admin:billing_payment_change", args=[payment.pk])
+        refund = request_refund(
+            payment_id=payment.pk, amount_minor=1250, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
+        )
+        about = (f"Algebra for {payment.subject}", "", "What is paid for")
+        own = (str(payment), "Paid", "")
+
+        assert card(client, checkout, "What it is about") == [about]
+        assert card(client, money, "What it is about") == [about]
+        assert card(client, document, "What it is about") == [about, own]
+        page = reverse("admin:billing_refund_change", args=[refund.pk])
+        assert card(client, page, "What it is about") == [about, own]
+        assert card(client, money, "Invoices") == [(str(invoice), "Issued", "49.00 USD")]
+        assert card(client, document, "Other invoices of the payment") == []
+
+    def test_name_the_correction_of_an_invoice(self) -> None:
+        payment = came_outside_stripe()
+        invoice = issue_invoice(payment=payment, buyer=Buyer("Kim Doe", "", "1 Main St", ""), now=utc_now())
+        reverse_offline_payment(payment_id=payment.pk, is_returned=True, note="", actor=SYSTEM, now=utc_now())
+        correction = Invoice.objects.get(corrects=invoice)
+        client = staff_of(payment.workspace)
+
+        for shown, other, amount in ((invoice, correction, "-49.00 USD"), (correction, invoice, "49.00 USD")):
+            page = reverse("admin:billing_invoice_change", args=[shown.pk])
+            assert card(client, page, "Other invoices of the payment") == [(str(other), "Issued", amount)]

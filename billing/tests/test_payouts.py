@@ -2,7 +2,11 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
+from accounts.models import User, Workspace
+from accounts.states import Role
+from backoffice.tests.staff_client import StaffClient, card, listed, said
 from billing import payouts
 from billing.checkout import settle_checkout
 from billing.errors import PaymentProviderDown
@@ -133,3 +137,51 @@ class TestReadingPayouts:
             list_new_payouts(now=utc_now())
 
         assert not Payout.objects.exists()
+
+
+class TestThePages:
+    def superuser(self, workspace: Workspace) -> StaffClient:
+        client = StaffClient(workspace=workspace, role=Role.FINANCE)
+        User.objects.filter(pk=client.user.pk).update(is_superuser=True)
+        return client
+
+    def test_show_the_lines_and_read_them_again(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        world.sandbox.pay_out()
+        payout = read_all()
+        line = payout.lines.get()
+        client = self.superuser(payment.workspace)
+        page = reverse("admin:billing_payout_change", args=[payout.pk])
+        shown = [("49.00 USD", "", "Payment, 1.72 USD fee")]
+
+        answer = client.post(reverse("admin:billing_payout_read_again", args=[payout.pk]))
+
+        assert said(answer) == ["Lines read: 1."]
+        assert PayoutLine.objects.get() == line
+        assert card(client, page, "Lines") == shown
+        money = reverse("admin:billing_payment_change", args=[payment.pk])
+        assert card(client, money, "In Stripe's payouts") == shown
+        assert (
+            payout.stripe_id in client.get(reverse("admin:billing_payoutline_change", args=[line.pk])).content.decode()
+        )
+        (row,) = listed(client, reverse("admin:billing_payoutline_changelist"))
+        assert row[:4] == ["Payment", "49.00 USD", "1.72 USD", "47.28 USD"]
+
+    def test_read_again_no_payout_that_staff_made_by_hand(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        world.sandbox.pay_out()
+        payout = read_all()
+        Payout.objects.update(is_automatic=False)
+
+        answer = self.superuser(payment.workspace).post(reverse("admin:billing_payout_read_again", args=[payout.pk]))
+
+        assert "Read again is no longer possible" in said(answer)[0]
+
+    def test_of_payouts_are_for_superusers_alone(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        world.sandbox.pay_out()
+        payout = read_all()
+        owner = StaffClient(workspace=payment.workspace, role=Role.OWNER)
+
+        for button in ("change", "read_again"):
+            assert owner.get(reverse(f"admin:billing_payout_{button}", args=[payout.pk])).status_code in (403, 404)
