@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from .models import Consent, Guardianship, Lead, Learner, LearnerMerge, NameChange
 
@@ -27,8 +27,8 @@ class Belonging:
     """The rows of one model that belong to learners by one foreign key; `plural` is what staff pages call them.
 
     `lock(keep_id, drop_id)` locks what must be locked before any row of any app is moved. `find_clashes` returns a
-    sentence for each thing that both have and only one may: what it is, and what to do about it first. `drop_doubles`
-    deletes the rows that repeat what is already known about the learner who stays.
+    sentence for each thing that both have and only one may: what it is, and what to do about it first. `find_doubles`
+    returns the rows that repeat what is already known about the learner who stays, which are deleted instead of moved.
     """
 
     model: type[Model]
@@ -36,14 +36,20 @@ class Belonging:
     plural: str
     lock: Callable[[int, int], None] = _lock_nothing
     find_clashes: Callable[[int, int], list[str]] = _find_no_clash
-    drop_doubles: Callable[[int, int], None] = _lock_nothing
+    find_doubles: Callable[[int, int], QuerySet[Any]] | None = None
 
     def rows_of(self, learner_id: int) -> QuerySet[Any]:
         return self.model._default_manager.filter(**{self.field: learner_id}).order_by("pk")
 
+    def count_moving(self, keep_id: int, drop_id: int) -> int:
+        """Return how many rows `move` would give to the learner who stays."""
+        rows = self.rows_of(drop_id)
+        return (rows if self.find_doubles is None else rows.exclude(pk__in=self.find_doubles(keep_id, drop_id))).count()
+
     def move(self, keep_id: int, drop_id: int) -> list[int]:
         """Give the rows to the learner who stays; return their ids. They are locked one by one in key order."""
-        self.drop_doubles(keep_id, drop_id)
+        if self.find_doubles is not None:
+            self.find_doubles(keep_id, drop_id).delete()
         moved = list(self.rows_of(drop_id).select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
         self.model._default_manager.filter(pk__in=moved).update(**{self.field: keep_id})
         return moved
@@ -70,12 +76,12 @@ def belongings() -> list[Belonging]:
     return [*_registered, _GUARDIANSHIPS, _LEADS, _NAME_CHANGES, _CONSENTS]
 
 
-def _drop_double_guardianships(keep_id: int, drop_id: int) -> None:
+def _find_double_guardianships(keep_id: int, drop_id: int) -> QuerySet[Guardianship]:
     known = Guardianship.objects.filter(learner=keep_id).values("guardian")
-    Guardianship.objects.filter(learner=drop_id, guardian__in=known).delete()
+    return Guardianship.objects.filter(learner=drop_id, guardian__in=known)
 
 
-_GUARDIANSHIPS = Belonging(Guardianship, "learner", "guardians", drop_doubles=_drop_double_guardianships)
+_GUARDIANSHIPS = Belonging(Guardianship, "learner", "guardians", find_doubles=_find_double_guardianships)
 _LEADS = Belonging(Lead, "converted_to", "leads")
 
 
@@ -88,10 +94,12 @@ def _find_waiting_names(keep_id: int, drop_id: int) -> list[str]:
 _NAME_CHANGES = Belonging(NameChange, "learner", "changes of the name", find_clashes=_find_waiting_names)
 
 
-def _drop_double_consents(keep_id: int, drop_id: int) -> None:
-    """Drop consents that the same address gave about both learners."""
-    for purpose, address in Consent.objects.filter(learner=keep_id, ended_at=None).values_list("purpose", "address"):
-        Consent.objects.filter(learner=drop_id, purpose=purpose, address=address, ended_at=None).delete()
+def _find_double_consents(keep_id: int, drop_id: int) -> QuerySet[Consent]:
+    """Find the consents that the same address gave about both learners."""
+    known = Consent.objects.filter(
+        learner=keep_id, ended_at=None, purpose=OuterRef("purpose"), address=OuterRef("address")
+    )
+    return Consent.objects.filter(Exists(known), learner=drop_id, ended_at=None)
 
 
-_CONSENTS = Belonging(Consent, "learner", "consents", drop_doubles=_drop_double_consents)
+_CONSENTS = Belonging(Consent, "learner", "consents", find_doubles=_find_double_consents)

@@ -57,7 +57,7 @@ def foresee_merge(*, keep_id: int, drop_id: int) -> Foreseen:
     return Foreseen(
         keep=keep,
         drop=drop,
-        moving={each.plural: count for each in belongings() if (count := each.rows_of(drop_id).count())},
+        moving={each.plural: count for each in belongings() if (count := each.count_moving(keep_id, drop_id))},
         filled_in=_filled_in(keep, drop),
         takes_external_id=bool(drop.external_id and not keep.external_id),
         clashes=tuple(_find_clashes(keep, drop)),

@@ -16,7 +16,13 @@ from ..display import json_column, link_column
 from ..previews import Preview
 from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 
-_CALLED = {"phone": "phone", "grade_level": "grade level", "school": "school", "user_id": "account"}
+_CALLED = {
+    "phone": "phone",
+    "grade_level": "grade level",
+    "school": "school",
+    "address": "postal address",
+    "user_id": "account",
+}
 
 
 class MergeReasonForm(StaffForm):

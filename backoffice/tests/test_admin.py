@@ -12,7 +12,7 @@ from accounts.states import Role, TaskStatus
 from accounts.task_kinds import NO_ADDRESS, UNANSWERED, TaskKind, find_kind
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
 from backoffice.scoping import CappedPaginator
-from backoffice.tests.staff_client import StaffClient, said
+from backoffice.tests.staff_client import StaffClient, listed, said
 from core.clock import utc_now
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +59,18 @@ class TestCreatingAKey:
         assert text not in page + listed
         assert key.digest not in page + listed
         assert f"{key.prefix}…{key.last_four}" in page
+
+    def test_lists_whether_it_can_be_used(self, workspace: Workspace, owner: StaffClient) -> None:
+        now = utc_now()
+        states = {"Usable": {}, "Expired": {"expires_at": now}, "Revoked": {"revoked_at": now, "expires_at": now}}
+        for name, fields in states.items():
+            ApiKey.objects.filter(pk=make_key(workspace)[0].pk).update(name=name, **fields)
+        make_key(WorkspaceFactory())
+
+        rows = listed(owner, reverse("admin:accounts_apikey_changelist"))
+
+        assert sorted(name for name in states for row in rows if row.count(name) == 2) == sorted(states)
+        assert len(rows) == 3
 
     def test_refuses_a_workspace_of_others(self, owner: StaffClient) -> None:
         elsewhere = WorkspaceFactory()

@@ -132,8 +132,10 @@ class TestAnInvitation:
     def test_is_listed_with_its_state(self, staff: StaffClient, invitation: GuardianInvitation) -> None:
         listed = staff.get(reverse("admin:accounts_guardianinvitation_changelist")).content.decode()
 
+        page = reverse("admin:accounts_guardianinvitation_change", args=[invitation.pk])
         assert PARENT in listed
         assert "Pending" in listed
+        assert f"<title> {invitation.guardian}, {PARENT} | " in staff.get(page).content.decode()
 
     def test_is_sent_again_with_a_new_link(self, staff: StaffClient, invitation: GuardianInvitation) -> None:
         answer = staff.post(reverse("admin:accounts_guardianinvitation_send_again", args=[invitation.pk]))

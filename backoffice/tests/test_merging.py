@@ -1,5 +1,6 @@
 """Staff decide whether two learners are one person, knowing what the merge moves and what prevents it."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -8,16 +9,19 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts.learners import find_or_create_learner
-from accounts.models import Learner, LearnerMerge, StaffTask, Workspace
+from accounts.merging import foresee_merge
+from accounts.models import Consent, Learner, LearnerMerge, StaffTask, Workspace
 from accounts.states import Role
 from accounts.tests.factories import (
+    ConsentTextFactory,
     GuardianFactory,
     GuardianshipFactory,
     LearnerFactory,
     UserFactory,
     WorkspaceFactory,
 )
-from backoffice.tests.staff_client import StaffClient, said
+from backoffice.tests.staff_client import StaffClient, foreseen, said
+from core.clock import utc_now
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +105,73 @@ class TestTheTaskAboutTwins:
         ):
             assert sentence in page
         assert not LearnerMerge.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("kept", "dropped", "sentences"),
+        [
+            ({}, {"address": {"city": "Chicago"}}, ["Filled in: postal address."]),
+            ({}, {"phone": "555", "grade_level": "5"}, ["Filled in: phone, grade level."]),
+            ({"phone": "777"}, {"phone": "555"}, []),
+            ({"external_id": None}, {}, ["The external id S-2 moves as well."]),
+            (
+                {},
+                {"email": "kid@home.test"},
+                [
+                    "People who see the courses of Jane Doe only because the learner's address is kid@home.test no "
+                    "longer see them."
+                ],
+            ),
+        ],
+    )
+    def test_shows_what_the_one_who_stays_takes_over(
+        self,
+        admin: StaffClient,
+        twins: tuple[Learner, Learner],
+        kept: dict[str, Any],
+        dropped: dict[str, Any],
+        sentences: list[str],
+    ) -> None:
+        guardian = GuardianFactory(workspace=twins[0].workspace)
+        for each, fields in zip(twins, (kept, dropped), strict=True):
+            GuardianshipFactory(guardian=guardian, learner=each)
+            Learner.objects.filter(pk=each.pk).update(**fields)
+
+        told = foreseen(admin.post(task_url("merge_twins"), {"keep": twins[0].pk, "reason": "Same child"}))
+
+        assert told[2:] == ("Nothing has to move.", *sentences, "No mail is sent.")
+
+    @pytest.mark.parametrize(
+        ("address", "ended_at", "moving"),
+        [
+            ("pat@home.test", None, 1),
+            ("pat@home.test", dt.datetime(2026, 3, 1, tzinfo=dt.UTC), 2),
+            ("sam@home.test", None, 2),
+        ],
+    )
+    def test_moves_and_counts_no_consent_that_the_one_who_stays_has(
+        self,
+        admin: StaffClient,
+        twins: tuple[Learner, Learner],
+        address: str,
+        ended_at: dt.datetime | None,
+        moving: int,
+    ) -> None:
+        text = ConsentTextFactory(workspace=twins[0].workspace)
+        given = {"workspace": text.workspace, "text": text, "purpose": text.purpose, "way": "form"}
+        end = {"ended_at": ended_at, "end": "withdrawn" if ended_at else ""}
+        Consent.objects.create(learner=twins[0], address=address, **given, **end)
+        theirs = Consent.objects.create(learner=twins[1], address="pat@home.test", **given)
+        ended = {"ended_at": utc_now(), "end": "withdrawn"}
+        Consent.objects.create(learner=twins[1], address="pat@home.test", **given, **ended)
+
+        planned = foresee_merge(keep_id=twins[0].pk, drop_id=twins[1].pk)
+        admin.confirm(task_url("merge_twins"), {"keep": twins[0].pk, "reason": "Same child"})
+
+        moved = LearnerMerge.objects.get().moved
+        assert planned.moving == {"consents": moving}
+        assert len(moved["consents"]) == moving
+        assert Consent.objects.filter(pk=theirs.pk, learner=twins[0]).exists() == (moving == 2)
+        assert Consent.objects.filter(learner=twins[0]).count() == 1 + moving
 
     def test_is_done_by_the_merge(self, admin: StaffClient, twins: tuple[Learner, Learner]) -> None:
         keep, drop = twins
@@ -261,6 +332,7 @@ class TestTheLists:
         assert list(page.context["cl"].queryset) == [twins[0]]
 
     def test_of_merges_tell_who_did_what_and_why(self, admin: StaffClient, twins: tuple[Learner, Learner]) -> None:
+        Learner.objects.filter(pk=twins[1].pk).update(first_name="Janet")
         listed = text_of(admin.get(reverse("admin:accounts_learnermerge_changelist")))
         page = text_of(admin.get(reverse("admin:accounts_learnermerge_change", args=[LearnerMerge.objects.get().pk])))
 
@@ -269,6 +341,7 @@ class TestTheLists:
             assert str(admin.user) in text
             assert f"user:{admin.user.pk}" not in text
             assert f'href="{learner_url(twins[0])}"' in text
+        assert "Janet Doe merged into Jane Doe" in page
 
     def test_of_choices_offer_no_merged_learner(self, admin: StaffClient, twins: tuple[Learner, Learner]) -> None:
         found = admin.get(

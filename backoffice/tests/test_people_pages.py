@@ -12,7 +12,7 @@ from accounts.tests.factories import GuardianshipFactory, LeadFactory, LearnerFa
 from core.actors import Actor
 from core.clock import utc_now
 
-from .staff_client import StaffClient, as_shown, said
+from .staff_client import StaffClient, as_shown, listed, said
 
 pytestmark = pytest.mark.django_db
 
@@ -137,3 +137,41 @@ class TestALearnerWhoIsNotThere:
         answer = manager.get(reverse("admin:accounts_learner_change", args=[named]))
 
         assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
+
+
+class TestTheListOfNames:
+    def test_tells_what_became_of_each_wish(self, manager: StaffClient, workspace: Workspace, asked: Learner) -> None:
+        address = reverse("admin:accounts_namechange_changelist")
+        elsewhere = LearnerFactory()
+        ask_for_name(learner_id=elsewhere.pk, first_name="Al", last_name="Ode", actor=Actor("user", 7), now=utc_now())
+        before = listed(manager, address)
+        manager.confirm(page(asked, "accept_name"))
+        ask_for_name(learner_id=asked.pk, first_name="Zo", last_name="Weber", actor=Actor("user", 7), now=utc_now())
+        manager.post(page(asked, "decline_name"), {"note": "Send us the document"})
+
+        after = listed(manager, address)
+
+        assert [row[:3] for row in before] == [["Marina Mos", "Zofia Weber", "Pending"]]
+        assert [row[:3] for row in after] == [
+            ["Zofia Weber", "Zo Weber", "Declined"],
+            ["Marina Mos", "Zofia Weber", "Applied"],
+        ]
+
+
+class TestTheStoryOfALearner:
+    def told(self, manager: StaffClient, learner: Learner) -> list[tuple[str, str, str]]:
+        lines = [line.happening for line in manager.get(page(learner)).context["story"].lines]
+        return [(line.title, str(line.note), line.by) for line in lines]
+
+    def test_tells_names_and_edits_and_by_whom(self, manager: StaffClient, asked: Learner) -> None:
+        other = LearnerFactory(workspace=asked.workspace)
+        before = self.told(manager, asked)
+        manager.post(page(asked, "decline_name"), {"note": "Send us the document"})
+
+        told = self.told(manager, asked)
+
+        by = f"user:{manager.user.pk}"
+        assert ("Name change requested: Marina Mos to Zofia Weber", "", "user:7") in before
+        assert ("Name change declined: Marina Mos to Zofia Weber", "Send us the document", by) in told
+        assert ("Edited in the back office", "Leave the name", by) in told
+        assert self.told(manager, other) == []
