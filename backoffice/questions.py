@@ -1,5 +1,6 @@
 """The page on which a button asks before it acts, with a preview of what it will do."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ CONFIRM = "_confirm"
 CHANGE = "_change"
 Foresee = Callable[[Any, Any], Preview]  # for a row, or for None if there is none yet, and the valid form
 ForeseeAll = Callable[[Sequence[Any], Any], Preview]  # for the rows for which it is possible
+
+
+def _field_named(name: str) -> str:
+    """Return how forms write the name of a field in the API: `course_id` for `courseId`."""
+    return re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,8 @@ class Question:
             return self._refuse(form, refusal)
 
     def _refuse(self, form: Any, refusal: DomainError) -> HttpResponse:
-        faults = {fault.field: fault.detail for fault in refusal.errors if fault.field in form.fields}
+        named = {_field_named(fault.field): fault.detail for fault in refusal.errors}
+        faults = {name: detail for name, detail in named.items() if name in form.fields}
         for name, detail in faults.items():
             form.add_error(name, detail)
         if not faults:

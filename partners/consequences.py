@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from enrollments.emails import addresses_about, hears_from_us
 
-from .groups import are_satisfied, find_needless, find_startable
+from .groups import are_satisfied, find_needless, find_startable, refuse_repeated
 from .models import Certificate, EnrollmentStep, Provider
 from .states import Adapter, PartnerStepStatus
 
@@ -37,9 +37,10 @@ def tell_completion(step: EnrollmentStep) -> list[str]:
 
 
 def tell_reassignment(step: EnrollmentStep, *, provider: Provider, course_id: str) -> list[str]:
-    """Say what replaces the step, and what follows."""
+    """Say what replaces the step, and what follows. Raises Invalid for a course that the learner has there already."""
     steps = _way_of(step)
     placed = _another(step, provider=provider, course_id=course_id or step.course)
+    refuse_repeated(steps, provider=provider, course=placed.course)
     steps = [placed if each.pk == step.pk else each for each in steps]
     told = [f"{placed.course} at {provider} stands in the place of {step.course} at {step.provider}."]
     return [*told, *_tell_leaving(step), *_tell_settled(steps), *_tell_pause(provider)]

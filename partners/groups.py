@@ -6,7 +6,9 @@ The groups of a sequence are completed in order: a group begins once the previou
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from .models import EnrollmentStep
+from core.errors import invalid_field
+
+from .models import EnrollmentStep, Provider
 from .states import DONE, NOT_BEGUN, GroupRule, PartnerStepStatus
 
 
@@ -51,3 +53,11 @@ def _groups(steps: Sequence[EnrollmentStep]) -> Iterator[list[EnrollmentStep]]:
     """Yield the steps by group, in order."""
     for _, group in groupby(steps, key=lambda step: step.item.group_id):
         yield list(group)
+
+
+def refuse_repeated(steps: Sequence[EnrollmentStep], *, provider: Provider, course: str) -> None:
+    """Raise Invalid if one of the steps is this course at this partner."""
+    for each in steps:
+        if (each.provider_id, each.course) == (provider.pk, course):
+            remedy = f"Step {each.sequence_order} is that course already: choose another partner or course."
+            raise invalid_field("courseId", "repeated", remedy)

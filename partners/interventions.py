@@ -17,7 +17,7 @@ from enrollments.lifecycle import resume_participation
 from enrollments.states import ParticipationStatus
 
 from .errors import StepNotReopenable
-from .groups import are_satisfied
+from .groups import are_satisfied, refuse_repeated
 from .history import change_step
 from .locks import lock_step
 from .models import EnrollmentStep, Provider
@@ -77,10 +77,7 @@ def reassign_step(
     if provider is None:
         raise invalid_field("partner", "not_found", f"There is no partner {partner} in this workspace.")
     course = course_id or step.course
-    for each in steps:
-        if (each.provider_id, each.course) == (provider.pk, course):
-            remedy = f"Step {each.sequence_order} is that course already: choose another partner or course."
-            raise invalid_field("courseId", "repeated", remedy)
+    refuse_repeated(steps, provider=provider, course=course)
     change_step(step, "withdraw", actor=actor, reason=why, now=now)
     placed = _replace(step, provider=provider, course=course, now=now)
     settle(_on_the_way(steps, step, placed), actor=actor, now=now)

@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 # An offset clear of the positions that the steps get.
 _ASIDE = 10_000
 
+NO_PARTNERS = "The program has no partners any more, so there is no version to move to."
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -82,8 +84,11 @@ def plan_move(steps: Sequence[EnrollmentStep], items: Sequence[SequenceItem]) ->
 
 
 def check_version(sequence: PartnerSequence | None, version: int) -> PartnerSequence:
-    """Return the program's current sequence, if it is this version; raises SequenceChanged if it is another one."""
-    if sequence is None or sequence.version != version:
+    """Return the program's current sequence, if it is this version; raises SequenceChanged if it is another one, or if
+    there is none."""
+    if sequence is None:
+        raise SequenceChanged(NO_PARTNERS)
+    if sequence.version != version:
         raise SequenceChanged(f"Version {version} is not the present one of this program: look at it again.")
     return sequence
 

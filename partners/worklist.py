@@ -185,7 +185,7 @@ def _read(file: IO[bytes]) -> Iterator[Told]:
     first, header = next(rows, (1, []))
     names = [cell.strip().lower() for cell in header]
     if missing := [name for name in NEEDED if name not in names]:
-        raise UnreadableFile(first, f"The columns {', '.join(missing)} are missing. Keep the header of the worklist.")
+        raise UnreadableFile(first, f"Missing in the header: {', '.join(missing)}. Keep the header of the worklist.")
     for line, cells in rows:
         row = {name: cell.strip() for name, cell in zip(names, cells, strict=False)}
         if row.get("result"):

@@ -9,7 +9,7 @@ from backoffice.previews import Preview, tell_number, tell_numbers
 
 from ..consequences import ALL_IS_DONE, mails_about, tell_reassignment
 from ..models import EnrollmentStep, PartnerSequence, Provider
-from ..moving import Move, check_version, foresee_move
+from ..moving import NO_PARTNERS, Move, check_version, foresee_move
 from ..moving import foresee_moves as plan_moves
 from ..queries import get_active_sequence
 
@@ -62,11 +62,16 @@ def present_sequence(step: EnrollmentStep) -> PartnerSequence | None:
     return get_active_sequence(program_id=step.enrollment.instance.program_id)
 
 
-def foresee(step: EnrollmentStep, form: StaffForm) -> Preview:
+def asked_version(step: EnrollmentStep, form: StaffForm) -> int:
+    """Return the version that was shown, or else the current one; 0 if there is none."""
     sequence = present_sequence(step)
-    if sequence is None:
-        return Preview(("The program has no partners any more, so there is no version to move to.",))
-    check_version(sequence, form.cleaned_data["version"] or sequence.version)
+    version: int = form.cleaned_data["version"] or (sequence.version if sequence is not None else 0)
+    return version
+
+
+def foresee(step: EnrollmentStep, form: StaffForm) -> Preview:
+    """Preview what the learner keeps, gets, and loses. Raises SequenceChanged."""
+    sequence = check_version(present_sequence(step), asked_version(step, form))
     move = foresee_move(enrollment_id=step.enrollment_id, sequence=sequence)
     told = [f"{step.enrollment.person} moves to version {sequence.version}."]
     told += [f"Carries over: {each.course} at {each.provider} ({each.get_status_display()})." for each, _ in move.kept]
@@ -89,7 +94,7 @@ def foresee_moves(steps: Sequence[EnrollmentStep], form: StaffForm) -> Preview:
             *tell_moves(moves.values()),
         ),
         mails=mails_of(moves.values()),
-        refused=("The program has no partners any more, so there is no version to move to.",) * len(without),
+        refused=(NO_PARTNERS,) * len(without),
     )
 
 

@@ -41,12 +41,12 @@ from .step_forms import (
     MoveForm,
     ReassignForm,
     WhyForm,
+    asked_version,
     foresee,
     foresee_moves,
     foresee_reassignment,
     foresee_retries,
     foreseen,
-    present_sequence,
 )
 
 register_subject("partner_step", EnrollmentStep)
@@ -313,10 +313,9 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         ),
     )
     def move(self, request: HttpRequest, step: EnrollmentStep, form: StaffForm) -> str:
-        sequence = present_sequence(step)
         moved = move_learner(
             enrollment_id=step.enrollment_id,
-            version=form.cleaned_data["version"] or (sequence.version if sequence else 0),
+            version=asked_version(step, form),
             reason=form.cleaned_data["reason"],
             actor=actor_of(request),
             now=utc_now(),

@@ -75,7 +75,7 @@ class TestAFileOfResults:
         ("text", "told"),
         [
             ("", "The submitted file is empty."),
-            ("step,outcome\n", "The columns result are missing."),
+            ("step,outcome\n", "Missing in the header: result."),
             ("step,result\n" + "nobody,accepted\n" * 1001, "1,000 are taken at once"),
             ("x" * 5_000_001, "The file is larger than 5 MB."),
         ],
