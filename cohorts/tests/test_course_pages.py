@@ -79,13 +79,13 @@ class TestTheListOfSessions:
     def test_shows_class_teacher_seats_and_zone(self, workspace: Workspace, reviewer: StaffClient) -> None:
         buy_on_rows(cohort_in(workspace, options=(1, 1)))
         first, second = ClassSession.objects.select_related("group_class").order_by("starts_at")
-        GroupClass.objects.filter(pk=first.group_class_id).update(teacher="Ms. Hart")
+        GroupClass.objects.filter(pk=first.group_class_id).update(teacher="Ms. Stone")
 
         rows = listed(reviewer, list_of("classsession"))
 
         assert rows == [
             [meeting_time(second), second.group_class.name, "—", "1 of 10", "America/Chicago"],
-            [meeting_time(first), first.group_class.name, "Ms. Hart", "1 of 10", "America/Chicago"],
+            [meeting_time(first), first.group_class.name, "Ms. Stone", "1 of 10", "America/Chicago"],
         ]
 
 
@@ -218,12 +218,12 @@ class TestAClass:
         assert before.starts_at - after.starts_at == dt.timedelta(hours=moves)
 
     def test_is_listed_with_its_week(self, manager: StaffClient, workspace: Workspace) -> None:
-        made = GroupClassFactory(workspace=workspace, name="Tuesdays", teacher="Ms. Hart")
+        made = GroupClassFactory(workspace=workspace, name="Tuesdays", teacher="Ms. Stone")
         GroupClassFactory()
 
         rows = listed(manager, list_of("groupclass"))
 
-        assert [row[:4] for row in rows] == [["Tuesdays", weekly_time(made), "Ms. Hart", "10"]]
+        assert [row[:4] for row in rows] == [["Tuesdays", weekly_time(made), "Ms. Stone", "10"]]
         assert rows[0][1] == "Tuesdays, 5:00 PM to 6:00 PM, America/Chicago"
 
     def test_is_saved_on_its_page(self, manager: StaffClient, workspace: Workspace) -> None:
