@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from ..models import EligibilityVerdict
+from ..states import VerdictOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,14 @@ def list_checks(verdict: EligibilityVerdict | None) -> list[Check]:
     """Return the criteria in the words that staff wrote for families, without expressions and inputs."""
     if verdict is None:
         return []
-    return [_check(answer["name"], answer["answer"], answer["reason"]) for answer in verdict.answers]
+    is_asked = verdict.outcome == VerdictOutcome.UNDECIDED
+    return [_check(answer["name"], answer["answer"], answer["reason"], is_asked=is_asked) for answer in verdict.answers]
 
 
-def _check(name: str, answer: bool | None, reason: str) -> Check:
-    if answer is None:
+def _check(name: str, answer: bool | None, reason: str, *, is_asked: bool) -> Check:
+    """Staff are asked only about a verdict that is undecided (`is_asked`)."""
+    if answer is not None:
+        return Check(answer, reason or name)
+    if is_asked:
         return Check(None, _("%(criterion)s could not be checked yet; somebody looks at it") % {"criterion": name})
-    return Check(answer, reason or name)
+    return Check(None, _("%(criterion)s could not be checked") % {"criterion": name})
