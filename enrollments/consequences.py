@@ -5,6 +5,8 @@ the one place for every button that does so.
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
+from django.db import models
+
 from backoffice.previews import tell_number, tell_numbers, tell_sums
 from billing.balance import find_refundable, refundable_minor
 from billing.consequences import tell_end_of_checkout, tell_refund
@@ -27,7 +29,7 @@ from .models import (
 )
 from .receipts import find_payments
 from .sellers import tell_end_of_holdings
-from .states import ENDED_ELIGIBILITY, HELD_SEATS, LIVE_DECISIONS, PAID, PURPOSE
+from .states import GOING_ON, HELD_SEATS, PAID, PURPOSE
 
 # For families that hear nothing when they leave; a payer, or who is offered the freed place, may get a mail.
 NO_MAIL_TO_FAMILY = "The family gets no mail about the end."
@@ -51,6 +53,10 @@ def tell_freed(enrollment: Enrollment, *, now: dt.datetime, held: Iterable[SeatA
     return told
 
 
+def tell_seats(number: int) -> str:
+    return f"{number:,} seat{'' if number == 1 else 's'}"
+
+
 def tell_freed_seat(seat: SeatAssignment) -> str:
     """Say how many seats are left afterwards."""
     allocation = seat.allocation
@@ -71,7 +77,7 @@ def tell_total(allocation: DistrictSeatAllocation, *, total_seats: int, is_activ
     """Say how many seats there would be, and how many of them would be left."""
     held = allocation.reserved_seats + allocation.used_seats
     before = f" instead of {allocation.total_seats:,}" if total_seats != allocation.total_seats else ", as before"
-    told = [f"{allocation}: {total_seats:,} seats{before}; {held:,} of them are held and {total_seats - held:,} left."]
+    told = [f"{allocation}: {tell_seats(total_seats)}{before}; {held:,} held and {total_seats - held:,} left."]
     if not is_active:
         told.append("No more seats are taken, until it is active again. Whoever holds one keeps it.")
     return told
@@ -81,7 +87,7 @@ def tell_seats_added(
     district: District, *, instance: ProgramInstance | None, total_seats: int, seat_price: Money | None
 ) -> list[str]:
     """Say how many seats a district gets in addition to those it has, and what they cost."""
-    told = [f"{district} gets {total_seats:,} seats for {instance or 'any program'}."]
+    told = [f"{district} gets {tell_seats(total_seats)} for {instance or 'any program'}."]
     present = DistrictSeatAllocation.objects.filter(district=district, is_active=True)
     left = sum(allocation.available_seats for allocation in present)
     if present:
@@ -130,28 +136,19 @@ def _tell_money(enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime) 
 
 def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
     """Return the enrollment that a payment funds, for staff who consider refunding it."""
-    funded = EnrollmentDecision.objects.filter(payment=payment_id, status__in=LIVE_DECISIONS)
-    decision = (
-        funded.exclude(enrollment__eligibility_status__in=ENDED_ELIGIBILITY)
-        .filter(enrollment__deleted_at__isnull=True)
-        .select_related("learner", "instance__program", "enrollment")
-        .first()
-    )
-    if decision is None:
-        return None
-    freed = [
-        *tell_freed(decision.enrollment, now=now),
-        *tell_mail_about_end(decision.enrollment, payment_id),
-    ]
-    return Stake(str(decision.learner), f"the enrollment in {decision.instance.full_title}", tuple(freed))
+    return _find_stake(models.Q(decisions__payment=payment_id), payment_id, now)
 
 
 def find_stake_of_offline_payment(payment_id: int, now: dt.datetime) -> Stake | None:
     """Return the enrollment that a payment outside of Stripe pays for, for staff who consider reversing it."""
     subject = Payment.objects.filter(pk=payment_id).values_list("subject", flat=True).get()
-    found = (
-        Enrollment.objects.current().filter(pk=key_of(subject)).select_related("learner", "instance__program").first()
-    )
+    return _find_stake(models.Q(pk=key_of(subject)), payment_id, now)
+
+
+def _find_stake(is_funded: models.Q, payment_id: int, now: dt.datetime) -> Stake | None:
+    """A completed enrollment is at stake too: it ends when its money goes back, or is unpaid again."""
+    going_on = Enrollment.objects.kept().filter(is_funded, eligibility_status__in=GOING_ON)
+    found = going_on.select_related("learner", "lead", "instance__program").first()
     if found is None:
         return None
     freed = [*tell_freed(found, now=now), *tell_mail_about_end(found, payment_id)]

@@ -13,7 +13,7 @@ from notifications.wording import is_switched_off
 
 from ..allocations.holders import why_unsuited
 from ..allocations.renewal import RenewalPlan, plan_renewals
-from ..consequences import tell_end_of_many
+from ..consequences import tell_end_of_many, tell_seats
 from ..emails import find_hearers
 from ..letters import APPROVED, REJECTED, SUBMITTED
 from ..models import DistrictSeatAllocation, Enrollment, SeatAssignment
@@ -72,9 +72,9 @@ def foresee_transfers(seats: Sequence[SeatAssignment], form: StaffForm) -> Previ
         else:
             moved.append(seat)
             there.add(seat.learner_id)
-    sentences = [f"{target} has {left - len(moved):,} seats left then."]
+    sentences = [f"{target} has {tell_seats(left - len(moved))} left then."]
     sentences += [
-        f"{allocation} has {allocation.available_seats + number:,} seats left then."
+        f"{allocation} has {tell_seats(allocation.available_seats + number)} left then."
         for allocation, number in Counter(seat.allocation for seat in moved).items()
     ]
     return Preview(tuple(sentences), refused=tuple(refused))

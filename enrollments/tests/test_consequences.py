@@ -45,7 +45,7 @@ class TestATotal:
         )
 
         assert told == (
-            f"{allocation}: 10 seats instead of 3; 2 of them are held and {changed.available_seats} left.",
+            f"{allocation}: 10 seats instead of 3; 2 held and {changed.available_seats} left.",
             "No more seats are taken, until it is active again. Whoever holds one keeps it.",
         )
 
@@ -66,6 +66,24 @@ class TestATotal:
             "At 25.00 USD a seat that is 300.00 USD.",
         )
         assert sum(each.available_seats for each in DistrictSeatAllocation.objects.all()) == 4 + 12
+
+    def test_that_stays_and_is_active_is_told_without_a_warning(self) -> None:
+        allocation = seats(WorkspaceFactory(), total=1)
+
+        assert foresee_total(allocation, answers(total_seats=1, is_active=True)).sentences == (
+            f"{allocation}: 1 seat, as before; 0 held and 1 left.",
+        )
+
+    def test_of_the_first_seat_is_told_without_those_of_others_or_switched_off_and_without_a_price(self) -> None:
+        district = DistrictFactory(name="Cedar")
+        off = seats(district.workspace, total=4, tenant_id=district.tenant_id)
+        update_allocation(allocation_id=off.pk, is_active=False, actor=STAFF, now=utc_now())
+        seats(district.workspace, total=7, tenant_id=DistrictFactory(workspace=district.workspace).tenant_id)
+        instance = InstanceFactory(workspace=district.workspace)
+        asked = {"valid_from": None, "valid_until": None, "district": district, "instance": instance, "total_seats": 1}
+        form: Any = SimpleNamespace(cleaned_data=asked, price_of_seat=lambda: None)
+
+        assert foresee_seats_added(None, form).sentences == (f"Cedar gets 1 seat for {instance}.",)
 
 
 class TestTransfers:
