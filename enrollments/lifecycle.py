@@ -68,16 +68,19 @@ def evaluate_enrollment(
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
     is_eligible: bool | None = None,
+    is_family_told: bool = True,
     now: dt.datetime,
 ) -> Enrollment:
     """Decide whether a candidate is eligible, by the instance's rules or by a person's decision, `is_eligible`.
 
     A decision against the candidate needs a `reason`, which the family reads; one in favor needs a `note` for
     colleagues. An eligible enrollment may become ineligible again. If the rules can't be evaluated, the enrollment
-    stays as it is and staff get a task. Raises StatusMoved, TransitionNotAllowed, Invalid.
+    stays as it is and staff get a task. The family is mailed the outcome unless `is_family_told` is off. Raises
+    StatusMoved, TransitionNotAllowed, Invalid.
     """
     enrollment = lock_enrollment(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
+    journal.is_answered = not is_family_told
     if is_eligible is None:
         verdict = assess(instance=enrollment.instance, facts=Facts(enrollment, now=now))
     else:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from django.db import transaction
 
@@ -29,7 +30,19 @@ from .candidates import Candidate, read_candidate
 from .known import follow_policy_together, leave
 from .locks import lock_everybody
 from .options import Options
-from .outcome import ENDING, IMPORTED, SKIPPED, UPDATED, Batch, fail, keep, person_key, undoing, undone_if
+from .outcome import (
+    ENDING,
+    IMPORTED,
+    SKIPPED,
+    UPDATED,
+    Batch,
+    fail,
+    fold_repeated,
+    keep,
+    person_key,
+    undoing,
+    undone_if,
+)
 from .reading import Record
 
 
@@ -39,7 +52,7 @@ def import_batch(job: ImportJob, records: Sequence[Record], *, now: dt.datetime)
     batch = Batch(job, instance, Options(**job.options), Actor.read(job.actor), now)
     with undone_if(job.stage == ImportStage.REHEARSAL):
         enroll_candidates(batch, list(_read(batch, records)))
-    insert_many(batch.kept)
+    insert_many(fold_repeated(job, batch.kept))
     insert_many(batch.faults)
     return batch
 
@@ -187,24 +200,32 @@ def _enroll_one(batch: Batch, candidate: Candidate) -> None:
     if candidate.line in batch.repeated:
         _follow_policy(batch, candidate, _repeated())
         return
+    with _refusals_kept(batch, candidate):
+        try:
+            with transaction.atomic():
+                enrollment = create_enrollment(
+                    workspace_id=batch.job.workspace_id,
+                    instance_id=batch.instance.pk,
+                    identification=candidate.identification,
+                    details=candidate.details,
+                    actor=batch.actor,
+                    now=batch.now,
+                )
+                person = _person_of(batch, enrollment)
+                if _is_rehearsed_before(batch, person):
+                    raise _repeated()
+                if batch.options.evaluate:
+                    enrollment = _evaluate(batch, enrollment)
+            keep(batch, candidate, IMPORTED, enrollment, person=person)
+        except AlreadyEnrolled as refusal:
+            _follow_policy(batch, candidate, refusal)
+
+
+@contextmanager
+def _refusals_kept(batch: Batch, candidate: Candidate) -> Iterator[None]:
+    """Report what a use case refuses as a fault of the line; the database being busy fails the whole batch."""
     try:
-        with transaction.atomic():
-            enrollment = create_enrollment(
-                workspace_id=batch.job.workspace_id,
-                instance_id=batch.instance.pk,
-                identification=candidate.identification,
-                details=candidate.details,
-                actor=batch.actor,
-                now=batch.now,
-            )
-            person = _person_of(batch, enrollment)
-            if _is_rehearsed_before(batch, person):
-                raise _repeated()
-            if batch.options.evaluate:
-                enrollment = _evaluate(batch, enrollment)
-        keep(batch, candidate, IMPORTED, enrollment, person=person)
-    except AlreadyEnrolled as refusal:
-        _follow_policy(batch, candidate, refusal)
+        yield
     except Unavailable:
         raise
     except DomainError as refusal:
@@ -256,7 +277,12 @@ def _update(batch: Batch, candidate: Candidate, cuid: str) -> None:
 
 
 def _evaluate(batch: Batch, enrollment: Enrollment) -> Enrollment:
-    evaluated = evaluate_enrollment(enrollment_id=enrollment.pk, actor=batch.actor, now=batch.now)
+    evaluated = evaluate_enrollment(
+        enrollment_id=enrollment.pk,
+        actor=batch.actor,
+        is_family_told=batch.options.tell_families,
+        now=batch.now,
+    )
     status = evaluated.eligibility_status
     batch.verdicts["undecided" if status == EligibilityStatus.CANDIDATE else str(status)] += 1
     return evaluated

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.models import Learner
-from core.errors import FieldError
+from core.errors import FieldError, Invalid
 from events.publishing import publish
 
 from ..changes import merged
@@ -50,7 +50,10 @@ def follow_policy_together(batch: Batch, known: Mapping[int, tuple[Candidate, Le
         if enrollment is None:
             continue
         if batch.options.on_duplicate == DuplicatePolicy.UPDATE:
-            changes.append(_change_of(batch, candidate, enrollment))
+            try:
+                changes.append(_change_of(batch, candidate, enrollment))
+            except Invalid as refusal:  # with what is known already it comes to too much
+                fail(batch, candidate.line, refusal.errors)
         else:
             leave(batch, candidate, already_enrolled(enrollment, batch.instance))
     _write(batch, [change for change in changes if change.before])

@@ -106,6 +106,34 @@ def keep(
     )
 
 
+def fold_repeated(job: ImportJob, rows: Sequence[ImportedRow]) -> list[ImportedRow]:
+    """Return the rows to insert. An enrollment that the import made, or changed, before has a row, which is brought up
+    to date instead: undoing then deletes it, or brings back what was there before the first change.
+    """
+    changed = [row.enrollment_id for row in rows if row.before is not None and _is_foldable(row)]
+    if not changed:
+        return list(rows)
+    known = [row for row in ImportedRow.objects.filter(job=job, enrollment__id__among=changed) if _is_foldable(row)]
+    first = {row.enrollment_id: row for row in known}
+    new = []
+    for row in rows:
+        earlier = first.setdefault(row.enrollment_id, row) if _is_foldable(row) else row
+        if earlier is row:
+            new.append(row)
+            continue
+        earlier.written_at = row.written_at
+        if earlier.before is not None and row.before is not None:
+            metadata = row.before.get("metadata", {}) | earlier.before.get("metadata", {})
+            earlier.before = row.before | earlier.before | ({"metadata": metadata} if metadata else {})
+    ImportedRow.objects.bulk_update(known, ["before", "written_at"])
+    return new
+
+
+def _is_foldable(row: ImportedRow) -> bool:
+    """An exit that a roster planned is withdrawn by itself."""
+    return row.enrollment_id is not None and "exit" not in (row.before or {})
+
+
 def person_key(batch: Batch, learner: Learner) -> str:
     """Return a key that stays the same between the batches of a rehearsal, which creates its new learners anew. A
     roster has the same learners in several instances, so their external ids identify them.

@@ -53,7 +53,8 @@ class ImportedRow(models.Model):
     """What an import did with a line: a new enrollment, or an enrollment that it changed. A roster's row may have
     created or changed a district, a guardian, or a learner instead, which `subject` names, as in `learner:12`.
 
-    Invariant: one per line of a file of an import; only the files of a roster have names. `before` holds the previous
+    Invariant: at most one per line of a file of an import, and one per enrollment that it made or changed, whose first
+    line it names, besides the exits that it planned; only the files of a roster have names. `before` holds the previous
     values of the details that it changed; it is empty for a new enrollment. The import can be undone as long as
     `written_at` is when the enrollment last changed. A rehearsal has no enrollment to refer to, and stores `person` so
     that nobody is counted twice.

@@ -9,7 +9,7 @@ from core.rows import insert_many
 
 from ...models import ImportJob
 from ..options import Options
-from ..outcome import undone_if
+from ..outcome import fold_repeated, undone_if
 from ..reading import Record
 from .classes import match_classes
 from .enrolling import end_enrollments, enroll_students
@@ -26,7 +26,7 @@ def import_roster_batch(job: ImportJob, records: Sequence[Record], *, now: dt.da
     with undone_if(batch.is_rehearsal):
         for kind, found in groupby(records, key=_kind_of):
             _WRITES[kind](batch, list(found))
-    insert_many(batch.kept)
+    insert_many(fold_repeated(job, batch.kept))
     insert_many(batch.faults)
     return batch
 
