@@ -108,7 +108,9 @@ def _is_rehearsed(job: ImportJob) -> bool:
 def foresee_import(job: ImportJob, form: StaffForm) -> Preview:
     """Preview what the rehearsal found."""
     is_mailed = job.options["evaluate"] and job.options["tell_families"]
-    return Preview(describe(job), mails="Families are mailed what was found." if is_mailed else "No mail is sent.")
+    return Preview(
+        describe(job, now=utc_now()), mails="Families are mailed what was found." if is_mailed else "No mail is sent."
+    )
 
 
 def foresee_undo(job: ImportJob, form: StaffForm) -> Preview:
@@ -240,7 +242,7 @@ def rehearsal_of_import(request: HttpRequest, job: ImportJob) -> Card:
             empty="This was not a rehearsal: the outcome of its rows is shown above.",
             wide=True,
         )
-    rows = [Neighbor(title=sentence) for sentence in describe(job)] if job.is_finished else []
+    rows = [Neighbor(title=sentence) for sentence in describe(job, now=utc_now())] if job.is_finished else []
     return Card("What the import would do", rows, empty="The rehearsal is still running.", wide=True)
 
 

@@ -110,7 +110,7 @@ def fold_repeated(job: ImportJob, rows: Sequence[ImportedRow]) -> list[ImportedR
     """Return the rows to insert. An enrollment that the import made, or changed, before has a row, which is brought up
     to date instead: undoing then deletes it, or brings back what was there before the first change.
     """
-    changed = [row.enrollment_id for row in rows if row.before is not None and _is_foldable(row)]
+    changed = [row.enrollment_id or 0 for row in rows if row.before is not None and _is_foldable(row)]
     if not changed:
         return list(rows)
     known = [row for row in ImportedRow.objects.filter(job=job, enrollment__id__among=changed) if _is_foldable(row)]

@@ -2,7 +2,9 @@
 which seats, places, and money it would take if everybody eligible enrolled.
 """
 
-from django.db.models import F, Sum
+import datetime as dt
+
+from django.db.models import Q
 
 from core.money import Money
 
@@ -14,7 +16,7 @@ from .options import Options
 from .outcome import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 
 
-def describe(job: ImportJob) -> tuple[str, ...]:
+def describe(job: ImportJob, *, now: dt.datetime) -> tuple[str, ...]:
     """Return one sentence for each thing that would happen."""
     counts = job.counts
     options = Options(**job.options)
@@ -30,11 +32,11 @@ def describe(job: ImportJob) -> tuple[str, ...]:
             f"{counts.get('eligible', 0):,} would be eligible, {counts.get('ineligible', 0):,} not eligible, and "
             f"{counts.get('undecided', 0):,} could not be evaluated."
         )
-        told += _demand(job.instance, counts.get("eligible", 0)) if job.instance else []
+        told += _demand(job.instance, counts.get("eligible", 0), now) if job.instance else []
     if job.is_roster:
         told += _endings(job)
     elif ending := counts.get(ENDING, 0):
-        told.append(f"{ending:,} who are candidates or eligible now would become ineligible.")
+        told.append(f"Candidates and eligible learners who would become ineligible: {ending:,}.")
     if ends_too_many(job):
         told.append(f"That is more than {ENDS_AT_MOST:.0%} of the current enrollments: it needs a second confirmation.")
     return tuple(told)
@@ -71,15 +73,14 @@ def _endings(job: ImportJob) -> list[str]:
     ]
 
 
-def _demand(instance: ProgramInstance, eligible: int) -> list[str]:
+def _demand(instance: ProgramInstance, eligible: int, now: dt.datetime) -> list[str]:
     """Return what the eligible candidates would take, next to what is available."""
     told = []
-    seats = DistrictSeatAllocation.objects.filter(instance=instance, is_active=True)
-    free = seats.aggregate(free=Sum(F("total_seats") - F("reserved_seats") - F("used_seats")))["free"]
-    if free is not None:
-        told.append(
-            f"If all who are eligible enroll, they take {eligible:,} seats or payments. {free:,} seats are free."
-        )
+    fitting = DistrictSeatAllocation.objects.filter(Q(instance=instance) | Q(instance=None), is_active=True)
+    bought = fitting.filter(district__workspace=instance.workspace_id).select_related("district__workspace")
+    if seats := [allocation.available_seats for allocation in bought if allocation.is_open(now)]:
+        told.append("If all who are eligible enroll, each of them takes a seat or a payment.")
+        told.append(f"District seats that are free for it today: {sum(seats):,}.")
     if instance.capacity is not None:
         told.append(f"The instance takes {instance.capacity:,} enrollments in all.")
     if instance.price is not None:

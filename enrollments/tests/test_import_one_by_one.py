@@ -9,6 +9,7 @@ from accounts.tests.factories import LeadFactory
 from core.clock import utc_now
 from core.errors import Unavailable
 from enrollments.errors import UndoTooLate
+from enrollments.identification import create_enrollment
 from enrollments.imports import batch
 from enrollments.imports import job as imports_job
 from enrollments.imports.job import undo_import
@@ -222,9 +223,8 @@ class TestALead:
             tries.append(asked)
             if len(tries) == 1:
                 raise Unavailable("Busy.")
-            return create(**asked)
+            return create_enrollment(**asked)
 
-        create = batch.create_enrollment
         monkeypatch.setattr(batch, "create_enrollment", busy_at_first)
 
         job = bring(instance, {"leadId": lead.cuid})

@@ -176,7 +176,7 @@ class TestARehearsal:
         files["enrollments.csv"] += in_class(1, 2, name="c2")
 
         rehearsed = import_roster(workspace, files, evaluate=True, is_rehearsal=True)
-        told = (counts(rehearsed), describe(rehearsed), Learner.objects.count())
+        told = (counts(rehearsed), describe(rehearsed, now=utc_now()), Learner.objects.count())
         carry_out_rehearsed(job_id=rehearsed.pk, may_end_many=False, actor=STAFF, now=utc_now())
         job = work_on(rehearsed)
 

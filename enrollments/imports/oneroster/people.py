@@ -69,8 +69,9 @@ def _write_guardian(batch: RosterBatch, record: Record, guardian: Guardian | Non
     changes = _changes(told, guardian)
     if not changes:
         return "guardians_unchanged"
-    batch.keep(record, f"guardian:{guardian.pk}", {CHANGED: _both(changes, guardian)})
+    before = {CHANGED: _both(changes, guardian)}
     change_guardian(workspace_id=workspace_id, guardian_id=guardian.pk, changes=changes, now=batch.now)
+    batch.keep(record, f"guardian:{guardian.pk}", before)
     return "guardians_changed"
 
 
