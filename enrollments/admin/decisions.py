@@ -35,6 +35,8 @@ from ..states import DecisionStatus
 
 register_subject("decision", EnrollmentDecision)
 
+_ANSWERS = {True: ("completed", "yes"), False: ("failed", "no"), None: ("pending", "not evaluated")}
+
 
 def waits_for_payment(decision: EnrollmentDecision) -> bool:
     return decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout_id is not None
@@ -173,8 +175,7 @@ def trace_of_decision(request: HttpRequest, decision: EnrollmentDecision) -> Car
     rows = []
     for number, step in enumerate(decision.trace, start=1):
         inputs = ", ".join(f"{name}: {value}" for name, value in step.items() if name not in ("rule", "answer"))
-        answer = step.get("answer")
-        shown = {True: badge("completed", "yes"), False: badge("failed", "no")}.get(answer, badge(str(answer)))
+        shown = badge(*_ANSWERS[step.get("answer")])
         rows.append(Neighbor(title=f"{number}. {step.get('rule', '')}", badge=shown, note=inputs))
     return Card("Rules asked", rows, wide=True)
 
