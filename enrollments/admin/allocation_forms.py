@@ -17,7 +17,7 @@ from ..allocations.idle.finding import GRACE_DAYS, IDLE_DAYS, find_idle
 from ..allocations.idle.reclaiming import list_waiting
 from ..allocations.renewal import plan_renewal
 from ..allocations.roster import COLUMNS, MOST_LINES, try_roster
-from ..consequences import tell_seats_added, tell_total
+from ..consequences import tell_seats, tell_seats_added, tell_total
 from ..models import District, DistrictSeatAllocation, ProgramInstance
 from ..seats import MAX_SEATS, check_days, check_total_covers
 
@@ -198,7 +198,7 @@ def foresee_renewal(allocation: DistrictSeatAllocation, form: StaffForm) -> Prev
     plan = plan_renewal(allocation=allocation, **form.cleaned_data)
     why = f"{plan.held:,} seats are held, and {plan.turned_away:,} learners were turned away because all were taken."
     sentences = [
-        f"{allocation.district} gets {plan.total_seats:,} seats for {plan.instance or 'any program'}, "
+        f"{allocation.district} gets {tell_seats(plan.total_seats)} for {plan.instance or 'any program'}, "
         f"from {day(plan.valid_from)} to {day(plan.valid_until)}, named {plan.term}.",
         f"Of the {allocation.total_seats:,} seats now, {why}",
     ]

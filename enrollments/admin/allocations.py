@@ -30,6 +30,7 @@ from ..allocations.forecast import forecast_seats
 from ..allocations.idle.finding import set_idle_rule
 from ..allocations.renewal import renew_allocation
 from ..allocations.roster import assign_roster
+from ..consequences import tell_seats
 from ..models import AllocationChange, DistrictSeatAllocation, SeatAssignment
 from ..seats import create_allocation, update_allocation
 from ..states import HELD_SEATS
@@ -151,7 +152,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             now=utc_now(),
         )
         self.log_addition(request, allocation, "Created")
-        return f"{district} has {allocation.total_seats:,} seats for {instance or 'any program'}."
+        return f"{district} has {tell_seats(allocation.total_seats)} for {instance or 'any program'}."
 
     @staff_action(
         description="Change seats",

@@ -19,18 +19,18 @@ from backoffice.display import (
     register_subject,
     status_badge,
 )
-from backoffice.previews import Letter, Preview
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
 from ..allocations.idle.asking import keep_seat, stop_asking
 from ..allocations.idle.reclaiming import is_active_since, list_waiting, reclaim_seat, sum_up_savings
 from ..consequences import NO_MAIL_TO_FAMILY
-from ..emails import addresses_about
-from ..letters import write_end
+from ..letters import ENDED, write_end
 from ..models import District, DistrictSeatAllocation, IdleSeat, SeatAssignment
 from ..reasons import SEAT_GIVEN_BACK
 from ..states import IdleSeatStatus
+from .previews import letters_about
 
 register_subject("idle_seat", IdleSeat)
 
@@ -51,9 +51,7 @@ def foresee_reclaim(idle: IdleSeat, form: StaffForm) -> Preview:
         if waiting
         else "Nobody is waiting for the seat: it becomes free."
     )
-    to = tuple(addresses_about(idle.seat.enrollment))
-    email = write_end(idle.seat.enrollment, reason=SEAT_GIVEN_BACK)
-    letters = (Letter(to, email.subject, email.text),) if to else ()
+    letters = letters_about(idle.seat.enrollment, ENDED, write_end(idle.seat.enrollment, reason=SEAT_GIVEN_BACK))
     sentences = (f"{idle.seat.learner} leaves {idle.seat.enrollment.instance} now.", after)
     return Preview(sentences, letters, NO_MAIL_TO_FAMILY)
 

@@ -104,12 +104,12 @@ def readers_of_rejection(enrollment: Enrollment) -> tuple[str, ...]:
 
 def letters_to_family(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
     """Return the mail about the end. The integrator informs families whose learners hold a district seat."""
-    return _letters(enrollment, kind, email) if hears_from_us(enrollment) else ()
+    return letters_about(enrollment, kind, email) if hears_from_us(enrollment) else ()
 
 
 def letters_of_step(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
     """Return the mail about a step before approval; `kind` names the step."""
-    return _letters(enrollment, kind, email) if hears_of_step(enrollment, _STATUS_OF[kind]) else ()
+    return letters_about(enrollment, kind, email) if hears_of_step(enrollment, _STATUS_OF[kind]) else ()
 
 
 _STATUS_OF = {
@@ -120,7 +120,8 @@ _STATUS_OF = {
 }
 
 
-def _letters(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
+def letters_about(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
+    """Return a mail that the family gets whoever else informs it, unless the workspace has switched it off."""
     to = _readers(enrollment, kind)
     return (Letter(to, email.subject, email.text),) if to else ()
 

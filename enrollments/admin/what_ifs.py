@@ -37,6 +37,7 @@ from ..allocations.what_if import (
     open_proposals,
     propose_seats,
 )
+from ..consequences import tell_seats
 from ..models import District, EnrollmentDecision, ProgramInstance, ProposedSeats, WhatIf
 from ..seats import MAX_SEATS
 from .tried_rosters import TriedRosterForm, amounts, show_tried_roster
@@ -106,7 +107,7 @@ def foresee_allocations(what_if: WhatIf, form: StaffForm) -> Preview:
     chosen = form.cleaned_data
     days = f"from {day(chosen['valid_from'])} to {day(chosen['valid_until'])}"
     sentences = [
-        f"{proposal.district} gets {proposal.total_seats:,} seats for {proposal.instance or 'any program'}"
+        f"{proposal.district} gets {tell_seats(proposal.total_seats)} for {proposal.instance or 'any program'}"
         f"{f', for {proposal.cost}' if proposal.cost else ''}."
         for proposal in open_proposals(what_if)
     ]
@@ -247,7 +248,7 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
             valid_until=chosen["valid_until"],
             now=utc_now(),
         )
-        return f"{len(made):,} allocations made."
+        return f"Allocations created: {len(made):,}."
 
 
 def figures_of(what_if: WhatIf) -> dict[str, Any]:
