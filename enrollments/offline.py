@@ -54,7 +54,7 @@ def pay_offline(
     for _ in range(ATTEMPTS):
         enrollment = Enrollment.objects.select_related("instance__price").get(pk=enrollment_id)
         _check_payable(enrollment, proof, now)
-        for checkout in _live_checkouts(enrollment_id, now):
+        for checkout in list_live_checkouts(enrollment_id, now):
             if checkout.status == CheckoutStatus.PROCESSING:
                 raise PaymentOnItsWay("The payer's bank is moving the money already. Wait for its answer.")
             cancel_checkout(checkout_id=checkout.pk, now=now)
@@ -89,7 +89,7 @@ def _record(enrollment_id: int, proof: Proof, now: dt.datetime) -> Payment | Non
     """Return None if a checkout was opened since the others were ended: opening one requires the enrollment's lock."""
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
     money = _check_payable(enrollment, proof, now)
-    if _live_checkouts(enrollment_id, now):
+    if list_live_checkouts(enrollment_id, now):
         return None
     journal = Journal(enrollment, proof.actor, now, proof.note)
     if enrollment.payment_status == EnrollmentPaymentStatus.FAILED:
@@ -139,7 +139,7 @@ def _check_payable(enrollment: Enrollment, proof: Proof, now: dt.datetime) -> Mo
     return price.money
 
 
-def _live_checkouts(enrollment_id: int, now: dt.datetime) -> list[Checkout]:
+def list_live_checkouts(enrollment_id: int, now: dt.datetime) -> list[Checkout]:
     """Return the checkouts by which the enrollment could still be paid at Stripe, whoever asked for the money."""
     decided = Checkout.objects.live().filter(pk__in=find_open_checkouts(enrollment_id)).order_by("pk")
     sold = [sale.checkout for sale in find_sales([enrollment_id], now).values() if sale.checkout.is_live]

@@ -9,14 +9,17 @@ from backoffice.actions import NoteForm, StaffForm, staff_action
 from backoffice.money import MoneyField
 from backoffice.previews import Preview
 from backoffice.scoping import actor_of
+from billing.consequences import tell_end_of_checkout
 from billing.offline import Proof
 from billing.states import OfflineMeans
 from core.clock import utc_now
 from core.money import Money
 
+from ..letters import APPROVED, PAYMENT_RECORDED
 from ..models import Enrollment
-from ..offline import pay_offline, was_given_up
-from ..states import UNPAID
+from ..offline import list_live_checkouts, pay_offline, was_given_up
+from ..states import UNPAID, EligibilityStatus, ReviewMode
+from .previews import readers_of
 
 
 def is_payable_offline(enrollment: Enrollment) -> bool:
@@ -53,14 +56,19 @@ class PaymentForm(NoteForm):
 
 
 def foresee_payment(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """Preview what the payment brings about and what it ends."""
+    """Preview what the payment brings about, what it ends, and who gets which mail."""
     money = Money(form.cleaned_data["amount"], enrollment.instance.price.money.currency)  # type: ignore[union-attr]
     means = OfflineMeans(form.cleaned_data["means"]).label.lower()
-    sentences = (
-        f"{money} for {enrollment.person}, {enrollment.instance} counts as paid ({means}).",
-        "An open payment page ends at Stripe, and its invoice is issued.",
-    )
-    return Preview(sentences, mails="The family gets a mail with the address of the invoice.")
+    sentences = [f"{money} for {enrollment.person}, {enrollment.instance} counts as paid ({means}), with an invoice."]
+    for checkout in list_live_checkouts(enrollment.pk, utc_now()):
+        sentences += tell_end_of_checkout(checkout)
+    told = {"about the payment, with the address of the invoice,": readers_of(enrollment, PAYMENT_RECORDED)}
+    is_submitted = enrollment.eligibility_status == EligibilityStatus.SUBMITTED
+    if is_submitted and enrollment.instance.review_mode == ReviewMode.AUTOMATIC:
+        sentences.append(f"{enrollment.person} takes part in {enrollment.instance} from now on.")
+        told["about the acceptance"] = readers_of(enrollment, APPROVED)
+    mails = [f"A mail {subject} goes to {', '.join(readers)}." for subject, readers in told.items() if readers]
+    return Preview(tuple(sentences), mails=" ".join(mails) or "No mail is sent.")
 
 
 class OfflinePayments:

@@ -94,12 +94,12 @@ def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
 
 def readers_of_approval(enrollment: Enrollment) -> tuple[str, ...]:
     """Return the addresses that receive mail about an approval."""
-    return _readers(enrollment, APPROVED) if hears_of_step(enrollment, EligibilityStatus.APPROVED) else ()
+    return readers_of(enrollment, APPROVED) if hears_of_step(enrollment, EligibilityStatus.APPROVED) else ()
 
 
 def readers_of_rejection(enrollment: Enrollment) -> tuple[str, ...]:
     """Return the addresses that receive mail about a rejection."""
-    return _readers(enrollment, REJECTED) if hears_from_us(enrollment) else ()
+    return readers_of(enrollment, REJECTED) if hears_from_us(enrollment) else ()
 
 
 def letters_to_family(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
@@ -122,11 +122,11 @@ _STATUS_OF = {
 
 def letters_about(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
     """Return a mail that the family gets whoever else informs it, unless the workspace has switched it off."""
-    to = _readers(enrollment, kind)
+    to = readers_of(enrollment, kind)
     return (Letter(to, email.subject, email.text),) if to else ()
 
 
-def _readers(enrollment: Enrollment, kind: str) -> tuple[str, ...]:
+def readers_of(enrollment: Enrollment, kind: str) -> tuple[str, ...]:
     """Return the recipients; empty if the workspace has switched off this mail or no address is known."""
     to = tuple(addresses_about(enrollment))
     return to if to and not is_switched_off(kind=kind, workspace_id=enrollment.workspace_id) else ()

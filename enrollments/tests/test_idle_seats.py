@@ -28,6 +28,7 @@ from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDec
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
+from notifications.wording import begin_letter, change_letter
 from tests.commands import run_json
 
 pytestmark = pytest.mark.django_db
@@ -225,6 +226,116 @@ class TestStaff:
         assert said(set_to) == ["District 1 seats: idle after 35 days."]
         assert "Nobody is waiting for the seat: it becomes free." in foreseen.content.decode()
         assert (said(done), status_of(idle)) == (["The seat of Ana Doe is free."], "reclaimed")
+
+    def admin_of(self, allocation: DistrictSeatAllocation) -> StaffClient:
+        return StaffClient(workspace=allocation.district.workspace, role=Role.ADMIN)
+
+    def button(self, name: str, idle: IdleSeat) -> str:
+        return reverse(f"admin:enrollments_idleseat_{name}", args=[idle.pk])
+
+    def foresee(self, staff: StaffClient, idle: IdleSeat) -> Any:
+        ((_, preview),) = staff.post(self.button("reclaim", idle), {}).context["previews"]
+        return preview
+
+    def test_read_the_mail_about_the_end_unless_it_is_switched_off(self, allocation: DistrictSeatAllocation) -> None:
+        staff = self.admin_of(allocation)
+        idle = asked()
+        shown = self.foresee(staff, idle)
+        now = utc_now()
+        workspace_id = allocation.district.workspace_id
+        letter = begin_letter(workspace_id=workspace_id, kind="enrollment_ended", actor=STAFF, now=now)
+        change_letter(letter_id=letter.pk, subject=letter.subject, body=letter.body, is_on=False, actor=STAFF, now=now)
+
+        switched_off = self.foresee(staff, idle)
+        staff.confirm(self.button("reclaim", idle))
+
+        assert shown.sentences == (
+            f"Ana Doe leaves {idle.seat.enrollment.instance} now.",
+            "Nobody is waiting for the seat: it becomes free.",
+        )
+        assert [letter.to for letter in shown.letters] == [("ana@school.test",)]
+        assert (switched_off.letters, switched_off.mails) == ((), "The family gets no mail about the end.")
+        assert Notification.objects.filter(kind="enrollment_ended").count() == 0
+
+    def test_read_that_a_family_that_was_seen_keeps_its_seat(self, allocation: DistrictSeatAllocation) -> None:
+        staff = self.admin_of(allocation)
+        idle = asked()
+        sign_in("ann@home.test", utc_now() + dt.timedelta(days=1))
+
+        preview = self.foresee(staff, idle)
+        done = staff.confirm(self.button("reclaim", idle))
+
+        assert preview.sentences == ("Ana Doe has been active since the family was asked: the seat stays theirs.",)
+        assert (preview.letters, preview.mails) == ((), "No mail is sent.")
+        assert said(done) == ["Ana Doe keeps the seat: active again."]
+        assert (status_of(idle), Enrollment.objects.get().eligibility_status) == ("active", "approved")
+
+    def test_pass_a_seat_on_to_whom_they_were_told(
+        self, allocation: DistrictSeatAllocation, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        route(instance.workspace, email="ben@school.test", now=utc_now())
+        TestTheEndOfItsTime().turned_away(instance, "Cleo", monkeypatch)
+        staff = self.admin_of(allocation)
+        idle = asked()
+
+        preview = self.foresee(staff, idle)
+        done = staff.confirm(self.button("reclaim", idle))
+
+        assert preview.sentences[1:] == (
+            "The seat goes to Cleo Doe, the next who is waiting, if they meet the criteria.",
+        )
+        assert said(done) == ["Cleo Doe has the seat of Ana Doe."]
+
+    @pytest.mark.parametrize(
+        ("name", "told", "status", "asked_again"),
+        [
+            ("keep", "Ana Doe keeps the seat.", "kept", 1),
+            ("stop", "Ana Doe keeps the seat, and nobody is asked about it again.", "stopped", 0),
+        ],
+    )
+    def test_keep_a_seat_once(
+        self, allocation: DistrictSeatAllocation, name: str, told: str, status: str, asked_again: int
+    ) -> None:
+        staff = self.admin_of(allocation)
+        idle = asked()
+
+        done = staff.post(self.button(name, idle), {"note": "They called"})
+        again = staff.post(self.button(name, idle), {"note": "They called"})
+
+        assert said(done) == [told]
+        assert "is no longer possible" in said(again)[-1]
+        assert status_of(idle) == status
+        assert ask_idle(now=utc_now() + dt.timedelta(days=90)) == asked_again
+
+    def test_without_the_power_take_nothing_back(self, allocation: DistrictSeatAllocation) -> None:
+        idle = asked()
+
+        StaffClient(workspace=allocation.district.workspace, role=Role.REVIEWER).confirm(self.button("reclaim", idle))
+
+        assert status_of(idle) == "asked"
+
+    def test_see_whom_it_is_about_with_the_savings_of_the_district(self, allocation: DistrictSeatAllocation) -> None:
+        staff = self.admin_of(allocation)
+        idle = asked()
+        row = staff.get(reverse("admin:enrollments_idleseat_changelist")).content.decode()
+        page = staff.get(self.button("change", idle)).content.decode()
+        before = self.cards(staff, allocation)
+        reclaim_seat(idle_seat_id=idle.pk, actor=STAFF, now=utc_now())
+
+        assert ("Ana Doe" in row, allocation.district.name in row) == (True, True)
+        enrollment = reverse("admin:enrollments_enrollment_change", args=[idle.seat.enrollment_id])
+        assert f'href="{enrollment}">Ana Doe</a>' in page
+        assert before == [["Ana Doe"], ["Ana Doe"]]
+        assert self.cards(staff, allocation) == [["1 taken back, worth 25.00 USD; 0 of them passed on"]] * 2
+
+    def cards(self, staff: StaffClient, allocation: DistrictSeatAllocation) -> list[list[str]]:
+        """Return the rows of the card on the page of the allocation, and on that of its district."""
+        shown = []
+        for row, kind in ((allocation, "districtseatallocation"), (allocation.district, "district")):
+            page = staff.get(reverse(f"admin:enrollments_{kind}_change", args=[row.pk]))
+            (card,) = [each for each in page.context["neighbor_cards"] if each.title == "Idle seats"]
+            shown.append([str(each.title) for each in card.rows])
+        return shown
 
     def test_may_say_that_nobody_is_asked_again(self, allocation: DistrictSeatAllocation) -> None:
         stop_asking(idle_seat_id=asked().pk, actor=STAFF, now=utc_now())

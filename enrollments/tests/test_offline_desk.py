@@ -12,10 +12,15 @@ from backoffice.tests.staff_client import StaffClient, said
 from billing.invoice_links import invoice_url, revoke_invoice_link
 from billing.models import Checkout, Invoice, Payment, Refund
 from billing.tests.factories import paid
+from billing.tests.snapshots import EXPIRED, tell
 from core.clock import utc_now
+from enrollments.letters import APPROVED, PAYMENT_RECORDED
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.on_account import enroll_on_account
+from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, InstanceFactory
+from notifications.models import Notification
+from notifications.wording import begin_letter, change_letter
 
 from .parents import ask_parent
 from .test_offline import USER, pay
@@ -103,6 +108,70 @@ class TestStaff:
 
         assert [each.means for each in Payment.objects.all()] == ["cash"]
         assert Checkout.objects.get(pk=decision.checkout_id).status == "cancelled"
+
+    MONEY = {"amount": "49.00", "means": "cash"}
+
+    def foresee(self, desk: StaffClient, enrollment: Enrollment) -> tuple[tuple[str, ...], str]:
+        url = self.button("enrollments_enrollment", enrollment, "record_payment")
+        ((_, preview),) = desk.post(url, self.MONEY).context["previews"]
+        assert not Payment.objects.exists()
+        Notification.objects.all().delete()
+        assert "is recorded" in said(desk.confirm(url, self.MONEY))[0]
+        return preview.sentences, preview.mails
+
+    def test_are_told_that_one_who_takes_part_already_is_mailed_about_the_money_alone(
+        self, desk: StaffClient, enrollment: Enrollment
+    ) -> None:
+        assert self.foresee(desk, enrollment) == (
+            (f"49.00 USD for {enrollment.person}, {enrollment.instance} counts as paid (cash), with an invoice.",),
+            "A mail about the payment, with the address of the invoice, goes to mia@home.test.",
+        )
+        assert list(Notification.objects.values_list("kind", flat=True)) == [PAYMENT_RECORDED]
+
+    def test_are_told_of_no_mail_that_is_switched_off(self, desk: StaffClient, enrollment: Enrollment) -> None:
+        now = utc_now()
+        letter = begin_letter(workspace_id=enrollment.workspace_id, kind=PAYMENT_RECORDED, actor=STAFF, now=now)
+        change_letter(letter_id=letter.pk, subject=letter.subject, body=letter.body, is_on=False, actor=STAFF, now=now)
+
+        assert self.foresee(desk, enrollment)[1] == "No mail is sent."
+        assert Notification.objects.count() == 0
+
+    @pytest.mark.usefixtures("stripe")
+    def test_are_told_which_page_ends_and_that_the_learner_is_accepted(self) -> None:
+        enrollment = ask_parent(InstanceFactory()).enrollment
+        desk = StaffClient(workspace=enrollment.workspace, role=Role.FINANCE)
+
+        assert self.foresee(desk, enrollment) == (
+            (
+                f"49.00 USD for Jane Doe, {enrollment.instance} counts as paid (cash), with an invoice.",
+                "The payment page over 49.00 USD ends.",
+                f"Jane Doe takes part in {enrollment.instance} from now on.",
+            ),
+            "A mail about the payment, with the address of the invoice, goes to jane@school.test. "
+            "A mail about the acceptance goes to jane@school.test.",
+        )
+        assert sorted(Notification.objects.values_list("kind", flat=True)) == sorted([APPROVED, PAYMENT_RECORDED])
+        assert Enrollment.objects.get().eligibility_status == "approved"
+
+    def test_are_told_of_no_acceptance_where_a_person_reviews(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
+        )
+        enrollment = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)).enrollment
+        tell(Checkout.objects.get(), **EXPIRED)
+        desk = StaffClient(workspace=enrollment.workspace, role=Role.FINANCE)
+
+        sentences, mails = self.foresee(desk, enrollment)
+
+        assert (len(sentences), "acceptance" in mails) == (1, False)
+        assert Enrollment.objects.get().eligibility_status == "submitted"
+
+    def test_who_review_record_none(self, enrollment: Enrollment) -> None:
+        reviewer = StaffClient(workspace=enrollment.workspace, role=Role.REVIEWER)
+
+        reviewer.confirm(self.button("enrollments_enrollment", enrollment, "record_payment"), self.MONEY)
+
+        assert not Payment.objects.exists()
 
     def test_can_t_record_another_amount(self, desk: StaffClient, enrollment: Enrollment) -> None:
         url = self.button("enrollments_enrollment", enrollment, "record_payment")
