@@ -241,6 +241,101 @@ class TestInTheBackOffice:
         assert "gets 2 seats for any program" in shown
         assert DistrictSeatAllocation.objects.get(term="Spring").total_seats == 2
 
+    def button(self, name: str, what_if: WhatIf) -> str:
+        return reverse(f"admin:enrollments_whatif_{name}", args=[what_if.pk])
+
+    def test_it_gets_a_proposal_for_what_it_lacks(self, instance: ProgramInstance) -> None:
+        client = StaffClient(workspace=instance.workspace, role=Role.ADMIN)
+        cedar = DistrictFactory(workspace=instance.workspace, name="Cedar", tenant_id=7)
+        ask_for(instance, "ana", "ben", tenant_id=7)
+        what_if = question(instance.workspace)
+        url = self.button("add_seats", what_if)
+
+        added = client.post(
+            url, {"district": cedar.pk, "instance": instance.pk, "total_seats": 1, "seat_price": "9", "currency": "jpy"}
+        )
+        general = client.post(url, {"district": cedar.pk, "instance": "", "total_seats": 1, "seat_price": ""})
+
+        assert (said(added), said(general)[-1:]) == (["1 would have a seat."], ["2 would have a seat."])
+        proposals = {each.instance: (each.total_seats, str(each.cost)) for each in what_if.proposals.all()}
+        assert proposals == {instance: (1, "9 JPY"), None: (1, "None")}
+        assert not DistrictSeatAllocation.objects.exists()
+
+    def test_it_offers_districts_and_programs_of_its_workspace_alone(self, instance: ProgramInstance) -> None:
+        client = StaffClient(workspace=instance.workspace, role=Role.ADMIN)
+        url = self.button("add_seats", question(instance.workspace))
+        DistrictFactory(workspace=instance.workspace, name="Cedar")
+        elsewhere = DistrictFactory(name="Elm")
+        InstanceFactory(workspace=elsewhere.workspace)
+
+        fields = client.get(url).context["form"].fields
+        refused = client.post(url, {"district": elsewhere.pk, "instance": "", "total_seats": 1})
+
+        assert [str(each) for each in fields["district"].queryset] == ["Cedar"]
+        assert list(fields["instance"].queryset) == [instance]
+        assert "district" in refused.context["form"].errors
+
+    def test_it_says_what_each_district_gets_before_the_seats_are_made(self, instance: ProgramInstance) -> None:
+        client = StaffClient(workspace=instance.workspace, role=Role.ADMIN)
+        cedar = DistrictFactory(workspace=instance.workspace, name="Cedar")
+        elm = DistrictFactory(workspace=instance.workspace, name="Elm")
+        what_if = question(instance.workspace)
+        for district, of, total, price in (
+            (cedar, instance.pk, 1, Money(900, "usd")),
+            (elm, None, 1200, Money(900, "usd")),
+            (elm, instance.pk, 2, None),
+            (cedar, None, 0, None),
+        ):
+            add_proposal(
+                what_if_id=what_if.pk,
+                district_id=district.pk,
+                instance_id=of,
+                total_seats=total,
+                seat_price=price,
+                now=utc_now(),
+            )
+        days = {"term": "Spring", "valid_from": "2027-01-01", "valid_until": "2027-06-01"}
+
+        ((_, preview),) = client.post(self.button("make", what_if), days).context["previews"]
+        done = client.confirm(self.button("make", what_if), days)
+
+        assert sorted(preview.sentences) == sorted(
+            (
+                f"Cedar gets 1 seat for {instance}, for 9.00 USD.",
+                "Elm gets 1,200 seats for any program, for 10,800.00 USD.",
+                f"Elm gets 2 seats for {instance}.",
+                "All of them are named Spring and may be taken from Jan 1, 2027 to Jun 1, 2027.",
+            )
+        )
+        assert said(done) == ["Allocations created: 3."]
+        made = DistrictSeatAllocation.objects.order_by("total_seats").values_list("district", "total_seats", "term")
+        assert list(made) == [(cedar.pk, 1, "Spring"), (elm.pk, 2, "Spring"), (elm.pk, 1200, "Spring")]
+
+    def test_it_is_listed_with_its_result_and_so_are_its_proposals(self, instance: ProgramInstance) -> None:
+        client = StaffClient(workspace=instance.workspace, role=Role.ADMIN)
+        seats(instance.workspace, total=1, seat_price=Money(900, "usd"))
+        ask_for(instance, "ana", "ben")
+        what_if = question(instance.workspace)
+        (proposal,) = what_if.proposals.all()
+        propose_seats(what_if_id=what_if.pk, totals={proposal.pk: 2}, now=utc_now())
+
+        listed = client.get(reverse("admin:enrollments_whatif_changelist")).context["cl"]
+        columns = listed.model_admin
+        proposed = client.get(reverse("admin:enrollments_proposedseats_changelist"))
+
+        shown = [(columns.would_have_seats(row), columns.changed(row)) for row in listed.result_list]
+        assert shown == [("2", "1")]
+        assert "18.00 USD" in proposed.content.decode()
+
+    def test_it_is_changed_by_nobody_without_the_power(self, instance: ProgramInstance) -> None:
+        what_if = question(instance.workspace)
+        district = DistrictFactory(workspace=instance.workspace)
+        client = StaffClient(workspace=instance.workspace, role=Role.REVIEWER)
+
+        client.post(self.button("add_seats", what_if), {"district": district.pk, "instance": "", "total_seats": 1})
+
+        assert not what_if.proposals.exists()
+
     def test_its_file_is_nobodys_of_another_workspace(self) -> None:
         what_if = question(WorkspaceFactory())
         client = StaffClient(workspace=WorkspaceFactory(), role=Role.OWNER)
