@@ -31,7 +31,6 @@ from ..course.scheduling import (
     times_asked,
     unscheduled_options,
 )
-from ..errors import NotInLine
 from ..learning.booking import Selection, plan_booking, refuse_full
 from ..learning.completion import tell_early_end
 from ..models import (

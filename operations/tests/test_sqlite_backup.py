@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from operations.backup import sqlite
 from operations.backup.errors import BackupDamaged, BackupFailed, RestoreFailed
@@ -20,7 +21,7 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Co
         made.executemany("INSERT INTO child VALUES (?)", [("Ana",), ("Ben",)])
         made.commit()
         monkeypatch.setattr(sqlite, "_ours", lambda: made)
-        monkeypatch.setattr(sqlite.connection, "close", lambda: None)
+        monkeypatch.setattr(connection, "close", lambda: None)
         yield made
 
 
