@@ -147,6 +147,13 @@ class StepExcused(StepEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepExcuseWithdrawn(StepEvent):
+    """Staff require the step to be attended after all."""
+
+    type: ClassVar[str] = "step.excuse_withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRescheduled(DomainEvent):
     """A class meets at a different time than announced; its bookings stay."""
 

@@ -175,7 +175,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         explanation="The step has to be booked and attended after all. A completed course stays completed.",
     )
     def withdraw(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
-        withdraw_excuse(progress_id=row.pk)
+        withdraw_excuse(progress_id=row.pk, now=utc_now())
         return f"{self.describe(row)}: to be booked."
 
     @staff_action(

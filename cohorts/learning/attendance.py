@@ -13,7 +13,7 @@ from enrollments.locks import lock_enrollment
 from events.publishing import publish
 
 from ..errors import StepNotBooked, StepNotOpen
-from ..events import StepCompleted, StepEvent, StepExcused, StepMissed
+from ..events import StepCompleted, StepEvent, StepExcused, StepExcuseWithdrawn, StepMissed
 from ..locks import lock_package, lock_packages_in_session, lock_sessions
 from ..models import StepProgress, StudentPackage
 from ..states import CAN_BE_ATTENDED, CAN_BE_EXCUSED, CAN_BE_MISSED, StepStatus
@@ -85,18 +85,21 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
 
 
 @transaction.atomic
-def withdraw_excuse(*, progress_id: int) -> StepProgress:
+def withdraw_excuse(*, progress_id: int, now: dt.datetime) -> StepProgress:
     """Require the step to be attended after all. A completed course stays completed. Raises StepNotOpen, also for a
     course that has ended, and NotFound.
     """
-    if not _lock_package(progress_id).is_live:
+    package = _lock_package(progress_id)
+    if not package.is_live:
         raise StepNotOpen("The course has ended.")
     withdrawn = StepProgress.objects.filter(pk=progress_id, status=StepStatus.EXCUSED).update(
         status=StepStatus.UNBOOKED, completed_at=None, excuse=""
     )
     if not withdrawn:
         raise StepNotOpen("This step is not excused.")
-    return _find(progress_id)
+    row = _find(progress_id)
+    publish(step_event(StepExcuseWithdrawn, package, row.step_id, None, now))
+    return row
 
 
 def _mark(progress_id: int, status: StepStatus, actor: Actor, now: dt.datetime) -> StepProgress:

@@ -166,7 +166,7 @@ class TestTheFeed:
         seen.append(events_at(path)[0])
         excuse_step(progress_id=row.pk, reason="Was ill", actor=SYSTEM, now=utc_now())
         seen.append(events_at(path)[0])
-        withdraw_excuse(progress_id=row.pk)
+        withdraw_excuse(progress_id=row.pk, now=utc_now())
         book_sessions(package_id=package.pk, selections=[Selection(new.step_id, new.option_id)], now=utc_now())
         seen.append(events_at(path)[0])
 

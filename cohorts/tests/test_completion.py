@@ -280,8 +280,12 @@ class TestAnExcuse:
         package = buy_on_rows(cohort_with(options=(2, 1)))
         excuse(package, 1)
 
-        withdraw_excuse(progress_id=row(package, 1).pk)
+        withdraw_excuse(progress_id=row(package, 1).pk, now=utc_now())
 
+        told = OutboxEvent.objects.filter(type__startswith="step.excuse").order_by("pk")
+        named = [(event.type, event.payload["stepId"], event.payload["classSessionId"]) for event in told]
+        step = row(package, 1).step_id
+        assert named == [("step.excused", step, None), ("step.excuse_withdrawn", step, None)]
         chosen = CohortSession.objects.filter(step__order=1).first()
         assert chosen is not None
         book_sessions(package_id=package.pk, selections=[Selection(chosen.step_id, chosen.option_id)], now=utc_now())
@@ -293,7 +297,7 @@ class TestAnExcuse:
         unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Asked to", now=utc_now())
 
         with pytest.raises(StepNotOpen, match="The course has ended"):
-            withdraw_excuse(progress_id=row(package, 1).pk)
+            withdraw_excuse(progress_id=row(package, 1).pk, now=utc_now())
 
         assert [row(package, order).status for order in (1, 2)] == ["EXCUSED", "CANCELLED"]
 

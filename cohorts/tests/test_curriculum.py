@@ -206,7 +206,7 @@ class TestAStepTakenOutOfASoldCourse:
             lambda: mark_attended(**marked),
             lambda: mark_missed(**marked),
             lambda: excuse_step(reason="Ill", **marked),
-            lambda: withdraw_excuse(progress_id=row.pk),
+            lambda: withdraw_excuse(progress_id=row.pk, now=utc_now()),
         ):
             with pytest.raises(NotFound, match="taken out of the course"):
                 act()

@@ -238,7 +238,7 @@ class TestTwoSteps:
         for row in self.rows[:2]:
             self.excuse(row)
 
-        withdraw_excuse(progress_id=self.rows[0].pk)
+        withdraw_excuse(progress_id=self.rows[0].pk, now=utc_now())
 
         assert self.states() == ["UNBOOKED", "EXCUSED", "UNBOOKED"]
 

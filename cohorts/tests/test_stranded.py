@@ -341,7 +341,7 @@ class TestTheSweep:
         report_stranded_steps(now=utc_now())
         row = package.progress.get(step__order=1)
         excuse_step(progress_id=row.pk, reason="Joined late", actor=STAFF, now=utc_now())
-        monkeypatch.setattr(stranded, "lock_package_row", lambda _: withdraw_excuse(progress_id=row.pk))
+        monkeypatch.setattr(stranded, "lock_package_row", lambda _: withdraw_excuse(progress_id=row.pk, now=utc_now()))
 
         settled = settle_needless_tasks(now=utc_now())
 

@@ -21,7 +21,7 @@ from billing.models import Checkout, Payment
 from billing.repricing import mark_outdated
 from cohorts.course.replanning import change_dates
 from cohorts.course.scheduling import change_class, reschedule_session
-from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
+from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking
 from cohorts.models import Cohort, CohortSession, StepProgress, StudentPackage
 from cohorts.sale.opening import change_capacity
@@ -99,15 +99,12 @@ def a_learner_goes_to_class() -> None:
         mark_attended(progress_id=step.pk, actor=STAFF, now=utc_now())
 
 
-def a_step_without_a_session_is_excused() -> None:
+def a_step_without_a_session_is_excused_for_a_while() -> None:
     cohort = cohort_with(options=(2,))
     package = buy_on_rows(cohort, learner(cohort))
-    excuse_step(
-        progress_id=StepProgress.objects.get(package=package).pk,
-        reason="Jane Roe knows it all",
-        actor=STAFF,
-        now=utc_now(),
-    )
+    row = StepProgress.objects.get(package=package)
+    excuse_step(progress_id=row.pk, reason="Jane Roe knows it all", actor=STAFF, now=utc_now())
+    withdraw_excuse(progress_id=row.pk, now=utc_now())
 
 
 def a_course_is_planned_anew() -> None:
@@ -236,7 +233,7 @@ STORIES = (
     a_learner_leaves_a_partner,
     a_district_learner_comes_and_goes,
     a_learner_goes_to_class,
-    a_step_without_a_session_is_excused,
+    a_step_without_a_session_is_excused_for_a_while,
     a_course_is_planned_anew,
     a_learner_changes_cohort,
     a_learner_waits_and_leaves,

@@ -46,7 +46,7 @@ def curriculum(act: Acting) -> Iterator[Step]:
     )
     yield lambda: _move_a_session(act)
     yield lambda: _take_attendance(act)
-    yield lambda: act.on(StepProgress.objects.all(), timeless(withdraw_excuse), "progress_id")
+    yield lambda: act.on(StepProgress.objects.all(), withdraw_excuse, "progress_id")
     yield lambda: act.on(SESSIONS, timeless(recount_bookings), "session_id")
     yield lambda: _remind_of_a_session(act)
 
