@@ -26,11 +26,13 @@ def take_back(row: ImportedRow, *, now: dt.datetime) -> bool:
     if subject is None:
         return False
     if isinstance(subject, Learner):
+        if subject.merged_into_id is not None:  # a change would reach the one who stays
+            return False
         Guardianship.objects.filter(learner=subject, guardian__in=before.get(LINKED, ())).delete()
     try:
         with transaction.atomic():
             return _remove(subject) if before.get(MADE) else _change_back(subject, before.get(CHANGED, {}), now)
-    except DomainError:  # merged, or its old address belongs to somebody else by now
+    except DomainError:  # its old address belongs to somebody else by now
         return False
 
 
