@@ -27,11 +27,12 @@ def as_subject(key: int) -> str:
 @dataclass(frozen=True, slots=True)
 class Stake:
     """What somebody has through a payment, and loses when all of it goes back: "the place in Fall cohort of Algebra".
-    `freed` says in a sentence each what then becomes free for others."""
+    `freed` says in a sentence each what then becomes free for others, `owed` what follows if the money never came."""
 
     learner: str
     what: str
     freed: tuple[str, ...] = ()
+    owed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

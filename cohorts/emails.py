@@ -6,6 +6,7 @@ nothing in it is true any longer. Billing writes about refunds and their reasons
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
@@ -30,12 +31,13 @@ from .events import (
     SessionRescheduled,
     StepBooked,
     StepCancelled,
+    WaitlistEnded,
     WaitlistOffered,
 )
 from .learning.calendar import render_cancellation, render_sessions
 from .learning.reminders import REMINDER
 from .models import ClassSession, CohortSession, StepProgress, StepProgressQuerySet, StudentPackage, WaitlistEntry
-from .queries import stranded_progress
+from .queries import course_programs, stranded_progress
 from .states import StepStatus, WaitStatus
 
 ENROLLED = "course_enrolled"
@@ -47,6 +49,7 @@ NEW_PAGE = "session_meeting_page"
 NEW_DATES = "course_dates"
 COMPLETED = "course_completed"
 OFFER = "waitlist_offer"
+LAPSED = "waitlist_lapsed"
 
 
 # --- What happened: recorded in the transaction of the event ----------------------------------------------------------
@@ -133,6 +136,14 @@ def tell_of_completion(event: PackageCompleted) -> None:
 def tell_of_offer(event: WaitlistOffered) -> None:
     entry = WaitlistEntry.objects.select_related("learner").get(pk=event.entry_id)
     _tell(OFFER, entry.learner, f"entry:{entry.pk}", now=event.occurred_at, entry=entry.pk)
+
+
+@handles(WaitlistEnded)
+def tell_of_lapse(event: WaitlistEnded) -> None:
+    """Write to those whose waiting ended by itself. Whoever left, declined, or bought knows."""
+    if event.status == WaitStatus.EXPIRED:
+        entry = WaitlistEntry.objects.select_related("learner").get(pk=event.entry_id)
+        _tell(LAPSED, entry.learner, f"entry:{entry.pk}", now=event.occurred_at, entry=entry.pk)
 
 
 def _tell(kind: str, learner: Learner, subject_key: str, *, now: dt.datetime, **params: int | str) -> None:
@@ -249,10 +260,7 @@ def write_completed(notification: Notification) -> Email | None:
 
 def write_offer(notification: Notification) -> Email | None:
     """Return None once the offer was answered, is being paid, or has expired."""
-    waiting = WaitlistEntry.objects.select_related(
-        "learner__workspace", "cohort__instance__program", "cohort__instance__price", "place__checkout"
-    )
-    entry = waiting.get(pk=notification.params["entry"])
+    entry = _find_entry(notification)
     until = entry.offer_expires_at
     if entry.status != WaitStatus.OFFERED or until is None or until <= utc_now():
         return None
@@ -260,20 +268,46 @@ def write_offer(notification: Notification) -> Email | None:
         return None
     if not belongs_to_family(notification.recipient, entry.learner):
         return None
-    course = entry.cohort.instance.program
-    context = {
-        "learner": entry.learner.first_name,
-        "course": course.title,
-        "cohort": entry.cohort.name,
-        "deadline": moment(until, entry.cohort.timezone),
-        "price": entry.cohort.price_asked,
-        "courses_path": reverse("my-enrollments"),
-        "workspace": entry.learner.workspace.name,
-    }
+    context = _about_entry(entry) | {"price": entry.cohort.price_asked, "courses_path": reverse("my-enrollments")}
     return compose("cohorts/offer", context)
 
 
+def write_lapse(notification: Notification) -> Email | None:
+    """Return None if the learner has the course by now, or waits for the cohort again."""
+    entry = _find_entry(notification)
+    learner = entry.learner
+    cohort = entry.cohort
+    if StudentPackage.objects.live().filter(learner=learner, program=cohort.instance.program_id).exists():
+        return None
+    if WaitlistEntry.objects.in_line().filter(learner=learner, cohort=cohort).exists():
+        return None
+    if not belongs_to_family(notification.recipient, learner):
+        return None
+    has_page = course_programs().filter(pk=cohort.instance.program_id).exists()
+    courses_path = reverse("course", args=[cohort.instance.program.code]) if has_page else None
+    return compose("cohorts/lapsed", _about_entry(entry) | {"courses_path": courses_path})
+
+
 # --- Pieces of them -------------------------------------------------------------------------------------------------
+
+
+def _find_entry(notification: Notification) -> WaitlistEntry:
+    entries = WaitlistEntry.objects.select_related(
+        "learner__workspace", "cohort__instance__program", "cohort__instance__price", "place__checkout"
+    )
+    return entries.get(pk=notification.params["entry"])
+
+
+def _about_entry(entry: WaitlistEntry) -> dict[str, Any]:
+    """Return what mails about a line say; `deadline` is None if no place was offered."""
+    until = entry.offer_expires_at
+    return {
+        "learner": entry.learner.first_name,
+        "course": entry.cohort.instance.program.title,
+        "cohort": entry.cohort.name,
+        "deadline": moment(until, entry.cohort.timezone) if until is not None else None,
+        "workspace": entry.learner.workspace.name,
+    }
 
 
 def _progress() -> StepProgressQuerySet:
@@ -367,5 +401,6 @@ for _kind, _write in {
     REMINDER: write_reminder,
     COMPLETED: write_completed,
     OFFER: write_offer,
+    LAPSED: write_lapse,
 }.items():
     register_email(_kind, _write)

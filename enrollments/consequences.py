@@ -18,7 +18,7 @@ from notifications.wording import is_switched_off
 
 from .emails import addresses_about, hears_from_us
 from .funding import find_open_checkouts
-from .letters import ENDED
+from .letters import ENDED, PAYMENT_MISSING
 from .models import (
     District,
     DistrictSeatAllocation,
@@ -121,6 +121,14 @@ def tell_mail_about_end(enrollment: Enrollment, payment_id: int) -> list[str]:
     return [f"A mail about the end goes to {', '.join(others)}."] if others else []
 
 
+def tell_mail_about_missing_payment(enrollment: Enrollment) -> list[str]:
+    """Say who is mailed that recorded money never came."""
+    if is_switched_off(kind=PAYMENT_MISSING, workspace_id=enrollment.workspace_id):
+        return []
+    readers = addresses_about(enrollment)
+    return [f"A mail that the payment did not arrive goes to {', '.join(readers)}."] if readers else []
+
+
 def _tell_money(enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime) -> list[str]:
     if enrollment.payment_status not in PAID:
         return []
@@ -151,5 +159,9 @@ def _find_stake(is_funded: models.Q, payment_id: int, now: dt.datetime) -> Stake
     found = going_on.select_related("learner", "lead", "instance__program").first()
     if found is None:
         return None
-    freed = [*tell_freed(found, now=now), *tell_mail_about_end(found, payment_id)]
-    return Stake(str(found.person), f"the enrollment in {found.instance.full_title}", tuple(freed))
+    return Stake(
+        str(found.person),
+        f"the enrollment in {found.instance.full_title}",
+        freed=(*tell_freed(found, now=now), *tell_mail_about_end(found, payment_id)),
+        owed=tuple(tell_mail_about_missing_payment(found)),
+    )

@@ -28,6 +28,7 @@ from .letters import (
     EXIT_WITHDRAWN,
     INELIGIBLE,
     ON_ACCOUNT,
+    PAYMENT_MISSING,
     PAYMENT_RECORDED,
     REJECTED,
     SUBMITTED,
@@ -36,6 +37,7 @@ from .letters import (
     write_end,
     write_ineligible,
     write_on_account,
+    write_payment_missing,
     write_payment_recorded,
     write_planned_exit,
     write_rejection,
@@ -47,6 +49,7 @@ from .sellers import find_sales
 from .states import (
     FUNDED,
     GIVEN_BACK,
+    GOING_ON,
     PAID,
     UNPAID,
     DecisionStatus,
@@ -275,10 +278,19 @@ def tell_of_enrollment_on_account(*, enrollment: Enrollment, now: dt.datetime) -
 
 def tell_of_offline_payment(*, enrollment: Enrollment, payment_id: int, now: dt.datetime) -> None:
     """Confirm that the money has arrived, with the invoice's URL. Part of the caller's transaction."""
+    _tell_of_payment(PAYMENT_RECORDED, enrollment, payment_id, now)
+
+
+def tell_of_missing_payment(*, enrollment: Enrollment, payment_id: int, now: dt.datetime) -> None:
+    """Say that recorded money never came, so that it is owed again. Part of the caller's transaction."""
+    _tell_of_payment(PAYMENT_MISSING, enrollment, payment_id, now)
+
+
+def _tell_of_payment(kind: str, enrollment: Enrollment, payment_id: int, now: dt.datetime) -> None:
     for address in addresses_about(enrollment):
         notify(
             workspace_id=enrollment.workspace_id,
-            kind=PAYMENT_RECORDED,
+            kind=kind,
             recipient=address,
             subject_key=f"payment:{payment_id}",
             params={"enrollment": enrollment.cuid, "payment": payment_id},
@@ -335,6 +347,15 @@ def render_payment_recorded(notification: Notification) -> Email | None:
     if enrollment is None or payment.status != PaymentStatus.PAID:
         return None
     return write_payment_recorded(enrollment, amount=payment.money, invoice=invoice_url(payment))
+
+
+def render_payment_missing(notification: Notification) -> Email | None:
+    """Return None if it was paid, or ended, in the meantime."""
+    payment = Payment.objects.get(pk=notification.params["payment"])
+    enrollment = _find(notification, *GOING_ON)
+    if enrollment is None or enrollment.payment_status not in UNPAID:
+        return None
+    return write_payment_missing(enrollment, amount=payment.money)
 
 
 def render_rejection(notification: Notification) -> Email | None:
@@ -407,6 +428,7 @@ register_email(SUBMITTED, render_submission)
 register_email(APPROVED, render_approval)
 register_email(ON_ACCOUNT, render_on_account)
 register_email(PAYMENT_RECORDED, render_payment_recorded)
+register_email(PAYMENT_MISSING, render_payment_missing)
 register_email(REJECTED, render_rejection)
 register_email(ENDED, render_end)
 register_email(EXIT_PLANNED, render_planned_exit)

@@ -31,6 +31,7 @@ EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
 ON_ACCOUNT = "enrollment_on_account"
 ENDS_SOON = "enrollment_ends_soon"
 PAYMENT_RECORDED = "enrollment_payment_recorded"
+PAYMENT_MISSING = "enrollment_payment_missing"
 SEAT_IDLE = "enrollment_seat_idle"
 QUESTION = "enrollment_question"
 QUESTION_AGAIN = "enrollment_question_again"
@@ -51,6 +52,7 @@ _START = Placeholder("start", "when it starts, if it has not", "It starts on Tue
 _REASON = Placeholder("reason", "the reason given for the family", "The course needs grade 7.")
 _OWED = Placeholder("owed", "what is to be paid, where there is a price", "49.00 USD is to be paid for it.")
 _AMOUNT = Placeholder("amount", "what was paid", "49.00 USD")
+_MISSING = Placeholder("amount", "what was recorded", "49.00 USD")
 _INVOICE = Placeholder("invoice", "the address of the invoice", "https://enroll.example.org/invoices/1-1.x")
 _MONEY = Placeholder("money", "what becomes of the payment, where there is one", "There is nothing to pay.")
 _WHY = Placeholder("why", "the reason given, or that the payment went back", "The reason given: You moved away.")
@@ -84,6 +86,12 @@ for _wording in (
         "Enrollment: payment recorded",
         "enrollments/payment_recorded",
         (*_EVERYWHERE, _AMOUNT, _INVOICE),
+    ),
+    Wording(
+        PAYMENT_MISSING,
+        "Enrollment: payment did not arrive",
+        "enrollments/payment_missing",
+        (*_EVERYWHERE, _MISSING, _OWED),
     ),
     Wording(ENDS_SOON, "Enrollment: ends soon", "enrollments/ends_soon", (*_EVERYWHERE, _LAST_DAY, _OWED)),
     Wording(QUESTION, "Enrollment: a question", "enrollments/question", (*_EVERYWHERE, _QUESTION, _UNTIL)),
@@ -126,6 +134,11 @@ def write_ends_soon(enrollment: Enrollment) -> Email:
 def write_payment_recorded(enrollment: Enrollment, *, amount: Money, invoice: str) -> Email:
     """Money that came outside of Stripe was recorded, and where its invoice is."""
     return _write(PAYMENT_RECORDED, enrollment, amount=str(amount), invoice=invoice)
+
+
+def write_payment_missing(enrollment: Enrollment, *, amount: Money) -> Email:
+    """Money that was recorded never came, and what is to be paid again."""
+    return _write(PAYMENT_MISSING, enrollment, amount=str(amount), owed=_owed_for(enrollment))
 
 
 def write_question(enrollment: Enrollment, *, question: str, until: dt.date, link: str, is_again: bool) -> Email:

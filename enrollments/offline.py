@@ -21,7 +21,7 @@ from core.errors import invalid_field
 from core.money import Money
 from events.publishing import publish
 
-from .emails import tell_of_offline_payment
+from .emails import tell_of_missing_payment, tell_of_offline_payment
 from .errors import EnrollmentOver, NotForSale, NothingToPay, PaymentOnItsWay
 from .funding import find_open_checkouts
 from .history import Journal
@@ -82,6 +82,7 @@ def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) ->
     journal = Journal(enrollment, actor, now)
     journal.change("mark_unpaid", reason="The payment was recorded by mistake, or bounced")
     publish(*journal.write())
+    tell_of_missing_payment(enrollment=enrollment, payment_id=payment_id, now=now)
 
 
 @transaction.atomic

@@ -106,8 +106,8 @@ def foresee_reversal(payment: Payment, form: ReversalForm) -> Preview:
     elif form.is_returned:
         sentences += [f"{stake.learner} loses {stake.what}, because all of the money went back.", *stake.freed]
     else:
-        sentences.append(f"{stake.learner} keeps {stake.what}, and the payment for it is pending again.")
-    return Preview(tuple(sentences), mails="The payer gets no mail.")
+        sentences += [f"{stake.learner} keeps {stake.what}, and the payment for it is pending again.", *stake.owed]
+    return Preview(tuple(sentences), mails="No mail about a refund is sent.")
 
 
 def is_reversible(payment: Payment) -> bool:

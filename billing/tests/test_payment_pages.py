@@ -210,7 +210,7 @@ class TestReversingMoneyThatCameOutsideStripe:
 
         assert self.preview(what_happened) == (
             ("49.00 USD no longer counts.", *sentences),
-            "The payer gets no mail.",
+            "No mail about a refund is sent.",
         )
 
     def test_says_that_nobody_loses_anything(self) -> None:

@@ -16,7 +16,6 @@ from cohorts.learning.attendance import mark_attended
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, GroupClass, StudentPackage
 from cohorts.sale.transfer import move_package
-from cohorts.sale.waitlist import join_waitlist, leave_waitlist
 from cohorts.tests.factories import buy, buy_on_rows, cohort_with, pay, start
 from core.clock import utc_now
 from enrollments.tests.factories import STAFF
@@ -398,41 +397,6 @@ class TestACompletedCourse:
         assert before == []
         assert message.subject == "Jane has completed Algebra"
         assert message.body.startswith("Congratulations! Jane has completed Algebra.\n")
-
-
-class TestAnOffer:
-    def test_says_until_when_and_where(self, stripe: SandboxProcess) -> None:
-        package, waiting = self.someone_waits(stripe)
-        refund(package)
-
-        (message,) = [message for message in read() if "free" in message.subject]
-
-        entry = waiting.waitlist_entries.get()
-        assert message.to == ["waiting@example.test"]
-        assert message.subject == "A place in Algebra is free for Wanda"
-        assert entry.offer_expires_at is not None
-        assert "We are holding it for you until " in message.body
-        assert " (America/Chicago). After that it goes to the next in line." in message.body
-        assert "Take or decline the place: http://127.0.0.1:8000/my/enrollments\n" in message.body
-
-    def test_that_was_declined_is_not_told(self, stripe: SandboxProcess) -> None:
-        package, waiting = self.someone_waits(stripe)
-        refund(package)
-
-        leave_waitlist(learner_id=waiting.pk, cohort_id=package.cohort_id, now=utc_now())
-
-        assert [message for message in read() if "free" in message.subject] == []
-        assert told("waitlist_offer") == ["skipped"]
-
-    def someone_waits(self, stripe: SandboxProcess) -> tuple[StudentPackage, Any]:
-        cohort = cohort_with(options=(1,), max_enrollment=1)
-        cohort.instance.program.title = "Algebra"
-        cohort.instance.program.save()
-        package = buy(stripe, cohort)
-        waiting = LearnerFactory(workspace=cohort.instance.workspace, first_name="Wanda", email="waiting@example.test")
-        join_waitlist(learner_id=waiting.pk, cohort_id=cohort.pk, now=utc_now())
-        read()
-        return package, waiting
 
 
 class TestEveryLink:

@@ -35,6 +35,7 @@ from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from enrollments.tests.integrators import Api, fields
 from enrollments.tests.parents import ask_parent
 from events.models import OutboxEvent
+from notifications.models import Notification
 from notifications.sending import send_due_notifications
 
 pytestmark = pytest.mark.django_db
@@ -320,6 +321,23 @@ class TestReversing:
         last = EnrollmentTransition.objects.order_by("number").last()
         assert last is not None
         assert (last.from_status, last.to_status, last.actor) == ("paid", "pending", "user:9")
+
+    @pytest.mark.parametrize(("is_paid_again", "told"), [(False, 1), (True, 0)])
+    def test_what_never_came_tells_the_family_unless_it_has_paid_again(
+        self, enrollment: Enrollment, is_paid_again: bool, told: int
+    ) -> None:
+        payment = pay(enrollment)
+        Notification.objects.all().delete()
+        reverse_(payment, is_returned=False)
+        if is_paid_again:
+            pay(enrollment)
+
+        send_due_notifications(now=utc_now())
+
+        letters = [letter for letter in mail.outbox if letter.subject.endswith("did not arrive")]
+        assert [(letter.to, "49.00 USD is to be paid for it." in letter.body) for letter in letters] == [
+            (["mia@home.test"], True)
+        ] * told
 
     def test_what_was_given_back_ends_the_enrollment(self, enrollment: Enrollment) -> None:
         payment = pay(enrollment)

@@ -12,7 +12,7 @@ from billing.models import Checkout, Payment
 from billing.tests.factories import CheckoutFactory
 from billing.tests.snapshots import EXPIRED, arrive, refund, tell
 from core.clock import utc_now
-from enrollments.letters import ENDED
+from enrollments.letters import ENDED, PAYMENT_MISSING
 from enrollments.lifecycle import finish_participation, reject_enrollment, unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision
 from enrollments.on_account import enroll_on_account
@@ -80,9 +80,9 @@ def foresee_refund(amount: str = "49.00") -> tuple[str, ...]:
 REVERSE = {"note": "Told by phone"}
 
 
-def mailed() -> list[str]:
-    """Return who is mailed about the end."""
-    return list(Notification.objects.filter(kind=ENDED).order_by("recipient").values_list("recipient", flat=True))
+def mailed(kind: str = ENDED) -> list[str]:
+    """Return who is mailed, about the end or something else."""
+    return list(Notification.objects.filter(kind=kind).order_by("recipient").values_list("recipient", flat=True))
 
 
 class TestRefundingAPaymentAtStripe:
@@ -187,9 +187,19 @@ class TestReversingAPaymentOutsideOfStripe:
         assert self.foresee("unreceived") == (
             "49.00 USD no longer counts.",
             "Mia Doe keeps the enrollment in Art, Fall, and the payment for it is pending again.",
+            "A mail that the payment did not arrive goes to mia@home.test.",
         )
         assert self.standing() == ("approved", "pending")
-        assert mailed() == []
+        assert (mailed(), mailed(PAYMENT_MISSING)) == ([], ["mia@home.test"])
+
+    def test_that_never_came_is_not_told_to_a_family_whose_mails_about_it_are_switched_off(self) -> None:
+        enrollment = paid_at_the_desk()
+        now = utc_now()
+        letter = begin_letter(workspace_id=enrollment.workspace_id, kind=PAYMENT_MISSING, actor=STAFF, now=now)
+        change_letter(letter_id=letter.pk, subject=letter.subject, body=letter.body, is_on=False, actor=STAFF, now=now)
+
+        assert not [sentence for sentence in self.foresee("unreceived") if "mail" in sentence]
+        assert mailed(PAYMENT_MISSING) == []
 
     @pytest.mark.parametrize(
         ("what_happened", "sentence", "standing"),

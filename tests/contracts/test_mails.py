@@ -24,10 +24,12 @@ pytestmark = pytest.mark.django_db
 Mails = dict[str, list[str]]
 
 ACCEPTED, ENDED, REJECTED = (f"family: enrollment_{kind}" for kind in ("approved", "ended", "rejected"))
-ENROLLED, BOOKED, OFFER = (f"family: {kind}" for kind in ("course_enrolled", "sessions_booked", "waitlist_offer"))
+ENROLLED, BOOKED = "family: course_enrolled", "family: sessions_booked"
+OFFER, LAPSED = "family: waitlist_offer", "family: waitlist_lapsed"
 PLANNED, SOON = (f"family: enrollment_{kind}" for kind in ("exit_planned", "ends_soon"))
 SUBMITTED, ELIGIBLE = (f"family: enrollment_{kind}" for kind in ("submitted", "eligible"))
-CERTIFICATE, IN_CASH = "family: certificate_issued", "family: enrollment_payment_recorded"
+CERTIFICATE = "family: certificate_issued"
+IN_CASH, BOUNCED = "family: enrollment_payment_recorded", "family: enrollment_payment_missing"
 INVOICE, REFUND, FAILED = "payer: invoice", "payer: refund", "payer: payment_failed"
 LINK = "family: Confirm your application for Robotics"
 INVITED = "father: Riverside invites you to follow your family's enrollments"
@@ -71,7 +73,7 @@ ENROLLMENTS: dict[Journey, Mails] = {
     of_enrollments.on_account: {
         "enrolled": ["family: enrollment_on_account"],
         "paid": [IN_CASH],
-        "bounced": [],
+        "bounced": [BOUNCED],
         "ended": [ENDED],
     },
     of_enrollments.applied_and_accepted: {"filled in": [LINK], "confirmed": [SUBMITTED], "approved": [ACCEPTED]},
@@ -125,7 +127,7 @@ COURSES: dict[Journey, Mails] = {
     of_courses.taken_back_by_the_bank: {"lost": [ENDED]},
     of_courses.an_offer_is_accepted: {"offered": [OFFER], "paid": [ENROLLED, INVOICE]},
     of_courses.an_offer_is_kept_while_a_checkout_ends: {"offered": [OFFER], "offered anew": []},
-    of_courses.an_offer_lapses: {"offered": [OFFER], "lapsed": [OFFER]},
+    of_courses.an_offer_lapses: {"offered": [OFFER], "lapsed": [LAPSED, OFFER]},
     of_courses.an_offer_is_declined: {"offered": [OFFER], "declined": []},
     of_courses.a_code_pays_for_an_offer: {"offered": [OFFER], "enrolled": [ENROLLED]},
     of_courses.sessions_are_booked: {
