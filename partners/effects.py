@@ -19,6 +19,8 @@ from .web_addresses import web_address
 
 PARTNER = Actor("partner")
 
+DONE_AGAIN = "staff had the step done again after that"
+
 Effect = Callable[[Advance, EnrollmentStep, Sequence[EnrollmentStep], PartnerEvent], str]
 
 
@@ -33,11 +35,15 @@ def completion_time(payload: Mapping[str, Any], otherwise: dt.datetime) -> dt.da
     return told if told.tzinfo else told.replace(tzinfo=dt.UTC)
 
 
+def _was_before_reopening(step: EnrollmentStep, at: dt.datetime) -> bool:
+    taken_back = taken_back_at(step)
+    return taken_back is not None and at <= taken_back
+
+
 def _complete(advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent) -> str:
     """Complete the step, unless staff or an exit decided otherwise; the event records what the partner said."""
-    taken_back = taken_back_at(step)
-    if taken_back is not None and completion_time(event.payload, event.received_at) <= taken_back:
-        return "staff had the step done again after that"
+    if _was_before_reopening(step, completion_time(event.payload, event.received_at)):
+        return DONE_AGAIN
     if step.status in (*DONE, PartnerStepStatus.WITHDRAWN):
         return f"the step was {step.status} before"
     advance.complete(step, steps, actor=PARTNER)
@@ -46,6 +52,8 @@ def _complete(advance: Advance, step: EnrollmentStep, steps: Sequence[Enrollment
 
 def _progress(advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent) -> str:
     """Raise the progress, never lower it: an older message may arrive later."""
+    if _was_before_reopening(step, event.received_at):
+        return DONE_AGAIN
     percent = event.payload.get("progress", 0)
     if step.status != PartnerStepStatus.IN_PROGRESS or percent <= step.progress:
         return "no further than before"
@@ -56,6 +64,8 @@ def _progress(advance: Advance, step: EnrollmentStep, steps: Sequence[Enrollment
 def _keep_certificate(
     advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent
 ) -> str:
+    if _was_before_reopening(step, event.received_at):
+        return DONE_AGAIN
     certificate = {
         "id": event.payload.get("certificateId", ""),
         "number": event.payload.get("certificateNumber", ""),

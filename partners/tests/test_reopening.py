@@ -173,6 +173,32 @@ class TestWhatThePartnerToldBefore:
         assert event.outcome == "completed"
         assert statuses(step.enrollment) == ["completed"]
 
+    @pytest.mark.parametrize(
+        ("kind", "data", "is_news"),
+        [
+            ("progress.updated", {"progress": 80}, "progress is 80 percent"),
+            ("certificate.issued", {"certificateId": "C-1"}, "certificate kept"),
+        ],
+    )
+    @pytest.mark.parametrize("after", [dt.timedelta(), MINUTE])
+    def test_and_waited_to_be_handled_while_staff_took_it_back_is_no_news(
+        self, kind: str, data: dict[str, Any], is_news: str, after: dt.timedelta
+    ) -> None:
+        step = steps_of(finished())[0]
+        now = utc_now()
+        before = EnrollmentStep.objects.get(pk=step.pk).certificate
+        event = store_found(step=step, kind=kind, message_id="msg-1", data=data, now=now + after)
+        reopen(step, now=now)
+
+        handled = handle_event(event_id=event.pk, now=now + 2 * MINUTE)
+
+        step.refresh_from_db()
+        if after:
+            assert handled.outcome == is_news
+        else:
+            assert handled.outcome == "staff had the step done again after that"
+            assert (step.progress, step.certificate) == (0, before)
+
 
 class TestReopeningThatIsRefused:
     def test_is_that_of_a_step_that_is_not_done(self) -> None:
