@@ -1,11 +1,14 @@
 """What the management commands share: they call a use case, report to people or programs, and set exit codes."""
 
+import errno
 import json
+import os
 import re
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO, cast
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from .errors import DomainError, Unavailable
 from .numbers import parse_whole_number, whole_number_wanted
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # told of a file that is being written, without its name
 _DECIMAL = re.compile(r"[0-9]{1,15}([.][0-9]{1,15})?")  # float() accepts 1_000, 1e3, and the digits of all scripts
 
 
@@ -45,6 +49,13 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def existing_file(text: str) -> Path:
+    """Parse an argument as a file that can be read."""
+    if not (os.path.isfile(text) and os.access(text, os.R_OK)):
+        raise ArgumentTypeError(f"there is no file {text!r} that can be read")
+    return Path(text)
+
+
 def refused(refusal: DomainError) -> CommandError:
     """Return a refusal as a command reports it. The operator can correct the address where we looked for a service."""
     name = refusal.address_setting if isinstance(refusal, Unavailable) else ""
@@ -61,7 +72,8 @@ def _without_secrets(address: str) -> str:
 class UseCaseCommand(BaseCommand):
     """A command whose `run` calls a use case and returns what to report.
 
-    Exit codes: 0 done, 1 refused with the reason on stderr (a DomainError), 2 wrong usage. docs/runbook.md names every
+    Exit codes: 0 done, 1 refused with the reason on stderr (a DomainError, or a file that the system does not let us
+    read or write), 2 wrong usage. docs/runbook.md names every
     command and when to use it.
     """
 
@@ -73,6 +85,11 @@ class UseCaseCommand(BaseCommand):
             report = self.run(**options)
         except DomainError as refusal:
             raise refused(refusal) from refusal
+        except OSError as error:
+            if error.filename is None and error.errno not in _FULL:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            raise CommandError(f"{where}{error.strerror}. Name another file or folder.") from error
         if options["json"]:
             self.stdout.write(json.dumps(report))
         else:

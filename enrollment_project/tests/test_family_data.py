@@ -1,7 +1,9 @@
 """What is stored about a learner: a family reads it, downloads it, and asks to have it deleted; nobody else can."""
 
+import errno
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,6 +162,31 @@ class TestTheCommand:
         assert (written.actor, written.action) == ("system", "Downloaded all that is stored")
         assert (written.model, written.object_id) == ("accounts.learner", str(learner.pk))
         assert written.workspace_id == learner.workspace_id
+
+    def test_overwrites_no_file_and_does_not_say_that_it_was_downloaded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        learner = LearnerFactory()
+        monkeypatch.chdir(tmp_path)
+        first = Path(run_json("export_learner", learner.cuid)["file"]).read_bytes()
+
+        with pytest.raises(CommandError, match=rf"^learner-{learner.cuid}\.zip: File exists\. Name another"):
+            run_json("export_learner", learner.cuid)
+
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [first]
+        assert AuditEntry.objects.count() == 1
+
+    def test_leaves_no_file_that_could_not_be_filled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("shutil.copyfileobj", refuse)
+
+        with pytest.raises(CommandError, match="No space left"):
+            run_json("export_learner", LearnerFactory().cuid)
+
+        assert list(tmp_path.iterdir()) == []
 
     def test_refuses_a_guardian_of_somebody_else(self, tmp_path: Path) -> None:
         out = str(tmp_path / "learner.zip")

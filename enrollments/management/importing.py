@@ -1,7 +1,5 @@
 """What the commands that import a file share: their options, the progress bar, and how they end."""
 
-from argparse import ArgumentTypeError
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -16,14 +14,6 @@ from enrollments.models import ImportFault, ImportJob
 from enrollments.states import DuplicatePolicy, ImportStage
 
 FAULTS_TOLD = 20
-
-
-def a_file(text: str) -> Path:
-    """Parse an argument as a file that exists."""
-    path = Path(text)
-    if not path.is_file():
-        raise ArgumentTypeError(f"there is no file {text}")
-    return path
 
 
 class ImportCommand(UseCaseCommand):

@@ -64,8 +64,10 @@ def keep_backup(*, shelf: Path, keep: int, now: dt.datetime) -> Kept:
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         with transaction.atomic():
             Backup.objects.filter(name__in=removed).delete()
-            backup = Backup.objects.create(
-                name=folder.name, made_at=now, rows=manifest.total, files=manifest.files, size_bytes=size
+            # Another shelf may have one of the same second.
+            backup, _ = Backup.objects.update_or_create(
+                name=folder.name,
+                defaults={"made_at": now, "rows": manifest.total, "files": manifest.files, "size_bytes": size},
             )
     log.info("backup_kept", backup=folder.name, bytes=size, removed=len(removed))
     return Kept(backup, removed)

@@ -97,6 +97,15 @@ class TestKeepingBackups:
         assert there(shelf) == []
         assert not Backup.objects.exists()
 
+    def test_of_the_same_second_in_two_places_is_no_failure(self, shelf: Path, tmp_path: Path) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        keep_backup(shelf=shelf, keep=3, now=NOW)
+
+        keep_backup(shelf=elsewhere, keep=3, now=NOW)
+
+        assert (there(shelf), there(elsewhere)) == ([NEW], [NEW])
+        assert [backup.name for backup in Backup.objects.all()] == [NEW]
+
     def test_says_what_it_would_do_and_does_nothing(self, shelf: Path) -> None:
         pretend(shelf, "2026-11-27-031700", "2026-11-28-031700")
 

@@ -1,7 +1,10 @@
+import os
 import shutil
 from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.core.management.base import CommandParser
 
@@ -16,12 +19,23 @@ from enrollment_project.learner_data.export import export_learner, get_learner, 
 
 def new_file(text: str) -> Path:
     """Check an argument that must name a file that does not exist yet."""
-    path = Path(text)
-    if path.exists() or not path.parent.is_dir():
+    if os.path.lexists(text) or not os.path.isdir(os.path.dirname(text) or "."):
         raise ArgumentTypeError(
             f"{text!r} already exists, or its folder does not: name a new file in an existing folder"
         )
-    return path
+    return Path(text)
+
+
+@contextmanager
+def open_new(path: Path) -> Iterator[BinaryIO]:
+    """Create a file that only its owner reads; it is gone again if it can't be filled."""
+    with path.open("xb") as out:
+        try:
+            path.chmod(0o600)
+            yield out
+        except BaseException:
+            path.unlink()
+            raise
 
 
 class Command(UseCaseCommand):
@@ -57,11 +71,10 @@ class Command(UseCaseCommand):
         report = {"learner": learner.cuid, "dry_run": options["dry_run"], "rows": sum(counts.values()), "kinds": counts}
         if options["dry_run"]:
             return report | {"file": None}
-        path: Path = options["out"] or new_file(f"learner-{learner.cuid}.zip")
+        path: Path = options["out"] or Path(f"learner-{learner.cuid}.zip")
         with (
+            open_new(path) as out,
             export_learner(learner=learner, reader=reader, actor=SYSTEM, now=utc_now()) as made,
-            path.open("xb") as out,
         ):
-            path.chmod(0o600)
             shutil.copyfileobj(made, out)
         return report | {"file": str(path)}

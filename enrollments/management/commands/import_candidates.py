@@ -5,11 +5,12 @@ from django.core.management.base import CommandParser
 
 from core.actors import SYSTEM
 from core.clock import utc_now
+from core.commands import existing_file
 from core.work import quietly
 from enrollments.imports.job import receive_import
 from enrollments.imports.outcome import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 from enrollments.imports.reading import Format, kind_of
-from enrollments.management.importing import ImportCommand, a_file
+from enrollments.management.importing import ImportCommand
 from enrollments.programs import find_instance_anywhere
 
 COUNTED = (IMPORTED, UPDATED, SKIPPED, FAILED, "eligible", "ineligible", "undecided", ENDING)
@@ -23,7 +24,9 @@ class Command(ImportCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", type=a_file, help="the file; .jsonl and .ndjson are JSON lines, others are CSV")
+        parser.add_argument(
+            "file", type=existing_file, help="the file; .jsonl and .ndjson are JSON lines, others are CSV"
+        )
         parser.add_argument("--instance", required=True, help="CUID or number of the program instance")
 
     def run(self, **options: Any) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from django.core.management.base import CommandError, CommandParser
 from accounts.models import Workspace
 from core.actors import SYSTEM
 from core.clock import utc_now
+from core.commands import existing_file
 from core.work import quietly
 from enrollments.imports.job import receive_roster
-from enrollments.management.importing import ImportCommand, a_file
+from enrollments.management.importing import ImportCommand
 
 
 class Command(ImportCommand):
@@ -20,7 +21,7 @@ class Command(ImportCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", type=a_file, help="the ZIP archive")
+        parser.add_argument("file", type=existing_file, help="the ZIP archive")
         parser.add_argument("--workspace", metavar="SLUG", required=True, help="the workspace")
 
     def run(self, **options: Any) -> dict[str, Any]:

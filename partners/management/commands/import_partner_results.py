@@ -1,4 +1,3 @@
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from core.actors import SYSTEM
 from core.clock import utc_now
-from core.commands import UseCaseCommand
+from core.commands import UseCaseCommand, existing_file
 from partners.models import Provider
 from partners.worklist import import_results
 
@@ -22,7 +21,7 @@ class Command(UseCaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("partner", metavar="SLUG", help="the partner")
-        parser.add_argument("file", type=_file, help="the CSV file")
+        parser.add_argument("file", type=existing_file, help="the CSV file")
         parser.add_argument("--dry-run", action="store_true", help="find the mistakes and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,10 +44,3 @@ class Command(UseCaseCommand):
             "unchanged": done.unchanged,
             "faults": [f"line {line}, {fault.field}: {fault.detail}" for line, fault in done.faults],
         }
-
-
-def _file(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise ArgumentTypeError(f"there is no file {text}")
-    return path

@@ -1,3 +1,4 @@
+import os
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,9 @@ from privacy.erasure_list import list_erasures, write_erasures
 
 def file_in_folder(text: str) -> Path:
     """Return an argument type: a file, new or to be replaced, in an existing folder."""
-    path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
+    if os.path.isdir(text) or not os.path.isdir(os.path.dirname(text) or "."):
         raise ArgumentTypeError(f"{text!r} is a folder, or its folder is not there: name a file in a folder")
-    return path
+    return Path(text)
 
 
 class Command(UseCaseCommand):
