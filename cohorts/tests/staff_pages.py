@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import LearnerFactory
-from backoffice.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient, foreseen
 from cohorts.models import ClassSession, Cohort, WaitlistEntry
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import cohort_with
@@ -52,3 +52,12 @@ def counters() -> tuple[int, int]:
 def wait_for(cohort: Cohort) -> WaitlistEntry:
     learner: Learner = LearnerFactory(workspace=cohort.instance.workspace)
     return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
+
+
+def list_of(model: str) -> str:
+    return reverse(f"admin:cohorts_{model}_changelist")
+
+
+def ask(client: StaffClient, row: Any, button: str, **form: Any) -> tuple[str, ...]:
+    """Return the preview of a button whose form is filled in."""
+    return foreseen(client.post(url_of(row, button), form))

@@ -1,14 +1,13 @@
 """What the back office's pages of sessions, packages, places, classes, and steps show."""
 
 import datetime as dt
-from typing import Any
 
 import pytest
 from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory
-from backoffice.tests.staff_client import StaffClient, card, foreseen, listed, said
+from backoffice.tests.staff_client import StaffClient, card, listed, said
 from cohorts.admin.display import meeting_time, weekly_time
 from cohorts.learning.attendance import excuse_step, mark_attended
 from cohorts.models import (
@@ -21,28 +20,12 @@ from cohorts.models import (
 )
 from cohorts.sale.waitlist import offer_free_places
 from cohorts.tests.factories import GroupClassFactory, buy_on_rows, reserve
-from cohorts.tests.staff_pages import begin_now, cohort_in, press, url_of, wait_for
+from cohorts.tests.staff_pages import ask, begin_now, cohort_in, list_of, press, url_of, wait_for
 from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 
 pytestmark = pytest.mark.django_db
-
-
-def list_of(model: str) -> str:
-    return reverse(f"admin:cohorts_{model}_changelist")
-
-
-def ask(client: StaffClient, row: Any, button: str, **form: Any) -> tuple[str, ...]:
-    """Return the preview of a button whose form is filled in."""
-    return foreseen(client.post(url_of(row, button), form))
-
-
-@pytest.fixture
-def package(workspace: Workspace) -> StudentPackage:
-    """A course of two steps: the first one leaves a choice, the second one is booked."""
-    learner = LearnerFactory(workspace=workspace, first_name="Ana", last_name="Ruiz", email="ana@example.test")
-    return buy_on_rows(cohort_in(workspace, options=(2, 1), name="Fall"), learner)
 
 
 class TestTheListOfSessions:

@@ -1,9 +1,6 @@
 """What the buttons of courses, their learners, and the line foretell, and that they do that; who may press them."""
 
-from typing import Any
-
 import pytest
-from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.states import Role
@@ -24,28 +21,12 @@ from cohorts.models import (
 )
 from cohorts.sale.waitlist import leave_waitlist, offer_free_places
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, reserve
-from cohorts.tests.staff_pages import begin_now, cohort_in, counters, press, url_of, wait_for
+from cohorts.tests.staff_pages import ask, begin_now, cohort_in, counters, list_of, press, url_of, wait_for
 from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 
 pytestmark = pytest.mark.django_db
-
-
-def list_of(model: str) -> str:
-    return reverse(f"admin:cohorts_{model}_changelist")
-
-
-def ask(client: StaffClient, row: Any, button: str, **form: Any) -> tuple[str, ...]:
-    """Return the preview of a button whose form is filled in."""
-    return foreseen(client.post(url_of(row, button), form))
-
-
-@pytest.fixture
-def package(workspace: Workspace) -> StudentPackage:
-    """A course of two steps: the first one leaves a choice, the second one is booked."""
-    learner = LearnerFactory(workspace=workspace, first_name="Ana", last_name="Ruiz", email="ana@example.test")
-    return buy_on_rows(cohort_in(workspace, options=(2, 1), name="Fall"), learner)
 
 
 class TestThePlacesOfACohort:

@@ -24,16 +24,9 @@ from notifications.wording import begin_letter, change_letter
 from .factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from .parents import ask_parent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stripe_is_not_asked")]
 
 LIST = reverse("admin:enrollments_enrollment_changelist")
-
-
-@pytest.fixture(autouse=True)
-def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
-    )
 
 
 @pytest.fixture

@@ -13,15 +13,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 
 from .parents import ask_parent, fresh
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a checkout a mere intent until a test provides Stripe's answer."""
-    monkeypatch.setattr(
-        "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
-    )
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stripe_is_not_asked")]
 
 
 @pytest.fixture

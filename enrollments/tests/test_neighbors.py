@@ -111,11 +111,7 @@ class TestASeatThatWasMovedMeanwhile:
 
 
 @pytest.fixture
-def instance(monkeypatch: pytest.MonkeyPatch) -> ProgramInstance:
-    """Stripe is not called: a checkout stays an intent."""
-    monkeypatch.setattr(
-        "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
-    )
+def instance(stripe_is_not_asked: None) -> ProgramInstance:
     made: ProgramInstance = InstanceFactory()
     return made
 

@@ -38,16 +38,9 @@ from events.models import OutboxEvent
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stripe_is_not_asked")]
 
 USER = "63a1f1234abc5678def12345"
-
-
-@pytest.fixture(autouse=True)
-def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
-    )
 
 
 @pytest.fixture

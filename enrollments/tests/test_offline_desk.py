@@ -153,10 +153,8 @@ class TestStaff:
         assert sorted(Notification.objects.values_list("kind", flat=True)) == sorted([APPROVED, PAYMENT_RECORDED])
         assert Enrollment.objects.get().eligibility_status == "approved"
 
-    def test_are_told_of_no_acceptance_where_a_person_reviews(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
-        )
+    @pytest.mark.usefixtures("stripe_is_not_asked")
+    def test_are_told_of_no_acceptance_where_a_person_reviews(self) -> None:
         enrollment = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)).enrollment
         tell(Checkout.objects.get(), **EXPIRED)
         desk = StaffClient(workspace=enrollment.workspace, role=Role.FINANCE)

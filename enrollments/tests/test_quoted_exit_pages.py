@@ -20,16 +20,9 @@ from .factories import STAFF, InstanceFactory, route, seats
 from .parents import ask_parent
 from .test_stakes import paid_at_the_desk
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stripe_is_not_asked")]
 
 ANSWERS = {"reason": "The family moves", "note": ""}
-
-
-@pytest.fixture(autouse=True)
-def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
-    )
 
 
 def bought(*tiers: RefundTier) -> Enrollment:

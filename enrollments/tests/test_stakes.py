@@ -24,16 +24,9 @@ from .factories import STAFF, InstanceFactory
 from .parents import ask_parent
 from .test_offline import USER, pay
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stripe_is_not_asked")]
 
 NOTHING = "Nobody loses anything: this payment pays for nothing that is still held."
-
-
-@pytest.fixture(autouse=True)
-def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
-    )
 
 
 def with_parents(learner: Learner, *addresses: str) -> None:
