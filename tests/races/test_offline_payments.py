@@ -154,7 +154,7 @@ class TestPaidAgainstStripe:
         """Control: the payer's card is charged, too. Refunding it as a duplicate is the last resort."""
         decision = ask_parent(InstanceFactory())
         checkout = Checkout.objects.get(pk=decision.checkout_id)
-        monkeypatch.setattr(offline, "_live_checkouts", lambda enrollment_id, now: [])
+        monkeypatch.setattr(offline, "list_live_checkouts", lambda enrollment_id, now: [])
 
         answers = at_once(partial(pay, decision.enrollment_id))
         press_pay(checkout.url)
