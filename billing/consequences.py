@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from core.money import Money
+from core.numbers import counted
 from core.time_words import day
 
 from .discounts import discount_of
@@ -88,7 +89,7 @@ def tell_codes(vouchers: Sequence[Voucher]) -> list[str]:
         told.append("There is no limit on their use.")
     else:
         uses = len(vouchers) * first.most_uses
-        told.append(f"They can be used {uses:,} times in all.")
+        told.append(f"They can be used {counted(uses, 'time')} in all.")
         if first.kind == VoucherKind.AMOUNT and first.amount_minor is not None:
             told.append(f"At most {Money(uses * first.amount_minor, first.currency)} are taken off in all.")
     if first.valid_from or first.valid_until:

@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -37,7 +36,7 @@ from .events import (
 from .learning.calendar import render_cancellation, render_sessions
 from .learning.reminders import REMINDER
 from .models import ClassSession, CohortSession, StepProgress, StepProgressQuerySet, StudentPackage, WaitlistEntry
-from .queries import course_programs, stranded_progress
+from .queries import course_programs, packages_under_way, stranded_progress
 from .states import StepStatus, WaitStatus
 
 ENROLLED = "course_enrolled"
@@ -113,9 +112,7 @@ def tell_of_new_page(event: MeetingPageChanged) -> None:
 @handles(CohortDatesChanged)
 def tell_of_new_dates(event: CohortDatesChanged) -> None:
     """Record one mail per family, with all the sessions that move; none where the course is done."""
-    booked = StepProgress.objects.filter(package=OuterRef("pk"), status=StepStatus.BOOKED)
-    open_ones = StudentPackage.objects.live().filter(Q(completed_at=None) | Exists(booked))
-    for package in open_ones.filter(cohort=event.cohort_id).select_related("learner").order_by("pk"):
+    for package in packages_under_way(event.cohort_id).select_related("learner").order_by("pk"):
         key = f"package:{package.pk}/dates:{event.occurred_at.isoformat()}"
         _tell(NEW_DATES, package.learner, key, now=event.occurred_at, package=package.pk, cohort=event.cohort_id)
 

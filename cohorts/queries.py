@@ -27,6 +27,7 @@ from .models import (
     StepProgress,
     StepProgressQuerySet,
     StudentPackage,
+    StudentPackageQuerySet,
 )
 from .states import DONE, StepStatus
 
@@ -134,6 +135,13 @@ def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int]
     shut = Q(enrollment_deadline__lt=now) | Q(instance__price__isnull=True) | Q(instance__price__active=False)
     order = Case(When(pk__in=first, then=0), When(shut, then=3), When(~HAS_ROOM, then=2), default=1)
     return with_course_page(cohorts_of(course).not_over(now=now)).order_by(order, "start_date", "pk")
+
+
+def packages_under_way(cohort_id: int) -> StudentPackageQuerySet:
+    """Return those with something left to attend: the course is not completed, or a session is booked."""
+    booked = StepProgress.objects.filter(package=OuterRef("pk"), status=StepStatus.BOOKED)
+    under_way = StudentPackage.objects.live().filter(Q(completed_at=None) | Exists(booked))
+    return under_way.filter(cohort=cohort_id)
 
 
 def with_course_page(cohorts: QuerySet[Cohort]) -> QuerySet[Cohort]:

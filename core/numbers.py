@@ -38,3 +38,8 @@ class WholeNumberConverter:
 
     def to_url(self, value: int | str) -> str:
         return str(value)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return the number with its noun, such as "1 seat" and "1,200 seats", for staff; families read translations."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -25,7 +25,7 @@ def take_place(enrollment: Enrollment) -> None:
         return
     instance = lock_instance(enrollment.instance_id)
     if not has_room(instance):
-        raise InstanceFull(f"All {instance.capacity:,} places of {instance.name} are taken.")
+        raise InstanceFull(f"All places of {instance.name} are taken.")
 
 
 def _taken(instance: ProgramInstance) -> int:

@@ -14,6 +14,7 @@ from billing.models import Checkout, Payment
 from billing.purposes import Stake, key_of
 from billing.states import LIVE_CHECKOUTS
 from core.money import Money
+from core.numbers import counted
 from notifications.wording import is_switched_off
 
 from .emails import addresses_about, hears_from_us
@@ -53,10 +54,6 @@ def tell_freed(enrollment: Enrollment, *, now: dt.datetime, held: Iterable[SeatA
     return told
 
 
-def tell_seats(number: int) -> str:
-    return f"{number:,} seat{'' if number == 1 else 's'}"
-
-
 def tell_freed_seat(seat: SeatAssignment) -> str:
     """Say how many seats are left afterwards."""
     allocation = seat.allocation
@@ -77,7 +74,7 @@ def tell_total(allocation: DistrictSeatAllocation, *, total_seats: int, is_activ
     """Say how many seats there would be, and how many of them would be left."""
     held = allocation.reserved_seats + allocation.used_seats
     before = f" instead of {allocation.total_seats:,}" if total_seats != allocation.total_seats else ", as before"
-    told = [f"{allocation}: {tell_seats(total_seats)}{before}; {held:,} held and {total_seats - held:,} left."]
+    told = [f"{allocation}: {counted(total_seats, 'seat')}{before}; {held:,} held and {total_seats - held:,} left."]
     if not is_active:
         told.append("No more seats are taken, until it is active again. Whoever holds one keeps it.")
     return told
@@ -87,7 +84,7 @@ def tell_seats_added(
     district: District, *, instance: ProgramInstance | None, total_seats: int, seat_price: Money | None
 ) -> list[str]:
     """Say how many seats a district gets in addition to those it has, and what they cost."""
-    told = [f"{district} gets {tell_seats(total_seats)} for {instance or 'any program'}."]
+    told = [f"{district} gets {counted(total_seats, 'seat')} for {instance or 'any program'}."]
     present = DistrictSeatAllocation.objects.filter(district=district, is_active=True)
     left = sum(allocation.available_seats for allocation in present)
     if present:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from accounts.models import Membership, Workspace
 from accounts.roles import POWERS, Power
 from core.local_time import local_date, wall_clock
+from core.numbers import counted
 from core.time_words import plain_day
 from notifications.letters import Email, register_email
 from notifications.models import Notification
@@ -80,7 +81,7 @@ def render_digest(notification: Notification) -> Email | None:
     workspace = notification.workspace
     oldest = waiting.aggregate(oldest=Min("created_at"))["oldest"]
     values = {
-        "waiting": f"{count:,} enrollment{'' if count == 1 else 's'}",
+        "waiting": counted(count, "enrollment"),
         "since": plain_day(local_date(oldest, workspace.timezone)),
         "workspace": workspace.name,
         "link": f"{settings.PUBLIC_URL}{reverse('admin:enrollments_enrollment_review')}",

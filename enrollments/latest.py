@@ -4,6 +4,7 @@ import datetime as dt
 
 from accounts.models import ApiKey, User
 from core.errors import TransitionNotAllowed
+from core.numbers import counted
 
 from .models import Enrollment, EnrollmentTransition
 from .states import EligibilityStatus, Facet
@@ -57,7 +58,7 @@ def tell_duration(passed: dt.timedelta) -> str:
     for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
         count = minutes // size
         if count > 0:
-            return f"{count} {unit}{'' if count == 1 else 's'}"
+            return counted(count, unit)
     return ""
 
 

@@ -211,8 +211,8 @@ def check_total_covers(allocation: DistrictSeatAllocation, total_seats: int) -> 
 
 def _below_use(allocation: DistrictSeatAllocation) -> AllocationBelowUse:
     return AllocationBelowUse(
-        f"{allocation.reserved_seats} seats are reserved and {allocation.used_seats} used; "
-        f"the total can't go below {allocation.reserved_seats + allocation.used_seats}."
+        f"Seats reserved: {allocation.reserved_seats}, used: {allocation.used_seats}. "
+        f"The total can't go below {allocation.reserved_seats + allocation.used_seats}."
     )
 
 
@@ -245,7 +245,7 @@ def recount_seats(*, allocation_id: int, now: dt.datetime) -> tuple[int, int]:
     both = held["reserved"] + held["used"]
     if both > allocation.total_seats:
         raise AllocationBelowUse(
-            f"{both} of {allocation.total_seats} seats are held. Raise the total, or release seats, and count again."
+            f"Seats held: {both} of {allocation.total_seats}. Raise the total, or release seats, and count again."
         )
     allocation.reserved_seats = held["reserved"]
     allocation.used_seats = held["used"]

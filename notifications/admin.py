@@ -19,6 +19,7 @@ from backoffice.previews import Letter, Preview, tell_numbers
 from backoffice.questions import OfOne
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from core.numbers import counted
 
 from .letters import Email, known_kinds
 from .models import Notification, WorkspaceLetter
@@ -44,7 +45,9 @@ def foresee_resends(notifications: Sequence[Notification], form: StaffForm) -> P
     """Return how many of each kind go to how many people."""
     sentences = tell_numbers("Again:", [each.kind.replace("_", " ") for each in notifications])
     readers = {each.recipient for each in notifications}
-    return Preview(tuple(sentences), mails=f"Mails: {len(notifications):,}, to {len(readers):,} addresses.")
+    return Preview(
+        tuple(sentences), mails=f"Mails: {len(notifications):,}, to {counted(len(readers), 'address', 'addresses')}."
+    )
 
 
 @admin.register(Notification)

@@ -1,6 +1,8 @@
 """The forms of a cohort's page and its buttons, and their previews."""
 
 import datetime as dt
+from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from django import forms
@@ -18,7 +20,8 @@ from core.time_words import day
 from enrollments.models import ProgramInstance
 
 from ..course.replanning import deadline_in, plan_dates
-from ..models import Cohort
+from ..models import Cohort, WaitlistEntry
+from ..sale.waitlist import find_served
 
 DAY = forms.DateInput(attrs={"type": "date"})
 WALL_CLOCK = "%Y-%m-%dT%H:%M"
@@ -107,10 +110,13 @@ def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
     """Preview which sessions would move, what prevents it, and who is told."""
     plan = plan_dates(cohort=cohort, now=utc_now(), **form.plan())
     sentences = [f"In the way: {conflict} Nothing changes until that is settled." for conflict in plan.conflicts]
-    sentences.append(
-        f"{cohort} runs {day(form.cleaned_data['start_date'])} to {day(form.cleaned_data['end_date'])}, "
-        f"now {day(cohort.start_date)} to {day(cohort.end_date)}."
-    )
+    start = form.cleaned_data["start_date"]
+    end = form.cleaned_data["end_date"]
+    if (start, end) == (cohort.start_date, cohort.end_date):
+        sentences.append(f"{cohort} keeps its dates, {day(start)} to {day(end)}.")
+    else:
+        before = f"{day(cohort.start_date)} to {day(cohort.end_date)}"
+        sentences.append(f"{cohort} runs {day(start)} to {day(end)}, now {before}.")
     sentences.extend(move.describe(cohort.timezone) for move in plan.moves)
     if not plan.moves:
         sentences.append("No session moves.")
@@ -118,8 +124,26 @@ def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
         verb = "stays" if plan.deadline == cohort.enrollment_deadline else "becomes"
         sentences.append(f"The enrollment deadline {verb} {staff_moment(plan.deadline, cohort.timezone)}.")
     sentences.extend(f"Please check: {warning}" for warning in plan.warnings)
-    told = f"The families of {plan.families} learners get one mail each, with the dates and all their sessions."
-    return Preview(sentences=tuple(sentences), mails=told if plan.families else "No mail is sent.")
+    mails = _mails_about_dates(plan.families, len(_served_with(cohort, start, end, plan.deadline)))
+    return Preview(sentences=tuple(sentences), mails=mails)
+
+
+def _served_with(cohort: Cohort, start: dt.date, end: dt.date, deadline: dt.datetime | None) -> Sequence[WaitlistEntry]:
+    """Return who in the waiting list is offered a place once the cohort has these dates."""
+    changed = copy(cohort)
+    changed.start_date = start
+    changed.end_date = end
+    changed.enrollment_deadline = deadline
+    return find_served(changed, freed=0, now=utc_now())
+
+
+def _mails_about_dates(families: int, served: int) -> str:
+    told = []
+    if families:
+        told.append(f"Learners whose families get one mail, with the dates and all their sessions: {families:,}.")
+    if served:
+        told.append(f"Learners on the waiting list whose families are offered a place by mail: {served:,}.")
+    return " ".join(told) or "No mail is sent."
 
 
 class CohortZoneForm(StaffForm):

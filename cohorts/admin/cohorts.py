@@ -18,6 +18,7 @@ from backoffice.guided import list_link, row_link
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from billing.models import Price
 from core.clock import utc_now
+from core.numbers import counted
 
 from ..course.replanning import change_cohort_zone, change_dates
 from ..course.scheduling import clock_notes, clone_cohort, schedule_cohort, unscheduled_options
@@ -210,7 +211,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         made = schedule_cohort(cohort_id=cohort.pk)
         for note in clock_notes(made)[:10]:
             messages.warning(request, note)
-        return f"{cohort}: {len(made)} sessions scheduled."
+        return f"{cohort}: {counted(len(made), 'session')} scheduled."
 
     @staff_action(
         description="Change places",
@@ -225,7 +226,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         changed = change_capacity(
             cohort_id=cohort.pk, max_enrollment=form.cleaned_data["max_enrollment"], now=utc_now()
         )
-        return f"{cohort}: {changed.max_enrollment:,} places, {changed.places_left:,} left."
+        return f"{cohort}: {counted(changed.max_enrollment, 'place')}, {changed.places_left:,} left."
 
     @staff_action(
         description="Change dates",
@@ -239,7 +240,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         now = utc_now()
         plan = change_dates(cohort_id=cohort.pk, now=now, **form.plan())
         serve_waitlist(cohort_id=cohort.pk, now=now)
-        return f"{cohort} has its new dates; {len(plan.moves)} sessions moved."
+        return f"{cohort} has its new dates; {counted(len(plan.moves), 'session')} moved."
 
     @staff_action(
         description="Change time zone",

@@ -21,6 +21,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_
 from backoffice.timezones import TimezoneForm, offer_zones
 from core.actors import Actor
 from core.clock import utc_now
+from core.numbers import counted
 from core.time_words import clock, day
 from enrollments.models import Program
 
@@ -258,7 +259,7 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
     )
     def change_zone(self, request: HttpRequest, group_class: GroupClass, form: ClassZoneForm) -> str:
         moves = change_class_zone(group_class_id=group_class.pk, now=utc_now(), **form.plan())
-        moved = "1 session" if len(moves) == 1 else f"{len(moves)} sessions"
+        moved = counted(len(moves), "session")
         return f"{group_class} now uses the time zone {form.cleaned_data['timezone']}; {moved} moved."
 
     def save_model(self, request: HttpRequest, obj: GroupClass, form: Any, change: bool) -> None:

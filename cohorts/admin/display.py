@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 
 from backoffice.display import badge, capacity_bar
 from core import time_words
+from core.numbers import counted
 
 from ..models import ClassSession, Cohort, GroupClass
 from ..states import StepStatus
@@ -32,7 +33,7 @@ def seat_bar(session: ClassSession) -> SafeString:
 
 
 def tell_seats_left(session: ClassSession) -> str:
-    return "1 seat left" if session.seats_left == 1 else f"{session.seats_left:,} seats left"
+    return f"{counted(session.seats_left, 'seat')} left"
 
 
 def weekly_time(group_class: GroupClass) -> str:

@@ -29,6 +29,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_
 from billing.admin.currencies import CurrencyFilter
 from billing.models import Payment
 from core.clock import utc_now
+from core.numbers import counted
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
 
@@ -78,8 +79,7 @@ class LiveFilter(DropdownFilter):
 
 class CohortChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Cohort) -> str:
-        left = "1 place" if obj.places_left == 1 else f"{obj.places_left:,} places"
-        return f"{obj}, {obj.start_date} to {obj.end_date}, {left} left"
+        return f"{obj}, {obj.start_date} to {obj.end_date}, {counted(obj.places_left, 'place')} left"
 
 
 class MoveForm(StaffForm):
@@ -211,8 +211,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
     def book_steps(self, request: HttpRequest, package: StudentPackage, form: StaffForm) -> str:
         assert isinstance(form, BookingForm)
         done = book_sessions(package_id=package.pk, selections=form.selections(), now=utc_now())
-        number = len(done.booked)
-        return f"{self.describe(package)}: {number} {'session' if number == 1 else 'sessions'} booked."
+        return f"{self.describe(package)}: {counted(len(done.booked), 'session')} booked."
 
     @staff_action(
         description="Move to another cohort",

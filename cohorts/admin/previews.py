@@ -7,6 +7,7 @@ from typing import Any
 from backoffice.display import staff_moment
 from backoffice.previews import Preview, tell_number, tell_numbers
 from core.clock import utc_now
+from core.numbers import counted
 from core.time_words import day
 
 from ..consequences import (
@@ -60,10 +61,10 @@ def foresee_places(cohort: Cohort, form: Any) -> Preview:
     more = places - cohort.max_enrollment
     if more + cohort.places_left < 0:
         used = cohort.current_enrollment + cohort.held_places
-        return Preview((f"Not possible: {used:,} places are taken or held.",))
+        return Preview((f"Not possible. Places taken or held: {used:,}.",))
     return Preview(
         (
-            f"{cohort} has {places:,} places instead of {cohort.max_enrollment:,}.",
+            f"{cohort} has {counted(places, 'place')} instead of {cohort.max_enrollment:,}.",
             *tell_offers(cohort, utc_now(), places=more),
         ),
         mails=OFFERS,

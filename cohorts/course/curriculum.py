@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from core.actors import Actor
 from core.errors import NotFound
+from core.numbers import counted
 
 from ..errors import StepInUse
 from ..learning.completion import complete_courses
@@ -92,7 +93,9 @@ def refuse_in_use(step: CourseStep) -> None:
     seated = step.progress.filter(status__in=SEATED)
     attended = seated.exclude(status=StepStatus.BOOKED).count()
     if attended:
-        raise StepInUse(f"{attended} learners attended or missed {step}: it stays. Make it not required instead.")
+        raise StepInUse(
+            f"{counted(attended, 'learner')} attended or missed {step}: it stays. Make it not required instead."
+        )
     booked = seated.count()
     if booked:
         raise StepInUse(

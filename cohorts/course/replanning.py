@@ -21,6 +21,7 @@ from ..events import CohortDatesChanged
 from ..learning.completion import tell_early_end
 from ..locks import lock_classes, lock_cohort, lock_sessions
 from ..models import ClassSession, Cohort, CohortSession, GroupClass, StepProgress
+from ..queries import packages_under_way
 from ..states import MARKED, StepStatus
 from .scheduling import move_session, planned_date, shifted_deadline
 
@@ -48,7 +49,8 @@ class Plan:
     deadline: dt.datetime | None = None
     conflicts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    families: int = 0
+    is_told: bool = False
+    families: int = 0  # who are told
 
 
 def plan_dates(
@@ -73,7 +75,9 @@ def plan_dates(
     rows = _rows_of(cohort)
     moves = _moves(rows, cohort, start_date, now) if move_sessions else []
     deadline = shifted_deadline(cohort, shift) if move_deadline else cohort.enrollment_deadline
-    plan = Plan(moves, deadline, families=cohort.packages.live().count())
+    is_told = bool(moves) or (start_date, end_date) != (cohort.start_date, cohort.end_date)
+    families = packages_under_way(cohort.pk).count() if is_told else 0
+    plan = Plan(moves, deadline, is_told=is_told, families=families)
     plan.conflicts.extend(_conflicts(moves, cohort, end_date))
     plan.warnings.extend(_left_outside(rows, moves, start_date, end_date))
     plan.warnings.extend(_overlaps(moves))
@@ -114,22 +118,17 @@ def change_dates(
     )
     if plan.conflicts:
         raise DatesConflict(" ".join(plan.conflicts))
-    if not plan.moves and (start_date, end_date, plan.deadline) == (
-        cohort.start_date,
-        cohort.end_date,
-        cohort.enrollment_deadline,
-    ):
+    if not plan.is_told and plan.deadline == cohort.enrollment_deadline:
         return plan
     # The latest first if they move forward, so that none meets on the day of one that has not moved yet.
     is_later = bool(plan.moves) and plan.moves[0].starts_at > plan.moves[0].session.starts_at
     for move in sorted(plan.moves, key=lambda move: move.starts_at, reverse=is_later):
         move_session(session=move.session, starts_at=move.starts_at, ends_at=move.ends_at, now=now, with_term=True)
-    is_told = (start_date, end_date) != (cohort.start_date, cohort.end_date) or bool(plan.moves)
     cohort.start_date = start_date
     cohort.end_date = end_date
     cohort.enrollment_deadline = plan.deadline
     cohort.save(update_fields=["start_date", "end_date", "enrollment_deadline"])
-    if is_told:
+    if plan.is_told:
         publish(
             CohortDatesChanged(
                 workspace_id=cohort.instance.workspace_id,

@@ -189,7 +189,7 @@ def check_seats(session: ClassSession, seats: int) -> None:
 
 
 def _below_bookings(session: ClassSession) -> SeatsBelowBookings:
-    return SeatsBelowBookings(f"{session.booked_count} seats are booked; there can't be fewer.")
+    return SeatsBelowBookings(f"Seats booked: {session.booked_count}. There can't be fewer.")
 
 
 def times_asked(session: ClassSession, date: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:

@@ -297,7 +297,8 @@ def recount_bookings(*, session_id: int) -> int:
     seated = StepProgress.objects.filter(class_session=session_id, status__in=SEATED).count()
     if seated > session.max_students:
         raise SeatsBelowBookings(
-            f"{seated} learners hold one of {session.max_students} seats. Add seats to the session, and count again."
+            f"Learners who hold one of {session.max_students} seats: {seated}. Add seats to the session, and count "
+            "again."
         )
     session.booked_count = seated
     session.save(update_fields=["booked_count"])

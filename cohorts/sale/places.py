@@ -113,8 +113,8 @@ def resize(*, cohort_id: int, max_enrollment: int) -> None:
     if not Cohort.objects.filter(pk=cohort_id, **fits).update(max_enrollment=max_enrollment):
         cohort = Cohort.objects.get(pk=cohort_id)
         raise CapacityBelowUse(
-            f"{cohort.current_enrollment} places are taken and {cohort.held_places} held; "
-            f"the capacity can't go below {cohort.current_enrollment + cohort.held_places}."
+            f"Places taken: {cohort.current_enrollment}, held: {cohort.held_places}. "
+            f"The capacity can't go below {cohort.current_enrollment + cohort.held_places}."
         )
 
 
@@ -131,7 +131,7 @@ def recount_places(*, cohort_id: int) -> tuple[int, int]:
     used = places["held"] + places["taken"]
     if used > cohort.max_enrollment:
         raise CapacityBelowUse(
-            f"{used} of {cohort.max_enrollment} places are taken or held. Raise the cohort's places, and count again."
+            f"Places taken or held: {used} of {cohort.max_enrollment}. Raise the cohort's places, and count again."
         )
     cohort.held_places = places["held"]
     cohort.current_enrollment = places["taken"]

@@ -39,7 +39,7 @@ class TestASession:
 
         response = press(manager, session, "reschedule", **form, max_students=1)
 
-        assert "2 seats are booked" in faults(response)["__all__"][0]
+        assert "Seats booked: 2" in faults(response)["__all__"][0]
         assert ClassSession.objects.get().max_students == 10
 
     def test_moves_with_its_bookings(self, workspace: Workspace, manager: StaffClient) -> None:

@@ -36,7 +36,7 @@ class TestThePlacesOfACohort:
         told = ask(manager, package.cohort, "change_places", max_enrollment=1)
         fits = ask(manager, package.cohort, "change_places", max_enrollment=2)
 
-        assert told == ("Not possible: 2 places are taken or held.", "No mail is sent.")
+        assert told == ("Not possible. Places taken or held: 2.", "No mail is sent.")
         assert fits[:2] == ("Fall has 2 places instead of 10.", "Places left then: 0.")
 
     def test_are_not_on_sale_before_what_is_missing_is_there(self, manager: StaffClient, workspace: Workspace) -> None:

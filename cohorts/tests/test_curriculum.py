@@ -217,7 +217,7 @@ class TestAStepTakenOutOfASoldCourse:
         ("attended", "said"),
         [
             (False, "1 learners have a session booked for Week 1: Topic 1: cancel their bookings first"),
-            (True, "1 learners attended or missed Week 1: Topic 1: it stays"),
+            (True, "1 learner attended or missed Week 1: Topic 1: it stays"),
         ],
     )
     def test_that_holds_a_seat_is_refused(self, attended: bool, said: str) -> None:

@@ -174,7 +174,7 @@ class TestAMovedMeeting:
         buy(stripe, cohort)
         session = ClassSession.objects.get()
 
-        with pytest.raises(SeatsBelowBookings, match="2 seats are booked"):
+        with pytest.raises(SeatsBelowBookings, match="Seats booked: 2"):
             reschedule_session(
                 session_id=session.pk,
                 date=session.date + dt.timedelta(days=1),

@@ -8,13 +8,13 @@ from django.core import mail
 
 from accounts.models import Workspace
 from accounts.states import Role
-from accounts.tests.factories import GuardianshipFactory, WorkspaceFactory
+from accounts.tests.factories import GuardianshipFactory, LearnerFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient
 from cohorts.course.replanning import change_dates, plan_dates
 from cohorts.course.scheduling import clone_cohort, schedule_cohort
 from cohorts.errors import DatesConflict
 from cohorts.learning.attendance import mark_attended
-from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
+from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.states import StepStatus
 from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import faults, url_of
@@ -220,6 +220,40 @@ class TestWhatIsInTheWay:
 
 
 class TestTheButton:
+    def test_that_changes_nothing_promises_no_mail(self, manager: StaffClient, cohort: Cohort) -> None:
+        bought(cohort)
+
+        page = manager.post(url_of(cohort, "change_dates"), {**ANSWERS, "start_date": FEBRUARY, "end_date": END})
+
+        ((_, preview),) = page.context["previews"]
+        assert preview.sentences == ("Winter keeps its dates, Feb 1, 2094 to Feb 28, 2094.", "No session moves.")
+        assert preview.mails == "No mail is sent."
+
+    def test_counts_whom_the_mail_reaches(self, manager: StaffClient, cohort: Cohort) -> None:
+        done = bought(cohort)
+        StudentPackage.objects.filter(pk=done.pk).update(completed_at=utc_now())
+        done.progress.update(status="COMPLETED")
+
+        page = manager.post(url_of(cohort, "change_dates"), ANSWERS)
+        manager.confirm(url_of(cohort, "change_dates"), ANSWERS)
+
+        ((_, preview),) = page.context["previews"]
+        assert preview.mails == "No mail is sent."
+        assert not Notification.objects.filter(kind="course_dates").exists()
+
+    def test_names_those_in_line_who_are_offered_a_place_by_it(self, manager: StaffClient, cohort: Cohort) -> None:
+        learner = LearnerFactory(workspace=cohort.instance.workspace)
+        WaitlistEntry.objects.create(cohort=cohort, learner=learner, rank=1.0)
+        Cohort.objects.update(enrollment_deadline=utc_now() - dt.timedelta(days=1))
+        answers = ANSWERS | {"deadline": "move"}
+
+        page = manager.post(url_of(cohort, "change_dates"), answers)
+        manager.confirm(url_of(cohort, "change_dates"), answers)
+
+        ((_, preview),) = page.context["previews"]
+        assert preview.mails == "Learners on the waiting list whose families are offered a place by mail: 1."
+        assert WaitlistEntry.objects.get().status == "offered"
+
     def test_shows_what_would_move_before_anything_does(self, manager: StaffClient, cohort: Cohort) -> None:
         bought(cohort)
         before = meetings()
@@ -232,7 +266,7 @@ class TestTheButton:
             "Week 1 class 1: Tuesday, February 2, 5:00 to 6:00 PM CST (America/Chicago) moves to "
             "Tuesday, March 16, 5:00 to 6:00 PM CDT (America/Chicago)."
         )
-        assert preview.mails.startswith("The families of 1 learners get one mail each")
+        assert preview.mails == "Learners whose families get one mail, with the dates and all their sessions: 1."
         assert meetings() == before
 
         manager.confirm(url_of(cohort, "change_dates"), ANSWERS)

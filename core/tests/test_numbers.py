@@ -10,7 +10,7 @@ from rest_framework import serializers
 from core.commands import number, whole_number
 from core.forms import WholeNumberField, highest_in
 from core.http import fields, query
-from core.numbers import MAX_BIGINT, MAX_INT, MAX_SMALLINT, WholeNumberConverter, parse_whole_number
+from core.numbers import MAX_BIGINT, MAX_INT, MAX_SMALLINT, WholeNumberConverter, counted, parse_whole_number
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("accounts", "backoffice", "billing", "cohorts", "core", "demo", "enrollments", "events", "notifications")
@@ -173,3 +173,11 @@ class TestTheRule:
     )
     def test_is_missed_where_it_is_broken(self, source: str) -> None:
         assert len(readings_of_its_own(source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("many", "words"), [(0, "0 addresses"), (1, "1 address"), (2, "2 addresses"), (1_200, "1,200 addresses")]
+)
+def test_a_counted_noun_agrees_with_its_number(many: int, words: str) -> None:
+    assert counted(many, "address", "addresses") == words
+    assert counted(many, "seat") == words.replace("addresses", "seats").replace("address", "seat")

@@ -11,13 +11,14 @@ from core.clock import utc_now
 from core.currencies import CURRENCIES
 from core.forms import WholeNumberField
 from core.money import Money
+from core.numbers import counted
 from core.time_words import day
 
 from ..allocations.idle.finding import GRACE_DAYS, IDLE_DAYS, find_idle
 from ..allocations.idle.reclaiming import list_waiting
 from ..allocations.renewal import plan_renewal
 from ..allocations.roster import COLUMNS, MOST_LINES, try_roster
-from ..consequences import tell_seats, tell_seats_added, tell_total
+from ..consequences import tell_seats_added, tell_total
 from ..models import District, DistrictSeatAllocation, ProgramInstance
 from ..seats import MAX_SEATS, check_days, check_total_covers
 
@@ -196,11 +197,11 @@ def foresee_roster(allocation: DistrictSeatAllocation, form: StaffForm) -> Previ
 
 def foresee_renewal(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
     plan = plan_renewal(allocation=allocation, **form.cleaned_data)
-    why = f"{plan.held:,} seats are held, and {plan.turned_away:,} learners were turned away because all were taken."
     sentences = [
-        f"{allocation.district} gets {tell_seats(plan.total_seats)} for {plan.instance or 'any program'}, "
+        f"{allocation.district} gets {counted(plan.total_seats, 'seat')} for {plan.instance or 'any program'}, "
         f"from {day(plan.valid_from)} to {day(plan.valid_until)}, named {plan.term}.",
-        f"Of the {allocation.total_seats:,} seats now, {why}",
+        f"Seats now: {allocation.total_seats:,}, held: {plan.held:,}.",
+        f"Learners who were turned away because all were taken: {plan.turned_away:,}.",
     ]
     if allocation.seat_price:
         cost = Money(plan.total_seats * allocation.seat_price.minor, allocation.currency)

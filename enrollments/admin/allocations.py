@@ -25,12 +25,12 @@ from backoffice.display import (
 )
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
 from core.clock import utc_now
+from core.numbers import counted
 
 from ..allocations.forecast import forecast_seats
 from ..allocations.idle.finding import set_idle_rule
 from ..allocations.renewal import renew_allocation
 from ..allocations.roster import assign_roster
-from ..consequences import tell_seats
 from ..models import AllocationChange, DistrictSeatAllocation, SeatAssignment
 from ..seats import create_allocation, update_allocation
 from ..states import HELD_SEATS
@@ -152,7 +152,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             now=utc_now(),
         )
         self.log_addition(request, allocation, "Created")
-        return f"{district} has {tell_seats(allocation.total_seats)} for {instance or 'any program'}."
+        return f"{district} has {counted(allocation.total_seats, 'seat')} for {instance or 'any program'}."
 
     @staff_action(
         description="Change seats",
@@ -173,7 +173,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             reason=chosen["note"],
             now=utc_now(),
         )
-        return f"{changed.district}: {changed.total_seats:,} seats, {changed.available_seats:,} left."
+        return f"{changed.district}: {counted(changed.total_seats, 'seat')}, {changed.available_seats:,} left."
 
     @staff_action(
         description="Idle seats",
@@ -192,7 +192,9 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             now=utc_now(),
         )
         return (
-            f"{changed}: idle after {changed.idle_days} days." if changed.idle_days else f"{changed}: nobody is asked."
+            f"{changed}: idle after {counted(changed.idle_days, 'day')}."
+            if changed.idle_days
+            else f"{changed}: nobody is asked."
         )
 
     @staff_action(
@@ -214,7 +216,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             total_seats=chosen["total_seats"],
             now=utc_now(),
         )
-        return f"{made}: {made.total_seats:,} seats."
+        return f"{made}: {counted(made.total_seats, 'seat')}."
 
     @staff_action(
         description="Assign to a list",

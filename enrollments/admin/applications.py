@@ -23,6 +23,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, inline
 from core.clock import utc_now
 from core.forms import check_texts
 from core.http.uploads import FILES_IN_FORM
+from core.numbers import counted
 
 from ..application.answers import tell_answers
 from ..application.opening import form_state
@@ -256,4 +257,4 @@ def form_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
 
 
 def _places(instance: ProgramInstance) -> list[str]:
-    return [] if instance.capacity is None else [f"{instance.capacity:,} places in all"]
+    return [] if instance.capacity is None else [f"{counted(instance.capacity, 'place')} in all"]

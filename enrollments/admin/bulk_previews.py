@@ -8,12 +8,13 @@ from backoffice.previews import Preview, tell_number, tell_numbers, tell_sums
 from core.clock import utc_now
 from core.errors import DomainError
 from core.money import Money
+from core.numbers import counted
 from notifications.recipients import addresses_of_families
 from notifications.wording import is_switched_off
 
 from ..allocations.holders import why_unsuited
 from ..allocations.renewal import RenewalPlan, plan_renewals
-from ..consequences import tell_end_of_many, tell_seats
+from ..consequences import tell_end_of_many
 from ..emails import find_hearers
 from ..letters import APPROVED, REJECTED, SUBMITTED
 from ..models import DistrictSeatAllocation, Enrollment, SeatAssignment
@@ -72,9 +73,9 @@ def foresee_transfers(seats: Sequence[SeatAssignment], form: StaffForm) -> Previ
         else:
             moved.append(seat)
             there.add(seat.learner_id)
-    sentences = [f"{target} has {tell_seats(left - len(moved))} left then."]
+    sentences = [f"{target} has {counted(left - len(moved), 'seat')} left then."]
     sentences += [
-        f"{allocation} has {tell_seats(allocation.available_seats + number)} left then."
+        f"{allocation} has {counted(allocation.available_seats + number, 'seat')} left then."
         for allocation, number in Counter(seat.allocation for seat in moved).items()
     ]
     return Preview(tuple(sentences), refused=tuple(refused))

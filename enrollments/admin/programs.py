@@ -211,7 +211,7 @@ class ProgramInstanceAdmin(RefundRules, LocksDefault):
             are_families_told=form.cleaned_data["tell_families"],
             now=utc_now(),
         )
-        return f"{job.total:,} candidates are being evaluated; the card Evaluations shows how far it is."
+        return f"Candidates being evaluated: {job.total:,}. The card Evaluations shows how far it is."
 
     @staff_action(
         description="Make default",

@@ -25,6 +25,7 @@ from core.clock import utc_now
 from core.currencies import CURRENCIES
 from core.forms import WholeNumberField
 from core.money import Money
+from core.numbers import counted
 from core.time_words import day
 
 from ..allocations.replay import Funding
@@ -37,7 +38,6 @@ from ..allocations.what_if import (
     open_proposals,
     propose_seats,
 )
-from ..consequences import tell_seats
 from ..models import District, EnrollmentDecision, ProgramInstance, ProposedSeats, WhatIf
 from ..seats import MAX_SEATS
 from .tried_rosters import TriedRosterForm, amounts, show_tried_roster
@@ -107,7 +107,7 @@ def foresee_allocations(what_if: WhatIf, form: StaffForm) -> Preview:
     chosen = form.cleaned_data
     days = f"from {day(chosen['valid_from'])} to {day(chosen['valid_until'])}"
     sentences = [
-        f"{proposal.district} gets {tell_seats(proposal.total_seats)} for {proposal.instance or 'any program'}"
+        f"{proposal.district} gets {counted(proposal.total_seats, 'seat')} for {proposal.instance or 'any program'}"
         f"{f', for {proposal.cost}' if proposal.cost else ''}."
         for proposal in open_proposals(what_if)
     ]

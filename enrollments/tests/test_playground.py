@@ -222,5 +222,5 @@ class TestTheButton:
 
         answer = admin.confirm(reverse("admin:enrollments_programinstance_evaluate_candidates", args=[instance.pk]), {})
 
-        assert "1 candidates are being evaluated" in " ".join(said(answer))
+        assert "Candidates being evaluated: 1." in " ".join(said(answer))
         assert EvaluationJob.objects.get().status == "queued"

@@ -18,6 +18,7 @@ from backoffice.previews import Preview
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from core.numbers import counted
 
 from ..examining import examine_again, examine_all
 from ..models import Examination, Finding
@@ -110,7 +111,7 @@ class FindingAdmin(WorkspaceScopedAdmin):
         if examination is None:
             return "An examination is under way. Reload the list in a minute."
         found = sum(examination.broken.values())
-        return f"{examination.checked} rules examined: {found or 'no'} breach{'' if found == 1 else 'es'} found."
+        return f"{counted(examination.checked, 'rule')} examined. Breaches found: {found}."
 
     @staff_action(
         description="Repair",

@@ -42,7 +42,7 @@ class TestTheDoctorsPage:
         response = operator.post(reverse("admin:operations_finding_examine"), {}, follow=True)
 
         text = response.content.decode()
-        assert "1 breach found." in text
+        assert "Breaches found: 1." in text
         assert f"seat allocation {allocation.pk}" in text
         assert Examination.objects.get().broken == {"enrollments.seat_counters_equal_their_holders": 1}
 

@@ -10,6 +10,7 @@ from accounts.roles import Power
 from backoffice.display import admin_url, list_url
 from backoffice.scoping import access_of
 from core.clock import utc_now
+from core.numbers import counted
 
 from ..models import EnrollmentStep, Provider
 from ..pipeline import PartnerFigures, pipelines_of
@@ -117,7 +118,7 @@ def _stuck_row(found: StuckStep) -> StuckRow:
     return StuckRow(
         title=f"{person}, step {step.sequence_order}",
         url=admin_url(step),
-        days=f"{found.days} {'day' if found.days == 1 else 'days'}",
+        days=counted(found.days, "day"),
         turn=SENTENCES[found.turn] if found.turn else "",
         contact=contact,
         error=step.last_error,

@@ -12,7 +12,7 @@ from django import forms
 from backoffice.actions import StaffForm
 from core.errors import DomainError, read_item
 from core.forms import WholeNumberField
-from core.numbers import parse_whole_number
+from core.numbers import counted, parse_whole_number
 from core.text import limit_of
 
 from ..models import Provider, SequenceGroup, SequenceItem
@@ -208,5 +208,5 @@ class SequenceForm(StaffForm):
 
 
 def _described(provider: Provider) -> str:
-    days = f"{provider.expected_days} day{'' if provider.expected_days == 1 else 's'}"
+    days = counted(provider.expected_days, "day")
     return f"{provider.name} ({days}{', paused' if provider.paused_at else ''})"

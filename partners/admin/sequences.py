@@ -58,7 +58,7 @@ def foresee(sequence: PartnerSequence, form: StaffForm) -> Preview:
     keys = list(learners.values_list("pk", flat=True)[:MOVED_AT_ONCE])
     moves = foresee_moves(keys).values()
     told = (
-        f"{len(keys):,} of {learners.count():,} learners move to version {sequence.version} now.",
+        f"Learners who move to version {sequence.version} now: {len(keys):,} of {learners.count():,}.",
         *tell_moves(moves),
         "Nobody loses a certificate: learners who have completed the program are not moved.",
     )
@@ -135,7 +135,7 @@ class PartnerSequenceAdmin(WorkspaceScopedAdmin):
             now=utc_now(),
         )
         left = list_learners_to_move(sequence).count()
-        return f"{moved:,} learners were moved; {left:,} follow an older version."
+        return f"Learners moved: {moved:,}. Learners who follow an older version: {left:,}."
 
 
 @neighbors_of(PartnerSequence, early=True)

@@ -294,7 +294,7 @@ class TestASequence:
         sequence = define(instance, group(instance, 3))
 
         preview = press(staff, sequence, "move_all", reason="New partners").content.decode()
-        assert "2 of 2 learners move to version 2 now." in preview
+        assert "Learners who move to version 2 now: 2 of 2." in preview
 
         press(staff, sequence, "move_all", reason="New partners", _confirm="1")
         assert [len(steps_of(each)) for each in learners] == [3, 3]

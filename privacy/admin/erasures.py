@@ -12,6 +12,7 @@ from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.actors import Actor
 from core.clock import utc_now
+from core.numbers import counted
 from notifications.recipients import family_addresses
 
 from ..emails import write_about_wish
@@ -48,7 +49,7 @@ def _erase(learner: Learner, reason: str, actor: Actor) -> str:
         actor=actor,
         now=utc_now(),
     )
-    return f"The learner is erased: {erasure.rows:,} rows contained their data."
+    return f"The learner is erased: {counted(erasure.rows, 'row')} contained their data."
 
 
 def preview_declining(learner: Learner, reason: str) -> Preview:
