@@ -17,7 +17,7 @@ from .family.history import Moment, retell
 from .family.standing import FamilyView, Standing, view_enrollment
 from .models import Enrollment
 from .sellers import Sale
-from .states import ReviewMode
+from .states import OVER, ReviewMode
 
 REQUEST = gettext_noop("Request")
 PAYMENT = gettext_noop("Payment")
@@ -65,7 +65,9 @@ class EnrollmentCard:
     @property
     def why(self) -> str:
         """Return the reason it ended, if one was given for the family to read."""
-        return self.history[-1].reason
+        if self.view.enrollment.eligibility_status not in OVER:
+            return ""
+        return next((moment.reason for moment in reversed(self.history) if moment.is_end), "")
 
 
 def view_in_family(enrollment: Enrollment, *, sale: Sale | None, now: dt.datetime) -> FamilyView:
@@ -115,7 +117,7 @@ def _state(view: FamilyView, label: str, labels: list[str]) -> str:
     station = PAYMENT if isinstance(view.standing, Outcome) else _STATIONS[view.standing]
     here = labels.index(station) if station in labels else len(labels) - 1
     place = labels.index(label)
-    if label == PAYMENT and place < here and view.payment is None:
+    if label == PAYMENT and place < here and not view.was_paid:
         return "ahead"  # it was decided before it was paid
     if place != here:
         return "done" if place < here else "ahead"

@@ -16,7 +16,7 @@ from ..allocations.holders import why_unsuited
 from ..allocations.renewal import RenewalPlan, plan_renewals
 from ..consequences import tell_end_of_many
 from ..emails import find_hearers
-from ..letters import APPROVED, REJECTED, SUBMITTED
+from ..letters import APPROVED, ELIGIBLE, INELIGIBLE, REJECTED, SUBMITTED
 from ..models import DistrictSeatAllocation, Enrollment, SeatAssignment
 from ..states import HELD_SEATS, UNPAID, EligibilityStatus, ReviewMode
 
@@ -53,9 +53,14 @@ def foresee_submissions(enrollments: Sequence[Enrollment], form: StaffForm) -> P
 
 
 def foresee_evaluations(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
-    """Preview how many are evaluated under which criteria."""
+    """Preview how many are evaluated under which criteria, and how many families are mailed either outcome."""
     sentences = tell_numbers("Evaluated by the criteria of", [each.instance for each in enrollments])
-    return Preview(tuple(sentences), mails="Families are told the outcome, as after any evaluation.")
+    eligible = _count_mails(enrollments, ELIGIBLE, EligibilityStatus.ELIGIBLE)
+    ineligible = _count_mails(enrollments, INELIGIBLE, EligibilityStatus.INELIGIBLE)
+    told = (
+        f"Families who get a mail if the learner is eligible: {eligible} of {len(enrollments)}; if not: {ineligible}."
+    )
+    return Preview(tuple(sentences), mails=told if eligible or ineligible else "No mail is sent.")
 
 
 def foresee_transfers(seats: Sequence[SeatAssignment], form: StaffForm) -> Preview:
@@ -100,11 +105,14 @@ def foresee_renewals(allocations: Sequence[DistrictSeatAllocation], form: StaffF
 
 def _tell_mails(enrollments: Sequence[Enrollment], kind: str, status: EligibilityStatus) -> str:
     """Say how many families are sent a mail."""
+    return f"Families who get a mail: {_count_mails(enrollments, kind, status)} of {len(enrollments)}."
+
+
+def _count_mails(enrollments: Sequence[Enrollment], kind: str, status: EligibilityStatus) -> int:
     hearing = find_hearers(enrollments, status)
     is_off = {key: is_switched_off(kind=kind, workspace_id=key) for key in {each.workspace_id for each in hearing}}
     known = addresses_of_families([each.learner for each in hearing if each.learner is not None])
-    reached = sum(
+    return sum(
         not is_off[each.workspace_id] and bool(known.get(each.learner_id) if each.learner_id else each.person.email)
         for each in hearing
     )
-    return f"Families who get a mail: {reached} of {len(enrollments)}."

@@ -27,6 +27,15 @@ _SENTENCES: dict[tuple[str, str], str] = {
     (Facet.PAYMENT, EnrollmentPaymentStatus.PARTIALLY_REFUNDED): gettext_noop("Part of the payment was returned"),
     (Facet.PAYMENT, EnrollmentPaymentStatus.REFUNDED): gettext_noop("The payment was returned"),
 }
+# What became of money that had counted, or had been returned.
+_MONEY_AGAIN: dict[tuple[str, str], str] = {
+    (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PENDING): gettext_noop(
+        "The payment did not arrive after all"
+    ),
+    (EnrollmentPaymentStatus.PARTIALLY_REFUNDED, EnrollmentPaymentStatus.PAID): gettext_noop(
+        "The part that was returned came back"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +45,21 @@ class Moment:
     at: dt.datetime
     sentence: str
     reason: str = ""
+    is_end: bool = False
 
 
 def retell(*, asked_at: dt.datetime, transitions: Iterable[EnrollmentTransition]) -> list[Moment]:
     """Return what happened, oldest first, beginning with the request itself."""
     moments = [Moment(asked_at, _("Asked to enroll"))]
     for change in transitions:
-        sentence = _SENTENCES.get((change.facet, change.to_status))
+        sentence = _sentence(change)
         if sentence:
             # For other transitions the reason may be an internal note.
-            explained = change.facet == Facet.ELIGIBILITY and change.to_status in OVER
-            moments.append(Moment(change.created_at, _(sentence), tell_reason(change.reason) if explained else ""))
+            is_end = change.facet == Facet.ELIGIBILITY and change.to_status in OVER
+            moments.append(Moment(change.created_at, _(sentence), tell_reason(change.reason) if is_end else "", is_end))
     return moments
+
+
+def _sentence(change: EnrollmentTransition) -> str:
+    again = _MONEY_AGAIN.get((change.from_status, change.to_status))
+    return again or _SENTENCES.get((change.facet, change.to_status), "")

@@ -19,7 +19,16 @@ from core.money import Money
 from ..models import EligibilityVerdict, Enrollment, EnrollmentDecision, EnrollmentTransition, PlannedExit
 from ..reasons import tell_reason
 from ..sellers import Sale
-from ..states import OVER, PURPOSE, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus, ParticipationStatus
+from ..states import (
+    OVER,
+    PAID,
+    PURPOSE,
+    UNPAID,
+    EligibilityStatus,
+    EnrollmentPaymentStatus,
+    ExitStatus,
+    ParticipationStatus,
+)
 
 ENROLLMENTS_SHOWN = 200
 
@@ -97,6 +106,12 @@ class FamilyView:
         return self.purchase is not None or self.enrollment.payment_status != EnrollmentPaymentStatus.NOT_REQUIRED
 
     @property
+    def was_paid(self) -> bool:
+        """Return whether money arrived for it, at Stripe or outside of it, even if it went back."""
+        received = (*PAID, EnrollmentPaymentStatus.REFUNDED)
+        return self.payment is not None or self.enrollment.payment_status in received
+
+    @property
     def amount(self) -> Money | None:
         return self.purchase.amount if self.purchase else None
 
@@ -127,7 +142,8 @@ def view_enrollment(
 
 
 def _standing(enrollment: Enrollment, purchase: Purchase | None) -> Standing | Outcome:
-    if purchase is not None and purchase.outcome == Outcome.REFUNDED:
+    keeps_it = enrollment.is_going_on and enrollment.payment_status in PAID  # until all of the money is back
+    if purchase is not None and purchase.outcome == Outcome.REFUNDED and not keeps_it:
         return Outcome.REFUNDED
     if enrollment.payment_status in UNPAID and enrollment.eligibility_status not in OVER:
         if purchase is not None:

@@ -14,7 +14,7 @@ from billing.states import RefundReason
 from billing.tests.snapshots import arrive, tell
 from billing.tests.snapshots import refund as returned
 from core.clock import utc_now
-from enrollments.letters import APPROVED, REJECTED, SUBMITTED
+from enrollments.letters import APPROVED, ELIGIBLE, INELIGIBLE, REJECTED, SUBMITTED
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.states import ReviewMode
@@ -81,10 +81,11 @@ def mailed(kind: str) -> int:
     return Notification.objects.filter(kind=kind).count()
 
 
-def switch_off(instance: ProgramInstance, kind: str) -> None:
+def switch_off(instance: ProgramInstance, *kinds: str) -> None:
     now = utc_now()
-    letter = begin_letter(workspace_id=instance.workspace_id, kind=kind, actor=STAFF, now=now)
-    change_letter(letter_id=letter.pk, subject=letter.subject, body=letter.body, is_on=False, actor=STAFF, now=now)
+    for kind in kinds:
+        letter = begin_letter(workspace_id=instance.workspace_id, kind=kind, actor=STAFF, now=now)
+        change_letter(letter_id=letter.pk, subject=letter.subject, body=letter.body, is_on=False, actor=STAFF, now=now)
 
 
 class TestApprovingMany:
@@ -206,8 +207,20 @@ def test_evaluating_many_names_whose_criteria_decide(instance: ProgramInstance) 
 
     assert foresee("evaluate", *chosen) == (
         (f"Evaluated by the criteria of {instance}: 2.",),
-        "Families are told the outcome, as after any evaluation.",
+        "Families who get a mail if the learner is eligible: 2 of 2; if not: 2.",
     )
+
+
+@pytest.mark.parametrize(("switched_off", "told"), [([ELIGIBLE], "0 of 1; if not: 1."), ([ELIGIBLE, INELIGIBLE], None)])
+def test_evaluating_promises_no_mail_that_is_switched_off(
+    instance: ProgramInstance, switched_off: list[str], told: str | None
+) -> None:
+    switch_off(instance, *switched_off)
+
+    mails = foresee("evaluate", CandidateFactory(instance=instance, workspace=instance.workspace))[1]
+
+    expected = f"Families who get a mail if the learner is eligible: {told}" if told else "No mail is sent."
+    assert mails == expected
 
 
 @pytest.mark.parametrize("role", [Role.FINANCE, Role.VIEWER])
