@@ -5,15 +5,14 @@ the deadline, puts it back in line.
 """
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts.models import StaffTask
-from accounts.staff_tasks import raise_staff_task
-from accounts.states import TaskStatus
+from accounts.staff_tasks import raise_staff_task, settle_staff_tasks
 from core.actors import Actor
 from core.errors import invalid_field
 from notifications.letters import Email, register_email
@@ -76,9 +75,7 @@ def answer_inquiry(*, inquiry_id: int, answer: str, now: dt.datetime) -> Inquiry
         if inquiry.status == InquiryStatus.ANSWERED and inquiry.answer == answer:
             return inquiry
         raise InquiryOver
-    StaffTask.objects.filter(kind=NO_ANSWER.name, subject=_subject(enrollment), status=TaskStatus.OPEN).update(
-        status=TaskStatus.DONE, done_at=now, resolution="The family has answered."
-    )
+    _settle([enrollment.pk], "The family has answered.", now)
     log.info("inquiry_answered", inquiry=inquiry_id)
     return Inquiry.objects.get(pk=inquiry_id)
 
@@ -90,8 +87,8 @@ def follow_inquiries(*, limit: int = 100, now: dt.datetime) -> int:
     undecided = open_inquiries().filter(
         enrollment__eligibility_status=EligibilityStatus.SUBMITTED, enrollment__deleted_at=None
     )
-    decided = list(open_inquiries().exclude(pk__in=undecided.values("pk")).values_list("pk", flat=True)[:limit])
-    open_inquiries().filter(pk__in=decided).update(status=InquiryStatus.OVERTAKEN, settled_at=now)
+    decided = dict(open_inquiries().exclude(pk__in=undecided.values("pk")).values_list("pk", "enrollment")[:limit])
+    _overtake(decided, now)
     near = undecided.filter(reminded_at=None, due_at__lte=now + REMIND_BEFORE, due_at__gt=now).order_by("due_at", "pk")
     late = undecided.filter(reported_at=None, due_at__lte=now).order_by("due_at", "pk")
     found = [(inquiry, _remind) for inquiry in near.select_related(*_PEOPLE)[:limit]]
@@ -127,13 +124,25 @@ def _report(inquiry: Inquiry, now: dt.datetime) -> None:
         raise_staff_task(
             workspace_id=inquiry.enrollment.workspace_id,
             kind=NO_ANSWER,
-            subject=_subject(inquiry.enrollment),
+            subject=_subject(inquiry.enrollment_id),
             summary="The family was asked something and did not answer in time.",
         )
 
 
-def _subject(enrollment: Enrollment) -> str:
-    return f"enrollment:{enrollment.pk}"
+@transaction.atomic
+def _overtake(decided: Mapping[int, int], now: dt.datetime) -> None:
+    """Close questions, with the tasks about them; `decided` has the enrollment of each."""
+    open_inquiries().filter(pk__in=decided).update(status=InquiryStatus.OVERTAKEN, settled_at=now)
+    _settle(decided.values(), "The enrollment was decided, or deleted.", now)
+
+
+def _settle(enrollment_ids: Iterable[int], resolution: str, now: dt.datetime) -> None:
+    subjects = [_subject(pk) for pk in enrollment_ids]
+    settle_staff_tasks(kind=NO_ANSWER, subjects=subjects, resolution=resolution, now=now)
+
+
+def _subject(enrollment_id: int) -> str:
+    return f"enrollment:{enrollment_id}"
 
 
 def _mail(inquiry: Inquiry, kind: str, readers: tuple[str, ...], now: dt.datetime) -> None:

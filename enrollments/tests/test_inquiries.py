@@ -235,3 +235,16 @@ class TestWhenNoAnswerComes:
         assert not StaffTask.objects.exists()
         with pytest.raises(InquiryOver):
             answer_inquiry(inquiry_id=inquiry.pk, answer="Late", now=now)
+
+    def test_the_task_is_settled_once_the_case_is_decided_without_it(self, enrollment: Enrollment) -> None:
+        now = utc_now()
+        ask(enrollment, now=now)
+        follow_inquiries(now=now + ANSWER_WITHIN)
+        waiting = StaffTask.objects.get().status
+        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=now + ANSWER_WITHIN)
+
+        follow_inquiries(now=now + ANSWER_WITHIN)
+
+        task = StaffTask.objects.get()
+        assert (waiting, task.status, task.done_at) == ("open", "done", now + ANSWER_WITHIN)
+        assert Inquiry.objects.get().status == "overtaken"
