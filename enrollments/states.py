@@ -101,7 +101,7 @@ class InquiryStatus(models.TextChoices):
 
     OPEN = "open", "Open"  # the family can answer
     ANSWERED = "answered", "Answered"
-    OVERTAKEN = "overtaken", "Overtaken"  # the enrollment was decided without an answer
+    OVERTAKEN = "overtaken", "Overtaken"  # decided without an answer, or the family was asked again
 
 
 class IdentificationType(models.TextChoices):

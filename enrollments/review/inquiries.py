@@ -42,17 +42,21 @@ ANSWER_LENGTH = 2_000
 def ask_family(*, enrollment_id: int, question: str, actor: Actor, now: dt.datetime) -> Inquiry:
     """Mail the family a question, with a link to a page where they answer; the case waits for them for a week.
 
-    Raises Invalid for a question that is empty or too long, AlreadyAsked while another one is open, NobodyToAsk if we
-    don't write to the family or know no address, StatusMoved if it was decided, NotFound.
+    A question that nobody answered in time is overtaken by the new one. Raises Invalid for a question that is empty or
+    too long, AlreadyAsked while the family has time to answer another one, NobodyToAsk if we don't write to the family
+    or know no address, StatusMoved if it was decided, NotFound.
     """
     question = _require("question", question, QUESTION_LENGTH)
     enrollment = lock_enrollment(enrollment_id)
     check_open(enrollment, EligibilityStatus.SUBMITTED, now)
-    if open_inquiries().filter(enrollment=enrollment).exists():
+    asked = open_inquiries().filter(enrollment=enrollment)
+    if asked.filter(reported_at=None).exists():
         raise AlreadyAsked("Wait for the answer, or decide without it.")
     readers = whom_to_ask(enrollment)
     if not readers:
         raise NobodyToAsk("No address of the family is known, or an integrator writes to it. Ask in another way.")
+    if asked.update(status=InquiryStatus.OVERTAKEN, settled_at=now):
+        _settle([enrollment.pk], "The family was asked again.", now)
     inquiry = Inquiry.objects.create(
         enrollment=enrollment, question=question, asked_by=str(actor), asked_at=now, due_at=now + ANSWER_WITHIN
     )

@@ -248,3 +248,18 @@ class TestWhenNoAnswerComes:
         task = StaffTask.objects.get()
         assert (waiting, task.status, task.done_at) == ("open", "done", now + ANSWER_WITHIN)
         assert Inquiry.objects.get().status == "overtaken"
+
+    def test_the_family_can_be_asked_again_which_settles_the_task(self, enrollment: Enrollment) -> None:
+        now = utc_now()
+        ask(enrollment, now=now)
+        late = now + ANSWER_WITHIN
+        follow_inquiries(now=late)
+
+        again = ask(enrollment, now=late)
+
+        inquiries = Inquiry.objects.order_by("pk").values_list("status", "settled_at")
+        assert list(inquiries) == [("overtaken", late), ("open", None)]
+        assert StaffTask.objects.get().resolution == "The family was asked again."
+        with pytest.raises(AlreadyAsked):
+            ask(enrollment, now=late)
+        assert answer_inquiry(inquiry_id=again.pk, answer="Hill School.", now=late).status == "answered"
