@@ -222,6 +222,20 @@ class TestADelta:
         assert (planned.status, planned.effective_date, planned_now.status) == ("planned", day, "withdrawn")
         assert (job.counts["exits_planned"], job.counts["undone"], current(instance)) == (1, 1, 11)
 
+    def test_that_was_planned_by_an_earlier_roster_stays_when_a_later_one_is_undone(
+        self, workspace: Workspace, instance: ProgramInstance
+    ) -> None:
+        day = (utc_now() + dt.timedelta(days=30)).date().isoformat()
+        import_roster(workspace, ending(1, end=day), mode="delta")
+        again = import_roster(workspace, ending(1, end=day), mode="delta")
+        told = counts(again)
+
+        undo_import(job_id=again.pk, actor=STAFF, now=utc_now())
+        work_on(again)
+
+        assert told == {"classes_matched": 1, "exits_planned": 1}
+        assert (counts(again), PlannedExit.objects.get().status) == (told, "planned")
+
     @pytest.mark.parametrize("is_replaced", [False, True])
     def test_keeps_what_staff_have_made_of_the_plan_since_when_it_is_undone(
         self, workspace: Workspace, instance: ProgramInstance, is_replaced: bool

@@ -147,6 +147,7 @@ def _end(batch: RosterBatch, record: Record, learner: Learner, instance: Program
         raise Invalid(errors=(FieldError("status", "not_approved", remedy),))
     day = record.document["end"]
     is_later = day > local_date(batch.now, instance.zone).isoformat()
+    waiting = find_planned_exit(enrollment.pk)
     ended = plan_exit(
         enrollment_id=enrollment.pk,
         effective_date=dt.date.fromisoformat(day) if is_later else None,
@@ -154,9 +155,12 @@ def _end(batch: RosterBatch, record: Record, learner: Learner, instance: Program
         actor=batch.actor,
         now=batch.now,
     )
+    plan = find_planned_exit(enrollment.pk) if is_later else None
+    if plan is not None and plan == waiting:  # planned earlier, which undoing this import leaves alone
+        return EXITS_PLANNED
     batch.verdicts[ENDING] += 1
     before: dict[str, Any] = {"status": EligibilityStatus.APPROVED.value}
-    if is_later and (plan := find_planned_exit(enrollment.pk)):
+    if plan is not None:
         before["exit"] = plan.pk
     batch.keep(record, "", before, enrollment=ended)
     return EXITS_PLANNED if is_later else ENDED
