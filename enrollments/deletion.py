@@ -7,6 +7,7 @@ from django.db import transaction
 from core.actors import Actor
 from events.publishing import publish
 
+from .eligibility.record import settle_deleted
 from .events import EnrollmentDeleted
 from .funding import end_funding
 from .history import Journal
@@ -46,4 +47,5 @@ def delete_enrollment(
         payment_status=enrollment.payment_status,
     )
     publish(*changes, deleted, *end_funding(journal, seat, DELETED, is_refunded=not was_enrolled))
+    settle_deleted([enrollment], now=now)
     return enrollment

@@ -47,5 +47,11 @@ def follow_up(judged: Sequence[tuple[Enrollment, Verdict]], *, workspace_id: int
         raise_staff_tasks(workspace_id=workspace_id, kind=NOT_EVALUATED, summaries=asked)
 
 
+def settle_deleted(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> None:
+    """Settle the tasks about enrollments that could not be evaluated before they were deleted."""
+    subjects = [_subject(enrollment) for enrollment in enrollments]
+    settle_staff_tasks(kind=NOT_EVALUATED, subjects=subjects, resolution="The enrollment was deleted.", now=now)
+
+
 def _subject(enrollment: Enrollment) -> str:
     return f"enrollment:{enrollment.pk}"

@@ -17,6 +17,7 @@ from events.publishing import publish
 
 from ..changes import change_enrollment
 from ..deletion import DELETED
+from ..eligibility.record import settle_deleted
 from ..events import EnrollmentDeleted
 from ..exit import find_planned_exit, withdraw_exit
 from ..history import Journal, write_together
@@ -116,6 +117,7 @@ def _delete(enrollments: Sequence[Enrollment], actor: Actor, now: dt.datetime) -
         for enrollment in enrollments
     ]
     publish(*changes, *deleted)
+    settle_deleted(enrollments, now=now)
 
 
 def _change_back(row: ImportedRow, enrollments: dict[int, Enrollment], actor: Actor, now: dt.datetime) -> bool:

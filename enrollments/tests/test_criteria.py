@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import StaffTask
 from core.errors import Invalid
+from enrollments.deletion import delete_enrollment
 from enrollments.eligibility.criteria import MAX_CRITERIA, CriterionDraft, change_criteria, list_criteria
 from enrollments.errors import CriteriaUnchanged, EnrollmentOver, Ineligible, NotEvaluated
 from enrollments.lifecycle import evaluate_enrollment, reconsider_enrollment
@@ -218,6 +219,14 @@ class TestOneThatCouldNotBeEvaluated:
 
         assert (after.eligibility_status, after.criteria_version) == ("eligible", 1)
         assert StaffTask.objects.count() == 1
+
+    def test_is_settled_by_deleting_it(self) -> None:
+        enrollment = evaluated(set_criteria(InstanceFactory(), ADULT))
+        waiting = StaffTask.objects.get().status
+
+        delete_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=NOW)
+
+        assert (waiting, StaffTask.objects.get().status) == ("open", "done")
 
     def test_is_settled_by_a_later_evaluation_that_decides(self) -> None:
         enrollment = evaluated(set_criteria(InstanceFactory(), ADULT))

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from accounts.models import StaffTask
 from core.clock import utc_now
 from enrollments.deletion import delete_enrollment
 from enrollments.errors import UndoTooLate
@@ -54,6 +55,7 @@ class TestAnUndoneImport:
         assert (job.counts["undone"], job.counts["kept"], job.counts["learners_kept"]) == (5, 0, 5)
         assert Enrollment.objects.current().get().pk == kept.pk
         assert OutboxEvent.objects.filter(type="enrollment.deleted").count() == 5
+        assert StaffTask.objects.get().resolution == "The enrollment was deleted."  # Bob's age is unknown
 
     def test_changes_back_what_it_changed(self, instance: ProgramInstance) -> None:
         import_file(
