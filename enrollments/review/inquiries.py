@@ -21,13 +21,14 @@ from notifications.sending import notify
 from notifications.wording import is_switched_off
 
 from ..emails import addresses_about, hears_from_us, may_read
-from ..errors import AlreadyAsked, InquiryOver, NobodyToAsk
+from ..errors import AlreadyAsked, InquiryOver, NobodyToAsk, ReviewHeld
 from ..letters import QUESTION, QUESTION_AGAIN, write_question
 from ..lifecycle import check_open
 from ..locks import lock_enrollment
 from ..models import Enrollment, Inquiry
 from ..states import EligibilityStatus, InquiryStatus
 from ..task_kinds import NO_ANSWER
+from .held import held_reviews, tell_held
 from .links import answer_url
 
 log = structlog.get_logger(__name__)
@@ -44,11 +45,14 @@ def ask_family(*, enrollment_id: int, question: str, actor: Actor, now: dt.datet
 
     A question that nobody answered in time is overtaken by the new one. Raises Invalid for a question that is empty or
     too long, AlreadyAsked while the family has time to answer another one, NobodyToAsk if we don't write to the family
-    or know no address, StatusMoved if it was decided, NotFound.
+    or know no address, ReviewHeld while an answer is held, StatusMoved if it was decided, NotFound.
     """
     question = _require("question", question, QUESTION_LENGTH)
     enrollment = lock_enrollment(enrollment_id)
     check_open(enrollment, EligibilityStatus.SUBMITTED, now)
+    held = held_reviews().filter(enrollment=enrollment).first()
+    if held is not None:
+        raise ReviewHeld(tell_held(held))
     asked = open_inquiries().filter(enrollment=enrollment)
     if asked.filter(reported_at=None).exists():
         raise AlreadyAsked("Wait for the answer, or decide without it.")

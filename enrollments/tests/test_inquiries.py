@@ -14,11 +14,12 @@ from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 from core.errors import Invalid
-from enrollments.errors import AlreadyAsked, InquiryOver, NobodyToAsk
+from enrollments.errors import AlreadyAsked, InquiryOver, NobodyToAsk, ReviewHeld
 from enrollments.lifecycle import approve_enrollment, evaluate_enrollment, submit_enrollment
 from enrollments.models import Enrollment, Inquiry, ProgramInstance
+from enrollments.review.held import hold_review, undo_review
 from enrollments.review.inquiries import ANSWER_WITHIN, answer_inquiry, ask_family, follow_inquiries
-from enrollments.states import ReviewMode
+from enrollments.states import EligibilityStatus, ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
@@ -105,6 +106,16 @@ class TestAQuestion:
         with pytest.raises(Invalid):
             ask(enrollment, question=" \n")
         assert (Inquiry.objects.count(), Notification.objects.filter(kind="enrollment_question").count()) == (1, 1)
+
+    def test_is_not_asked_while_an_answer_is_held(self, enrollment: Enrollment) -> None:
+        outcome = EligibilityStatus.APPROVED
+        held = hold_review(enrollment_id=enrollment.pk, outcome=outcome, actor=STAFF, now=utc_now())
+
+        with pytest.raises(ReviewHeld):
+            ask(enrollment)
+        assert not Inquiry.objects.exists()
+        undo_review(held_review_id=held.pk, actor=STAFF, now=utc_now())
+        assert ask(enrollment).status == "open"
 
     def test_that_is_empty_or_too_long_stays_on_the_page(self, enrollment: Enrollment, reviewer: StaffClient) -> None:
         address = reverse("admin:enrollments_enrollment_review_case", args=[enrollment.pk])
