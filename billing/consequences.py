@@ -74,7 +74,7 @@ def tell_limits(voucher: Voucher, *, most_uses: int | None, is_active: bool) -> 
     if most_uses is None:
         return [f"Used so far: {voucher.uses:,}. Nothing limits how often it is used."]
     left = most_uses - voucher.uses
-    told = [f"Used so far: {voucher.uses:,}. It can be used {left:,} more times."]
+    told = [f"Used so far: {voucher.uses:,}. It can be used {counted(left, 'more time')}."]
     if voucher.kind == VoucherKind.AMOUNT and voucher.amount_minor is not None:
         told.append(f"At most {Money(left * voucher.amount_minor, voucher.currency)} more are taken off.")
     return told

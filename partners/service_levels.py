@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.staff_tasks import raise_staff_task, settle_staff_task
+from core.numbers import counted
 
 from .locks import lock_step
 from .models import EnrollmentStep, is_breach
@@ -66,8 +67,8 @@ def _ask_staff(step: EnrollmentStep) -> None:
     workspace_id = step.enrollment.workspace_id
     provider = step.provider
     if step.status == PartnerStepStatus.QUEUED:
-        summary = f"{provider} has not taken a learner within {provider.accept_within_hours} hours."
+        summary = f"{provider} has not taken a learner within {counted(provider.accept_within_hours, 'hour')}."
         raise_staff_task(workspace_id=workspace_id, kind=ACCEPTANCE_LATE, subject=_subject(step), summary=summary)
     else:
-        summary = f"A learner has not finished at {provider} within {provider.expected_days} days."
+        summary = f"A learner has not finished at {provider} within {counted(provider.expected_days, 'day')}."
         raise_staff_task(workspace_id=workspace_id, kind=COMPLETION_LATE, subject=_subject(step), summary=summary)

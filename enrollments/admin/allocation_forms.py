@@ -190,7 +190,7 @@ def foresee_roster(allocation: DistrictSeatAllocation, form: StaffForm) -> Previ
     tried = try_roster(allocation=allocation, instance=chosen["instance"], text=chosen["roster"])
     faults = [f"Line {line.number} {line.name}: {line.fault}" for line in tried if line.fault]
     seated = len(tried) - len(faults)
-    more = [f"… and {len(faults) - FAULTS_SHOWN} more lines."] if len(faults) > FAULTS_SHOWN else []
+    more = [f"… and {counted(len(faults) - FAULTS_SHOWN, 'more line')}."] if len(faults) > FAULTS_SHOWN else []
     told = f"{seated:,} of {len(tried):,} get a seat, if they meet the criteria of {chosen['instance']}."
     return Preview((told, *faults[:FAULTS_SHOWN], *more), mails="Families are told as after any request.")
 
