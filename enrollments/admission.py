@@ -5,7 +5,7 @@ sees the other. There is no counter: most instances have no capacity, and a coun
 learners wait.
 """
 
-from .errors import InstanceFull
+from .errors import AlreadyEnrolled, InstanceFull
 from .locks import lock_instance
 from .models import Enrollment, ProgramInstance
 from .states import GOING_ON
@@ -30,3 +30,10 @@ def take_place(enrollment: Enrollment) -> None:
 
 def _taken(instance: ProgramInstance) -> int:
     return Enrollment.objects.current().filter(instance=instance, eligibility_status__in=GOING_ON).count()
+
+
+def refuse_second(enrollment: Enrollment) -> None:
+    """Raise AlreadyEnrolled if a completed enrollment can't be resumed: its learner is enrolled again by now."""
+    others = Enrollment.objects.current().filter(learner=enrollment.learner_id, instance=enrollment.instance_id)
+    if other := others.exclude(pk=enrollment.pk).values_list("cuid", flat=True).first():
+        raise AlreadyEnrolled("The learner is enrolled again by now: change that enrollment.", enrollment_id=other)

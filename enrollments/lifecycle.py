@@ -21,7 +21,7 @@ from core.text import fit
 from events.event import DomainEvent
 from events.publishing import publish
 
-from .admission import take_place
+from .admission import refuse_second, take_place
 from .details import check_details
 from .eligibility import Verdict, assess
 from .eligibility.facts import Facts
@@ -244,9 +244,7 @@ def resume_participation(*, enrollment_id: int, actor: Actor, reason: str, now: 
     enrollment = lock_enrollment(enrollment_id)
     if enrollment.participation_status == ParticipationStatus.ACTIVE:
         return enrollment
-    others = Enrollment.objects.current().filter(learner=enrollment.learner_id, instance=enrollment.instance_id)
-    if other := others.exclude(pk=enrollment.pk).values_list("cuid", flat=True).first():
-        raise AlreadyEnrolled("The learner is enrolled again by now: change that enrollment.", enrollment_id=other)
+    refuse_second(enrollment)
     journal = Journal(enrollment, actor, now)
     journal.change("resume", reason=reason)
     try:

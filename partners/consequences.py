@@ -5,9 +5,10 @@ Each change is tried on rows that are read and never saved, by the same transiti
 
 from collections.abc import Sequence
 
+from enrollments.admission import refuse_second
 from enrollments.emails import addresses_about, hears_from_us
 
-from .groups import are_satisfied, find_needless, find_startable, refuse_repeated
+from .groups import are_satisfied, check_reopenable, find_needless, find_startable, refuse_repeated
 from .models import Certificate, EnrollmentStep, Provider
 from .states import Adapter, PartnerStepStatus
 
@@ -47,10 +48,10 @@ def tell_reassignment(step: EnrollmentStep, *, provider: Provider, course_id: st
 
 
 def tell_reopening(step: EnrollmentStep) -> list[str]:
-    """Say what has to be done again, and what that revokes."""
+    """Say what has to be done again, and what that revokes. Raises what reopening it raises."""
     steps = _way_of(step)
+    is_over = check_reopenable(step, steps)
     tried = _on(steps, step)
-    was_satisfied = are_satisfied(steps)
     if tried.status == PartnerStepStatus.COMPLETED and tried.external_enrollment_id is not None and tried.started_at:
         tried.reopen()
         told = [f"{_person(step)} goes on at {step.provider} with {step.course}."]
@@ -60,7 +61,8 @@ def tell_reopening(step: EnrollmentStep) -> list[str]:
         told = [f"{step.provider} is asked again to take {_person(step)} for {step.course}, in its turn."]
     if are_satisfied(steps):
         return [*told, "Enough other steps of the group are done, so nothing else changes."]
-    if was_satisfied:
+    if is_over:
+        refuse_second(step.enrollment)
         told.append("The program is no longer completed.")
         certificate = Certificate.objects.live().filter(enrollment=step.enrollment_id).first()
         told += [f"Certificate {certificate.serial} is revoked."] if certificate is not None else []

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from core.errors import invalid_field
+from enrollments.states import ParticipationStatus
 
+from .errors import StepNotReopenable
 from .models import EnrollmentStep, Provider
 from .states import DONE, NOT_BEGUN, GroupRule, PartnerStepStatus
 
@@ -61,3 +63,15 @@ def refuse_repeated(steps: Sequence[EnrollmentStep], *, provider: Provider, cour
         if (each.provider_id, each.course) == (provider.pk, course):
             remedy = f"Step {each.sequence_order} is that course already: choose another partner or course."
             raise invalid_field("courseId", "repeated", remedy)
+
+
+def check_reopenable(step: EnrollmentStep, steps: Sequence[EnrollmentStep]) -> bool:
+    """Return whether the participation is completed by its steps. Raises StepNotReopenable for any other end."""
+    status = step.enrollment.participation_status
+    if step.retired_at is not None:
+        raise StepNotReopenable("Another step has replaced this one: reopen that one.")
+    if status == ParticipationStatus.COMPLETED and are_satisfied(steps):
+        return True
+    if status != ParticipationStatus.ACTIVE:
+        raise StepNotReopenable("The learner does not take part any more, so there is nothing to do again.")
+    return False

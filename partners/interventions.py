@@ -14,10 +14,8 @@ from core.actors import Actor
 from core.errors import invalid_field
 from core.logs import after_commit
 from enrollments.lifecycle import resume_participation
-from enrollments.states import ParticipationStatus
 
-from .errors import StepNotReopenable
-from .groups import are_satisfied, refuse_repeated
+from .groups import are_satisfied, check_reopenable, refuse_repeated
 from .history import change_step
 from .locks import lock_step
 from .models import EnrollmentStep, Provider
@@ -96,7 +94,7 @@ def reopen_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) ->
     """
     why = _required("reason", reason, "Say why the step does not count any more.")
     step, steps = lock_step(step_id)
-    was_over = _is_over(step, steps)
+    was_over = check_reopenable(step, steps)
     if step.status == PartnerStepStatus.COMPLETED and step.external_enrollment_id is not None and step.started_at:
         change_step(
             step,
@@ -125,18 +123,6 @@ def reopen_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) ->
     settle(steps, actor=actor, now=now)
     after_commit(log.info, "partner_step_reopened", step=step.cuid, by=placed.cuid)
     return placed
-
-
-def _is_over(step: EnrollmentStep, steps: Sequence[EnrollmentStep]) -> bool:
-    """Return whether the participation is completed by its steps. Raises StepNotReopenable for any other end."""
-    status = step.enrollment.participation_status
-    if step.retired_at is not None:
-        raise StepNotReopenable("Another step has replaced this one: reopen that one.")
-    if status == ParticipationStatus.COMPLETED and are_satisfied(steps):
-        return True
-    if status != ParticipationStatus.ACTIVE:
-        raise StepNotReopenable("The learner does not take part any more, so there is nothing to do again.")
-    return False
 
 
 def _replace(step: EnrollmentStep, *, provider: Provider, course: str, now: dt.datetime) -> EnrollmentStep:

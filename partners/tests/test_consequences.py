@@ -7,8 +7,11 @@ import pytest
 
 from core.actors import SYSTEM
 from core.clock import utc_now
+from core.errors import DomainError
+from enrollments.errors import AlreadyEnrolled
+from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
-from enrollments.tests.factories import STAFF
+from enrollments.tests.factories import STAFF, CandidateFactory
 from partners.acceptance import record_refusal
 from partners.consequences import (
     ALL_IS_DONE,
@@ -19,6 +22,7 @@ from partners.consequences import (
     tell_retry,
     tell_skip,
 )
+from partners.errors import StepNotReopenable
 from partners.interventions import complete_step_by_evidence, reassign_step, reopen_step, skip_step
 from partners.models import Certificate, EnrollmentStep, Provider
 from partners.states import GroupRule
@@ -126,6 +130,24 @@ class TestAStep:
         ]
         assert (reopened.participation_status, statuses(enrollment)) == ("active", ["in_progress"])
         assert not Certificate.objects.live().exists()
+
+    @pytest.mark.parametrize("is_enrolled_again", [True, False])
+    def test_that_can_t_be_done_again_is_refused_as_the_deed_is(self, is_enrolled_again: bool) -> None:
+        enrollment = approved(steps=1 if is_enrolled_again else 2)
+        complete(accept(steps_of(enrollment)[0]))
+        if is_enrolled_again:
+            CandidateFactory(instance=enrollment.instance, workspace=enrollment.workspace, learner=enrollment.learner)
+        else:
+            unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
+        step = steps_of(enrollment)[0]
+
+        with pytest.raises(DomainError) as told:
+            tell_reopening(step)
+        with pytest.raises(DomainError) as done:
+            do(reopen_step, step)
+
+        assert (told.type, told.value.detail) == (done.type, done.value.detail)
+        assert told.type == (AlreadyEnrolled if is_enrolled_again else StepNotReopenable)
 
     def test_that_was_done_without_the_partner_is_asked_for_anew(self) -> None:
         step = steps_of(approved())[0]
