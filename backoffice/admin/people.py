@@ -150,15 +150,15 @@ def waits_for_name(learner: Learner) -> bool:
 
 
 def preview_name(learner: Learner) -> Preview:
-    """Return the name before and after, and what is reissued."""
+    """Return the name before and after, what is reissued, and who is told."""
     change = find_waiting(learner)
     if change is None:
         return Preview()
     papers = count_papers(learner.pk)
     anew = f"Valid certificates with this name: {papers}. Each is replaced by one with the new name." if papers else ""
-    return Preview(
-        tuple(filter(None, (f"{change.before} becomes {change.after}.", anew, "Invoices stay as they are.")))
-    )
+    sentences = tuple(filter(None, (f"{change.before} becomes {change.after}.", anew, "Invoices stay as they are.")))
+    too = " It is also mailed about each new certificate, unless an integrator informs it." if papers else ""
+    return Preview(sentences, mails=f"The family is mailed that the name is changed, if we know its address.{too}")
 
 
 @admin.register(Learner)

@@ -51,6 +51,7 @@ class TestANameThatAFamilyAskedFor:
 
         ((_, preview),) = answer.context["previews"]
         assert preview.sentences == ("Marina Mos becomes Zofia Weber.", "Invoices stay as they are.")
+        assert preview.mails == "The family is mailed that the name is changed, if we know its address."
         assert str(Learner.objects.get()) == "Marina Mos"
 
     def test_is_taken_on(self, manager: StaffClient, asked: Learner) -> None:

@@ -55,7 +55,9 @@ def foresee_submissions(enrollments: Sequence[Enrollment], form: StaffForm) -> P
 def foresee_evaluations(enrollments: Sequence[Enrollment], form: StaffForm) -> Preview:
     """Preview how many are evaluated under which criteria, and how many families are mailed either outcome."""
     sentences = tell_numbers("Evaluated by the criteria of", [each.instance for each in enrollments])
-    eligible = _count_mails(enrollments, ELIGIBLE, EligibilityStatus.ELIGIBLE)
+    # Who is eligible already is not told so again.
+    candidates = [each for each in enrollments if each.eligibility_status == EligibilityStatus.CANDIDATE]
+    eligible = _count_mails(candidates, ELIGIBLE, EligibilityStatus.ELIGIBLE)
     ineligible = _count_mails(enrollments, INELIGIBLE, EligibilityStatus.INELIGIBLE)
     told = (
         f"Families who get a mail if the learner is eligible: {eligible} of {len(enrollments)}; if not: {ineligible}."

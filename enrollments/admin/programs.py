@@ -26,6 +26,7 @@ from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 from core.errors import Invalid
+from core.numbers import counted
 
 from ..application.opening import form_state
 from ..eligibility.criteria import list_criteria
@@ -70,7 +71,8 @@ def foresee_evaluation(instance: ProgramInstance, form: EvaluationForm) -> Previ
     """Preview how many are evaluated, and whether their families are notified."""
     going_on = find_going_on(instance.pk)
     if going_on is not None:
-        return Preview((f"An evaluation of {going_on.total:,} candidates is going on, so no other is started.",))
+        candidates = counted(going_on.total, "candidate")
+        return Preview((f"An evaluation of {candidates} is going on, so no other is started.",))
     is_told = form.cleaned_data["tell_families"]
     mails = "Families are mailed what is found, unless an integrator tells them." if is_told else "No mail is sent."
     return Preview((f"Candidates that are evaluated: {count_candidates(instance.pk):,}.",), mails=mails)

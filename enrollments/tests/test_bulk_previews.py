@@ -211,6 +211,16 @@ def test_evaluating_many_names_whose_criteria_decide(instance: ProgramInstance) 
     )
 
 
+def test_evaluating_again_promises_no_mail_to_who_is_eligible_already(instance: ProgramInstance) -> None:
+    chosen = eligible(instance)
+
+    mails = foresee("evaluate", chosen)[1]
+    evaluate_enrollment(enrollment_id=chosen.pk, actor=STAFF, now=utc_now())
+
+    assert mails == "Families who get a mail if the learner is eligible: 0 of 1; if not: 1."
+    assert mailed(ELIGIBLE) == 0
+
+
 @pytest.mark.parametrize(("switched_off", "told"), [([ELIGIBLE], "0 of 1; if not: 1."), ([ELIGIBLE, INELIGIBLE], None)])
 def test_evaluating_promises_no_mail_that_is_switched_off(
     instance: ProgramInstance, switched_off: list[str], told: str | None
