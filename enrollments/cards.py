@@ -65,7 +65,7 @@ class EnrollmentCard:
     @property
     def why(self) -> str:
         """Return the reason it ended, if one was given for the family to read."""
-        if self.view.enrollment.eligibility_status not in OVER:
+        if self.view.enrollment.eligibility_status not in OVER or self.view.standing == Standing.COMPLETED:
             return ""
         return next((moment.reason for moment in reversed(self.history) if moment.is_end), "")
 

@@ -113,7 +113,11 @@ class FamilyView:
 
     @property
     def amount(self) -> Money | None:
-        return self.purchase.amount if self.purchase else None
+        """Return what was, or is to be, paid; None if nothing is, or if it was not paid here."""
+        if self.purchase is not None:
+            return self.purchase.amount
+        price = self.enrollment.instance.price if self.enrollment.payment_status in UNPAID else None
+        return price.money if price is not None else None
 
     @property
     def refunded(self) -> Money | None:
@@ -160,7 +164,12 @@ def _standing(enrollment: Enrollment, purchase: Purchase | None) -> Standing | O
 
 def _decisions() -> models.QuerySet[EnrollmentDecision]:
     return EnrollmentDecision.objects.select_related(
-        "checkout", "district", "enrollment__instance__program", "enrollment__learner", "enrollment__workspace"
+        "checkout",
+        "district",
+        "enrollment__instance__program",
+        "enrollment__instance__price",
+        "enrollment__learner",
+        "enrollment__workspace",
     ).prefetch_related("checkout__payments__refunds")
 
 
@@ -190,7 +199,9 @@ def get_decision_by_enrollment(*, cuid: str) -> EnrollmentDecision:
 
 def view_latest(*, cuid: str, now: dt.datetime) -> FamilyView:
     """View an enrollment that was looked up before, by its latest decision."""
-    found = Enrollment.objects.select_related("instance__program", "instance__workspace", "learner", "workspace")
+    found = Enrollment.objects.select_related(
+        "instance__program", "instance__price", "instance__workspace", "learner", "workspace"
+    )
     enrollment = found.get(cuid=cuid)
     decision = _decisions().filter(enrollment=enrollment).order_by("-id").first()
     return view_enrollment(enrollment=enrollment, decision=decision, now=now)
@@ -224,7 +235,7 @@ def _of_family(user: User) -> models.QuerySet[Enrollment]:
     return (
         Enrollment.objects.kept()
         .filter(learner__in=learners_of(user).values("pk"))
-        .select_related("instance__program", "learner", "workspace")
+        .select_related("instance__program", "instance__price", "learner", "workspace")
         .prefetch_related(
             Prefetch("planned_exits", PlannedExit.objects.filter(status=ExitStatus.PLANNED)),
             Prefetch("decisions", queryset=_decisions().order_by("-id")),

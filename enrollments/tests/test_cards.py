@@ -11,7 +11,7 @@ from billing.states import RefundReason
 from billing.tests.snapshots import arrive, refund, tell
 from core.clock import utc_now
 from enrollments.cards import EnrollmentCard, view_card
-from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
+from enrollments.lifecycle import finish_participation, reject_enrollment, unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, InstanceFactory
@@ -88,7 +88,25 @@ class TestMoneyOutsideOfStripe:
         assert said()[-1] == last
 
 
+class TestWhatIsOwed:
+    def test_is_shown_where_no_payment_page_says_it(self) -> None:
+        paid_at_the_desk()
+        paid = card().view.amount
+        reverse_offline_payment(
+            payment_id=Payment.objects.get().pk, is_returned=False, note="Told", actor=STAFF, now=utc_now()
+        )
+
+        assert (paid, str(card().view.amount)) == (None, "49.00 USD")
+
+
 class TestWhy:
+    def test_is_not_asked_of_a_completed_program_that_was_left_afterwards(self) -> None:
+        enrollment = bought()
+        finish_participation(enrollment_id=enrollment.pk, actor=STAFF, reason="Over", now=utc_now())
+        unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
+
+        assert (card().view.standing, card().why) == ("completed", "")
+
     def test_is_given_although_the_payment_failed_after_the_end(self) -> None:
         enrollment = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)).enrollment
         checkout = Checkout.objects.get()
