@@ -302,7 +302,7 @@ def describe_change(change: AllocationChange) -> str:
     """Describe what changed: the total, whether seats may be taken, or both."""
     told = []
     if change.total_before != change.total_after:
-        told.append(f"{change.total_before:,} to {change.total_after:,} seats")
+        told.append(f"{change.total_before:,} to {counted(change.total_after, 'seat')}")
     if change.was_active != change.is_active:
         told.append("switched on" if change.is_active else "switched off")
     return ", ".join(told)

@@ -27,14 +27,14 @@ _SENTENCES: dict[tuple[str, str], str] = {
     (Facet.PAYMENT, EnrollmentPaymentStatus.PARTIALLY_REFUNDED): gettext_noop("Part of the payment was returned"),
     (Facet.PAYMENT, EnrollmentPaymentStatus.REFUNDED): gettext_noop("The payment was returned"),
 }
-# What became of money that had counted, or had been returned.
-_MONEY_AGAIN: dict[tuple[str, str], str] = {
-    (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PENDING): gettext_noop(
-        "The payment did not arrive after all"
-    ),
-    (EnrollmentPaymentStatus.PARTIALLY_REFUNDED, EnrollmentPaymentStatus.PAID): gettext_noop(
-        "The part that was returned came back"
-    ),
+# What became of money that had counted, or had been returned: by the status before, and the one after.
+_MONEY_AGAIN: dict[str, dict[str, str]] = {
+    EnrollmentPaymentStatus.PAID: {
+        EnrollmentPaymentStatus.PENDING: gettext_noop("The payment did not arrive after all")
+    },
+    EnrollmentPaymentStatus.PARTIALLY_REFUNDED: {
+        EnrollmentPaymentStatus.PAID: gettext_noop("The part that was returned came back")
+    },
 }
 
 
@@ -61,5 +61,5 @@ def retell(*, asked_at: dt.datetime, transitions: Iterable[EnrollmentTransition]
 
 
 def _sentence(change: EnrollmentTransition) -> str:
-    again = _MONEY_AGAIN.get((change.from_status, change.to_status))
+    again = _MONEY_AGAIN.get(change.from_status, {}).get(change.to_status)
     return again or _SENTENCES.get((change.facet, change.to_status), "")

@@ -8,6 +8,7 @@ from core.addresses import AddressField
 from core.clock import utc_now
 from core.local_time import local_date, validate_date, validate_timezone
 from core.money import Money
+from core.numbers import counted
 
 from ..states import HELD_SEATS, AllocationStanding, SeatStatus
 from .enrollments import Enrollment
@@ -192,7 +193,7 @@ class AllocationChange(models.Model):
         verbose_name = "seat change"
 
     def __str__(self) -> str:
-        return f"From {self.total_before:,} to {self.total_after:,} seats"
+        return f"From {self.total_before:,} to {counted(self.total_after, 'seat')}"
 
 
 class SeatAssignment(models.Model):
