@@ -114,10 +114,11 @@ class TestAFamilyWhoseTurnItIs:
 
         assert sorted(nudged()) == ["one@home.test", "two@home.test"]
 
-    def test_is_left_alone_at_night(self, step: EnrollmentStep) -> None:
-        night = STUCK + dt.timedelta(hours=6)
-
-        assert send_nudges(now=night) == Report()
+    @pytest.mark.parametrize(
+        ("clock", "families"), [((8, 59, 59), 0), ((9, 0, 0), 1), ((17, 59, 59), 1), ((18, 0, 0), 0)]
+    )
+    def test_is_left_alone_at_night(self, step: EnrollmentStep, clock: tuple[int, int, int], families: int) -> None:
+        assert send_nudges(now=dt.datetime.combine(STUCK, dt.time(*clock, tzinfo=dt.UTC))) == Report(families=families)
 
     @pytest.mark.parametrize("out", [pause_provider, note_silence])
     def test_is_left_alone_while_the_partner_is_out(self, step: EnrollmentStep, out: Any) -> None:
