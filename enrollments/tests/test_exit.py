@@ -17,7 +17,7 @@ from core.errors import Invalid, NotFound, TransitionNotAllowed
 from core.local_time import has_come, known_zones, local_date
 from enrollments import exit as leaving
 from enrollments.errors import EnrollmentOver, ExitSettled, StatusMoved
-from enrollments.exit import carry_out_due_exits, plan_exit, withdraw_exit
+from enrollments.exit import carry_out_due_exits, find_planned_exit, plan_exit, withdraw_exit
 from enrollments.lifecycle import finish_participation, lock_to_end, unenroll_enrollment
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentTransition, PlannedExit
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, approved_enrollment, route, seats
@@ -146,6 +146,7 @@ class TestPlanning:
         first, second = PlannedExit.objects.order_by("pk")
         assert (first.status, first.settled_by, first.settled_at) == ("replaced", "key:3", NOW)
         assert (second.status, second.effective_date) == ("planned", dt.date(2026, 9, 11))
+        assert find_planned_exit(enrolled.pk) == second
         assert OutboxEvent.objects.filter(type="enrollment.exit_planned").count() == 2
 
     def test_the_same_again_changes_and_tells_nothing(self, enrolled: Enrollment) -> None:
@@ -163,7 +164,7 @@ class TestPlanning:
         unenroll_enrollment(enrollment_id=enrolled.pk, actor=STAFF, reason="Left today", now=NOW)
 
         planned = PlannedExit.objects.get()
-        assert (planned.status, planned.settled_at) == ("overtaken", NOW)
+        assert (planned.status, planned.settled_by, planned.settled_at) == ("overtaken", "system", NOW)
 
     def test_is_overtaken_by_the_completion(self, enrolled: Enrollment) -> None:
         plan(enrolled)
