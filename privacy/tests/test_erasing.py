@@ -25,8 +25,8 @@ from accounts.tests.factories import (
     UserFactory,
     WorkspaceFactory,
 )
-from billing.models import Payment
-from cohorts.tests.factories import cohort_with, reserve
+from billing.models import Checkout, Invoice, Payment
+from cohorts.tests.factories import buy_on_rows, cohort_with, reserve
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
@@ -37,6 +37,8 @@ from enrollments.states import ParticipationStatus
 from enrollments.tests.factories import CandidateFactory
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
+from partners.models import EnrollmentStep
+from partners.tests.factories import approved, steps_of
 from privacy.document import table
 from privacy.erasing import foresee_erasure, forget_papers, repeat_erasures
 from privacy.errors import ErasureRefused
@@ -236,12 +238,23 @@ class TestErasing:
         assert again.pk != learner.pk
 
     def test_asks_staff_to_have_it_erased_elsewhere(self, canary: Learner) -> None:
+        buy_on_rows(cohort_with(options=(1,)))
+        session, _ = Checkout.objects.order_by("pk").values_list("stripe_session_id", flat=True)
+        known = EnrollmentStep.objects.get()
+        another = steps_of(approved())[0]
+        EnrollmentStep.objects.filter(pk=known.pk).update(external_enrollment_id="E-1")
+        EnrollmentStep.objects.filter(pk=another.pk).update(external_enrollment_id="E-2")
+        for number, invoice in enumerate(Invoice.objects.order_by("payment__checkout"), start=1):
+            Invoice.objects.filter(pk=invoice.pk).update(external_id=f"F-{number}")
 
         erase(canary)
 
         task = StaffTask.objects.get(kind="erase_elsewhere")
         assert task.subject == f"learner:{canary.pk}"
-        assert "Stripe (cs_rows_" in task.summary
+        assert task.summary == (
+            f"Others still know an erased learner: Stripe ({session}); the issuer of invoices (F-1); "
+            f"{known.provider.name} (E-1)."
+        )
 
     def test_settles_what_staff_were_to_ask_or_find_out(self) -> None:
         """Nobody could: what each task is about is gone. Tasks about others and about money stay."""
@@ -270,6 +283,7 @@ class TestErasing:
         waiting = StaffTask.objects.filter(status="open")
         assert dict(waiting.values_list("kind", "subject")) == stay
         assert set(StaffTask.objects.filter(status="done").values_list("resolution", flat=True)) == {"Erased."}
+        assert (Erasure.objects.get().payments, Erasure.objects.get().papers_until) == ([], None)
         assert list(no_task_asks_for_an_address_that_is_there(Extent(now=utc_now()))) == []
 
     def test_deletes_what_waits_for_a_decision(self) -> None:
