@@ -279,12 +279,35 @@ class TestTheSweep:
         one = {RetentionKind.MAILS: 1}
         assert taken == [(one, {first.pk}), (one, {first.pk, second.pk})]
 
-    def test_takes_fewer_of_what_goes_one_by_one(self) -> None:
+    def test_of_one_workspace_leaves_the_others(self) -> None:
+        (first, _), (second, _) = a_mail(), a_mail("x:2")
+        for workspace in (first, second):
+            setting(workspace, RetentionKind.MAILS)
+
+        gone = forget_overdue(at_most=100, workspace_id=second.pk, now=in_days(91))
+
+        assert gone == {RetentionKind.MAILS: 1}
+        assert Notification.objects.get().workspace_id == first.pk
+
+    def test_of_a_prospect_leaves_the_enrollments_of_the_others(self) -> None:
+        workspace, _ = a_prospect()
+        beside = {"workspace": workspace, "instance": Enrollment.objects.get().instance}
+        CandidateFactory(learner=None, lead=LeadFactory(workspace=workspace), **beside)
+        Enrollment.objects.update(eligibility_reason="Lives elsewhere")
+        setting(workspace, RetentionKind.PROSPECTS)
+
+        sweep(days=LEAST_DAYS[RetentionKind.PROSPECTS] + 1, at_most=1)
+
+        kept = Enrollment.objects.get(eligibility_reason="Lives elsewhere")
+        assert kept.lead == Lead.objects.exclude(email="").get()
+
+    @pytest.mark.parametrize("limits", [{"at_most": 1}, {"at_most": 100, "one_by_one": 1}])
+    def test_takes_no_more_than_it_may_of_what_goes_one_by_one(self, limits: dict[str, int]) -> None:
         first = CandidateFactory()
         CandidateFactory(workspace=first.workspace, instance=first.instance)
         setting(first.workspace, RetentionKind.CANDIDATES)
 
-        assert forget_overdue(at_most=100, one_by_one=1, now=in_days(91)) == {RetentionKind.CANDIDATES: 1}
+        assert forget_overdue(**limits, now=in_days(91)) == {RetentionKind.CANDIDATES: 1}
 
     def test_gets_past_what_is_refused_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         refused = CandidateFactory()
