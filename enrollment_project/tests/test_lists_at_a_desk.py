@@ -61,10 +61,10 @@ class TestAList:
         assert scrolling(page) == []
 
     def test_would_be_noticed_if_it_were_too_wide(self, world: None, db: None, show: Show, page: Page) -> None:
-        """Control."""
+        """Control: a column that is wider than the screen."""
         payments = next(each.values[0] for each in ADMINS if each.id == "payment")
         open_list(payments, show, page)
-        page.evaluate("document.querySelector('#result_list td.field-workspace').style.minWidth = '60rem'")
+        page.evaluate("document.querySelector('#result_list td.field-workspace').style.minWidth = '200rem'")
 
         assert [fault.partition(" px: ")[2][:4] for fault in scrolling(page)] == ["<div"]
 
