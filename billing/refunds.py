@@ -70,7 +70,7 @@ def request_refund(
     if not Payment.objects.filter(pk=payment_id).exists():
         raise NotFound("There is no such payment.")
     payment = lock_payment(payment_id)
-    _check_refundable(payment)
+    check_refundable(payment)
     left = refundable_minor(payment)
     amount = left if amount_minor is None else amount_minor
     if amount > left or left <= 0:
@@ -190,7 +190,8 @@ def _advance(refund: Refund, now: dt.datetime) -> bool:
         return True
 
 
-def _check_refundable(payment: Payment) -> None:
+def check_refundable(payment: Payment) -> None:
+    """Raise PaymentNotRefundable if Stripe would send nothing back, whatever is left."""
     if payment.method != PaymentMethod.STRIPE:
         raise PaymentNotRefundable("It was paid outside Stripe. Return the money the same way.")
     is_withheld = payment.disputes.filter(status=DisputeStatus.OPEN).exists() and refundable_minor(payment) == 0

@@ -12,6 +12,7 @@ from billing.balance import find_refundable, refundable_minor
 from billing.consequences import tell_end_of_checkout, tell_refund
 from billing.models import Checkout, Payment
 from billing.purposes import Stake, key_of
+from billing.refunds import check_refundable
 from billing.states import LIVE_CHECKOUTS
 from core.money import Money
 from core.numbers import counted
@@ -39,7 +40,9 @@ NO_MAIL_TO_FAMILY = "The family gets no mail about the end."
 def tell_end(
     enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime, held: Iterable[SeatAssignment] | None = None
 ) -> list[str]:
-    """Return what ends with it: what is freed, and what happens to the money (`is_refunded`: automatic refund)."""
+    """Return what ends with it: what is freed, and what happens to the money (`is_refunded`: automatic refund). Raises
+    PaymentNotRefundable while a bank decides about money that is to be refunded.
+    """
     return [*tell_freed(enrollment, now=now, held=held), *_tell_money(enrollment, is_refunded=is_refunded, now=now)]
 
 
@@ -132,6 +135,8 @@ def _tell_money(enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime) 
     payment = find_payments([enrollment], now=now).get(enrollment.pk)
     if payment is None:
         return []
+    if is_refunded and payment.purpose == PURPOSE:
+        check_refundable(payment)
     left = Money(refundable_minor(payment), payment.currency)
     if is_refunded and payment.purpose == PURPOSE and left.minor:
         return tell_refund(payment, left)

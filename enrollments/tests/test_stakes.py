@@ -10,7 +10,7 @@ from accounts.tests.factories import GuardianFactory, GuardianshipFactory, Learn
 from backoffice.tests.staff_client import StaffClient, said
 from billing.models import Checkout, Payment
 from billing.tests.factories import CheckoutFactory
-from billing.tests.snapshots import EXPIRED, arrive, refund, tell
+from billing.tests.snapshots import EXPIRED, arrive, dispute, refund, tell
 from core.clock import utc_now
 from enrollments.letters import ENDED, PAYMENT_MISSING
 from enrollments.lifecycle import finish_participation, reject_enrollment, unenroll_enrollment
@@ -92,6 +92,26 @@ class TestRefundingAPaymentAtStripe:
         ]
         assert Enrollment.objects.get().eligibility_status == "unenrolled"
         assert mailed() == ["other@home.test"]
+
+    @pytest.mark.parametrize(("status", "is_refused"), [("needs_response", True), ("won", False)])
+    def test_by_a_rejection_is_foretold_as_impossible_while_a_bank_decides(self, status: str, is_refused: bool) -> None:
+        enrollment = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)).enrollment
+        tell(Checkout.objects.get())
+        arrive(Payment.objects.get(), dispute(4900, status=status))
+        client = StaffClient(workspace=enrollment.workspace, role=Role.OWNER)
+        url = reverse("admin:enrollments_enrollment_reject", args=[enrollment.pk])
+        answers = {"reason": "The group is full", "note": ""}
+
+        told = client.post(url, answers).context
+        done = client.confirm(url, answers)
+
+        assert (told["previews"] is None) == is_refused
+        assert (done.status_code == 200) == is_refused
+        assert Enrollment.objects.get().eligibility_status == ("submitted" if is_refused else "rejected")
+        if is_refused:
+            refusals = [page["form"].non_field_errors() for page in (told, done.context)]
+            assert refusals[0] == refusals[1]
+            assert "The payment is disputed" in refusals[0][0]
 
     def test_in_part_leaves_the_enrollment(self) -> None:
         bought()
