@@ -85,7 +85,7 @@ def tell_family(event: EnrollmentStatusChanged) -> None:
             _tell(_STEPS[EligibilityStatus(event.to_status)], event, enrollment)
     elif _ends_the_wait_for_money(event):
         enrollment = _enrollment_of(event)
-        if hears_of_step(enrollment, EligibilityStatus.APPROVED) and not _was_told_of_approval(enrollment, event):
+        if hears_of_step(enrollment, EligibilityStatus.APPROVED) and waits_to_hear(enrollment, before=event.number):
             _tell(APPROVED, event, enrollment)
 
 
@@ -94,10 +94,13 @@ def _ends_the_wait_for_money(event: EnrollmentStatusChanged) -> bool:
     return event.was_approved and event.from_status in UNPAID and event.to_status in FUNDED
 
 
-def _was_told_of_approval(enrollment: Enrollment, event: EnrollmentStatusChanged) -> bool:
-    """Return whether the family knows: it was enrolled on account, or had paid before, and that money did not stay."""
-    paid_before = enrollment.transitions.filter(facet=Facet.PAYMENT, to_status__in=PAID, number__lt=event.number)
-    return not enrollment.decisions.exists() or paid_before.exists()
+def waits_to_hear(enrollment: Enrollment, *, before: int | None = None) -> bool:
+    """Return whether the family of an accepted learner is told so only with the money: not if it was enrolled on
+    account, or had paid before (before this transition), and that money did not stay.
+    """
+    paid = enrollment.transitions.filter(facet=Facet.PAYMENT, to_status__in=PAID)
+    paid_before = paid if before is None else paid.filter(number__lt=before)
+    return enrollment.decisions.exists() and not paid_before.exists()
 
 
 def _is_paid_approval(event: EnrollmentStatusChanged) -> bool:

@@ -15,6 +15,7 @@ from billing.states import OfflineMeans
 from core.clock import utc_now
 from core.money import Money
 
+from ..emails import waits_to_hear
 from ..letters import APPROVED, PAYMENT_RECORDED
 from ..models import Enrollment
 from ..offline import list_live_checkouts, pay_offline, was_given_up
@@ -63,9 +64,13 @@ def foresee_payment(enrollment: Enrollment, form: StaffForm) -> Preview:
     for checkout in list_live_checkouts(enrollment.pk, utc_now()):
         sentences += tell_end_of_checkout(checkout)
     told = {"about the payment, with the address of the invoice,": readers_of(enrollment, PAYMENT_RECORDED)}
-    is_submitted = enrollment.eligibility_status == EligibilityStatus.SUBMITTED
-    if is_submitted and enrollment.instance.review_mode == ReviewMode.AUTOMATIC:
+    status = enrollment.eligibility_status
+    is_accepted_by_it = (
+        status == EligibilityStatus.SUBMITTED and enrollment.instance.review_mode == ReviewMode.AUTOMATIC
+    )
+    if is_accepted_by_it:
         sentences.append(f"{enrollment.person} takes part in {enrollment.instance} from now on.")
+    if is_accepted_by_it or (status == EligibilityStatus.APPROVED and waits_to_hear(enrollment)):
         told["about the acceptance"] = readers_of(enrollment, APPROVED)
     mails = [f"A mail {subject} goes to {', '.join(readers)}." for subject, readers in told.items() if readers]
     return Preview(tuple(sentences), mails=" ".join(mails) or "No mail is sent.")

@@ -11,10 +11,12 @@ from accounts.tests.factories import LearnerFactory
 from backoffice.tests.staff_client import StaffClient, said
 from billing.invoice_links import invoice_url, revoke_invoice_link
 from billing.models import Checkout, Invoice, Payment, Refund
+from billing.offline import reverse_offline_payment
 from billing.tests.factories import paid
 from billing.tests.snapshots import EXPIRED, tell
 from core.clock import utc_now
 from enrollments.letters import APPROVED, PAYMENT_RECORDED
+from enrollments.lifecycle import approve_enrollment
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.on_account import enroll_on_account
 from enrollments.states import ReviewMode
@@ -112,11 +114,17 @@ class TestStaff:
     MONEY = {"amount": "49.00", "means": "cash"}
 
     def foresee(self, desk: StaffClient, enrollment: Enrollment) -> tuple[tuple[str, ...], str]:
+        """Return what is foreseen before anything is recorded, and record it."""
         url = self.button("enrollments_enrollment", enrollment, "record_payment")
-        ((_, preview),) = desk.post(url, self.MONEY).context["previews"]
+        told = self.foresee_again(desk, enrollment)
         assert not Payment.objects.exists()
         Notification.objects.all().delete()
         assert "is recorded" in said(desk.confirm(url, self.MONEY))[0]
+        return told
+
+    def foresee_again(self, desk: StaffClient, enrollment: Enrollment) -> tuple[tuple[str, ...], str]:
+        url = self.button("enrollments_enrollment", enrollment, "record_payment")
+        ((_, preview),) = desk.post(url, self.MONEY).context["previews"]
         return preview.sentences, preview.mails
 
     def test_are_told_that_one_who_takes_part_already_is_mailed_about_the_money_alone(
@@ -152,6 +160,24 @@ class TestStaff:
         )
         assert sorted(Notification.objects.values_list("kind", flat=True)) == sorted([APPROVED, PAYMENT_RECORDED])
         assert Enrollment.objects.get().eligibility_status == "approved"
+
+    @pytest.mark.usefixtures("stripe_is_not_asked")
+    def test_are_told_that_one_who_was_accepted_before_the_money_is_mailed_so_once(self) -> None:
+        enrollment = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)).enrollment
+        tell(Checkout.objects.get(), **EXPIRED)
+        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+        desk = StaffClient(workspace=enrollment.workspace, role=Role.FINANCE)
+
+        _, mails = self.foresee(desk, enrollment)
+        mailed = sorted(Notification.objects.values_list("kind", flat=True))
+        payment = Payment.objects.get()
+        reverse_offline_payment(payment_id=payment.pk, is_returned=False, note="Bounced", actor=STAFF, now=utc_now())
+        _, again = self.foresee_again(desk, enrollment)
+
+        about_the_money = "A mail about the payment, with the address of the invoice, goes to jane@school.test."
+        assert mails == f"{about_the_money} A mail about the acceptance goes to jane@school.test."
+        assert again == about_the_money
+        assert mailed == sorted([APPROVED, PAYMENT_RECORDED])
 
     @pytest.mark.usefixtures("stripe_is_not_asked")
     def test_are_told_of_no_acceptance_where_a_person_reviews(self) -> None:
