@@ -56,6 +56,11 @@ def existing_file(text: str) -> Path:
     return Path(text)
 
 
+def is_in_a_folder(text: str) -> bool:
+    """Return whether a file of this name could be in a folder that exists."""
+    return os.path.isdir(os.path.dirname(text) or ".")
+
+
 def refused(refusal: DomainError) -> CommandError:
     """Return a refusal as a command reports it. The operator can correct the address where we looked for a service."""
     name = refusal.address_setting if isinstance(refusal, Unavailable) else ""

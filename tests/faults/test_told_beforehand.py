@@ -6,7 +6,7 @@ it is carried out; if it says that no mail is sent, none is; and it counts in wo
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.contrib.admin import site
@@ -42,6 +42,10 @@ NO_MAIL = ("No mail is sent.", "The family is not told.", "The family gets no ma
 _COUNTED = "seat|place|session|learner|time|day|row|line|enrollment|candidate|use"
 DISAGREES = re.compile(rf"(?<!District )\b1 (?:{_COUNTED})s\b|-\d+ (?:{_COUNTED})|\bNone\b")
 # Their answers can't be guessed, or say what nobody could have foreseen.
+BUTTONS = {  # that a world in which all have begun something offers, among others
+    *("enrollment.approve", "enrollment.reject", "enrollment.remove", "enrollment.unenroll", "learner.erase"),
+    *("seatassignment.release", "districtseatallocation.change_seats", "cohort.change_dates", "stepprogress.excuse"),
+}
 LEFT_OUT = {
     "learner.merge_other",
     "districtseatallocation.assign",
@@ -51,7 +55,9 @@ LEFT_OUT = {
 
 
 class Told(AnyOrder):
-    """Looks at every button at the end of a run."""
+    """Looks at every button at the end of a run; `compared` are those that were pressed, over all runs."""
+
+    compared: ClassVar[set[str]] = set()
 
     def teardown(self) -> None:
         try:
@@ -95,6 +101,7 @@ def _compare(staff: StaffClient, name: str, address: str, form: dict[str, Any]) 
     if not done and not told.startswith(REFUSALS):
         yield f"{name} is refused after: {told}"
     is_silent = not preview.letters and preview.mails in NO_MAIL and "mail" not in " ".join(preview.sentences)
+    Told.compared.add(name)
     if mails and is_silent:
         yield f"{name} mails {mails} after: {told}"
 
@@ -136,9 +143,11 @@ class TestAPreview:
         machine = Told()
         machine.found(ReviewMode.MANUAL, is_busy=True)
         monkeypatch.setattr(place, wrong)
+        Told.compared.clear()
         try:
             faults = list(look_at_buttons(machine))
         finally:
             AnyOrder.teardown(machine)
 
+        assert Told.compared >= BUTTONS
         assert [fault for fault in faults if found in fault]

@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 from accounts.models import Guardian
 from core.actors import SYSTEM
 from core.clock import utc_now
-from core.commands import UseCaseCommand, whole_number
+from core.commands import UseCaseCommand, is_in_a_folder, whole_number
 from core.errors import NotFound
 from core.numbers import MAX_INT
 from enrollment_project.learner_data.export import export_learner, get_learner, list_parts
@@ -19,7 +19,7 @@ from enrollment_project.learner_data.export import export_learner, get_learner, 
 
 def new_file(text: str) -> Path:
     """Check an argument that must name a file that does not exist yet."""
-    if os.path.lexists(text) or not os.path.isdir(os.path.dirname(text) or "."):
+    if os.path.lexists(text) or not is_in_a_folder(text):
         raise ArgumentTypeError(
             f"{text!r} already exists, or its folder does not: name a new file in an existing folder"
         )

@@ -6,13 +6,13 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from core.clock import utc_now
-from core.commands import UseCaseCommand
+from core.commands import UseCaseCommand, is_in_a_folder
 from privacy.erasure_list import list_erasures, write_erasures
 
 
 def file_in_folder(text: str) -> Path:
     """Return an argument type: a file, new or to be replaced, in an existing folder."""
-    if os.path.isdir(text) or not os.path.isdir(os.path.dirname(text) or "."):
+    if os.path.isdir(text) or not is_in_a_folder(text):
         raise ArgumentTypeError(f"{text!r} is a folder, or its folder is not there: name a file in a folder")
     return Path(text)
 
